@@ -1,0 +1,85 @@
+//! What userspace tells the programs before they load. The programs see it as frozen read-only data, so the
+//! verifier knows each value and allows loads at these offsets.
+
+/// An offset that the running kernel does not have.
+pub const MISSING: u32 = u32::MAX;
+
+/// A one-bit field: the byte that holds it, and its mask in that byte. [`MISSING`] and 0 where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Bitfield {
+    /// Offset of the byte.
+    pub offset: u32,
+    /// Mask within the byte.
+    pub mask: u32,
+}
+
+/// Byte offsets in the running kernel's structures, from its BTF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+#[expect(missing_docs, reason = "each field is named after the structure and member that it locates")]
+pub struct Layout {
+    pub skb_len: u32,
+    pub skb_dev: u32,
+    pub skb_sk: u32,
+    pub skb_head: u32,
+    pub skb_data: u32,
+    pub skb_end: u32,
+    pub skb_iif: u32,
+    pub skb_mac_header: u32,
+    pub skb_network_header: u32,
+    pub skb_transport_header: u32,
+    pub skb_inner_network_header: u32,
+    pub skb_inner_transport_header: u32,
+    pub skb_encapsulation: Bitfield,
+    pub skb_tc_at_ingress: Bitfield,
+    pub shinfo_gso_size: u32,
+    pub shinfo_gso_segs: u32,
+    pub shinfo_gso_type: u32,
+    pub dev_ifindex: u32,
+    pub dev_mtu: u32,
+    pub dev_features: u32,
+    pub dev_net: u32,
+    pub net_inum: u32,
+    pub sock_family: u32,
+    pub sock_state: u32,
+    pub sock_dst_cache: u32,
+    pub dst_dev: u32,
+    pub tcp_mss_cache: u32,
+    pub tcp_snd_nxt: u32,
+}
+
+/// Values of the running kernel's `SKB_GSO_*` bits that the programs need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+#[expect(missing_docs, reason = "named after the kernel's enumerators")]
+pub struct GsoBits {
+    pub partial: u32,
+    pub fraglist: u32,
+}
+
+/// All that the programs are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Config {
+    /// The interface.
+    pub ifindex: u32,
+    /// The inode number of its network namespace: indexes repeat across namespaces.
+    pub netns_inum: u32,
+    /// Where the kernel keeps things.
+    pub layout: Layout,
+    /// What the kernel's bits mean.
+    pub gso: GsoBits,
+    /// Logs packets that cannot be classified, through aya-log, when not 0.
+    pub verbose: u32,
+    /// Keeps the next fields aligned.
+    pub reserved: u32,
+    /// First address of `__skb_gso_segment`, for stack samples; 0 where it is not known.
+    pub segment_start: u64,
+    /// The address after its last.
+    pub segment_end: u64,
+}

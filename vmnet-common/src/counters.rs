@@ -1,0 +1,277 @@
+//! The layout of what the kernel counts. Everything is a `u64` that only grows, so a window is a subtraction.
+
+use crate::histogram::{LEN_BUCKETS, SEGS_BUCKETS};
+
+/// Which ledger a packet belongs to, by its innermost headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Lane {
+    /// TCP over IPv4.
+    Tcp4 = 0,
+    /// TCP over IPv6.
+    Tcp6 = 1,
+    /// UDP over IPv4.
+    Udp4 = 2,
+    /// UDP over IPv6.
+    Udp6 = 3,
+    /// ARP, ICMP, later fragments, IPv6 with extension headers, and everything else.
+    Other = 4,
+}
+
+/// Number of [`Lane`]s.
+pub const LANES: usize = 5;
+
+/// What kind of packet an skb is, decided by the same rule at every stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Class {
+    /// `gso_size` is not 0: more than one wire segment in one skb.
+    Super = 0,
+    /// One segment that `skb_segment` made: a full local socket owns it and `gso_type` is 0, while TCP sets
+    /// a `gso_type` on all that it builds (`__tcp_transmit_skb`).
+    Made = 1,
+    /// A single that TCP built, with as much payload as the socket's MSS allows (MSS − 36).
+    Full = 2,
+    /// A single with less payload than that.
+    Small = 3,
+    /// No payload: pure ACK, SYN, FIN, RST. Also every packet of [`Lane::Other`].
+    Control = 4,
+    /// No owner and no `gso_type`: forwarded or injected, or a segment of such a super-packet. L3 length > MTU − 60.
+    LooseFull = 5,
+    /// The same, shorter.
+    LooseSmall = 6,
+}
+
+/// Number of [`Class`]es.
+pub const CLASSES: usize = 7;
+
+/// Where on its way a packet was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Stage {
+    /// `net_dev_queue`: handed to the interface, before qdisc and segmentation.
+    Queue = 0,
+    /// `net_dev_xmit` with `NETDEV_TX_OK`: taken by the driver.
+    Driver = 1,
+    /// `kfree_skb` between the two: dropped by the qdisc or by `validate_xmit_skb`.
+    Dropped = 2,
+    /// Reached the driver, which dropped it.
+    DriverDropped = 3,
+}
+
+/// Number of [`Stage`]s.
+pub const STAGES: usize = 4;
+
+/// Packets of one class, in one lane, at one stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Cell {
+    /// Number of skbs.
+    pub packets: u64,
+    /// Sum of `skb->len`: link header included.
+    pub bytes: u64,
+    /// Sum of what follows the TCP or UDP header.
+    pub payload_bytes: u64,
+    /// Wire segments these skbs are worth: `gso_segs`, or payload / `gso_size` where that is 0; a plain packet is one.
+    pub segs: u64,
+}
+
+/// Packets of one lane at one stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct LaneCounts {
+    /// By [`Class`].
+    pub cells: [Cell; CLASSES],
+    /// Payload that travels inside a tunnel (`skb->encapsulation`).
+    pub tunnel_payload_bytes: u64,
+    /// Payload that came in by another interface (`skb_iif`) and belongs to no local socket.
+    pub forwarded_payload_bytes: u64,
+    /// Payload that TCP sent before: its sequence number lies before the socket's `snd_nxt`. [`Stage::Queue`] only.
+    pub retransmitted_payload_bytes: u64,
+    /// Σ over super-packets of (segments − 1) · header: what the wire carries beyond `skb->len`.
+    pub unsent_header_bytes: u64,
+}
+
+/// Who called for software segmentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Caller {
+    /// At or below the qdisc: the skb starts at its link header.
+    Device = 0,
+    /// Higher up (IP output to a smaller MTU, xfrm, a tunnel): the pieces pass `net_dev_queue` later.
+    Stack = 1,
+}
+
+/// Number of [`Caller`]s.
+pub const CALLERS: usize = 2;
+
+/// Successful software segmentation of one lane, by one caller: `__skb_gso_segment`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Split {
+    /// Super-packets cut up.
+    pub calls: u64,
+    /// Segments made, from lengths: ceil((L − h) / `gso_size`), h being the header length of the first segment.
+    pub segs: u64,
+    /// Σ `skb->len` that went in.
+    pub bytes_in: u64,
+    /// Σ (L + (n − 1) · h): what must come out.
+    pub bytes_out: u64,
+    /// Payload that went in.
+    pub payload_bytes: u64,
+    /// The part of it that no local socket owns.
+    pub loose_payload_bytes: u64,
+    /// The segments made of that part.
+    pub loose_segs: u64,
+    /// Time inside the function; 0 where the rung cannot time it.
+    pub ns: u64,
+}
+
+/// `__skb_gso_segment`, whatever became of the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Segmentation {
+    /// Calls seen at entry, for this interface.
+    pub entries: u64,
+    /// Calls seen at exit, for this interface.
+    pub exits: u64,
+    /// Exits with an error pointer.
+    pub errors: u64,
+    /// Exits with NULL: the packet needed a header check, not segmentation.
+    pub header_only: u64,
+    /// Exits whose segments the formula cannot count (`GSO_BY_FRAGS`, partial or frag-list GSO).
+    pub uncountable: u64,
+    /// By [`Caller`], then [`Lane`].
+    pub splits: [[Split; LANES]; CALLERS],
+}
+
+/// `skb_segment` inside a counted `__skb_gso_segment`: the second count of segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct SkbSegment {
+    /// Calls seen at entry.
+    pub entries: u64,
+    /// Calls seen at exit.
+    pub exits: u64,
+    /// Exits with an error pointer.
+    pub errors: u64,
+    /// Segments made: ceil(payload at entry / `gso_size`).
+    pub segs: u64,
+    /// Time inside the function.
+    pub ns: u64,
+}
+
+/// `tcp_sendmsg` by sockets whose route leaves through this interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct TcpSendmsg {
+    /// Calls that took something.
+    pub calls: u64,
+    /// Bytes taken: the return value, not the size asked for.
+    pub bytes: u64,
+    /// Calls that returned an error.
+    pub errors: u64,
+}
+
+/// Stack samples of busy CPUs, where segmentation cannot be timed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct StackSamples {
+    /// Samples taken, idle ones included.
+    pub total: u64,
+    /// Samples with `__skb_gso_segment` on the stack.
+    pub segmenting: u64,
+    /// Samples whose stack could not be walked.
+    pub failed: u64,
+}
+
+/// What the programs missed, or could not pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Health {
+    /// Entries that found the pairing stack full.
+    pub stack_overflows: u64,
+    /// Exits that found no entry of theirs.
+    pub unmatched_exits: u64,
+    /// `net_dev_xmit` of this interface without its `net_dev_start_xmit`.
+    pub unmatched_xmits: u64,
+    /// `net_dev_start_xmit` whose `net_dev_xmit` never came.
+    pub lost_starts: u64,
+    /// `NETDEV_TX_BUSY`: the skb comes again, so nothing was counted.
+    pub tx_busy: u64,
+    /// Packets whose headers could not be read; they are in [`Lane::Other`].
+    pub unreadable: u64,
+    /// Rare events that the ring buffer had no room for.
+    pub events_lost: u64,
+}
+
+/// All that one CPU counts. The sum over CPUs has the same shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Counters {
+    /// By [`Stage`], then [`Lane`].
+    pub stages: [[LaneCounts; LANES]; STAGES],
+    /// `__skb_gso_segment`.
+    pub segmentation: Segmentation,
+    /// `skb_segment`.
+    pub skb_segment: SkbSegment,
+    /// `tcp_sendmsg`.
+    pub tcp_sendmsg: TcpSendmsg,
+    /// Stack samples, on the rung that has no function hooks.
+    pub samples: StackSamples,
+    /// What was missed.
+    pub health: Health,
+    /// TCP packets with payload at [`Stage::Queue`] by `skb->len`; buckets as in [`crate::bucket`].
+    pub queued_len: [u64; LEN_BUCKETS],
+    /// TCP packets with payload at [`Stage::Driver`] by `skb->len`.
+    pub driver_len: [u64; LEN_BUCKETS],
+    /// TCP packets with payload at [`Stage::Queue`] by wire segments.
+    pub queued_segs: [u64; SEGS_BUCKETS],
+    /// TCP super-packets at [`Stage::Queue`] by `gso_size`.
+    pub queued_gso_size: [u64; LEN_BUCKETS],
+    /// `dev->features` when a packet was last queued: userspace is told of changes by [`crate::Event`].
+    pub last_features: u64,
+}
+
+#[cfg(feature = "user")]
+impl Default for Counters {
+    fn default() -> Self {
+        bytemuck::Zeroable::zeroed()
+    }
+}
+
+#[cfg(feature = "user")]
+impl Counters {
+    /// Adds another CPU's counts. `last_features` is not a count and keeps its value.
+    pub fn add(&mut self, other: &Self) {
+        let last_features = self.last_features;
+        for (sum, term) in self.words_mut().iter_mut().zip(bytemuck::cast_slice::<Self, u64>(&[*other])) {
+            *sum = sum.wrapping_add(*term);
+        }
+        self.last_features = last_features;
+    }
+
+    /// What was counted since `earlier`. Counts wrap, so the difference is right even across a wrap.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut difference = *self;
+        for (left, right) in difference.words_mut().iter_mut().zip(bytemuck::cast_slice::<Self, u64>(&[*earlier])) {
+            *left = left.wrapping_sub(*right);
+        }
+        difference.last_features = self.last_features;
+        difference
+    }
+
+    fn words_mut(&mut self) -> &mut [u64] {
+        bytemuck::cast_slice_mut(core::slice::from_mut(self))
+    }
+}

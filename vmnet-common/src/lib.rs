@@ -1,0 +1,18 @@
+//! What the kernel side and the user side of vmnet must agree on, and nothing else.
+//!
+//! The kernel counts into one [`Counters`] per CPU, because one struct read in one map lookup cannot tear
+//! between its own fields the way reads of several maps do. Userspace sums them and thinks.
+#![no_std]
+
+mod config;
+mod counters;
+mod event;
+mod histogram;
+
+pub use config::{Bitfield, Config, GsoBits, Layout, MISSING};
+pub use counters::{
+    CALLERS, CLASSES, Caller, Cell, Class, Counters, Health, LANES, Lane, LaneCounts, STAGES, Segmentation,
+    SkbSegment, Split, StackSamples, Stage, TcpSendmsg,
+};
+pub use event::{Event, EventKind};
+pub use histogram::{LEN_BUCKETS, SEGS_BUCKETS, bucket, bucket_lower, bucket_upper};

@@ -1,0 +1,2 @@
+//! The `vmnet` command.
+fn main() {}

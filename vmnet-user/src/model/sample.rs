@@ -1,0 +1,199 @@
+//! What one moment looked like, and the window between two moments.
+
+use vmnet_common::Counters;
+
+/// Everything read at one tick. All counts only grow; a [`Window`] subtracts them.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Since the run began.
+    pub at_ns: u64,
+    /// How long the reads of this sample took: counts read first and last are this far apart.
+    pub read_ns: u64,
+    /// The programs' counters, summed over CPUs. None in `counters` mode.
+    pub traced: Option<Box<Counters>>,
+    /// Entry and exit counts of the hooks that the kernel keeps for itself, and what it skipped.
+    pub missed: MissedByKernel,
+    /// The interface's own counters.
+    pub link: LinkCounters,
+    /// The root qdisc (mq: summed over its children). None where there is none (`noqueue`).
+    pub qdisc: Option<QdiscCounters>,
+    /// Which offloads were active.
+    pub features: Features,
+    /// One per CPU, in order.
+    pub cpus: Vec<CpuTimes>,
+    /// TCP of the namespace (`/proc/net/snmp`).
+    pub tcp: Option<TcpMib>,
+    /// TCP sockets whose local address is the interface's, as the kernel's own TCP sees them.
+    pub sockets: Option<SocketTotals>,
+}
+
+/// `IFLA_STATS64`, transmit side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounters {
+    /// skbs that the driver counts as sent: super-packets count once.
+    pub tx_packets: u64,
+    /// Their bytes.
+    pub tx_bytes: u64,
+    /// Dropped by the device or for want of it.
+    pub tx_dropped: u64,
+    /// Transmit errors.
+    pub tx_errors: u64,
+}
+
+/// A qdisc's counters; its packets are wire segments (`gso_segs`), unlike the device's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QdiscCounters {
+    /// Dequeued bytes, with the headers that segmentation adds. Wraps at 64 bits.
+    pub bytes: u64,
+    /// Dequeued wire segments. The kernel keeps 32 bits where it has no 64-bit attribute: see `packets_are_32_bit`.
+    pub packets: u64,
+    /// Whether `packets` wraps at 32 bits.
+    pub packets_are_32_bit: bool,
+    /// skbs dropped.
+    pub drops: u64,
+    /// skbs put back because the driver was busy.
+    pub requeues: u64,
+    /// Waiting now: packets, in whichever unit the qdisc counts.
+    pub backlog_packets: u64,
+    /// Waiting now: bytes.
+    pub backlog_bytes: u64,
+    /// Whether a qdisc of the tree segments by itself (cake, tbf, netem, taprio), which spoils packets per skb.
+    pub may_segment: bool,
+}
+
+/// Active offloads that matter here; None where the kernel could not be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// `tx-tcp-segmentation`.
+    pub tso4: Option<bool>,
+    /// `tx-tcp6-segmentation`.
+    pub tso6: Option<bool>,
+    /// `tx-tcp-ecn-segmentation`.
+    pub tso_ecn: Option<bool>,
+    /// `tx-udp-segmentation`.
+    pub uso: Option<bool>,
+    /// `tx-generic-segmentation`.
+    pub gso: Option<bool>,
+}
+
+/// Time of one CPU since boot, from `/proc/stat`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTimes {
+    /// All but idle and iowait; steal is not in it.
+    pub busy_ns: u64,
+    /// The part in softirq.
+    pub softirq_ns: u64,
+    /// Taken by the hypervisor.
+    pub steal_ns: u64,
+    /// Everything, idle and steal included.
+    pub total_ns: u64,
+}
+
+/// TCP counters of the namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpMib {
+    /// Segments sent; retransmits excluded, SYN-ACK and RST included.
+    pub out_segs: u64,
+    /// Segments retransmitted.
+    pub retrans_segs: u64,
+}
+
+/// Sums over sockets that live, plus those that closed since the run began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketTotals {
+    /// Σ `tcpi_bytes_sent`: payload handed to IP, retransmits included.
+    pub bytes_sent: u64,
+    /// Σ `tcpi_bytes_retrans`.
+    pub bytes_retransmitted: u64,
+    /// Σ `tcpi_notsent_bytes`: written by the application, not sent yet.
+    pub bytes_not_sent: u64,
+    /// Whether some sockets may have come and gone between two looks, so that the sums are a lower bound.
+    pub lower_bound: bool,
+}
+
+/// What the kernel says it did not run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MissedByKernel {
+    /// Σ `recursion_misses` of the programs; None where the kernel does not tell.
+    pub recursion_misses: Option<u64>,
+    /// Σ missed kprobe hits; None where the kernel does not tell or no kprobe is used.
+    pub kprobe_misses: Option<u64>,
+}
+
+/// What is fixed for the run, and the model needs.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// The interface's MTU.
+    pub mtu: u32,
+    /// `gso_max_segs` of the interface; None where it could not be read.
+    pub gso_max_segs: Option<u32>,
+    /// Transmit descriptors per queue times queues: what a device may hold without having counted it.
+    pub ring_slots: Option<u64>,
+    /// False for veth, lo, vlan, bond, bridge: the packets go on inside this machine.
+    pub terminal: bool,
+    /// How packets were counted.
+    pub mode: Mode,
+    /// Which hooks counted; a hook that was meant to but did not is an audit failure.
+    pub hooks: Hooks,
+}
+
+/// The rungs of the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// fentry/fexit on functions, BTF tracepoints.
+    Fentry,
+    /// kprobe/kretprobe on functions, tracepoints.
+    Kprobe,
+    /// Tracepoints, and stack sampling for the cost.
+    Tracepoint,
+    /// No programs: interface and qdisc counters.
+    Counters,
+}
+
+/// How one hook took part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HookState {
+    /// Attached and counting.
+    Attached,
+    /// Switched off by the person (`--without-hook`): its identities must fail, which shows that the audit can.
+    SwitchedOff,
+    /// Not part of this rung, or refused by the kernel: its identities are unmeasured.
+    #[default]
+    Absent,
+}
+
+/// The hooks that the model reasons about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hooks {
+    /// tp `net_dev_queue` (or kprobe `__dev_queue_xmit`).
+    pub net_dev_queue: HookState,
+    /// tp `net_dev_start_xmit`.
+    pub net_dev_start_xmit: HookState,
+    /// tp `net_dev_xmit`.
+    pub net_dev_xmit: HookState,
+    /// tp `kfree_skb`.
+    pub kfree_skb: HookState,
+    /// `__skb_gso_segment`, entry and exit.
+    pub skb_gso_segment: HookState,
+    /// `skb_segment`, entry and exit.
+    pub skb_segment: HookState,
+    /// `tcp_sendmsg`, exit.
+    pub tcp_sendmsg: HookState,
+    /// perf event `cpu-clock`.
+    pub stack_samples: HookState,
+}
+
+/// From the first sample to the last, with all between.
+#[derive(Clone, Debug)]
+pub struct Window<'a> {
+    /// At least two, in order of time.
+    pub samples: &'a [Sample],
+    /// What was fixed.
+    pub conditions: &'a Conditions,
+    /// Whether traffic came to rest before the last sample: every queue empty, every counter still.
+    pub drained: bool,
+    /// Why the window ended before it was meant to, if it did (interface gone, renamed).
+    pub cut_short: Option<&'a str>,
+}

@@ -1,0 +1,3 @@
+//! What a run says, to people and to programs.
+
+pub mod schema;

@@ -1,0 +1,224 @@
+//! `vmnet.run/1`: the result of a run as one value. JSON, text and charts are all drawn from it and from nothing
+//! else, so that they cannot contradict each other. Units are in the names; what was not measured is `None` (null) and
+//! `unmeasured` maps its path to the reason.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{audit, correlation, cost, ledger, sample, throughput, verdict};
+
+/// The schema's name.
+pub const SCHEMA: &str = "vmnet.run/1";
+
+/// A whole run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// What was looked at.
+    pub interface: Interface,
+    /// When, and for how long.
+    pub window: WindowInfo,
+    /// The answer.
+    pub verdict: verdict::Verdict,
+    /// Where every byte went.
+    pub ledger: LedgerReport,
+    /// Histograms.
+    pub sizes: Option<Sizes>,
+    /// Over time.
+    pub throughput: ThroughputReport,
+    /// What software segmentation cost.
+    pub cost: cost::Cost,
+    /// Why super-packets were refused, by the kernel's own mask.
+    pub reasons: Option<Vec<serde_json::Value>>,
+    /// Why TSO does not happen, ranked.
+    pub causes: Option<Vec<serde_json::Value>>,
+    /// What TSO would give at most.
+    pub prediction: Option<serde_json::Value>,
+    /// The identities, and what was missed.
+    pub audit: Option<audit::Audit>,
+    /// How packets were counted.
+    pub probes: Probes,
+    /// What the tool itself took.
+    pub overhead: Overhead,
+    /// The command, if there was one.
+    pub benchmark: Option<Benchmark>,
+    /// Rare events, in order of time.
+    pub events: Vec<EventReport>,
+    /// Path of a null → why it was not measured.
+    pub unmeasured: BTreeMap<String, String>,
+}
+
+/// The interface and the machine around it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its name when the run began.
+    pub name: String,
+    /// Its index.
+    pub ifindex: u32,
+    /// Inode number of its network namespace, and the name it was asked for by.
+    pub netns: Netns,
+    /// Driver, or the link's kind (veth, vlan) where there is no driver.
+    pub driver: Option<String>,
+    /// MTU in bytes.
+    pub mtu: u32,
+    /// Transmit queues.
+    pub queues: Option<u32>,
+    /// Kernel release.
+    pub kernel: String,
+    /// False where the packets go on inside this machine (veth, lo, vlan, bond, bridge).
+    pub terminal: bool,
+    /// The root qdisc's kind.
+    pub qdisc: Option<String>,
+}
+
+/// A network namespace.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Netns {
+    /// As given to `--netns`.
+    pub name: Option<String>,
+    /// Inode number.
+    pub inode: u64,
+}
+
+/// The window of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WindowInfo {
+    /// RFC 3339.
+    pub start: String,
+    /// From the first sample to the last.
+    pub duration_s: f64,
+    /// What ended it: `duration`, `command`, `interrupt`, `interface-gone`, `interface-renamed`.
+    pub ended_by: String,
+}
+
+/// The ledgers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LedgerReport {
+    /// TCP, both families, and each. None in `counters` mode.
+    pub tcp: Option<ledger::Protocol>,
+    /// UDP likewise; it has no part in the state.
+    pub udp: Option<ledger::Protocol>,
+    /// Everything else.
+    pub other: Option<ledger::Other>,
+}
+
+/// A histogram's bucket: `lower` ≤ value < `upper`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Inclusive.
+    pub lower: u64,
+    /// Exclusive.
+    pub upper: u64,
+    /// Packets.
+    pub count: u64,
+}
+
+/// Sizes of TCP packets with payload. Empty buckets are left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sizes {
+    /// skb length in bytes at `net_dev_queue`: before the decision.
+    pub queued: Vec<Bucket>,
+    /// skb length in bytes at `net_dev_xmit`: after it.
+    pub driver: Vec<Bucket>,
+    /// Wire segments per packet at `net_dev_queue`.
+    pub segs: Vec<Bucket>,
+    /// `gso_size` in bytes of super-packets at `net_dev_queue`.
+    pub gso_size: Vec<Bucket>,
+}
+
+/// Throughput and what moved with it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ThroughputReport {
+    /// Mean over the window: bytes on the wire with all headers from the link layer up (no preamble, no FCS).
+    pub wire_gbps: Option<f64>,
+    /// Mean over the window: TCP payload less retransmits.
+    pub goodput_gbps: Option<f64>,
+    /// One per interval.
+    pub samples: Vec<throughput::Interval>,
+    /// Against goodput.
+    pub correlation: correlation::Correlations,
+}
+
+/// How packets were counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Probes {
+    /// The rung.
+    pub mode: sample::Mode,
+    /// Why not a higher rung, if one was wanted.
+    pub fell_because: Vec<String>,
+    /// Hook by hook.
+    pub hooks: Vec<HookReport>,
+}
+
+/// One hook.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HookReport {
+    /// The kernel function or tracepoint.
+    pub hook: String,
+    /// `fentry`, `fexit`, `kprobe`, `kretprobe`, `tp_btf`, `raw_tp`, `perf_event`.
+    pub kind: String,
+    /// How it took part.
+    pub state: sample::HookState,
+    /// Times it ran, all interfaces; None where the kernel was not asked to count.
+    pub events: Option<u64>,
+    /// Time of one run of the program, the kernel's clock reads included; None where not asked for (`--overhead`).
+    pub ns_per_event: Option<f64>,
+    /// Why it is not attached.
+    pub reason: Option<String>,
+}
+
+/// What the tool took.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Overhead {
+    /// The programs' time over all CPUs' time; None unless asked for (`--overhead`).
+    pub cpu_share: Option<f64>,
+    /// The user side's own CPU time over all CPUs' time.
+    pub user_cpu_share: Option<f64>,
+    /// Its resident set at the end.
+    pub rss_bytes: Option<u64>,
+}
+
+/// The command that ran.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Benchmark {
+    /// Words of the command line.
+    pub command: Vec<String>,
+    /// Its exit code; None when a signal ended it.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// What it printed, at most 64 KiB of it; None where its JSON was understood.
+    pub stdout: Option<String>,
+    /// `iperf3 --json`, understood.
+    pub iperf3: Option<Iperf3>,
+}
+
+/// What iperf3 said of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Iperf3 {
+    /// Streams.
+    pub streams: u32,
+    /// Sent, all streams.
+    pub sent_bytes: u64,
+    /// Received, all streams.
+    pub received_bytes: Option<u64>,
+    /// Seconds of the test.
+    pub seconds: f64,
+    /// Sender's rate.
+    pub sent_gbps: f64,
+    /// Retransmits, where it knows.
+    pub retransmits: Option<u64>,
+}
+
+/// One rare event.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EventReport {
+    /// Since the run began.
+    pub t_s: f64,
+    /// `features-changed`, `segmentation-error`, `unmatched-exit`.
+    pub kind: String,
+    /// For people.
+    pub text: String,
+}
