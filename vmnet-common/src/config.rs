@@ -1,10 +1,7 @@
 //! What userspace tells the programs before they load. The programs see it as frozen read-only data, so the
 //! verifier knows each value and allows loads at these offsets.
 
-/// An offset that the running kernel does not have.
-pub const MISSING: u32 = u32::MAX;
-
-/// A one-bit field: the byte that holds it, and its mask in that byte. [`MISSING`] and 0 where there is none.
+/// A one-bit field: the byte that holds it, and its mask in that byte. A mask of 0 where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[repr(C)]
@@ -30,9 +27,7 @@ pub struct Layout {
     pub skb_iif: u32,
     pub skb_mac_header: u32,
     pub skb_network_header: u32,
-    pub skb_transport_header: u32,
     pub skb_inner_network_header: u32,
-    pub skb_inner_transport_header: u32,
     pub skb_encapsulation: Bitfield,
     pub skb_tc_at_ingress: Bitfield,
     pub shinfo_gso_size: u32,
@@ -51,16 +46,6 @@ pub struct Layout {
     pub tcp_snd_nxt: u32,
 }
 
-/// Values of the running kernel's `SKB_GSO_*` bits that the programs need.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-#[expect(missing_docs, reason = "named after the kernel's enumerators")]
-pub struct GsoBits {
-    pub partial: u32,
-    pub fraglist: u32,
-}
-
 /// All that the programs are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -72,8 +57,6 @@ pub struct Config {
     pub netns_inum: u32,
     /// Where the kernel keeps things.
     pub layout: Layout,
-    /// What the kernel's bits mean.
-    pub gso: GsoBits,
     /// Logs packets that cannot be classified, through aya-log, when not 0.
     pub verbose: u32,
     /// Keeps the next fields aligned.

@@ -9,7 +9,7 @@ mod counters;
 mod event;
 mod histogram;
 
-pub use config::{Bitfield, Config, GsoBits, Layout, MISSING};
+pub use config::{Bitfield, Config, Layout};
 pub use counters::{
     CALLERS, CLASSES, Caller, Cell, Class, Counters, Health, LANES, Lane, LaneCounts, STAGES, Segmentation,
     SkbSegment, Split, StackSamples, Stage, TcpSendmsg,

@@ -1,2 +1,61 @@
-//! The kernel side.
-fn main() {}
+//! The kernel side of vmnet: maps, and one file a hook.
+//!
+//! A hook's body is one function, generic over how memory is read; its twins for tp_btf, raw tracepoint, fentry, fexit,
+//! kprobe and kretprobe are one line each. Userspace loads whichever the kernel takes.
+#![no_std]
+#![no_main]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+
+mod account;
+mod config;
+mod hooks;
+mod memory;
+mod packet;
+mod pairing;
+mod tell;
+
+use aya_ebpf::{
+    macros::map,
+    maps::{PerCpuArray, RingBuf},
+};
+use vmnet_common::{Config, Counters};
+
+use crate::{memory::SkbCopy, packet::InDriver, pairing::Stack};
+
+/// Set by userspace before loading; frozen, so the verifier knows every value.
+#[unsafe(no_mangle)]
+static CONFIG: Config = config::UNSET;
+
+/// One [`Counters`] a CPU.
+#[map]
+static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+
+/// The packet that this CPU's driver is working on, from `net_dev_start_xmit` to `net_dev_xmit`.
+#[map]
+static IN_DRIVER: PerCpuArray<InDriver> = PerCpuArray::with_max_entries(1, 0);
+
+/// Calls of `__skb_gso_segment` and `skb_segment` under way on this CPU.
+#[map]
+static CALLS: PerCpuArray<Stack> = PerCpuArray::with_max_entries(1, 0);
+
+/// Where programs that cannot load through pointers copy an skb to, a place for each hook.
+#[map]
+static SKB_COPIES: PerCpuArray<SkbCopy> = PerCpuArray::with_max_entries(memory::COPIES, 0);
+
+/// Return addresses of one stack sample.
+#[map]
+static STACK_TRACE: PerCpuArray<[u64; hooks::stack_sample::DEPTH]> = PerCpuArray::with_max_entries(1, 0);
+
+/// Rare events.
+#[map]
+static EVENTS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
+
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -2,8 +2,11 @@
 //!
 //! One direction, no loops: hooks → counters → snapshot → sample → window → verdict → report.
 
+pub mod cli;
 pub mod device;
+pub mod kernel;
 pub mod load;
 pub mod model;
+pub mod probes;
 pub mod report;
 pub mod stats;

@@ -1,2 +1,7 @@
 //! The `vmnet` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vmnet::cli::main()
+}

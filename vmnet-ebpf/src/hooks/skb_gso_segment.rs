@@ -1,0 +1,208 @@
+//! `__skb_gso_segment(skb, features, tx_path)`, entry and exit: software segmentation, its segments and its cost.
+
+use core::num::NonZero;
+
+use aya_ebpf::{
+    helpers::generated::bpf_ktime_get_ns,
+    macros::{fentry, fexit, kprobe, kretprobe},
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+use vmnet_common::{CALLERS, Caller, Counters, EventKind, LANES, Split};
+
+use crate::{
+    account::{add, counters},
+    config::offset,
+    memory::{CopyOf, Direct, Memory, Probed, field, opaque, read},
+    packet::{Packet, our_device, parse, segments},
+    pairing::{Call, Function, pop, push},
+    tell::tell,
+};
+
+/// `GSO_BY_FRAGS`: segments are as long as the fragments they are made of.
+const GSO_BY_FRAGS: u32 = 0xffff;
+
+#[fentry(function = "__skb_gso_segment")]
+fn skb_gso_segment(ctx: FEntryContext) -> i32 {
+    let skb: *const u8 = ctx.arg(0);
+    enter::<Direct>(skb, skb as u64);
+    0
+}
+
+#[fexit(function = "__skb_gso_segment")]
+fn skb_gso_segment_exit(ctx: FExitContext) -> i32 {
+    let skb: *const u8 = ctx.arg(0);
+    // The return value follows the arguments; the helper that reads it is newer than 5.10.
+    leave::<Direct>(skb as u64, ctx.arg(3));
+    0
+}
+
+#[kprobe(function = "__skb_gso_segment")]
+fn skb_gso_segment_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(skb) = ctx.arg(0) {
+        enter::<Probed>(skb, stack_pointer(ctx.regs).wrapping_add(RETURN_ADDRESS));
+    }
+    0
+}
+
+#[kretprobe(function = "__skb_gso_segment")]
+fn skb_gso_segment_kretprobe(ctx: RetProbeContext) -> u32 {
+    leave::<Probed>(stack_pointer(ctx.regs), ctx.ret());
+    0
+}
+
+/// What the call pushed and the return popped.
+pub(crate) const RETURN_ADDRESS: u64 = if cfg!(bpf_target_arch = "x86_64") { 8 } else { 0 };
+
+/// The stack pointer, which tells calls on one CPU apart: at exit it is where it was before the call.
+#[inline(always)]
+pub(crate) fn stack_pointer(regs: *mut aya_ebpf::bindings::pt_regs) -> u64 {
+    // SAFETY: the context of a kprobe is a readable `pt_regs`.
+    #[cfg(bpf_target_arch = "x86_64")]
+    unsafe {
+        (*regs).rsp
+    }
+    // SAFETY: as above.
+    #[cfg(bpf_target_arch = "aarch64")]
+    unsafe {
+        (*regs).sp
+    }
+    #[cfg(not(any(bpf_target_arch = "x86_64", bpf_target_arch = "aarch64")))]
+    {
+        _ = regs;
+        0
+    }
+}
+
+#[inline(always)]
+fn enter<M: Memory>(skb: *const u8, key: u64) {
+    let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return };
+    // SAFETY: the helper only returns a number.
+    let start_ns = unsafe { bpf_ktime_get_ns() };
+    let mut call = Call {
+        key,
+        start_ns,
+        function: Function::SkbGsoSegment as u32,
+        ours: 0,
+        len: 0,
+        payload: 0,
+        gso_size: 0,
+        gso_type: 0,
+        lane: 0,
+        caller: 0,
+        loose: 0,
+        reserved: 0,
+    };
+    let device = our_device::<M>(skb);
+    if let Some(device) = device {
+        let packet = parse::<M>(skb, device);
+        call.ours = 1;
+        call.len = packet.len;
+        call.payload = packet.payload;
+        call.gso_size = packet.gso_size;
+        call.gso_type = packet.gso_type;
+        call.lane = packet.lane;
+        call.caller = caller(skb) as u32;
+        call.loose = u32::from(packet.is(Packet::LOOSE));
+        if let Some(counters) = counters() {
+            add!(counters, segmentation.entries, 1);
+        }
+    }
+    if !push(&call)
+        && device.is_some()
+        && let Some(counters) = counters()
+    {
+        add!(counters, health.stack_overflows, 1);
+    }
+}
+
+/// From the IP layer the skb starts at its network header. `tx_path` does not tell: `skb_gso_segment` passes true too.
+#[inline(always)]
+fn caller(skb: *const u8) -> Caller {
+    let head: u64 = field(skb, offset!(skb_head));
+    let data: u64 = field(skb, offset!(skb_data));
+    let network_header: u16 = field(skb, offset!(skb_network_header));
+    if data.wrapping_sub(head) == u64::from(network_header) { Caller::Stack } else { Caller::Device }
+}
+
+#[inline(always)]
+fn leave<M: Memory>(key: u64, list: *const u8) {
+    let Some(call) = pop(Function::SkbGsoSegment, key) else {
+        unmatched(1);
+        return;
+    };
+    // SAFETY: `pop` gave a pointer into the per-CPU stack.
+    let call = unsafe { &*call };
+    if call.ours == 0 {
+        return;
+    }
+    let Some(counters) = counters() else { return };
+    add!(counters, segmentation.exits, 1);
+    if list.is_null() {
+        add!(counters, segmentation.header_only, 1);
+        return;
+    }
+    if is_error(list) {
+        add!(counters, segmentation.errors, 1);
+        tell(counters, EventKind::SegmentationError, list as u64, u64::from(call.len));
+        return;
+    }
+    let first_len: u32 = M::load(list, offset!(skb_len));
+    let countable = call.gso_size != GSO_BY_FRAGS && !is_super::<M>(list);
+    match NonZero::new(call.gso_size) {
+        Some(gso_size) if countable => count(counters, call, gso_size, first_len.saturating_sub(gso_size.get())),
+        _ => add!(counters, segmentation.uncountable, 1),
+    }
+}
+
+/// Adds one successful call. `header` is what each segment carries in front of its payload.
+#[inline(always)]
+fn count(counters: *mut Counters, call: &Call, gso_size: NonZero<u32>, header: u32) {
+    // SAFETY: the helper only returns a number.
+    let ns = unsafe { bpf_ktime_get_ns() }.wrapping_sub(call.start_ns);
+    let segs = u64::from(segments(call.len.saturating_sub(header), gso_size));
+    let index = opaque((u64::from(call.caller) * LANES as u64 + u64::from(call.lane)) * size_of::<Split>() as u64);
+    if index >= (CALLERS * LANES * size_of::<Split>()) as u64 {
+        return;
+    }
+    // SAFETY: the pointer came from the per-CPU map, and the index was just bounded.
+    unsafe {
+        let split =
+            (&raw mut (*counters).segmentation.splits).cast::<u8>().wrapping_add(index as usize).cast::<Split>();
+        (*split).calls += 1;
+        (*split).segs += segs;
+        (*split).bytes_in += u64::from(call.len);
+        (*split).bytes_out += u64::from(call.len) + segs.wrapping_sub(1) * u64::from(header);
+        (*split).payload_bytes += u64::from(call.payload);
+        if call.loose != 0 {
+            (*split).loose_payload_bytes += u64::from(call.payload);
+            (*split).loose_segs += segs;
+        }
+        (*split).ns += ns;
+    }
+}
+
+/// Whether a segment is still a super-packet (`GSO_PARTIAL`), which the formula does not count.
+#[inline(always)]
+fn is_super<M: Memory>(segment: *const u8) -> bool {
+    let head: u64 = M::load(segment, offset!(skb_head));
+    let end: u32 = M::load(segment, offset!(skb_end));
+    let mut gso_size = 0_u16;
+    let at = head.wrapping_add(u64::from(end)).wrapping_add(u64::from(offset!(shinfo_gso_size)));
+    read(&raw mut gso_size, at as *const u16) && gso_size != 0
+}
+
+/// `IS_ERR`: the last page of addresses is error numbers.
+#[inline(always)]
+pub(crate) fn is_error(pointer: *const u8) -> bool {
+    pointer as u64 >= -4095_i64 as u64
+}
+
+/// An exit without its entry. Right after attaching that is a call that was under way, so userspace takes the count only
+/// from its first sample on.
+#[inline(always)]
+pub(crate) fn unmatched(function: u64) {
+    if let Some(counters) = counters() {
+        add!(counters, health.unmatched_exits, 1);
+        tell(counters, EventKind::UnmatchedExit, function, 0);
+    }
+}

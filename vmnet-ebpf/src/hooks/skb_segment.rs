@@ -1,0 +1,111 @@
+//! `skb_segment(head_skb, features)`, entry and exit: the split itself, and the second count of segments. At entry the skb
+//! was pulled to its payload, so the two counts come from different lengths.
+
+use core::num::NonZero;
+
+use aya_ebpf::{
+    helpers::generated::bpf_ktime_get_ns,
+    macros::{fentry, fexit, kprobe, kretprobe},
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+
+use crate::{
+    account::{add, counters},
+    config::offset,
+    hooks::skb_gso_segment::{RETURN_ADDRESS, is_error, stack_pointer, unmatched},
+    memory::{CopyOf, Direct, Memory, Probed, field, read},
+    packet::segments,
+    pairing::{Call, Function, inside, pop, push},
+};
+
+#[fentry(function = "skb_segment")]
+fn skb_segment(ctx: FEntryContext) -> i32 {
+    let skb: *const u8 = ctx.arg(0);
+    enter::<Direct>(skb, skb as u64);
+    0
+}
+
+#[fexit(function = "skb_segment")]
+fn skb_segment_exit(ctx: FExitContext) -> i32 {
+    let skb: *const u8 = ctx.arg(0);
+    leave(skb as u64, ctx.arg(2));
+    0
+}
+
+#[kprobe(function = "skb_segment")]
+fn skb_segment_kprobe(ctx: ProbeContext) -> u32 {
+    if let Some(skb) = ctx.arg(0) {
+        enter::<Probed>(skb, stack_pointer(ctx.regs).wrapping_add(RETURN_ADDRESS));
+    }
+    0
+}
+
+#[kretprobe(function = "skb_segment")]
+fn skb_segment_kretprobe(ctx: RetProbeContext) -> u32 {
+    leave(stack_pointer(ctx.regs), ctx.ret());
+    0
+}
+
+/// Counts only inside a `__skb_gso_segment` for our interface: this function has other callers too.
+#[inline(always)]
+fn enter<M: Memory>(skb: *const u8, key: u64) {
+    if !inside(Function::SkbGsoSegment) {
+        return;
+    }
+    let Some(counters) = counters() else { return };
+    let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return };
+    let head: u64 = field(skb, offset!(skb_head));
+    let end: u32 = field(skb, offset!(skb_end));
+    let mut gso_size = 0_u16;
+    let at = head.wrapping_add(u64::from(end)).wrapping_add(u64::from(offset!(shinfo_gso_size)));
+    if !read(&raw mut gso_size, at as *const u16) {
+        add!(counters, health.unreadable, 1);
+        return;
+    }
+    // SAFETY: the helper only returns a number.
+    let start_ns = unsafe { bpf_ktime_get_ns() };
+    let len: u32 = field(skb, offset!(skb_len));
+    let call = Call {
+        key,
+        start_ns,
+        function: Function::SkbSegment as u32,
+        ours: 1,
+        len,
+        payload: len,
+        gso_size: u32::from(gso_size),
+        gso_type: 0,
+        lane: 0,
+        caller: 0,
+        loose: 0,
+        reserved: 0,
+    };
+    add!(counters, skb_segment.entries, 1);
+    if !push(&call) {
+        add!(counters, health.stack_overflows, 1);
+    }
+}
+
+#[inline(always)]
+fn leave(key: u64, list: *const u8) {
+    let Some(call) = pop(Function::SkbSegment, key) else {
+        // Another caller's, or one whose entry found no place: the latter was counted there.
+        if inside(Function::SkbGsoSegment) {
+            unmatched(2);
+        }
+        return;
+    };
+    // SAFETY: `pop` gave a pointer into the per-CPU stack.
+    let call = unsafe { &*call };
+    let Some(counters) = counters() else { return };
+    add!(counters, skb_segment.exits, 1);
+    if list.is_null() || is_error(list) {
+        add!(counters, skb_segment.errors, 1);
+        return;
+    }
+    // SAFETY: the helper only returns a number.
+    let ns = unsafe { bpf_ktime_get_ns() }.wrapping_sub(call.start_ns);
+    add!(counters, skb_segment.ns, ns);
+    if let Some(gso_size) = NonZero::new(call.gso_size) {
+        add!(counters, skb_segment.segs, u64::from(segments(call.len, gso_size)));
+    }
+}

@@ -1,0 +1,41 @@
+//! Perf event `cpu-clock`: the share of time with `__skb_gso_segment` on the stack, where no function can be probed.
+
+use aya_ebpf::{
+    EbpfContext, helpers::generated::bpf_get_stack, macros::perf_event, programs::PerfEventContext,
+};
+
+use crate::{
+    STACK_TRACE,
+    account::{add, counters},
+    config::config,
+};
+
+/// Return addresses looked at. From a send call to segmentation is 25 to 30 deep; softirq adds some.
+pub(crate) const DEPTH: usize = 64;
+
+#[perf_event]
+fn stack_sample(ctx: PerfEventContext) -> u32 {
+    let Some(counters) = counters() else { return 0 };
+    let Some(trace) = STACK_TRACE.get_ptr_mut(0) else { return 0 };
+    add!(counters, samples.total, 1);
+    // SAFETY: the map's value has room for as many bytes as are asked for.
+    let bytes = unsafe { bpf_get_stack(ctx.as_ptr(), trace.cast(), size_of::<[u64; DEPTH]>() as u32, 0) };
+    if bytes < 0 {
+        add!(counters, samples.failed, 1);
+        return 0;
+    }
+    let frames = bytes as usize / size_of::<u64>();
+    let (start, end) = (config!(segment_start), config!(segment_end));
+    for index in 0..DEPTH {
+        if index >= frames {
+            break;
+        }
+        // SAFETY: `index` is below the array's length.
+        let address = unsafe { *trace.cast::<u64>().wrapping_add(index) };
+        if address >= start && address < end {
+            add!(counters, samples.segmenting, 1);
+            break;
+        }
+    }
+    0
+}

@@ -1,0 +1,103 @@
+//! Pairing entries with exits: a small stack of calls under way, one a CPU.
+//!
+//! Bottom halves are off on the transmit path, so calls nest there. Elsewhere (IP output in a task) a call can be
+//! preempted or migrate, so an exit looks for its own entry and drops what lies above it.
+
+use crate::{CALLS, memory::opaque};
+
+const DEPTH: usize = 4;
+
+/// Which function is under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Function {
+    SkbGsoSegment = 1,
+    SkbSegment = 2,
+}
+
+/// One call under way.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Call {
+    /// What exit and entry both know: the skb's address (fentry) or the stack pointer (kprobe).
+    pub(crate) key: u64,
+    pub(crate) start_ns: u64,
+    /// A [`Function`].
+    pub(crate) function: u32,
+    /// 0 for other interfaces, which are pushed too, or pops would go astray.
+    pub(crate) ours: u32,
+    /// `skb->len` at entry.
+    pub(crate) len: u32,
+    pub(crate) payload: u32,
+    pub(crate) gso_size: u32,
+    pub(crate) gso_type: u32,
+    pub(crate) lane: u32,
+    /// A `vmnet_common::Caller`.
+    pub(crate) caller: u32,
+    /// Segments made of what no local socket owns.
+    pub(crate) loose: u32,
+    pub(crate) reserved: u32,
+}
+
+/// The calls under way on one CPU.
+#[repr(C)]
+pub(crate) struct Stack {
+    depth: u64,
+    calls: [Call; DEPTH],
+}
+
+/// Pushes a call. False where the stack is full.
+#[inline(always)]
+pub(crate) fn push(call: &Call) -> bool {
+    let Some(stack) = CALLS.get_ptr_mut(0) else { return false };
+    // SAFETY: the pointer came from the per-CPU map; the index is bounded just before its use.
+    unsafe {
+        let depth = opaque((*stack).depth);
+        if depth >= DEPTH as u64 {
+            // What lies here belongs to calls that left by another CPU. Start afresh, or it would be full for good.
+            (*stack).depth = 0;
+            return false;
+        }
+        *(&raw mut (*stack).calls).cast::<Call>().wrapping_add(depth as usize) = *call;
+        (*stack).depth = depth + 1;
+    }
+    true
+}
+
+/// Whether a call of `function` for our interface is on top.
+#[inline(always)]
+pub(crate) fn inside(function: Function) -> bool {
+    let Some(stack) = CALLS.get_ptr_mut(0) else { return false };
+    // SAFETY: as in `push`.
+    unsafe {
+        let top = opaque((*stack).depth.wrapping_sub(1));
+        if top >= DEPTH as u64 {
+            return false;
+        }
+        let call = (&raw const (*stack).calls).cast::<Call>().wrapping_add(top as usize);
+        (*call).function == function as u32 && (*call).ours != 0
+    }
+}
+
+/// Takes the call that `key` and `function` name off the stack, with all that lies above it.
+#[inline(always)]
+pub(crate) fn pop(function: Function, key: u64) -> Option<*const Call> {
+    let stack = CALLS.get_ptr_mut(0)?;
+    // SAFETY: as in `push`.
+    unsafe {
+        let mut depth = (*stack).depth;
+        for _ in 0..DEPTH {
+            let index = opaque(depth.wrapping_sub(1));
+            if index >= DEPTH as u64 {
+                return None;
+            }
+            let call = (&raw const (*stack).calls).cast::<Call>().wrapping_add(index as usize);
+            if (*call).key == key && (*call).function == function as u32 {
+                (*stack).depth = index;
+                return Some(call);
+            }
+            depth = index;
+        }
+    }
+    None
+}

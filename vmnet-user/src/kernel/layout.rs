@@ -1,0 +1,71 @@
+//! Offsets that the programs need, resolved in the running kernel's BTF.
+
+use vmnet_common::{Bitfield, Layout};
+
+use super::{Btf, BtfError};
+
+/// Resolves every offset.
+///
+/// # Errors
+/// [`BtfError::NoMember`] names the first member that this kernel does not have.
+pub fn resolve(btf: &Btf) -> Result<Layout, BtfError> {
+    let offset = |structure: &str, member: &str| btf.member(structure, member).map(|found| found.offset_bits / 8);
+    Ok(Layout {
+        skb_len: offset("sk_buff", "len")?,
+        skb_dev: offset("sk_buff", "dev")?,
+        skb_sk: offset("sk_buff", "sk")?,
+        skb_head: offset("sk_buff", "head")?,
+        skb_data: offset("sk_buff", "data")?,
+        skb_end: offset("sk_buff", "end")?,
+        skb_iif: offset("sk_buff", "skb_iif")?,
+        skb_mac_header: offset("sk_buff", "mac_header")?,
+        skb_network_header: offset("sk_buff", "network_header")?,
+        skb_inner_network_header: offset("sk_buff", "inner_network_header")?,
+        skb_encapsulation: bitfield(btf, "sk_buff", "encapsulation")?,
+        // Only with CONFIG_NET_XGRESS (CONFIG_NET_CLS_ACT before 6.6): without it nothing is ever at tc ingress.
+        skb_tc_at_ingress: bitfield(btf, "sk_buff", "tc_at_ingress").unwrap_or(Bitfield { offset: 0, mask: 0 }),
+        shinfo_gso_size: offset("skb_shared_info", "gso_size")?,
+        shinfo_gso_segs: offset("skb_shared_info", "gso_segs")?,
+        shinfo_gso_type: offset("skb_shared_info", "gso_type")?,
+        dev_ifindex: offset("net_device", "ifindex")?,
+        dev_mtu: offset("net_device", "mtu")?,
+        dev_features: offset("net_device", "features")?,
+        dev_net: offset("net_device", "nd_net.net")?,
+        net_inum: offset("net", "ns.inum")?,
+        sock_family: offset("sock", "__sk_common.skc_family")?,
+        sock_state: offset("sock", "__sk_common.skc_state")?,
+        sock_dst_cache: offset("sock", "sk_dst_cache")?,
+        dst_dev: offset("dst_entry", "dev")?,
+        tcp_mss_cache: offset("tcp_sock", "mss_cache")?,
+        tcp_snd_nxt: offset("tcp_sock", "snd_nxt")?,
+    })
+}
+
+/// The byte that holds a one-bit field, and its mask: bits are numbered as the machine's byte order has it.
+fn bitfield(btf: &Btf, structure: &str, member: &str) -> Result<Bitfield, BtfError> {
+    let found = btf.member(structure, member)?;
+    let bit = found.offset_bits % 8;
+    let mask = if cfg!(target_endian = "little") { 1 << bit } else { 0x80 >> bit };
+
+    Ok(Bitfield { offset: found.offset_bits / 8, mask })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_running_kernel_has_every_member() {
+        let btf = match Btf::running() {
+            Ok(btf) => btf,
+            Err(error) => {
+                eprintln!("skipped: {error}");
+                return;
+            }
+        };
+        let layout = resolve(&btf).unwrap();
+        assert!(layout.skb_len > 0 && layout.skb_len % 4 == 0);
+        assert!(layout.skb_encapsulation.mask.is_power_of_two());
+        assert!(layout.shinfo_gso_segs == layout.shinfo_gso_size + 2);
+    }
+}

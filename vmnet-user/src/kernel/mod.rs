@@ -1,0 +1,8 @@
+//! What this kernel offers: its types, its symbols, what it permits.
+
+pub mod btf;
+pub mod layout;
+pub mod permissions;
+pub mod symbols;
+
+pub use btf::{Btf, BtfError};

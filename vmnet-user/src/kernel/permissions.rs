@@ -1,0 +1,37 @@
+//! What this process may do, and giving up what it no longer needs.
+
+use caps::{CapSet, Capability};
+
+/// Why programs cannot be loaded at all, or None if they may be.
+#[must_use]
+pub fn why_no_bpf() -> Option<String> {
+    let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
+    if has(Capability::CAP_SYS_ADMIN) || (has(Capability::CAP_BPF) && has(Capability::CAP_PERFMON)) {
+        return None;
+    }
+    Some("loading programs needs root (or CAP_BPF and CAP_PERFMON)".to_owned())
+}
+
+/// What a run still needs once its programs are attached: reading maps (`bpf(2)` asks for CAP_BPF at every call),
+/// running COMMAND as the person who called and ending it, and handing the outputs to them.
+const KEPT: &[Capability] = &[
+    Capability::CAP_BPF,
+    Capability::CAP_CHOWN,
+    Capability::CAP_DAC_OVERRIDE,
+    Capability::CAP_KILL,
+    Capability::CAP_PERFMON,
+    Capability::CAP_SETGID,
+    Capability::CAP_SETUID,
+];
+
+/// Drops every capability but [`KEPT`]. Call it before threads are started: capabilities belong to threads.
+///
+/// # Errors
+/// What the kernel answered, in words.
+pub fn drop_privileges() -> Result<(), String> {
+    let current = caps::read(None, CapSet::Permitted).map_err(|error| error.to_string())?;
+    let kept = current.into_iter().filter(|capability| KEPT.contains(capability)).collect();
+    caps::set(None, CapSet::Inheritable, &caps::CapsHashSet::new()).map_err(|error| error.to_string())?;
+    caps::set(None, CapSet::Effective, &kept).map_err(|error| error.to_string())?;
+    caps::set(None, CapSet::Permitted, &kept).map_err(|error| error.to_string())
+}

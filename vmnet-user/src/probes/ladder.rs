@@ -1,0 +1,263 @@
+//! The ladder: fentry/fexit, then kprobe/kretprobe, then tracepoints alone. A rung is chosen by trying, never by version.
+
+use vmnet_common::Config;
+
+use super::{
+    HookOutcome, ProbeError, Probes,
+    table::{HOOKS, Hook, Kind, Program, Spec, Way},
+};
+use crate::{
+    kernel::{Btf, layout, permissions, symbols},
+    model::sample::{HookState, Hooks, Mode},
+};
+
+/// What is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The interface.
+    pub ifindex: u32,
+    /// Inode of its network namespace.
+    pub netns_inum: u32,
+    /// A rung, or the best that works.
+    pub mode: Option<Mode>,
+    /// Hooks to leave out, by name: the audit must notice.
+    pub without: Vec<String>,
+    /// Ways to insist on, as (hook, kind): `("net_dev_queue", "raw_tp")`.
+    pub ways: Vec<(String, String)>,
+    /// Pass on what the programs log.
+    pub verbose: bool,
+    /// Ask the kernel to keep run times.
+    pub run_times: bool,
+}
+
+/// Programs that count, and how it came to these.
+pub struct Attached {
+    /// The programs.
+    pub probes: Probes,
+    /// The rung.
+    pub mode: Mode,
+    /// Why no higher rung.
+    pub fell_because: Vec<String>,
+    /// Hook by hook.
+    pub hooks: Vec<HookOutcome>,
+}
+
+impl Attached {
+    /// As the model sees it.
+    #[must_use]
+    pub fn hook_states(&self) -> Hooks {
+        let state = |hook| {
+            self.hooks.iter().find(|outcome| outcome.spec.hook == hook).map(|outcome| outcome.state).unwrap_or_default()
+        };
+        Hooks {
+            net_dev_queue: state(Hook::NetDevQueue),
+            net_dev_start_xmit: state(Hook::NetDevStartXmit),
+            net_dev_xmit: state(Hook::NetDevXmit),
+            kfree_skb: state(Hook::KfreeSkb),
+            skb_gso_segment: state(Hook::SkbGsoSegment),
+            skb_segment: state(Hook::SkbSegment),
+            tcp_sendmsg: state(Hook::TcpSendmsg),
+            stack_samples: state(Hook::StackSample),
+        }
+    }
+}
+
+/// Tries the rungs from the top, or only the one asked for.
+///
+/// # Errors
+/// The reason of the last rung tried, with those above it.
+pub fn attach(request: &Request) -> Result<Attached, Vec<ProbeError>> {
+    let environment = Environment::read(request).map_err(|error| vec![error])?;
+    let rungs: &[Mode] = match request.mode {
+        Some(Mode::Fentry) => &[Mode::Fentry],
+        Some(Mode::Kprobe) => &[Mode::Kprobe],
+        Some(Mode::Tracepoint) => &[Mode::Tracepoint],
+        _ => &[Mode::Fentry, Mode::Kprobe, Mode::Tracepoint],
+    };
+    let mut refusals = Vec::new();
+    for mode in rungs {
+        match environment.climb(*mode, request) {
+            Ok(mut attached) => {
+                attached.fell_because = refusals.iter().map(ToString::to_string).collect();
+                return Ok(attached);
+            }
+            Err(error) => refusals.push(error),
+        }
+    }
+    Err(refusals)
+}
+
+/// What every rung needs to know of this kernel.
+pub(super) struct Environment {
+    config: Config,
+    symbols: Symbols,
+}
+
+impl Environment {
+    pub(super) fn read(request: &Request) -> Result<Self, ProbeError> {
+        if let Some(reason) = permissions::why_no_bpf() {
+            return Err(ProbeError::NotPermitted(reason));
+        }
+        raise_memory_limit();
+        let btf = Btf::running()?;
+        let layout = layout::resolve(&btf)?;
+        let symbols = Symbols::read(btf);
+        let segment = symbols.function("__skb_gso_segment");
+        let config = Config {
+            ifindex: request.ifindex,
+            netns_inum: request.netns_inum,
+            layout,
+            verbose: u32::from(request.verbose),
+            reserved: 0,
+            segment_start: segment.map_or(0, |function| function.start),
+            segment_end: segment.map_or(0, |function| function.end),
+        };
+        Ok(Self { config, symbols })
+    }
+
+    fn climb(&self, mode: Mode, request: &Request) -> Result<Attached, ProbeError> {
+        let mut probes = Probes::load(&self.config, request.verbose)?;
+        if request.run_times
+            && let Err(error) = probes.keep_run_times()
+        {
+            log::warn!("the kernel does not keep run times of programs: {error}");
+        }
+        let mut hooks = Vec::new();
+        for spec in HOOKS {
+            let outcome = self.attach_hook(&mut probes, spec, mode, request);
+            if outcome.state == HookState::Absent && is_essential(spec.hook, mode) {
+                return Err(ProbeError::Refused {
+                    hook: spec.name,
+                    way: ways(spec, mode).map(Way::name).collect::<Vec<_>>().join(", "),
+                    reason: outcome.reason.unwrap_or_default(),
+                });
+            }
+            hooks.push(outcome);
+        }
+        Ok(Attached { probes, mode, fell_because: Vec::new(), hooks })
+    }
+
+    fn attach_hook(&self, probes: &mut Probes, spec: &'static Spec, mode: Mode, request: &Request) -> HookOutcome {
+        let mut outcome = HookOutcome { spec, way: None, state: HookState::Absent, reason: None };
+        if request.without.iter().any(|name| name == spec.name) {
+            outcome.state = HookState::SwitchedOff;
+            outcome.reason = Some("switched off by --without-hook".to_owned());
+            return outcome;
+        }
+        let insisted = request.ways.iter().find(|(hook, _)| hook == spec.name).map(|(_, kind)| kind);
+        let mut reasons = Vec::new();
+        for way in ways(spec, mode) {
+            if insisted.is_some_and(|kind| way.programs.iter().all(|program| program.kind.name() != kind)) {
+                continue;
+            }
+            match probes.attach_way(way, &self.symbols) {
+                Ok(()) => {
+                    outcome.way = Some(way);
+                    outcome.state = HookState::Attached;
+                    break;
+                }
+                Err(reason) => reasons.push(format!("{}: {reason}", way.name())),
+            }
+        }
+        if !reasons.is_empty() {
+            outcome.reason = Some(reasons.join("; "));
+        } else if outcome.way.is_none() {
+            outcome.reason = Some(why_no_way(spec.hook).to_owned());
+        }
+        outcome
+    }
+
+    /// Tries one way on its own and takes it down again.
+    pub(super) fn try_way(&self, way: &'static Way) -> Result<(), String> {
+        Probes::load(&self.config, false).map_err(|error| error.to_string())?.attach_way(way, &self.symbols)
+    }
+}
+
+fn ways(spec: &Spec, mode: Mode) -> impl Iterator<Item = &'static Way> {
+    spec.ways.iter().filter(move |way| way.rung.is_none_or(|rung| rung == mode))
+}
+
+/// Without these a rung is not that rung.
+fn is_essential(hook: Hook, mode: Mode) -> bool {
+    match hook {
+        Hook::NetDevQueue | Hook::NetDevStartXmit | Hook::NetDevXmit => true,
+        Hook::SkbGsoSegment => matches!(mode, Mode::Fentry | Mode::Kprobe),
+        _ => false,
+    }
+}
+
+fn why_no_way(hook: Hook) -> &'static str {
+    match hook {
+        Hook::TcpSendmsg => "only by fexit: a kretprobe on tcp_sendmsg loses a sixth to a half of the calls",
+        Hook::StackSample => "not needed: this rung times segmentation itself",
+        _ => "no way to it on this rung",
+    }
+}
+
+/// Functions and tracepoints that this kernel has.
+pub(super) struct Symbols {
+    btf: Btf,
+    functions: Vec<(&'static str, symbols::Function)>,
+    unreadable: Option<String>,
+}
+
+impl Symbols {
+    fn read(btf: Btf) -> Self {
+        let names: Vec<&'static str> = HOOKS
+            .iter()
+            .flat_map(|spec| spec.ways)
+            .flat_map(|way| way.programs)
+            .filter(|program| is_function(program.kind))
+            .map(|program| program.target)
+            .collect();
+        match symbols::lookup(&names) {
+            Ok(found) => Self { btf, functions: names.into_iter().zip(found).collect(), unreadable: None },
+            Err(error) => Self { btf, functions: Vec::new(), unreadable: Some(error.to_string()) },
+        }
+    }
+
+    fn function(&self, name: &str) -> Option<symbols::Function> {
+        self.functions.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
+    }
+
+    /// Attaching to a function that is there twice, or not as itself, would count something else.
+    pub(super) fn require(&self, program: &Program) -> Result<(), String> {
+        let target = program.target;
+        match program.kind {
+            Kind::TpBtf if !self.btf.has_tracepoint(target) => {
+                Err(format!("this kernel's BTF has no tracepoint {target}"))
+            }
+            Kind::PerfEvent => match self.function("__skb_gso_segment") {
+                Some(function) if function.start != 0 => Ok(()),
+                _ => Err("the address of __skb_gso_segment is not known (kernel.kptr_restrict?)".to_owned()),
+            },
+            kind if is_function(kind) => {
+                if !self.btf.has_function(target) {
+                    return Err(format!("this kernel's BTF has no function {target}"));
+                }
+                if let Some(error) = &self.unreadable {
+                    return Err(format!("/proc/kallsyms: {error}"));
+                }
+                match self.function(target).map_or(0, |function| function.count) {
+                    1 => Ok(()),
+                    0 => Err(format!("/proc/kallsyms has no {target}")),
+                    many => Err(format!("/proc/kallsyms has {many} functions named {target}")),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_function(kind: Kind) -> bool {
+    matches!(kind, Kind::Fentry | Kind::Fexit | Kind::Kprobe | Kind::Kretprobe)
+}
+
+/// Before 5.11 maps are charged to RLIMIT_MEMLOCK. Refusal does no harm on newer kernels, and shows when a map is made on older.
+fn raise_memory_limit() {
+    let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the struct outlives the call.
+    if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const unlimited) } != 0 {
+        log::debug!("RLIMIT_MEMLOCK stays as it is: {}", std::io::Error::last_os_error());
+    }
+}

@@ -1,0 +1,312 @@
+//! Load, attach, read: the only module that knows aya. Out comes a [`Snapshot`].
+
+pub mod events;
+mod info;
+mod ladder;
+pub mod survey;
+pub mod table;
+
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Map, MapData, PerCpuArray, RingBuf},
+    programs::{
+        Program as LoadedProgram,
+        perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent},
+    },
+};
+use thiserror::Error;
+use vmnet_common::{Config, Counters};
+
+pub use self::ladder::{Attached, Request, attach};
+use self::{
+    events::RareEvent,
+    ladder::Symbols,
+    table::{Kind, Program, Spec, Way},
+};
+use crate::{
+    kernel::BtfError,
+    model::sample::{HookState, MissedByKernel},
+};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vmnet-ebpf"));
+
+/// Stack samples a second: a prime, so that it keeps out of step with timers, and cheap (11 µs a sample in a virtual machine).
+const SAMPLES_PER_S: u64 = 97;
+
+/// Why programs are not counting.
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    /// A build without the kernel side.
+    #[error("this vmnet was built without its kernel side; build it with `cargo xtask build`")]
+    NoObject,
+    /// No permission.
+    #[error("{0}")]
+    NotPermitted(String),
+    /// No types.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// The object as a whole was refused.
+    #[error("loading the programs failed: {0}")]
+    Object(String),
+    /// A hook that the rung cannot do without was refused.
+    #[error("{hook} by {way}: {reason}")]
+    Refused {
+        /// The kernel's name for it.
+        hook: &'static str,
+        /// The way that was tried.
+        way: String,
+        /// What the kernel answered.
+        reason: String,
+    },
+    /// Reading counts failed.
+    #[error("reading the programs' counters failed: {0}")]
+    Read(String),
+}
+
+/// aya asks for its own marker; the layout is already checked by bytemuck's.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct PodCounters(Counters);
+// SAFETY: `Counters` is `bytemuck::Pod`: any bit pattern is valid and there is no padding.
+unsafe impl aya::Pod for PodCounters {}
+
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct PodConfig(Config);
+// SAFETY: as for `PodCounters`.
+unsafe impl aya::Pod for PodConfig {}
+
+/// What the programs have counted, at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Summed over CPUs.
+    pub counters: Box<Counters>,
+    /// What the kernel did not run.
+    pub missed: MissedByKernel,
+}
+
+/// One hook, as it came out.
+#[derive(Clone, Debug)]
+pub struct HookOutcome {
+    /// Which.
+    pub spec: &'static Spec,
+    /// The way it is attached by.
+    pub way: Option<&'static Way>,
+    /// How it takes part.
+    pub state: HookState,
+    /// Why not, or why not by a better way.
+    pub reason: Option<String>,
+}
+
+/// What one program ran.
+#[derive(Clone, Copy, Debug)]
+pub struct RunTime {
+    /// Its name in the object.
+    pub program: &'static str,
+    /// How it is attached.
+    pub kind: Kind,
+    /// Times it ran, for whatever interface.
+    pub events: u64,
+    /// The kernel's clock reads included.
+    pub total: Duration,
+}
+
+/// Programs in the kernel, counting. They stop when this is dropped.
+pub struct Probes {
+    // Holds the programs and their links.
+    ebpf: Ebpf,
+    counters: PerCpuArray<MapData, PodCounters>,
+    events: RingBuf<MapData>,
+    programs: Vec<&'static Program>,
+    log: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+    // The kernel keeps run times while this is open.
+    stats: Option<OwnedFd>,
+}
+
+impl Probes {
+    fn load(config: &Config, verbose: bool) -> Result<Self, ProbeError> {
+        if OBJECT.is_empty() {
+            return Err(ProbeError::NoObject);
+        }
+        let object_error = |error: &dyn std::error::Error| ProbeError::Object(chain(error));
+        let btf = aya::Btf::from_sys_fs().map_err(|error| object_error(&error))?;
+        let config = PodConfig(*config);
+        let mut ebpf = EbpfLoader::new()
+            .btf(Some(&btf))
+            .override_global("CONFIG", &config, true)
+            .load(OBJECT)
+            .map_err(|error| object_error(&error))?;
+        let mut take = |name: &str| -> Result<Map, ProbeError> {
+            ebpf.take_map(name).ok_or_else(|| ProbeError::Object(format!("the object has no map {name}")))
+        };
+        let counters = PerCpuArray::try_from(take("COUNTERS")?).map_err(|error| object_error(&error))?;
+        let events = RingBuf::try_from(take("EVENTS")?).map_err(|error| object_error(&error))?;
+        let log = if verbose {
+            Some(aya_log::EbpfLogger::init(&mut ebpf).map_err(|error| object_error(&error))?)
+        } else {
+            None
+        };
+        Ok(Self { ebpf, counters, events, programs: Vec::new(), log, stats: None })
+    }
+
+    /// Attaches all programs of a way, or none.
+    fn attach_way(&mut self, way: &'static Way, symbols: &Symbols) -> Result<(), String> {
+        let btf = aya::Btf::from_sys_fs().map_err(|error| chain(&error))?;
+        for program in way.programs {
+            symbols.require(program)?;
+            self.load_program(program, &btf)?;
+        }
+        for program in way.programs {
+            self.attach_program(program)?;
+            self.programs.push(program);
+        }
+        Ok(())
+    }
+
+    fn load_program(&mut self, program: &Program, btf: &aya::Btf) -> Result<(), String> {
+        let loaded = self.program(program)?;
+        match loaded {
+            LoadedProgram::BtfTracePoint(loaded) => loaded.load(program.target, btf),
+            LoadedProgram::RawTracePoint(loaded) => loaded.load(),
+            LoadedProgram::FEntry(loaded) => loaded.load(program.target, btf),
+            LoadedProgram::FExit(loaded) => loaded.load(program.target, btf),
+            LoadedProgram::KProbe(loaded) => loaded.load(),
+            LoadedProgram::PerfEvent(loaded) => loaded.load(),
+            _ => return Err(format!("{} is of an unexpected kind", program.name)),
+        }
+        .map_err(|error| format!("the kernel did not load it: {}", brief(&error)))
+    }
+
+    fn attach_program(&mut self, program: &Program) -> Result<(), String> {
+        let refused =
+            |error: &dyn std::error::Error| format!("the kernel did not attach it: {}", chain(error));
+        match self.program(program)? {
+            LoadedProgram::BtfTracePoint(loaded) => loaded.attach().map(drop).map_err(|error| refused(&error)),
+            LoadedProgram::RawTracePoint(loaded) => {
+                loaded.attach(program.target).map(drop).map_err(|error| refused(&error))
+            }
+            LoadedProgram::FEntry(loaded) => loaded.attach().map(drop).map_err(|error| refused(&error)),
+            LoadedProgram::FExit(loaded) => loaded.attach().map(drop).map_err(|error| refused(&error)),
+            LoadedProgram::KProbe(loaded) => {
+                loaded.attach(program.target, 0).map(drop).map_err(|error| refused(&error))
+            }
+            LoadedProgram::PerfEvent(loaded) => {
+                let cpus = aya::util::online_cpus().map_err(|(_, error)| refused(&error))?;
+                for cpu in cpus {
+                    loaded
+                        .attach(
+                            PerfEventConfig::Software(SoftwareEvent::CpuClock),
+                            PerfEventScope::AllProcessesOneCpu { cpu },
+                            SamplePolicy::Frequency(SAMPLES_PER_S),
+                            true,
+                        )
+                        .map_err(|error| refused(&error))?;
+                }
+                Ok(())
+            }
+            _ => Err(format!("{} is of an unexpected kind", program.name)),
+        }
+    }
+
+    fn program(&mut self, program: &Program) -> Result<&mut LoadedProgram, String> {
+        self.ebpf.program_mut(program.name).ok_or_else(|| format!("the object has no program {}", program.name))
+    }
+
+    /// Reads every count. The counters of one CPU are read in one go; CPUs follow each other within microseconds.
+    ///
+    /// # Errors
+    /// [`ProbeError::Read`].
+    pub fn snapshot(&self) -> Result<Snapshot, ProbeError> {
+        let per_cpu = self.counters.get(&0, 0).map_err(|error| ProbeError::Read(chain(&error)))?;
+        let mut counters = Box::<Counters>::default();
+        for cpu in per_cpu.iter() {
+            counters.add(&cpu.0);
+        }
+        Ok(Snapshot { counters, missed: self.missed() })
+    }
+
+    fn missed(&self) -> MissedByKernel {
+        let mut missed = MissedByKernel { recursion_misses: Some(0), kprobe_misses: None };
+        for program in &self.programs {
+            let stats = self.stats(program).and_then(|stats| stats.recursion_misses);
+            missed.recursion_misses = missed.recursion_misses.zip(stats).map(|(sum, term)| sum + term);
+        }
+        if self.programs.iter().any(|program| matches!(program.kind, Kind::Kprobe | Kind::Kretprobe)) {
+            missed.kprobe_misses = info::kprobe_misses();
+        }
+        missed
+    }
+
+    fn stats(&self, program: &Program) -> Option<info::ProgramStats> {
+        let fd = self.ebpf.program(program.name)?.fd().ok()?;
+        info::program(fd.as_fd())
+    }
+
+    /// Rare events since the last call, oldest first.
+    pub fn events(&mut self) -> Vec<RareEvent> {
+        let mut events = Vec::new();
+        while let Some(record) = self.events.next() {
+            events.extend(events::decode(&record));
+        }
+        events
+    }
+
+    /// Passes on what the programs logged.
+    pub fn flush_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+    }
+
+    fn keep_run_times(&mut self) -> Result<(), String> {
+        self.stats = Some(aya::sys::enable_stats(aya::sys::Stats::RunTime).map_err(|error| chain(&error))?);
+        Ok(())
+    }
+
+    /// What each attached program ran, if the kernel was asked to keep it.
+    #[must_use]
+    pub fn run_times(&self) -> Option<Vec<RunTime>> {
+        self.stats.as_ref()?;
+        let run_time = |program: &&'static Program| {
+            let stats = self.stats(program)?;
+            let total = Duration::from_nanos(stats.run_ns);
+            Some(RunTime { program: program.name, kind: program.kind, events: stats.run_count, total })
+        };
+        Some(self.programs.iter().filter_map(run_time).collect())
+    }
+}
+
+/// An error with all that caused it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// What the kernel answered to a load. The verifier's whole log is for `RUST_LOG=debug`.
+fn brief(error: &aya::programs::ProgramError) -> String {
+    match error {
+        aya::programs::ProgramError::LoadError { io_error, verifier_log } => {
+            log::debug!("verifier: {verifier_log}");
+            let log = verifier_log.to_string();
+            let complaint = log.lines().rev().find(|line| {
+                !line.trim().is_empty() && ["processed", "verification time", "stack depth"].iter().all(|noise| !line.starts_with(noise))
+            });
+            complaint.map_or_else(|| io_error.to_string(), |complaint| format!("{io_error} (verifier: {complaint})"))
+        }
+        other => chain(other),
+    }
+}

@@ -1,0 +1,208 @@
+//! The hooks, and the ways to attach each: one line a way. Exits come before entries, or the pairing stack would fill
+//! for good under live traffic.
+
+use crate::model::sample::Mode;
+
+/// A hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hook {
+    /// tp `net_dev_xmit`.
+    NetDevXmit,
+    /// tp `net_dev_start_xmit`.
+    NetDevStartXmit,
+    /// tp `kfree_skb`.
+    KfreeSkb,
+    /// `skb_segment`.
+    SkbSegment,
+    /// `__skb_gso_segment`.
+    SkbGsoSegment,
+    /// `tcp_sendmsg`.
+    TcpSendmsg,
+    /// perf event `cpu-clock`.
+    StackSample,
+    /// tp `net_dev_queue`.
+    NetDevQueue,
+}
+
+/// How a program attaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named after the kernel's own names")]
+pub enum Kind {
+    TpBtf,
+    RawTp,
+    Fentry,
+    Fexit,
+    Kprobe,
+    Kretprobe,
+    PerfEvent,
+}
+
+impl Kind {
+    /// As people write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TpBtf => "tp_btf",
+            Self::RawTp => "raw_tp",
+            Self::Fentry => "fentry",
+            Self::Fexit => "fexit",
+            Self::Kprobe => "kprobe",
+            Self::Kretprobe => "kretprobe",
+            Self::PerfEvent => "perf_event",
+        }
+    }
+}
+
+/// One program of the object, and what it attaches to.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its name in the object.
+    pub name: &'static str,
+    /// How it attaches.
+    pub kind: Kind,
+    /// The kernel's function or tracepoint; empty for perf events.
+    pub target: &'static str,
+}
+
+/// Programs that serve a hook together.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// The rung it belongs to; None for those of every rung.
+    pub rung: Option<Mode>,
+    /// In the order of attaching.
+    pub programs: &'static [Program],
+}
+
+impl Way {
+    /// `fexit+fentry`, `tp_btf`, …
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.programs.iter().map(|program| program.kind.name()).collect::<Vec<_>>().join("+")
+    }
+}
+
+/// A hook and the ways to it, best first.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Which.
+    pub hook: Hook,
+    /// The kernel's name for the place, also for `--without-hook`.
+    pub name: &'static str,
+    /// What it proves.
+    pub purpose: &'static str,
+    /// Best first.
+    pub ways: &'static [Way],
+}
+
+const fn program(name: &'static str, kind: Kind, target: &'static str) -> Program {
+    Program { name, kind, target }
+}
+
+const fn any(programs: &'static [Program]) -> Way {
+    Way { rung: None, programs }
+}
+
+const fn on(rung: Mode, programs: &'static [Program]) -> Way {
+    Way { rung: Some(rung), programs }
+}
+
+/// All hooks, in the order of attaching.
+pub const HOOKS: &[Spec] = &[
+    Spec {
+        hook: Hook::NetDevXmit,
+        name: "net_dev_xmit",
+        purpose: "what the driver took",
+        ways: &[
+            any(&[program("net_dev_xmit", Kind::TpBtf, "net_dev_xmit")]),
+            any(&[program("net_dev_xmit_raw", Kind::RawTp, "net_dev_xmit")]),
+        ],
+    },
+    Spec {
+        hook: Hook::NetDevStartXmit,
+        name: "net_dev_start_xmit",
+        purpose: "packets after the decision",
+        ways: &[
+            any(&[program("net_dev_start_xmit", Kind::TpBtf, "net_dev_start_xmit")]),
+            any(&[program("net_dev_start_xmit_raw", Kind::RawTp, "net_dev_start_xmit")]),
+        ],
+    },
+    Spec {
+        hook: Hook::KfreeSkb,
+        name: "kfree_skb",
+        purpose: "drops between queue and driver",
+        ways: &[
+            any(&[program("kfree_skb", Kind::TpBtf, "kfree_skb")]),
+            any(&[program("kfree_skb_raw", Kind::RawTp, "kfree_skb")]),
+        ],
+    },
+    Spec {
+        hook: Hook::SkbSegment,
+        name: "skb_segment",
+        purpose: "the split itself, and a second count of segments",
+        ways: &[
+            on(
+                Mode::Fentry,
+                &[
+                    program("skb_segment_exit", Kind::Fexit, "skb_segment"),
+                    program("skb_segment", Kind::Fentry, "skb_segment"),
+                ],
+            ),
+            on(
+                Mode::Kprobe,
+                &[
+                    program("skb_segment_kretprobe", Kind::Kretprobe, "skb_segment"),
+                    program("skb_segment_kprobe", Kind::Kprobe, "skb_segment"),
+                ],
+            ),
+        ],
+    },
+    Spec {
+        hook: Hook::SkbGsoSegment,
+        name: "__skb_gso_segment",
+        purpose: "software segmentation, its segments and its cost",
+        ways: &[
+            on(
+                Mode::Fentry,
+                &[
+                    program("skb_gso_segment_exit", Kind::Fexit, "__skb_gso_segment"),
+                    program("skb_gso_segment", Kind::Fentry, "__skb_gso_segment"),
+                ],
+            ),
+            on(
+                Mode::Kprobe,
+                &[
+                    program("skb_gso_segment_kretprobe", Kind::Kretprobe, "__skb_gso_segment"),
+                    program("skb_gso_segment_kprobe", Kind::Kprobe, "__skb_gso_segment"),
+                ],
+            ),
+        ],
+    },
+    Spec {
+        hook: Hook::TcpSendmsg,
+        name: "tcp_sendmsg",
+        purpose: "bytes that TCP took from applications",
+        ways: &[on(Mode::Fentry, &[program("tcp_sendmsg", Kind::Fexit, "tcp_sendmsg")])],
+    },
+    Spec {
+        hook: Hook::StackSample,
+        name: "cpu-clock",
+        purpose: "the share of CPU time in segmentation, where no function can be probed",
+        ways: &[on(Mode::Tracepoint, &[program("stack_sample", Kind::PerfEvent, "")])],
+    },
+    Spec {
+        hook: Hook::NetDevQueue,
+        name: "net_dev_queue",
+        purpose: "packets before qdisc and segmentation",
+        ways: &[
+            any(&[program("net_dev_queue", Kind::TpBtf, "net_dev_queue")]),
+            any(&[program("net_dev_queue_raw", Kind::RawTp, "net_dev_queue")]),
+            any(&[program("dev_queue_xmit_kprobe", Kind::Kprobe, "__dev_queue_xmit")]),
+        ],
+    },
+];
+
+/// The hook of that name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Spec> {
+    HOOKS.iter().find(|spec| spec.name == name)
+}
