@@ -40,10 +40,13 @@ pub struct Layout {
     pub net_inum: u32,
     pub sock_family: u32,
     pub sock_state: u32,
+    pub sock_protocol: u32,
     pub sock_dst_cache: u32,
     pub dst_dev: u32,
     pub tcp_mss_cache: u32,
     pub tcp_snd_nxt: u32,
+    pub tcp_bytes_sent: u32,
+    pub tcp_bytes_retrans: u32,
 }
 
 /// All that the programs are told.
@@ -59,8 +62,6 @@ pub struct Config {
     pub layout: Layout,
     /// Logs packets that cannot be classified, through aya-log, when not 0.
     pub verbose: u32,
-    /// Keeps the next fields aligned.
-    pub reserved: u32,
     /// First address of `__skb_gso_segment`, for stack samples; 0 where it is not known.
     pub segment_start: u64,
     /// The address after its last.

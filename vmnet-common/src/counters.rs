@@ -179,6 +179,21 @@ pub struct TcpSendmsg {
     pub errors: u64,
 }
 
+/// TCP sockets that closed, by `inet_sock_set_state`, as far as their route left through this interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct ClosedSockets {
+    /// How many.
+    pub sockets: u64,
+    /// Σ `tcp_sock.bytes_sent`: payload handed to IP, retransmits included.
+    pub bytes_sent: u64,
+    /// Σ `tcp_sock.bytes_retrans`.
+    pub bytes_retransmitted: u64,
+    /// Sockets that had sent something but had no route any more, so that it is not known where it went.
+    pub unrouted: u64,
+}
+
 /// Stack samples of busy CPUs, where segmentation cannot be timed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -226,6 +241,8 @@ pub struct Counters {
     pub skb_segment: SkbSegment,
     /// `tcp_sendmsg`.
     pub tcp_sendmsg: TcpSendmsg,
+    /// Sockets that closed.
+    pub closed_sockets: ClosedSockets,
     /// Stack samples, on the rung that has no function hooks.
     pub samples: StackSamples,
     /// What was missed.

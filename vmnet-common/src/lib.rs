@@ -11,7 +11,7 @@ mod histogram;
 
 pub use config::{Bitfield, Config, Layout};
 pub use counters::{
-    CALLERS, CLASSES, Caller, Cell, Class, Counters, Health, LANES, Lane, LaneCounts, STAGES, Segmentation,
+    CALLERS, CLASSES, Caller, Cell, Class, ClosedSockets, Counters, Health, LANES, Lane, LaneCounts, STAGES, Segmentation,
     SkbSegment, Split, StackSamples, Stage, TcpSendmsg,
 };
 pub use event::{Event, EventKind};

@@ -16,10 +16,11 @@ pub(crate) fn counters() -> Option<*mut Counters> {
 
 /// Adds to one field of [`Counters`].
 macro_rules! add {
-    ($counters:expr, $($field:ident).+, $amount:expr) => {
+    ($counters:expr, $($field:ident).+, $amount:expr) => {{
+        let amount: u64 = $amount;
         // SAFETY: the pointer came from the per-CPU map, whose value is a `Counters`; only this CPU writes it.
-        unsafe { (*$counters).$($field).+ = (*$counters).$($field).+.wrapping_add($amount) }
-    };
+        unsafe { (*$counters).$($field).+ = (*$counters).$($field).+.wrapping_add(amount) }
+    }};
 }
 pub(crate) use add;
 

@@ -34,10 +34,13 @@ pub fn resolve(btf: &Btf) -> Result<Layout, BtfError> {
         net_inum: offset("net", "ns.inum")?,
         sock_family: offset("sock", "__sk_common.skc_family")?,
         sock_state: offset("sock", "__sk_common.skc_state")?,
+        sock_protocol: offset("sock", "sk_protocol")?,
         sock_dst_cache: offset("sock", "sk_dst_cache")?,
         dst_dev: offset("dst_entry", "dev")?,
         tcp_mss_cache: offset("tcp_sock", "mss_cache")?,
         tcp_snd_nxt: offset("tcp_sock", "snd_nxt")?,
+        tcp_bytes_sent: offset("tcp_sock", "bytes_sent")?,
+        tcp_bytes_retrans: offset("tcp_sock", "bytes_retrans")?,
     })
 }
 

@@ -18,6 +18,8 @@ pub enum Hook {
     SkbGsoSegment,
     /// `tcp_sendmsg`.
     TcpSendmsg,
+    /// tp `inet_sock_set_state`.
+    InetSockSetState,
     /// perf event `cpu-clock`.
     StackSample,
     /// tp `net_dev_queue`.
@@ -182,6 +184,15 @@ pub const HOOKS: &[Spec] = &[
         name: "tcp_sendmsg",
         purpose: "bytes that TCP took from applications",
         ways: &[on(Mode::Fentry, &[program("tcp_sendmsg", Kind::Fexit, "tcp_sendmsg")])],
+    },
+    Spec {
+        hook: Hook::InetSockSetState,
+        name: "inet_sock_set_state",
+        purpose: "what TCP itself says that closing sockets sent",
+        ways: &[
+            any(&[program("inet_sock_set_state", Kind::TpBtf, "inet_sock_set_state")]),
+            any(&[program("inet_sock_set_state_raw", Kind::RawTp, "inet_sock_set_state")]),
+        ],
     },
     Spec {
         hook: Hook::StackSample,

@@ -1,0 +1,66 @@
+//! Tracepoint `sock:inet_sock_set_state`: when a TCP socket closes, what TCP itself says that it sent. Sockets that live are
+//! asked over sock_diag; without this, those that came and went in between would be missing.
+
+use aya_ebpf::{
+    macros::{btf_tracepoint, raw_tracepoint},
+    programs::{BtfTracePointContext, RawTracePointContext},
+};
+
+use crate::{
+    account::{add, counters},
+    config::offset,
+    memory::{Direct, Memory, Probed, read},
+    packet::is_ours,
+};
+
+const TCP_CLOSE: i32 = 7;
+const IPPROTO_TCP: u16 = 6;
+
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
+    changed::<Direct>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    0
+}
+
+#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
+fn inet_sock_set_state_raw(ctx: RawTracePointContext) -> i32 {
+    changed::<Probed>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    0
+}
+
+#[inline(always)]
+fn changed<M: Memory>(socket: *const u8, old: i32, new: i32) {
+    if new != TCP_CLOSE || old == TCP_CLOSE {
+        return;
+    }
+    // MPTCP reports its own sockets here too.
+    if M::load::<u16>(socket, offset!(sock_protocol)) != IPPROTO_TCP {
+        return;
+    }
+    let bytes_sent = tcp_count(socket, offset!(tcp_bytes_sent));
+    let route: *const u8 = M::load(socket, offset!(sock_dst_cache));
+    if route.is_null() {
+        if bytes_sent != 0
+            && let Some(counters) = counters()
+        {
+            add!(counters, closed_sockets.unrouted, 1);
+        }
+        return;
+    }
+    let device: *const u8 = M::load(route, offset!(dst_dev));
+    if !is_ours::<M>(device) {
+        return;
+    }
+    let Some(counters) = counters() else { return };
+    add!(counters, closed_sockets.sockets, 1);
+    add!(counters, closed_sockets.bytes_sent, bytes_sent);
+    add!(counters, closed_sockets.bytes_retransmitted, tcp_count(socket, offset!(tcp_bytes_retrans)));
+}
+
+/// A 64-bit member of `tcp_sock`, which lies beyond the `sock` that the verifier knows.
+#[inline(always)]
+fn tcp_count(socket: *const u8, offset: u32) -> u64 {
+    let mut value = 0_u64;
+    read(&raw mut value, socket.wrapping_add(offset as usize).cast());
+    value
+}
