@@ -1,1 +1,22 @@
-//! d
+//! What the device and the machine say of themselves: links, qdiscs, features, rings, sockets, CPUs, drivers.
+//!
+//! Everything is read in the network namespace of the calling thread, and by its leave: nothing here needs root.
+//! Netlink is spoken over [`netlink_sys`] with headers and attributes walked by [`netlink_packet_core`]; the fields
+//! are picked out here rather than by the typed message crates, because those reject a whole message for one attribute
+//! that they do not understand, leave out what is needed here (`TCA_STATS_PKT64`), or lose it (`ethtool` 0.3 drops
+//! feature bit 0, `tx-scatter-gather`).
+
+pub mod cpu;
+pub mod driver;
+pub mod features;
+pub mod links;
+pub mod machine;
+pub mod netlink;
+pub mod qdisc;
+pub mod rings;
+pub mod snmp;
+pub mod sockets;
+pub mod tcp_info;
+
+mod attributes;
+pub mod ethtool;

@@ -1,0 +1,94 @@
+//! Generic netlink to the `ethtool` family (kernel 5.6 and later), reading only.
+
+use netlink_packet_core::NLA_F_NESTED;
+use netlink_sys::protocols::NETLINK_GENERIC;
+
+use super::{
+    attributes::{attribute, push_attribute, u16_at},
+    netlink::{Netlink, NetlinkError},
+};
+
+/// `struct genlmsghdr`.
+const GENLMSGHDR_BYTES: usize = 4;
+/// `linux/genetlink.h`: the controller, which knows the others' numbers.
+const GENL_ID_CTRL: u16 = 0x10;
+const CTRL_CMD_GETFAMILY: u8 = 3;
+const CTRL_ATTR_FAMILY_ID: u16 = 1;
+const CTRL_ATTR_FAMILY_NAME: u16 = 2;
+/// `linux/ethtool_netlink.h`: the first attribute of every ethtool message, and what is in it.
+const ETHTOOL_A_HEADER: u16 = 1;
+const ETHTOOL_A_HEADER_DEV_INDEX: u16 = 1;
+const ETHTOOL_A_HEADER_FLAGS: u16 = 3;
+/// Bitsets as words of bits rather than as lists of names.
+pub(super) const ETHTOOL_FLAG_COMPACT_BITSETS: u32 = 1;
+
+/// Why ethtool gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EthtoolError {
+    /// The kernel has no ethtool netlink (before 5.6, or without `CONFIG_ETHTOOL_NETLINK`).
+    #[error("this kernel has no ethtool netlink (needs 5.6 and CONFIG_ETHTOOL_NETLINK)")]
+    NoFamily,
+    /// The driver does not have this.
+    #[error("the driver does not tell its {what}")]
+    Unsupported {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// There is no such interface any more.
+    #[error("the interface is gone")]
+    Gone,
+    /// The kernel could not be asked.
+    #[error("reading {what} over ethtool netlink: {source}")]
+    Netlink {
+        /// What was asked for.
+        what: &'static str,
+        /// Why not.
+        source: NetlinkError,
+    },
+}
+
+/// A connection to the family.
+#[derive(Debug)]
+pub(super) struct Ethtool {
+    netlink: Netlink,
+    family: u16,
+}
+
+impl Ethtool {
+    pub(super) fn open() -> Result<Self, EthtoolError> {
+        let failed = |source| EthtoolError::Netlink { what: "the family", source };
+        let mut netlink = Netlink::open(NETLINK_GENERIC).map_err(failed)?;
+        let mut request = vec![CTRL_CMD_GETFAMILY, 1, 0, 0];
+        push_attribute(&mut request, CTRL_ATTR_FAMILY_NAME, c"ethtool".to_bytes_with_nul());
+        let reply = netlink.get(GENL_ID_CTRL, &request).map_err(|source| match source.errno() {
+            Some(libc::ENOENT) => EthtoolError::NoFamily,
+            _ => failed(source),
+        })?;
+        let family = reply
+            .get(GENLMSGHDR_BYTES..)
+            .and_then(|values| u16_at(attribute(values, CTRL_ATTR_FAMILY_ID)?, 0))
+            .ok_or_else(|| failed(NetlinkError::Malformed { missing: "CTRL_ATTR_FAMILY_ID" }))?;
+        Ok(Self { netlink, family })
+    }
+
+    /// Sends the command for one interface, and returns the attributes of the reply.
+    pub(super) fn get(
+        &mut self,
+        command: u8,
+        what: &'static str,
+        ifindex: u32,
+        header_flags: u32,
+    ) -> Result<Vec<u8>, EthtoolError> {
+        let mut header = Vec::new();
+        push_attribute(&mut header, ETHTOOL_A_HEADER_DEV_INDEX, &ifindex.to_ne_bytes());
+        push_attribute(&mut header, ETHTOOL_A_HEADER_FLAGS, &header_flags.to_ne_bytes());
+        let mut request = vec![command, 1, 0, 0];
+        push_attribute(&mut request, ETHTOOL_A_HEADER | NLA_F_NESTED, &header);
+        let mut reply = self.netlink.get(self.family, &request).map_err(|source| match source.errno() {
+            Some(libc::EOPNOTSUPP) => EthtoolError::Unsupported { what },
+            Some(libc::ENODEV) => EthtoolError::Gone,
+            _ => EthtoolError::Netlink { what, source },
+        })?;
+        Ok(reply.split_off(GENLMSGHDR_BYTES.min(reply.len())))
+    }
+}

@@ -1,0 +1,376 @@
+//! Interfaces: which there are, what one is, and its counters (rtnetlink).
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::Path,
+};
+
+use netlink_sys::protocols::NETLINK_ROUTE;
+
+use super::{
+    attributes::{array_at, attribute, attributes, push_attribute, text, u32_at, u64_at},
+    netlink::{Netlink, NetlinkError},
+};
+use crate::model::sample::LinkCounters;
+
+/// `struct ifinfomsg`.
+const IFINFOMSG_BYTES: usize = 16;
+/// `struct ifaddrmsg`.
+const IFADDRMSG_BYTES: usize = 8;
+
+/// Which interface is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkId {
+    /// Its name.
+    pub name: String,
+    /// Its index in this network namespace.
+    pub ifindex: u32,
+    /// Other names it answers to.
+    pub alternative_names: Vec<String>,
+}
+
+/// An interface, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// Its index in this network namespace.
+    pub ifindex: u32,
+    /// Other names it answers to.
+    pub alternative_names: Vec<String>,
+    /// `IFLA_INFO_KIND` (veth, vlan, bond, …); None for what a hardware or virtio driver made, and for lo.
+    pub kind: Option<String>,
+    /// Whether it is the loopback device.
+    pub loopback: bool,
+    /// Whether it is up (`IFF_UP`).
+    pub up: bool,
+    /// Bytes.
+    pub mtu: u32,
+    /// Most segments in a super-packet for it; None where the kernel does not tell.
+    pub gso_max_segs: Option<u32>,
+    /// Most bytes in a super-packet for it (IPv6, and IPv4 where `gso_ipv4_max_size` is not kept apart).
+    pub gso_max_size: Option<u32>,
+    /// The same for IPv4 (kernel 6.3).
+    pub gso_ipv4_max_size: Option<u32>,
+    /// What the driver allows at most (kernel 5.19).
+    pub tso_max_segs: Option<u32>,
+    /// What the driver allows at most, in bytes (kernel 5.19).
+    pub tso_max_size: Option<u32>,
+    /// Transmit queues allocated, not all of which need be in use: see [`super::rings::tx_queues`].
+    pub num_tx_queues: Option<u32>,
+    /// RFC 2863.
+    pub operstate: OperState,
+    /// The root qdisc's kind.
+    pub qdisc: Option<String>,
+    /// Index of the interface below (vlan, macvlan) or of the peer (veth).
+    pub below_ifindex: Option<u32>,
+    /// Its counters.
+    pub counters: LinkCounters,
+    /// Its addresses, in the kernel's order.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// `IF_OPER_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperState {
+    /// The driver does not say (lo, tun).
+    Unknown,
+    /// Something needed is missing.
+    NotPresent,
+    /// No carrier, or set down.
+    Down,
+    /// Down because of the interface below.
+    LowerLayerDown,
+    /// Under test.
+    Testing,
+    /// Waiting (802.1X).
+    Dormant,
+    /// Passing packets.
+    Up,
+}
+
+impl OperState {
+    fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::NotPresent,
+            2 => Self::Down,
+            3 => Self::LowerLayerDown,
+            4 => Self::Testing,
+            5 => Self::Dormant,
+            6 => Self::Up,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// Why an interface could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// There is none by that name.
+    #[error(
+        "no interface {wanted} in this network namespace{}; there are: {}",
+        Suggestion(near),
+        Listed(there)
+    )]
+    NotFound {
+        /// The name asked for.
+        wanted: String,
+        /// Names that look like it.
+        near: Vec<String>,
+        /// All names.
+        there: Vec<String>,
+    },
+    /// It was there, and is not any more: removed, or moved to another network namespace.
+    #[error("interface {name} (index {ifindex}) is gone: removed, or moved to another network namespace")]
+    Gone {
+        /// The name it had.
+        name: String,
+        /// The index it had.
+        ifindex: u32,
+    },
+    /// It is there by another name.
+    #[error("interface {name} (index {ifindex}) is now called {now}")]
+    Renamed {
+        /// The name it had.
+        name: String,
+        /// Its index.
+        ifindex: u32,
+        /// The name it has.
+        now: String,
+    },
+    /// The kernel could not be asked.
+    #[error("reading interfaces: {0}")]
+    Netlink(#[from] NetlinkError),
+}
+
+struct Suggestion<'a>(&'a [String]);
+
+impl fmt::Display for Suggestion<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " (did you mean {}?)", self.0.join(" or ")) }
+    }
+}
+
+struct Listed<'a>(&'a [String]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("none") } else { f.write_str(&self.0.join(", ")) }
+    }
+}
+
+/// Asks the kernel about interfaces. Keep it open for repeated reads.
+#[derive(Debug)]
+pub struct LinkReader {
+    netlink: Netlink,
+}
+
+impl LinkReader {
+    /// Opens the socket, in the network namespace of this thread.
+    ///
+    /// # Errors
+    /// When the kernel refuses the socket.
+    pub fn open() -> Result<Self, LinkError> {
+        Ok(Self { netlink: Netlink::open(NETLINK_ROUTE)? })
+    }
+
+    /// The interfaces of the namespace, in order of index.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn list(&mut self) -> Result<Vec<LinkId>, LinkError> {
+        let messages = self.netlink.dump(libc::RTM_GETLINK, &[0; IFINFOMSG_BYTES])?;
+        let mut links: Vec<_> = messages.iter().filter_map(|message| parse_id(message)).collect();
+        links.sort_by_key(|link| link.ifindex);
+        Ok(links)
+    }
+
+    /// One interface by its name, or another name it answers to.
+    ///
+    /// # Errors
+    /// [`LinkError::NotFound`] says which there are, and which are named almost so.
+    pub fn link(&mut self, name: &str) -> Result<Link, LinkError> {
+        let links = self.list()?;
+        let found = links.iter().find(|link| link.name == name).or_else(|| {
+            links.iter().find(|link| link.alternative_names.iter().any(|alternative| alternative == name))
+        });
+        let Some(LinkId { ifindex, name, .. }) = found else {
+            return Err(not_found(name, &links));
+        };
+        let mut link = parse_link(&self.get(*ifindex, name)?)?;
+        link.addresses = self.addresses(*ifindex)?;
+        Ok(link)
+    }
+
+    /// The addresses of an interface, both families. Empty also when there is no such interface.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn addresses(&mut self, ifindex: u32) -> Result<Vec<IpAddr>, LinkError> {
+        let messages = self.netlink.dump(libc::RTM_GETADDR, &[0; IFADDRMSG_BYTES])?;
+        Ok(messages
+            .iter()
+            .filter_map(|message| parse_address(message))
+            .filter_map(|(of, address)| (of == ifindex).then_some(address))
+            .collect())
+    }
+
+    /// The counters now: one request, one reply, no list (some 10 µs). One reply holds both name and counters, so they belong
+    /// together; `RTM_GETSTATS` would be shorter, but does not say the name.
+    ///
+    /// # Errors
+    /// [`LinkError::Gone`] and [`LinkError::Renamed`] where the interface is no longer what it was.
+    pub fn counters(&mut self, ifindex: u32, name: &str) -> Result<LinkCounters, LinkError> {
+        let message = self.get(ifindex, name)?;
+        let id = parse_id(&message).ok_or(NetlinkError::Malformed { missing: "interface name" })?;
+        if id.name != name {
+            return Err(LinkError::Renamed { name: name.to_owned(), ifindex, now: id.name });
+        }
+        let attributes = message.get(IFINFOMSG_BYTES..).unwrap_or_default();
+        Ok(parse_counters(attributes).ok_or(NetlinkError::Malformed { missing: "IFLA_STATS64" })?)
+    }
+
+    fn get(&mut self, ifindex: u32, name: &str) -> Result<Vec<u8>, LinkError> {
+        let mut request = vec![0; IFINFOMSG_BYTES];
+        request.splice(4..8, ifindex.to_ne_bytes());
+        // No virtual functions: a card with hundreds of them would not fit a message.
+        push_attribute(&mut request, libc::IFLA_EXT_MASK, &0u32.to_ne_bytes());
+        self.netlink.get(libc::RTM_GETLINK, &request).map_err(|error| match error.errno() {
+            Some(libc::ENODEV) => LinkError::Gone { name: name.to_owned(), ifindex },
+            _ => error.into(),
+        })
+    }
+}
+
+/// False where the packets that the interface takes go on inside this machine (veth, lo, vlan, bond, bridge, tunnels, tun),
+/// so that "hardware" only means "left this device whole". True for what a driver of a bus device made, with no
+/// interface below. Read from `/sys` of the namespace.
+#[must_use]
+pub fn terminal(link: &Link) -> bool {
+    terminal_in(Path::new("/sys/class/net"), link)
+}
+
+fn terminal_in(class_net: &Path, link: &Link) -> bool {
+    let directory = class_net.join(&link.name);
+    let has_lower = std::fs::read_dir(&directory).is_ok_and(|entries| {
+        entries.flatten().any(|entry| entry.file_name().as_encoded_bytes().starts_with(b"lower_"))
+    });
+    // Drivers of bus devices name no kind, while netdevsim has a bus device and a kind.
+    link.kind.is_none()
+        && !link.loopback
+        && link.below_ifindex.is_none()
+        && !has_lower
+        && directory.join("device").exists()
+}
+
+fn not_found(wanted: &str, links: &[LinkId]) -> LinkError {
+    let there: Vec<String> = links.iter().map(|link| link.name.clone()).collect();
+    let mut by_distance: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for name in &there {
+        by_distance.entry(edit_distance(wanted, name)).or_default().push(name.clone());
+    }
+    // Names are short: two slips (a swap, or a wrong digit and a wrong letter) are near, three could be any other name.
+    let near = by_distance.into_iter().next().filter(|(distance, _)| *distance <= 2).map(|(_, names)| names);
+    LinkError::NotFound { wanted: wanted.to_owned(), near: near.unwrap_or_default(), there }
+}
+
+/// Levenshtein's, with letter case ignored.
+fn edit_distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (at, from) in left.to_lowercase().chars().enumerate() {
+        let mut diagonal = at;
+        let mut before = at + 1;
+        for (to, cell) in right.iter().zip(row.iter_mut().skip(1)) {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = *cell;
+            before = replaced.min(*cell + 1).min(before + 1);
+            *cell = before;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = at + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+fn parse_id(message: &[u8]) -> Option<LinkId> {
+    let values = message.get(IFINFOMSG_BYTES..)?;
+    Some(LinkId {
+        name: text(attribute(values, libc::IFLA_IFNAME)?),
+        ifindex: u32_at(message, 4)?,
+        alternative_names: attribute(values, libc::IFLA_PROP_LIST)
+            .into_iter()
+            .flat_map(attributes)
+            .filter(|(kind, _)| *kind == libc::IFLA_ALT_IFNAME)
+            .map(|(_, value)| text(value))
+            .collect(),
+    })
+}
+
+fn parse_link(message: &[u8]) -> Result<Link, NetlinkError> {
+    let LinkId { name, ifindex, alternative_names } =
+        parse_id(message).ok_or(NetlinkError::Malformed { missing: "interface name" })?;
+    let values = message.get(IFINFOMSG_BYTES..).unwrap_or_default();
+    let number = |kind| attribute(values, kind).and_then(|value| u32_at(value, 0));
+    let flags = u32_at(message, 8).unwrap_or_default();
+    let flag = |flag: libc::c_int| flags & flag.cast_unsigned() != 0;
+    Ok(Link {
+        name,
+        ifindex,
+        alternative_names,
+        kind: attribute(values, libc::IFLA_LINKINFO)
+            .and_then(|info| attribute(info, libc::IFLA_INFO_KIND))
+            .map(text),
+        loopback: flag(libc::IFF_LOOPBACK),
+        up: flag(libc::IFF_UP),
+        mtu: number(libc::IFLA_MTU).ok_or(NetlinkError::Malformed { missing: "IFLA_MTU" })?,
+        gso_max_segs: number(libc::IFLA_GSO_MAX_SEGS),
+        gso_max_size: number(libc::IFLA_GSO_MAX_SIZE),
+        gso_ipv4_max_size: number(IFLA_GSO_IPV4_MAX_SIZE),
+        tso_max_segs: number(libc::IFLA_TSO_MAX_SEGS),
+        tso_max_size: number(libc::IFLA_TSO_MAX_SIZE),
+        num_tx_queues: number(libc::IFLA_NUM_TX_QUEUES),
+        operstate: attribute(values, libc::IFLA_OPERSTATE)
+            .and_then(|value| value.first())
+            .map_or(OperState::Unknown, |number| OperState::from_number(*number)),
+        qdisc: attribute(values, libc::IFLA_QDISC).map(text),
+        // The kernel leaves it out, or names the interface itself, where there is none below.
+        below_ifindex: number(libc::IFLA_LINK).filter(|below| *below != ifindex),
+        counters: parse_counters(values).ok_or(NetlinkError::Malformed { missing: "IFLA_STATS64" })?,
+        addresses: Vec::new(),
+    })
+}
+
+/// Since kernel 6.3, `linux/if_link.h`.
+const IFLA_GSO_IPV4_MAX_SIZE: u16 = 63;
+
+/// From the attributes of a link message: `struct rtnl_link_stats64`, whose later fields differ between kernels.
+fn parse_counters(values: &[u8]) -> Option<LinkCounters> {
+    let stats = attribute(values, libc::IFLA_STATS64)?;
+    Some(LinkCounters {
+        tx_packets: u64_at(stats, 8)?,
+        tx_bytes: u64_at(stats, 24)?,
+        tx_errors: u64_at(stats, 40)?,
+        tx_dropped: u64_at(stats, 56)?,
+    })
+}
+
+/// From an address message (`struct ifaddrmsg`): interface index and its own address there.
+fn parse_address(message: &[u8]) -> Option<(u32, IpAddr)> {
+    let values = message.get(IFADDRMSG_BYTES..)?;
+    // On a point-to-point link IFA_ADDRESS is the peer's, and IFA_LOCAL one's own; IPv6 often has the former alone.
+    let address = attribute(values, libc::IFA_LOCAL).or_else(|| attribute(values, libc::IFA_ADDRESS))?;
+    let address = match libc::c_int::from(*message.first()?) {
+        libc::AF_INET => Ipv4Addr::from(array_at::<4>(address, 0)?).into(),
+        libc::AF_INET6 => Ipv6Addr::from(array_at::<16>(address, 0)?).into(),
+        _ => return None,
+    };
+    Some((u32_at(message, 4)?, address))
+}
+
+#[cfg(test)]
+#[path = "links_tests.rs"]
+mod tests;

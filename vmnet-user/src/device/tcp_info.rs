@@ -1,0 +1,100 @@
+//! `struct tcp_info` (`linux/tcp.h`): the kernel's TCP about one socket. It grew over the years; a field that the kernel in front of us
+//! does not have is `None`.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd},
+};
+
+use super::attributes::{u32_at, u64_at};
+
+/// Longer than any kernel's `tcp_info` (248 bytes in 6.12).
+const BUFFER_BYTES: usize = 512;
+
+/// What is used of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpInfo {
+    /// `tcpi_total_retrans`: segments retransmitted.
+    pub retransmitted_segments: Option<u32>,
+    /// `tcpi_bytes_acked` (4.1): one more than the payload acknowledged, once the SYN is.
+    pub bytes_acked: Option<u64>,
+    /// `tcpi_segs_out` (4.2): segments sent, with SYN, pure ACK and retransmits.
+    pub segs_out: Option<u32>,
+    /// `tcpi_notsent_bytes` (4.6): written by the application, not sent yet.
+    pub bytes_not_sent: Option<u32>,
+    /// `tcpi_bytes_sent` (4.19): payload sent, retransmits included.
+    pub bytes_sent: Option<u64>,
+    /// `tcpi_bytes_retrans` (4.19): the retransmitted part of it.
+    pub bytes_retransmitted: Option<u64>,
+}
+
+impl TcpInfo {
+    /// Picks the fields out of as many bytes as the kernel gave.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        Self {
+            retransmitted_segments: u32_at(bytes, 100),
+            bytes_acked: u64_at(bytes, 120),
+            segs_out: u32_at(bytes, 136),
+            bytes_not_sent: u32_at(bytes, 144),
+            bytes_sent: u64_at(bytes, 200),
+            bytes_retransmitted: u64_at(bytes, 208),
+        }
+    }
+
+    /// Asks the kernel about a TCP socket of this process.
+    ///
+    /// # Errors
+    /// When it is not a TCP socket.
+    pub fn of(socket: impl AsFd) -> io::Result<Self> {
+        let mut bytes = [0u8; BUFFER_BYTES];
+        let mut length = libc::socklen_t::try_from(BUFFER_BYTES).map_err(io::Error::other)?;
+        // SAFETY: the descriptor is borrowed for the call; the kernel writes at most `length` bytes to `bytes`, which is as long.
+        let result = unsafe {
+            libc::getsockopt(
+                socket.as_fd().as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_INFO,
+                bytes.as_mut_ptr().cast(),
+                &raw mut length,
+            )
+        };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let written = usize::try_from(length).map_err(io::Error::other)?;
+        Ok(Self::parse(bytes.get(..written).unwrap_or(&bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_kernel_with_a_shorter_struct_leaves_the_later_fields_absent() {
+        let info = TcpInfo::parse(&[1; 192]);
+        assert_eq!(info.retransmitted_segments, Some(0x0101_0101));
+        assert_eq!(info.bytes_not_sent, Some(0x0101_0101));
+        assert_eq!((info.bytes_sent, info.bytes_retransmitted), (None, None));
+        assert_eq!(TcpInfo::parse(&[]), TcpInfo::default());
+        assert_eq!(TcpInfo::parse(&[1; 207]).bytes_sent, None);
+        assert_eq!(TcpInfo::parse(&[1; 208]).bytes_sent, Some(0x0101_0101_0101_0101));
+    }
+
+    #[test]
+    fn the_kernel_says_how_much_a_socket_sent() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(&[7; 12_345]).unwrap();
+        let info = TcpInfo::of(&client).unwrap();
+        assert_eq!(info.bytes_sent.unwrap() + u64::from(info.bytes_not_sent.unwrap()), 12_345);
+    }
+
+    #[test]
+    fn what_is_not_a_tcp_socket_is_an_error() {
+        assert!(TcpInfo::of(io::stdin()).is_err());
+    }
+}
