@@ -1,0 +1,69 @@
+//! On whose behalf this runs: under sudo, COMMAND runs as that person and the outputs are theirs.
+
+use std::ffi::CString;
+
+use nix::unistd::{Gid, Uid, User};
+
+use crate::report::files::Owner;
+
+/// The person who called.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// None where this runs as whoever called.
+    person: Option<Person>,
+}
+
+#[derive(Clone, Debug)]
+struct Person {
+    uid: Uid,
+    gid: Gid,
+    name: CString,
+    home: String,
+}
+
+impl Caller {
+    /// From what sudo leaves in the environment, believed only when this runs as root: then the caller could have
+    /// become anyone anyway.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        if !Uid::effective().is_root() {
+            return Self::default();
+        }
+        let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
+        let (Some(uid), Some(gid)) = (number("SUDO_UID"), number("SUDO_GID")) else { return Self::default() };
+        if uid == 0 {
+            return Self::default();
+        }
+        let uid = Uid::from_raw(uid);
+        let known = User::from_uid(uid).ok().flatten();
+        let name = known.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
+        let home = known.map_or_else(|| "/".to_owned(), |user| user.dir.display().to_string());
+        let person = CString::new(name).ok().map(|name| Person { uid, gid: Gid::from_raw(gid), name, home });
+        Self { person }
+    }
+
+    /// Who the outputs belong to.
+    #[must_use]
+    pub fn owner(&self) -> Option<Owner> {
+        self.person.as_ref().map(|person| Owner { uid: person.uid.as_raw(), gid: person.gid.as_raw() })
+    }
+
+    /// Makes a command run as the person.
+    pub(super) fn become_of(&self, command: &mut tokio::process::Command) {
+        let Some(person) = self.person.clone() else { return };
+        if let Ok(name) = person.name.to_str() {
+            command.env("USER", name).env("LOGNAME", name);
+        }
+        command.env("HOME", &person.home);
+        // SAFETY: between fork and exec only system calls are made; initgroups reads the group database, which is
+        // what sudo and login do at this place too, and this process has one thread.
+        unsafe {
+            command.pre_exec(move || {
+                nix::unistd::initgroups(&person.name, person.gid)?;
+                nix::unistd::setgid(person.gid)?;
+                nix::unistd::setuid(person.uid)?;
+                Ok(())
+            });
+        }
+    }
+}

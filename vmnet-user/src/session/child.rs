@@ -1,0 +1,185 @@
+//! COMMAND: started as the person who called, listened to, and ended with them.
+
+use std::{
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    process::Command,
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::{Caller, stop::Stop};
+
+/// Of what the command prints this much is kept, enough for iperf3's JSON of a long test with many streams.
+const MOST_OUTPUT: usize = 16 << 20;
+/// A command that got Ctrl-C from the terminal has this long before it is told again.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A command that runs.
+pub(super) struct Child {
+    child: tokio::process::Child,
+    output: JoinHandle<Vec<u8>>,
+    status: Option<std::io::Result<ExitStatus>>,
+}
+
+/// A command that has ended.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    pub(super) exit_code: Option<i32>,
+    pub(super) signal: Option<i32>,
+    pub(super) stdout: Vec<u8>,
+}
+
+impl Ended {
+    /// What to tell the person, if it failed by itself.
+    pub(super) fn failure(&self, command: &[String], by_itself: bool) -> Option<String> {
+        let name = command.first().map_or("", String::as_str);
+        match (self.exit_code, self.signal) {
+            (Some(0), _) => None,
+            (Some(code), _) if by_itself => Some(format!("{name} failed with exit code {code}")),
+            (None, Some(signal)) if by_itself => Some(format!("{name} was ended by signal {signal}")),
+            _ => None,
+        }
+    }
+}
+
+impl Child {
+    pub(super) fn start(words: &[String], caller: &Caller, to_stderr: bool) -> Result<Self, String> {
+        let Some((program, arguments)) = words.split_first() else { return Err("no command".to_owned()) };
+        let mut command = Command::new(program);
+        command.args(arguments).stdout(Stdio::piped()).kill_on_drop(true);
+        caller.become_of(&mut command);
+        let mut child = command
+            .spawn()
+            .map_err(|error| format!("{program} could not be started: {error}; is it installed, and in the PATH?"))?;
+        let stdout = child.stdout.take();
+        let quiet = prints_json_for_us(words);
+        let output = tokio::spawn(async move {
+            let Some(mut stdout) = stdout else { return Vec::new() };
+            if quiet {
+                gather(&mut stdout, &mut tokio::io::sink()).await
+            } else if to_stderr {
+                gather(&mut stdout, &mut tokio::io::stderr()).await
+            } else {
+                gather(&mut stdout, &mut tokio::io::stdout()).await
+            }
+        });
+        Ok(Self { child, output, status: None })
+    }
+
+    /// Resolves when it has ended. May be dropped and called again.
+    pub(super) async fn ended(&mut self) {
+        if self.status.is_none() {
+            self.status = Some(self.child.wait().await);
+        }
+    }
+
+    /// What came of it.
+    pub(super) async fn wait(mut self) -> Result<Ended, String> {
+        use std::os::unix::process::ExitStatusExt;
+        self.ended().await;
+        let status = match self.status.take() {
+            Some(Ok(status)) => status,
+            Some(Err(error)) => return Err(format!("waiting for the command failed: {error}")),
+            None => return Err("the command's end was missed".to_owned()),
+        };
+        // A grandchild may hold the pipe open for ever.
+        let stdout = match timeout(PATIENCE, &mut self.output).await {
+            Ok(Ok(stdout)) => stdout,
+            _ => Vec::new(),
+        };
+        Ok(Ended { exit_code: status.code(), signal: status.signal(), stdout })
+    }
+
+    /// After Ctrl-C: a command in the terminal's foreground group got it as well; one that did not is told.
+    pub(super) async fn interrupted(mut self, stop: &mut Stop) -> Result<Ended, String> {
+        if !terminal_told_it() {
+            self.signal(Signal::SIGINT);
+        }
+        if timeout(PATIENCE, self.ended_or(stop)).await.is_ok() && self.status.is_some() {
+            return self.wait().await;
+        }
+        self.end(stop).await
+    }
+
+    /// Ends it: asked, told, killed.
+    pub(super) async fn end(mut self, stop: &mut Stop) -> Result<Ended, String> {
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
+            if self.status.is_none() {
+                self.signal(signal);
+                let _ = timeout(PATIENCE, self.ended_or(stop)).await;
+            }
+        }
+        self.wait().await
+    }
+
+    /// Resolves when it has ended, or at another Ctrl-C.
+    async fn ended_or(&mut self, stop: &mut Stop) {
+        tokio::select! {
+            () = self.ended() => {}
+            () = stop.wanted() => {}
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+}
+
+/// Whether this process, and so its child, is in the foreground of a terminal, whose Ctrl-C goes to both.
+fn terminal_told_it() -> bool {
+    nix::unistd::tcgetpgrp(std::io::stdin()).is_ok_and(|foreground| foreground == nix::unistd::getpgrp())
+}
+
+/// iperf3 asked for JSON: that is for us to understand, not for the person to read.
+pub(super) fn prints_json_for_us(words: &[String]) -> bool {
+    let is_iperf3 = words.first().is_some_and(|program| program.rsplit('/').next() == Some("iperf3"));
+    is_iperf3 && words.iter().any(|word| word == "-J" || word == "--json")
+}
+
+async fn gather(from: &mut (impl AsyncReadExt + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(count) = from.read(&mut buffer).await {
+        if count == 0 {
+            break;
+        }
+        let Some(bytes) = buffer.get(..count) else { break };
+        let room = MOST_OUTPUT.saturating_sub(kept.len());
+        kept.extend_from_slice(bytes.get(..room.min(count)).unwrap_or_default());
+        // Nobody listening is no reason to stop the command.
+        let _ = to.write_all(bytes).await;
+        let _ = to.flush().await;
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_iperf3_with_its_json_flag_is_kept_from_the_screen() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert!(prints_json_for_us(&words("/usr/bin/iperf3 -c 10.10.1.10 -J")));
+        assert!(!prints_json_for_us(&words("iperf3 -c 10.10.1.10")));
+        assert!(!prints_json_for_us(&words("jq -J")));
+    }
+
+    #[test]
+    fn a_command_that_we_interrupted_did_not_fail() {
+        let ended = Ended { exit_code: Some(1), signal: None, stdout: Vec::new() };
+        assert_eq!(ended.failure(&["x".to_owned()], false), None);
+        assert_eq!(ended.failure(&["x".to_owned()], true), Some("x failed with exit code 1".to_owned()));
+    }
+}

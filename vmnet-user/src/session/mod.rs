@@ -1,0 +1,384 @@
+//! The run loop: attach, tick, stop, drain, and say what was seen.
+
+mod assemble;
+mod caller;
+mod child;
+mod netns;
+mod sampler;
+mod stop;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use jiff::Zoned;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+pub use self::{
+    caller::Caller,
+    netns::{NetnsError, enter as enter_netns},
+};
+use self::{child::Child, sampler::Sampler, stop::Stop};
+use crate::{
+    device::links::LinkError,
+    kernel::permissions,
+    model::{
+        sample::{Mode, Sample, Window},
+        throughput::{self, Interval},
+    },
+    probes::{self, ProbeError, Request},
+    report::{
+        files::OutputDir,
+        schema::{Interface, RunReport},
+    },
+};
+
+/// How long a run waits for traffic to come to rest.
+const DRAIN: Duration = Duration::from_secs(1);
+/// How often it looks meanwhile.
+const DRAIN_LOOK: Duration = Duration::from_millis(25);
+/// Samples kept at most; beyond that every other one is left out, so that a long run does not grow without end.
+const MOST_SAMPLES: usize = 4096;
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The interface.
+    pub interface: String,
+    /// As given to `--netns`; the process is in it already.
+    pub netns: Option<String>,
+    /// None: until the command ends or Ctrl-C.
+    pub duration: Option<Duration>,
+    /// Between samples.
+    pub interval: Duration,
+    /// None: the best that works. `Counters` uses no programs.
+    pub mode: Option<Mode>,
+    /// Hooks to leave out.
+    pub without_hooks: Vec<String>,
+    /// Ways to insist on.
+    pub ways: Vec<(String, String)>,
+    /// The words of the command; empty for none.
+    pub command: Vec<String>,
+    /// Whether standard output belongs to JSON, so that the command's output goes to standard error.
+    pub json_on_stdout: bool,
+    /// Where reports go.
+    pub output: PathBuf,
+    /// Pass on what the programs log.
+    pub verbose: bool,
+    /// Measure what the programs cost.
+    pub overhead: bool,
+    /// On whose behalf.
+    pub caller: Caller,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Everything that is known.
+    pub report: RunReport,
+    /// What went wrong with the command, if anything: the report is whole all the same.
+    pub command_failed: Option<String>,
+    /// Where the reports are.
+    pub files: Vec<PathBuf>,
+    /// What went wrong writing them.
+    pub files_failed: Option<String>,
+}
+
+/// Who wants to know while it runs.
+pub trait Observer {
+    /// Before the first interval.
+    fn begin(&mut self, interface: &Interface, mode: Mode, notes: &[String]);
+    /// After each.
+    fn interval(&mut self, interval: &Interval, mode: Mode);
+}
+
+/// Runs the plan on this thread.
+///
+/// # Errors
+/// Whatever kept it from measuring anything at all.
+pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
+    let mut sampler = Sampler::open(&plan.interface)?;
+    let start = Zoned::now();
+    let output = OutputDir::prepare(&plan.output, &plan.interface, &start, plan.caller.owner())?;
+    match attach(plan, &mut sampler) {
+        Ok(notes) => {
+            permissions::drop_privileges().unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let measured = runtime.block_on(measure(plan, &mut sampler, &notes, observer));
+            match measured {
+                Ok(measured) => finish(plan, &mut sampler, measured, &start, output, notes),
+                Err(error) => {
+                    output.remove_if_empty();
+                    Err(error)
+                }
+            }
+        }
+        Err(error) => {
+            output.remove_if_empty();
+            Err(error)
+        }
+    }
+}
+
+/// Attaches what the plan asks for. Gives the reasons for what is not there.
+fn attach(plan: &Plan, sampler: &mut Sampler) -> Result<Vec<String>> {
+    if plan.mode == Some(Mode::Counters) {
+        return Ok(Vec::new());
+    }
+    let request = Request {
+        ifindex: sampler.link.ifindex,
+        netns_inum: u32::try_from(sampler.netns_inode).unwrap_or_default(),
+        mode: plan.mode,
+        without: plan.without_hooks.clone(),
+        ways: plan.ways.clone(),
+        verbose: plan.verbose,
+        run_times: plan.overhead,
+    };
+    match probes::attach(&request) {
+        Ok(attached) => {
+            let notes = attached.fell_because.clone();
+            sampler.use_programs(attached);
+            Ok(notes)
+        }
+        Err(errors) => {
+            let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            let not_permitted = errors.iter().any(|error| matches!(error, ProbeError::NotPermitted(_)));
+            if not_permitted {
+                bail!(
+                    "{}; run it with sudo, or with `--mode counters`, which needs no privilege and knows less",
+                    reasons.join("; ")
+                );
+            }
+            if let Some(mode) = plan.mode {
+                bail!(
+                    "--mode {} does not work here: {}; `vmnet kernel` shows what does",
+                    mode.name(),
+                    reasons.join("; ")
+                );
+            }
+            Ok(reasons)
+        }
+    }
+}
+
+/// What the loop gathered.
+struct Measured {
+    samples: Vec<Sample>,
+    intervals: Vec<Interval>,
+    drained: bool,
+    rested_at_start: bool,
+    ended_by: Ending,
+    child: Option<Result<child::Ended, String>>,
+    overhead: sampler::Overhead,
+}
+
+/// What ended a run.
+#[derive(Debug)]
+enum Ending {
+    Duration,
+    Command,
+    Interrupt,
+    Gone(String),
+    Renamed(String),
+}
+
+impl Ending {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Duration => "duration",
+            Self::Command => "command",
+            Self::Interrupt => "interrupt",
+            Self::Gone(_) => "interface-gone",
+            Self::Renamed(_) => "interface-renamed",
+        }
+    }
+
+    fn cut_short(&self) -> Option<&str> {
+        match self {
+            Self::Gone(text) | Self::Renamed(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn of(error: LinkError) -> Result<Self> {
+        let text = error.to_string();
+        match error {
+            LinkError::Gone { .. } => Ok(Self::Gone(text)),
+            LinkError::Renamed { .. } => Ok(Self::Renamed(text)),
+            other => Err(other).context("reading the interface's counters"),
+        }
+    }
+}
+
+async fn measure(
+    plan: &Plan,
+    sampler: &mut Sampler,
+    notes: &[String],
+    observer: &mut dyn Observer,
+) -> Result<Measured> {
+    let mut stop = Stop::listen()?;
+    sampler.discard_events();
+    let (first, rested_at_start) = sampler.first().await?;
+    observer.begin(&sampler.interface(plan.netns.as_deref()), sampler.mode(), notes);
+
+    let mut samples = vec![first];
+    let mut intervals = Vec::new();
+    let mut child = None;
+    let mut child_ended = None;
+    if !plan.command.is_empty() {
+        match Child::start(&plan.command, &plan.caller, plan.json_on_stdout) {
+            Ok(started) => child = Some(started),
+            Err(error) => child_ended = Some(Err(error)),
+        }
+    }
+    let ended_by = if child_ended.is_some() {
+        Ending::Command
+    } else {
+        let mut watch = Watch { plan, sampler, samples: &mut samples, intervals: &mut intervals, observer };
+        watch.until_it_ends(&mut child, &mut stop).await?
+    };
+    if let Some(child) = child.take() {
+        child_ended = Some(match ended_by {
+            Ending::Command => child.wait().await,
+            Ending::Interrupt => child.interrupted(&mut stop).await,
+            _ => child.end(&mut stop).await,
+        });
+    }
+
+    let mut drained = false;
+    if ended_by.cut_short().is_none() {
+        let (last, rested) = sampler.drain(DRAIN, DRAIN_LOOK, &mut stop).await?;
+        drained = rested;
+        if let Some(before) = samples.last() {
+            let pair = [before.clone(), last.clone()];
+            intervals.extend(throughput::intervals(&sampler.window(&pair)));
+        }
+        samples.push(last);
+    } else if samples.len() < 2 {
+        bail!("{}, before anything could be measured", ended_by.cut_short().unwrap_or_default());
+    }
+    let overhead = sampler.overhead();
+    Ok(Measured { samples, intervals, drained, rested_at_start, ended_by, child: child_ended, overhead })
+}
+
+/// The loop proper.
+struct Watch<'a> {
+    plan: &'a Plan,
+    sampler: &'a mut Sampler,
+    samples: &'a mut Vec<Sample>,
+    intervals: &'a mut Vec<Interval>,
+    observer: &'a mut dyn Observer,
+}
+
+impl Watch<'_> {
+    async fn until_it_ends(&mut self, child: &mut Option<Child>, stop: &mut Stop) -> Result<Ending> {
+        let begun = Instant::now();
+        let mut ticks = interval_at(begun + self.plan.interval, self.plan.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let deadline = self.plan.duration.map(|duration| begun + duration);
+        loop {
+            let command_ends = async {
+                match child {
+                    Some(child) => child.ended().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let time_is_up = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.wanted() => return Ok(Ending::Interrupt),
+                () = command_ends => return Ok(Ending::Command),
+                () = time_is_up => return Ok(Ending::Duration),
+                _ = ticks.tick() => {}
+            }
+            if let Err(error) = self.tick() {
+                return Ending::of(error);
+            }
+        }
+    }
+
+    fn tick(&mut self) -> Result<(), LinkError> {
+        let sample = self.sampler.sample(false)?;
+        if let Some(before) = self.samples.last() {
+            let pair = [before.clone(), sample.clone()];
+            for interval in throughput::intervals(&self.sampler.window(&pair)) {
+                self.observer.interval(&interval, self.sampler.mode());
+                self.intervals.push(interval);
+            }
+        }
+        self.samples.push(sample);
+        thin(self.samples);
+        Ok(())
+    }
+}
+
+/// Leaves out every other sample but the ends when there are too many. Counts only grow, so nothing is lost but detail.
+fn thin(samples: &mut Vec<Sample>) {
+    if samples.len() >= MOST_SAMPLES {
+        let last = samples.len() - 1;
+        let mut index = 0;
+        samples.retain(|_| {
+            let keep = index % 2 == 0 || index == last;
+            index += 1;
+            keep
+        });
+    }
+}
+
+fn finish(
+    plan: &Plan,
+    sampler: &mut Sampler,
+    measured: Measured,
+    start: &Zoned,
+    output: OutputDir,
+    notes: Vec<String>,
+) -> Result<Outcome> {
+    let conditions = sampler.conditions().clone();
+    let window = Window {
+        samples: &measured.samples,
+        conditions: &conditions,
+        drained: measured.drained,
+        rested_at_start: measured.rested_at_start,
+        cut_short: measured.ended_by.cut_short(),
+    };
+    let report = assemble::report(plan, sampler, &measured, &window, start, notes)?;
+    let command_failed = measured.child.as_ref().and_then(|ended| match ended {
+        Ok(ended) => ended.failure(&plan.command, matches!(measured.ended_by, Ending::Command)),
+        Err(error) => Some(error.clone()),
+    });
+    let (files, files_failed) = match output.write(&report) {
+        Ok(files) => (files, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    Ok(Outcome { report, command_failed, files, files_failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thinning_keeps_the_ends() {
+        let sample = |at_ns| Sample {
+            at_ns,
+            read_ns: 0,
+            traced: None,
+            missed: crate::model::sample::MissedByKernel::default(),
+            link: crate::model::sample::LinkCounters::default(),
+            qdisc: None,
+            features: crate::model::sample::Features::default(),
+            cpus: Vec::new(),
+            tcp: None,
+            sockets: None,
+        };
+        let mut samples: Vec<_> = (0..MOST_SAMPLES as u64).map(sample).collect();
+        thin(&mut samples);
+        assert_eq!(samples.len(), MOST_SAMPLES / 2 + 1);
+        assert_eq!(samples.first().unwrap().at_ns, 0);
+        assert_eq!(samples.last().unwrap().at_ns, MOST_SAMPLES as u64 - 1);
+    }
+}

@@ -1,0 +1,285 @@
+//! Reading everything at one moment.
+
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+
+use super::stop::Stop;
+use crate::{
+    device::{
+        cpu, driver,
+        features::{FeatureReader, FeatureSet},
+        links::{self, Link, LinkError, LinkReader},
+        machine,
+        qdisc::QdiscReader,
+        rings, snmp,
+        sockets::SocketReader,
+    },
+    model::sample::{Conditions, Hooks, MissedByKernel, Mode, Sample, SocketTotals, Window},
+    probes::{Attached, events::RareEvent},
+    report::schema::{Interface, Netns},
+};
+
+/// Reads samples. Sockets to the kernel stay open, so that a sample costs little.
+pub(super) struct Sampler {
+    pub(super) link: Link,
+    pub(super) netns_inode: u64,
+    pub(super) attached: Option<Attached>,
+    pub(super) events: Vec<RareEvent>,
+    pub(super) qdisc_kind: Option<String>,
+    /// Reasons for parts that cannot be read, by part.
+    pub(super) unreadable: Vec<(&'static str, String)>,
+    links: LinkReader,
+    qdiscs: Option<QdiscReader>,
+    features: Option<FeatureReader>,
+    sockets: Option<SocketReader>,
+    addresses: Vec<IpAddr>,
+    driver: Option<String>,
+    queues: Option<u32>,
+    kernel: String,
+    conditions: Conditions,
+    begun: Instant,
+    begun_monotonic_ns: u64,
+    begun_cpu_ns: Option<u64>,
+    begun_run_ns: Option<u64>,
+}
+
+/// What the tool took, from the first sample on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Overhead {
+    pub(super) programs_ns: Option<u64>,
+    pub(super) user_ns: Option<u64>,
+    pub(super) rss_bytes: Option<u64>,
+    pub(super) wall_ns: u64,
+}
+
+impl Sampler {
+    pub(super) fn open(interface: &str) -> Result<Self> {
+        let mut links = LinkReader::open()?;
+        let link = links.link(interface)?;
+        let addresses = links.addresses(link.ifindex)?;
+        let queues = rings::tx_queues(&link.name).ok();
+        let mut unreadable = Vec::new();
+        let mut or_reason = |part, error: &dyn std::error::Error| unreadable.push((part, error.to_string()));
+        let qdiscs = QdiscReader::open().map_err(|error| or_reason("qdisc", &error)).ok();
+        let features = FeatureReader::open().map_err(|error| or_reason("features", &error)).ok();
+        let sockets = SocketReader::open().map_err(|error| or_reason("sockets", &error)).ok();
+        let ring = rings::tx_ring(link.ifindex).ok();
+        let conditions = Conditions {
+            mtu: link.mtu,
+            gso_max_segs: link.gso_max_segs,
+            ring_slots: ring.zip(queues).map(|(ring, queues)| rings::ring_slots(ring, queues)),
+            terminal: links::terminal(&link),
+            mode: Mode::Counters,
+            hooks: Hooks::default(),
+        };
+        Ok(Self {
+            driver: driver::driver_name(&link.name).or_else(|| link.kind.clone()),
+            kernel: driver::kernel_release()?,
+            netns_inode: driver::netns_inode()?,
+            attached: None,
+            events: Vec::new(),
+            qdisc_kind: link.qdisc.clone(),
+            unreadable,
+            links,
+            qdiscs,
+            features,
+            sockets,
+            addresses,
+            queues,
+            conditions,
+            begun: Instant::now(),
+            begun_monotonic_ns: 0,
+            begun_cpu_ns: None,
+            begun_run_ns: None,
+            link,
+        })
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        self.conditions.mode
+    }
+
+    pub(super) fn interface(&self, netns: Option<&str>) -> Interface {
+        Interface {
+            name: self.link.name.clone(),
+            ifindex: self.link.ifindex,
+            netns: Netns { name: netns.map(str::to_owned), inode: self.netns_inode },
+            driver: self.driver.clone(),
+            mtu: self.link.mtu,
+            queues: self.queues,
+            kernel: self.kernel.clone(),
+            terminal: self.conditions.terminal,
+            qdisc: self.qdisc_kind.clone(),
+        }
+    }
+
+    /// What is fixed from now on.
+    pub(super) fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    /// Samples will hold what these programs count.
+    pub(super) fn use_programs(&mut self, attached: Attached) {
+        self.conditions.mode = attached.mode;
+        self.conditions.hooks = attached.hook_states();
+        self.attached = Some(attached);
+    }
+
+    /// A window over a few samples in the middle of a run.
+    pub(super) fn window<'a>(&'a self, samples: &'a [Sample]) -> Window<'a> {
+        let conditions = &self.conditions;
+        Window { samples, conditions, drained: false, rested_at_start: false, cut_short: None }
+    }
+
+    /// Forgets events from before the run: attaching to calls under way leaves exits without entries.
+    pub(super) fn discard_events(&mut self) {
+        if let Some(attached) = &mut self.attached {
+            attached.probes.events();
+        }
+    }
+
+    /// The first sample, and whether the interface was at rest when it was taken.
+    pub(super) async fn first(&mut self) -> Result<(Sample, bool)> {
+        self.begun = Instant::now();
+        self.begun_monotonic_ns = monotonic_ns();
+        self.begun_cpu_ns = machine::own_cpu_time_ns().ok();
+        self.begun_run_ns = self.programs_ns();
+        let mut before = self.sample(true)?;
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let now = self.sample(true)?;
+            let rested = at_rest(&before, &now);
+            before = now;
+            if rested {
+                return Ok((before, true));
+            }
+        }
+        Ok((before, false))
+    }
+
+    /// Samples until traffic is at rest, or for `limit`. Gives the last sample, and whether it was.
+    pub(super) async fn drain(&mut self, limit: Duration, look: Duration, stop: &mut Stop) -> Result<(Sample, bool)> {
+        let deadline = Instant::now() + limit;
+        let mut before = self.sample(true)?;
+        loop {
+            let hurried = tokio::select! {
+                () = tokio::time::sleep(look) => false,
+                () = stop.wanted() => true,
+            };
+            let now = self.sample(true)?;
+            let rested = at_rest(&before, &now);
+            if rested || hurried || Instant::now() >= deadline {
+                return Ok((now, rested));
+            }
+            before = now;
+        }
+    }
+
+    /// Reads everything; `edge` adds what is dear and needed only at a window's ends.
+    pub(super) fn sample(&mut self, edge: bool) -> Result<Sample, LinkError> {
+        let start = Instant::now();
+        // What is compared with each other is read together: programs, link, qdisc.
+        let snapshot = match &self.attached {
+            Some(attached) => match attached.probes.snapshot() {
+                Ok(snapshot) => Some(snapshot),
+                Err(error) => {
+                    log::warn!("{error}");
+                    None
+                }
+            },
+            None => None,
+        };
+        let link = self.links.counters(self.link.ifindex, &self.link.name)?;
+        let tree = self.qdiscs.as_mut().and_then(|reader| reader.read(self.link.ifindex).ok());
+        let read_ns = as_ns(start.elapsed());
+        if let Some(tree) = &tree {
+            self.qdisc_kind.clone_from(&tree.root);
+        }
+        let features = self.feature_set().map(|set| set.offloads()).unwrap_or_default();
+        let closed = snapshot.as_ref().map(|snapshot| snapshot.counters.closed_sockets);
+        let sockets = if edge { self.socket_totals(closed) } else { None };
+        if let Some(attached) = &mut self.attached {
+            let events = attached.probes.events();
+            self.events.extend(events);
+            attached.probes.flush_log();
+        }
+        Ok(Sample {
+            at_ns: as_ns(start.duration_since(self.begun)),
+            read_ns,
+            missed: snapshot.as_ref().map_or_else(MissedByKernel::default, |snapshot| snapshot.missed),
+            traced: snapshot.map(|snapshot| snapshot.counters),
+            link,
+            qdisc: tree.and_then(|tree| tree.counters),
+            features,
+            cpus: cpu::cpu_times().unwrap_or_default(),
+            tcp: snmp::tcp_mib().ok(),
+            sockets,
+        })
+    }
+
+    pub(super) fn feature_set(&mut self) -> Option<FeatureSet> {
+        self.features.as_mut()?.read(self.link.ifindex).ok()
+    }
+
+    /// Live sockets plus closed ones. Without the programs, those that closed are not known, and there is no sum.
+    fn socket_totals(&mut self, closed: Option<vmnet_common::ClosedSockets>) -> Option<SocketTotals> {
+        let closed = closed?;
+        let live = self.sockets.as_mut()?.live(&self.addresses).ok()?;
+        let mut totals = SocketTotals {
+            bytes_sent: closed.bytes_sent,
+            bytes_retransmitted: closed.bytes_retransmitted,
+            bytes_not_sent: 0,
+            lower_bound: closed.unrouted != 0,
+        };
+        // A peer on this very machine is reached through lo, whatever address it has.
+        for socket in live.iter().filter(|socket| !self.addresses.contains(&socket.remote.ip())) {
+            totals.bytes_sent += socket.bytes_sent?;
+            totals.bytes_retransmitted += socket.bytes_retransmitted.unwrap_or_default();
+            totals.bytes_not_sent += socket.bytes_not_sent?;
+        }
+        Some(totals)
+    }
+
+    fn programs_ns(&self) -> Option<u64> {
+        let times = self.attached.as_ref()?.probes.run_times()?;
+        Some(times.iter().map(|time| as_ns(time.total)).sum())
+    }
+
+    /// Since the first sample.
+    pub(super) fn overhead(&self) -> Overhead {
+        let since = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
+        Overhead {
+            programs_ns: since(self.programs_ns(), self.begun_run_ns),
+            user_ns: since(machine::own_cpu_time_ns().ok(), self.begun_cpu_ns),
+            rss_bytes: machine::own_rss_bytes().ok(),
+            wall_ns: as_ns(self.begun.elapsed()),
+        }
+    }
+
+    /// Seconds since the run began, of a kernel timestamp; None for what was before.
+    pub(super) fn seconds_of(&self, time_ns: u64) -> Option<f64> {
+        Some(time_ns.checked_sub(self.begun_monotonic_ns)? as f64 / 1e9)
+    }
+}
+
+/// Nothing moved between two looks, and nothing waits.
+fn at_rest(before: &Sample, now: &Sample) -> bool {
+    let stages = |sample: &Sample| sample.traced.as_ref().map(|counters| counters.stages);
+    let waiting = now.qdisc.is_some_and(|qdisc| qdisc.backlog_packets != 0 || qdisc.backlog_bytes != 0);
+    !waiting && stages(before) == stages(now) && before.link == now.link && before.qdisc == now.qdisc
+}
+
+/// CLOCK_MONOTONIC, as the kernel's `bpf_ktime_get_ns` counts.
+fn monotonic_ns() -> u64 {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
+        .map(|time| as_ns(Duration::from(time)))
+        .unwrap_or_default()
+}
+
+pub(super) fn as_ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
