@@ -7,3 +7,4 @@ pub mod load;
 pub mod model;
 pub mod report;
 pub mod stats;
+pub mod units;
