@@ -10,3 +10,4 @@ pub mod model;
 pub mod probes;
 pub mod report;
 pub mod stats;
+pub mod units;
