@@ -2,9 +2,13 @@
 
 pub mod audit;
 pub mod correlation;
-pub mod counters_only;
 pub mod cost;
+pub mod counters_only;
+pub mod delta;
 pub mod ledger;
 pub mod sample;
+mod tally;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod throughput;
 pub mod verdict;
