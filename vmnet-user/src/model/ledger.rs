@@ -109,7 +109,8 @@ impl Entry {
         let hardware_bytes = built(Class::Super);
         let software_bytes = made.payload_bytes + full.payload_bytes + small.payload_bytes;
         let unaggregated_bytes = built(Class::Full) + built(Class::LooseFull) - full.payload_bytes;
-        let small_bytes = built(Class::Small) + built(Class::LooseSmall) + built(Class::Control) - small.payload_bytes;
+        let small_bytes =
+            built(Class::Small) + built(Class::LooseSmall) + built(Class::Control) - small.payload_bytes;
         let dropped_bytes = Tally::of(counted, Stage::Dropped, &[of]).payload_bytes
             + Tally::of(counted, Stage::DriverDropped, &[of]).payload_bytes;
 
@@ -201,7 +202,8 @@ fn loose_segments(counted: &Counters, of: Lane) -> [Segments; 2] {
             scaled_up(taken, not_queued, reached)
         };
         let segments = Segments {
-            packets: made(queue.packets, dropped.packets, driver.packets, driver_dropped.packets).min(left.packets),
+            packets: made(queue.packets, dropped.packets, driver.packets, driver_dropped.packets)
+                .min(left.packets),
             payload_bytes: made(
                 queue.payload_bytes,
                 dropped.payload_bytes,
@@ -228,7 +230,8 @@ fn vanished_super_packets(counted: &Counters, of: Lane) -> Segments {
     for stage in [Stage::Driver, Stage::Dropped, Stage::DriverDropped] {
         let (whole, made) = (cell(counts(stage), Class::Super), cell(counts(stage), Class::Made));
         vanished.packets = vanished.packets.saturating_sub(whole.segs + made.packets);
-        vanished.payload_bytes = vanished.payload_bytes.saturating_sub(whole.payload_bytes + made.payload_bytes);
+        vanished.payload_bytes =
+            vanished.payload_bytes.saturating_sub(whole.payload_bytes + made.payload_bytes);
     }
     vanished
 }
@@ -319,7 +322,8 @@ mod tests {
     fn more_that_left_than_was_queued_counts_as_what_left() {
         let mut scene = Scene::new();
         scene.whole(10, 44);
-        scene.counters().stages[Stage::Queue as usize][0].cells[Class::Super as usize].payload_bytes = 40 * MSS;
+        scene.counters().stages[Stage::Queue as usize][0].cells[Class::Super as usize].payload_bytes =
+            40 * MSS;
         let tcp = Protocol::tcp(&scene.traced()).total;
         assert_eq!((tcp.payload_bytes, tcp.pending_bytes), (440 * MSS, 0));
     }
@@ -338,8 +342,8 @@ mod tests {
     #[test]
     fn what_is_neither_tcp_nor_udp_has_its_own_count() {
         let mut scene = Scene::new();
-        scene.counters().stages[Stage::Driver as usize][Lane::Other as usize].cells[Class::Control as usize] =
-            Cell { packets: 4, bytes: 240, payload_bytes: 0, segs: 4 };
+        scene.counters().stages[Stage::Driver as usize][Lane::Other as usize].cells
+            [Class::Control as usize] = Cell { packets: 4, bytes: 240, payload_bytes: 0, segs: 4 };
         assert_eq!(Other::of(&scene.traced()), Other { packets_to_driver: 4, bytes: 240 });
         assert_eq!(Protocol::tcp(&scene.traced()).total, Entry::default());
     }

@@ -5,8 +5,10 @@ pub mod correlation;
 pub mod cost;
 pub mod counters_only;
 pub mod delta;
+mod identities;
 pub mod ledger;
 pub mod sample;
+mod slack;
 mod tally;
 #[cfg(test)]
 pub(crate) mod testing;

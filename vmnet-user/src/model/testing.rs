@@ -3,8 +3,8 @@
 use vmnet_common::{Caller, Cell, Class, Counters, Lane, Stage, bucket};
 
 use super::sample::{
-    Conditions, CpuTimes, Features, HookState, Hooks, LinkCounters, MissedByKernel, Mode, QdiscCounters, Sample,
-    SocketTotals, Window,
+    Conditions, CpuTimes, Features, HookState, Hooks, LinkCounters, MissedByKernel, Mode, QdiscCounters,
+    Sample, SocketTotals, Window,
 };
 
 /// Payload of a full segment at MTU 1500 with TCP timestamps.
@@ -338,7 +338,8 @@ impl Scene {
                 c.stages[Stage::Queue as usize] = Default::default();
             }),
             "net_dev_start_xmit" => (&mut hooks.net_dev_start_xmit, |c| {
-                let unmatched = c.stages[Stage::Driver as usize][0].cells.iter().map(|cell| cell.packets).sum();
+                let unmatched =
+                    c.stages[Stage::Driver as usize][0].cells.iter().map(|cell| cell.packets).sum();
                 c.health.unmatched_xmits = unmatched;
                 c.stages[Stage::Driver as usize] = Default::default();
             }),
