@@ -155,6 +155,44 @@ impl Entry {
         super::tally::share(self.software_bytes, self.built_bytes())
     }
 
+    /// Where bulk went: "60.0 % by the device, 39.0 % by the CPU, 1.0 % not built".
+    #[must_use]
+    pub fn shares_in_words(&self) -> String {
+        let percent = |part| 100.0 * super::tally::share(part, self.bulk_bytes()).unwrap_or(0.0);
+        format!(
+            "{:.1} % by the device, {:.1} % by the CPU, {:.1} % not built",
+            percent(self.hardware_bytes),
+            percent(self.software_bytes),
+            percent(self.unaggregated_bytes),
+        )
+    }
+
+    /// The ledger in a sentence: "99.8 % of 41.2 GB of bulk TCP was cut up by the CPU: 0.96 M super-packets into 27.3 M
+    /// segments".
+    #[must_use]
+    pub fn detail(&self) -> String {
+        let bulk = self.bulk_bytes();
+        let Some(most) =
+            [self.hardware_bytes, self.software_bytes, self.unaggregated_bytes].into_iter().max()
+        else {
+            return String::new();
+        };
+        let Some(share) = super::tally::share(most, bulk) else {
+            return format!("no bulk TCP among {} of payload", scaled(self.payload_bytes, "B"));
+        };
+        let bulk = format!("{:.1} % of {} of bulk TCP", 100.0 * share, scaled(bulk, "B"));
+        if most == self.software_bytes {
+            let cut = self.super_packets_queued.saturating_sub(self.super_packets_to_driver);
+            let (cut, made) = (scaled(cut, ""), scaled(self.segments_made, ""));
+            format!("{bulk} was cut up by the CPU: {cut} super-packets into {made} segments")
+        } else if most == self.hardware_bytes {
+            let whole = scaled(self.super_packets_to_driver, "");
+            format!("{bulk} went to the device in super-packets: {whole} of them")
+        } else {
+            format!("{bulk} was never built into super-packets")
+        }
+    }
+
     fn plus(&self, other: &Self) -> Self {
         Self {
             payload_bytes: self.payload_bytes + other.payload_bytes,
@@ -234,6 +272,20 @@ fn vanished_super_packets(counted: &Counters, of: Lane) -> Segments {
             vanished.payload_bytes.saturating_sub(whole.payload_bytes + made.payload_bytes);
     }
     vanished
+}
+
+/// A number with a decimal prefix: "41.2 GB", "0.96 M".
+fn scaled(value: u64, unit: &str) -> String {
+    let (divisor, prefix) = match value {
+        0..1_000 => return format!("{value} {unit}").trim_end().to_owned(),
+        1_000..500_000 => (1e3, "k"),
+        500_000..500_000_000 => (1e6, "M"),
+        500_000_000..500_000_000_000 => (1e9, "G"),
+        _ => (1e12, "T"),
+    };
+    let value = value as f64 / divisor;
+    let digits = if value < 10.0 { 2 } else { 1 };
+    format!("{value:.digits$} {prefix}{unit}")
 }
 
 /// Median segments of super-packets: exact below 16, interpolated within its bucket above. Packets of one segment are
@@ -326,6 +378,19 @@ mod tests {
             40 * MSS;
         let tcp = Protocol::tcp(&scene.traced()).total;
         assert_eq!((tcp.payload_bytes, tcp.pending_bytes), (440 * MSS, 0));
+    }
+
+    #[test]
+    fn the_ledger_reads_as_a_sentence() {
+        let mut scene = Scene::new();
+        scene.cut(960_000, 28).full(38_000);
+        assert_eq!(
+            Protocol::tcp(&scene.traced()).total.detail(),
+            "99.9 % of 39.0 GB of bulk TCP was cut up by the CPU: 0.96 M super-packets into 26.9 M segments"
+        );
+        let mut quiet = Scene::new();
+        quiet.small(9, 100);
+        assert_eq!(Protocol::tcp(&quiet.traced()).total.detail(), "no bulk TCP among 900 B of payload");
     }
 
     #[test]

@@ -13,4 +13,6 @@ mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod throughput;
+mod unexplained;
 pub mod verdict;
+mod witness;
