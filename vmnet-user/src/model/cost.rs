@@ -76,7 +76,8 @@ impl Cost {
     }
 
     /// Time is the share of samples, times the time of all CPUs. Bytes segmented are the ledger's: no function hook
-    /// counted them. The interval is Wilson's, of the share.
+    /// counted them. The interval is Wilson's, of the share, its upper end as if every stack that
+    /// could not be walked had been segmenting.
     fn sampled(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Self {
         let samples = &counted.samples;
         let total_ns: u64 = delta.cpus.iter().fold(0, |sum, cpu| sum.saturating_add(cpu.total_ns));
@@ -88,7 +89,11 @@ impl Cost {
             .software_bytes
             .saturating_add(super::ledger::Protocol::udp(counted).total.software_bytes);
         let per_byte = |share: f64| share * total_ns as f64 / bytes as f64;
-        let interval = stats::wilson_interval(samples.segmenting, samples.total);
+        // A stack that could not be walked may or may not have been segmenting.
+        let at_most = samples.segmenting.saturating_add(samples.failed).min(samples.total);
+        let interval = stats::wilson_interval(samples.segmenting, samples.total)
+            .zip(stats::wilson_interval(at_most, samples.total))
+            .map(|([low, _], [_, high])| [low, high]);
         let hooked = window.conditions.hooks.skb_gso_segment == HookState::Attached;
         Self {
             method: "sampling".to_owned(),
@@ -187,6 +192,10 @@ mod tests {
         assert!((cost.ns_per_byte.unwrap() - per_byte).abs() < 1e-12);
         let [low, high] = cost.ns_per_byte_interval.unwrap();
         assert!(low < per_byte && per_byte < high);
+        scene.counters().samples.failed = 20;
+        let [same_low, higher] = Cost::of(&scene.window()).ns_per_byte_interval.unwrap();
+        assert_eq!(same_low, low);
+        assert!(higher > high);
     }
 
     #[test]

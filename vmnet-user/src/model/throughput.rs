@@ -46,7 +46,7 @@ pub struct Interval {
     pub mean_driver_bytes: Option<f64>,
     /// Wire segments per packet that the device counted, from kernel counters alone.
     pub segments_per_packet: Option<f64>,
-    /// One per CPU.
+    /// One per CPU; empty where they could not be compared.
     pub cpus: Vec<CpuShare>,
 }
 
@@ -104,19 +104,20 @@ impl Interval {
             mean_queued_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Queue)),
             mean_driver_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Driver)),
             segments_per_packet: KernelCounters::of(delta).segments_per_packet.ok(),
-            cpus: delta.cpus.iter().map(CpuShare::of).collect(),
+            cpus: delta.cpus.iter().map(CpuShare::of).collect::<Option<_>>().unwrap_or_default(),
         }
     }
 }
 
 impl CpuShare {
-    fn of(times: &CpuTimes) -> Self {
-        let of_total = |part| share(part, times.total_ns).unwrap_or(0.0).min(1.0);
-        Self {
-            busy: of_total(times.busy_ns),
-            softirq: of_total(times.softirq_ns),
-            steal: of_total(times.steal_ns),
-        }
+    /// None where no time passed on that CPU: the kernel counts it in ticks.
+    fn of(times: &CpuTimes) -> Option<Self> {
+        let of_total = |part| share(part, times.total_ns).map(|share| share.min(1.0));
+        Some(Self {
+            busy: of_total(times.busy_ns)?,
+            softirq: of_total(times.softirq_ns)?,
+            steal: of_total(times.steal_ns)?,
+        })
     }
 }
 
@@ -239,7 +240,7 @@ mod tests {
         let mut scene = Scene::new();
         scene.cut(1_000, 44);
         let interval = whole(&scene.window()).unwrap();
-        close(interval.segmentation_cpu, (44_000 * 700) as f64 / 1e9);
+        close(interval.segmentation_cpu, f64::from(44_000 * 700) / 1e9);
         close(interval.segmentation_ns_per_byte, 700.0 / MSS as f64);
         let mut tracepoints = Scene::tracepoints_only();
         tracepoints.whole(1_000, 44);
@@ -262,5 +263,8 @@ mod tests {
         let scene = Scene::new();
         let cpus = whole(&scene.window()).unwrap().cpus;
         assert_eq!(cpus, [CpuShare { busy: 0.5, softirq: 0.25, steal: 0.0 }; 2]);
+        let mut still = scene;
+        still.samples[1].cpus = still.samples[0].cpus.clone();
+        assert_eq!(whole(&still.window()).unwrap().cpus, []);
     }
 }
