@@ -1,6 +1,11 @@
 //! The identities a run audits itself with, and what it missed.
 
 use serde::{Deserialize, Serialize};
+use vmnet_common::Counters;
+
+use super::delta::Delta;
+use super::identities;
+use super::sample::{HookState, Window};
 
 /// The audit of a window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,4 +64,318 @@ pub struct Missed {
     pub recursion_misses: Option<u64>,
     /// kprobe hits that the kernel skipped.
     pub kprobe_misses: Option<u64>,
+}
+
+impl Audit {
+    /// The audit of a window. None in `counters` mode, where there is only one source to ask.
+    #[must_use]
+    pub fn of(window: &Window<'_>) -> Option<Self> {
+        let delta = window.delta()?;
+        let counted = delta.traced.as_deref()?;
+        let identities = identities::all(window, &delta, counted);
+        let missed = Missed::of(window, &delta, counted);
+        let ok = identities.iter().all(|identity| identity.ok != Some(false)) && missed.total() == 0;
+        Some(Self { ok, drained: window.drained, identities, missed })
+    }
+
+    /// The identity called `name`.
+    #[must_use]
+    pub fn identity(&self, name: &str) -> Option<&Identity> {
+        self.identities.iter().find(|identity| identity.name == name)
+    }
+}
+
+impl Identity {
+    /// How far the residual goes beyond its slack; 0 where it holds or is unmeasured.
+    #[must_use]
+    pub fn beyond_slack(&self) -> u64 {
+        match (self.ok, self.residual, self.slack) {
+            (Some(false), Some(residual), Some(slack)) => residual.unsigned_abs().saturating_sub(slack),
+            _ => 0,
+        }
+    }
+}
+
+impl Missed {
+    fn of(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Self {
+        let hooks = &window.conditions.hooks;
+        let segmentation = |count: u64| (hooks.skb_gso_segment != HookState::Absent).then_some(count);
+        let health = &counted.health;
+        Self {
+            stack_overflows: Some(health.stack_overflows),
+            unmatched_exits: segmentation(health.unmatched_exits),
+            unmatched_xmits: Some(health.unmatched_xmits.saturating_add(health.lost_starts)),
+            unreadable_packets: Some(health.unreadable),
+            uncountable_calls: segmentation(counted.segmentation.uncountable),
+            events_lost: Some(health.events_lost),
+            recursion_misses: delta.missed.recursion_misses,
+            kprobe_misses: delta.missed.kprobe_misses,
+        }
+    }
+
+    /// All that was measured to be missed.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.packets().saturating_add(self.events_lost.unwrap_or(0))
+    }
+
+    /// The part that may stand for packets not counted, or counted in the wrong place. Lost events only go untold.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        [
+            self.stack_overflows,
+            self.unmatched_exits,
+            self.unmatched_xmits,
+            self.unreadable_packets,
+            self.uncountable_calls,
+            self.recursion_misses,
+            self.kprobe_misses,
+        ]
+        .into_iter()
+        .flatten()
+        .fold(0, u64::saturating_add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::Mode;
+    use crate::model::testing::{HEADER, MSS, SECOND_NS, Scene};
+    use proptest::prelude::*;
+
+    /// Something of everything.
+    fn busy() -> Scene {
+        let mut scene = Scene::new();
+        scene
+            .whole(1_000, 44)
+            .cut(2_000, 40)
+            .full(300)
+            .small(50, 100)
+            .control(70)
+            .forwarded_cut(20, 30)
+            .forwarded_singles(10)
+            .retransmitted(5)
+            .dropped_by_qdisc(3);
+        scene
+    }
+
+    fn failing(scene: &Scene) -> Vec<String> {
+        let audit = Audit::of(&scene.window()).unwrap();
+        audit.identities.into_iter().filter(|i| i.ok == Some(false)).map(|i| i.name).collect()
+    }
+
+    fn identity(scene: &Scene, name: &str) -> Identity {
+        Audit::of(&scene.window()).unwrap().identity(name).unwrap().clone()
+    }
+
+    #[test]
+    fn at_rest_every_identity_holds_exactly_and_without_slack() {
+        let audit = Audit::of(&busy().window()).unwrap();
+        assert_eq!(audit.identities.len(), 11);
+        for identity in &audit.identities {
+            assert_eq!((identity.residual, identity.slack), (Some(0), Some(0)), "{identity:?}");
+            assert_eq!(identity.ok, Some(true), "{identity:?}");
+            assert_ne!(identity.left, Some(0), "an identity of nothing shows nothing: {identity:?}");
+        }
+        assert!(audit.ok);
+    }
+
+    #[test]
+    fn each_hook_that_is_switched_off_fails_its_identities() {
+        let table: [(&str, &[&str]); 7] = [
+            (
+                "net_dev_queue",
+                &["wire-bytes", "wire-segments", "driver-packets", "tcp-bytes-sent", "sendmsg-bytes"],
+            ),
+            (
+                "net_dev_start_xmit",
+                &[
+                    "wire-bytes",
+                    "wire-segments",
+                    "driver-packets",
+                    "device-packets",
+                    "device-bytes",
+                    "qdisc-packets",
+                    "qdisc-bytes",
+                ],
+            ),
+            (
+                "net_dev_xmit",
+                &[
+                    "wire-bytes",
+                    "wire-segments",
+                    "driver-packets",
+                    "device-packets",
+                    "device-bytes",
+                    "qdisc-packets",
+                    "qdisc-bytes",
+                ],
+            ),
+            ("kfree_skb", &["wire-bytes", "wire-segments", "driver-packets"]),
+            ("__skb_gso_segment", &["wire-bytes", "driver-packets"]),
+            ("skb_segment", &["segment-counts"]),
+            ("tcp_sendmsg", &["sendmsg-bytes"]),
+        ];
+        for (hook, expected) in table {
+            let mut scene = busy();
+            scene.switch_off(hook);
+            assert_eq!(failing(&scene), expected, "without {hook}");
+            assert!(!Audit::of(&scene.window()).unwrap().ok, "without {hook}");
+        }
+    }
+
+    #[test]
+    fn a_hook_that_the_rung_does_not_have_leaves_its_identities_unmeasured_with_the_reason() {
+        let mut scene = Scene::tracepoints_only();
+        scene.whole(100, 44).cut(100, 44);
+        let audit = Audit::of(&scene.window()).unwrap();
+        for name in ["wire-bytes", "driver-packets", "segment-counts", "entries-exits", "sendmsg-bytes"] {
+            let identity = audit.identity(name).unwrap();
+            assert_eq!((identity.left, identity.right, identity.ok), (None, None, None), "{name}");
+            assert!(identity.note.contains("not hooked"), "{name}: {}", identity.note);
+        }
+        for name in ["wire-segments", "device-packets", "qdisc-packets"] {
+            assert_eq!(audit.identity(name).unwrap().ok, Some(true), "{name}");
+        }
+        assert_eq!(audit.missed.uncountable_calls, None);
+        assert!(audit.ok);
+    }
+
+    #[test]
+    fn a_thousand_bypassing_frames_are_a_residual_of_a_thousand() {
+        let mut scene = busy();
+        scene.bypassing(1_000, 60);
+        let packets = identity(&scene, "device-packets");
+        assert_eq!((packets.residual, packets.ok), (Some(-1_000), Some(false)));
+        assert_eq!(identity(&scene, "device-bytes").residual, Some(-60_000));
+        assert_eq!(failing(&scene), ["device-packets", "device-bytes"]);
+    }
+
+    #[test]
+    fn data_that_never_left_shows_in_the_identities_at_rest() {
+        let mut scene = busy();
+        scene.stuck(2, 10);
+        assert_eq!(identity(&scene, "wire-segments").residual, Some(20));
+        assert_eq!(identity(&scene, "wire-bytes").residual, Some((20 * MSS + 2 * HEADER) as i64));
+        assert_eq!(failing(&scene), ["wire-bytes", "wire-segments", "driver-packets"]);
+    }
+
+    #[test]
+    fn a_backlog_at_an_edge_that_is_not_at_rest_is_slack_and_no_more_than_that() {
+        let mut scene = busy();
+        scene.stuck(2, 10);
+        scene.drained = false;
+        scene.last().read_ns = 0;
+        let qdisc = scene.last().qdisc.as_mut().unwrap();
+        qdisc.backlog_packets = 2;
+        qdisc.backlog_bytes = 20 * (MSS + HEADER);
+        assert_eq!(failing(&scene), [""; 0]);
+        scene.stuck(100, 10);
+        assert_eq!(failing(&scene), ["wire-bytes", "wire-segments", "driver-packets"]);
+    }
+
+    #[test]
+    fn the_time_between_reads_is_slack_in_proportion_to_the_rate() {
+        let mut scene = busy();
+        scene.drained = false;
+        scene.last().read_ns = SECOND_NS / 1_000;
+        scene.conditions.ring_slots = Some(0);
+        let packets = identity(&scene, "device-packets");
+        assert_eq!(packets.slack, Some(packets.left.unwrap().div_ceil(500)));
+        scene.conditions.ring_slots = Some(256);
+        assert_eq!(identity(&scene, "device-packets").slack, Some(packets.slack.unwrap() + 256));
+        scene.rested_at_start = false;
+        assert!(identity(&scene, "device-packets").slack > Some(packets.slack.unwrap() + 512));
+    }
+
+    #[test]
+    fn more_sent_than_written_is_no_failure_while_the_hook_counts() {
+        let mut scene = busy();
+        scene.counters().tcp_sendmsg.bytes -= 1_000_000;
+        assert_eq!(identity(&scene, "sendmsg-bytes").ok, None);
+        assert!(Audit::of(&scene.window()).unwrap().ok);
+    }
+
+    #[test]
+    fn less_sent_than_written_is_a_failure_unless_the_sockets_hold_it() {
+        let mut scene = busy();
+        scene.counters().tcp_sendmsg.bytes += 1_000_000;
+        assert_eq!(identity(&scene, "sendmsg-bytes").ok, Some(false));
+        scene.last().sockets.as_mut().unwrap().bytes_not_sent = 1_000_000;
+        assert_eq!(identity(&scene, "sendmsg-bytes").ok, Some(true));
+    }
+
+    #[test]
+    fn a_lower_bound_of_sockets_fails_only_on_the_other_side() {
+        let mut scene = busy();
+        let sockets = scene.last().sockets.as_mut().unwrap();
+        sockets.bytes_sent -= 1_000_000;
+        sockets.lower_bound = true;
+        assert_eq!(identity(&scene, "tcp-bytes-sent").ok, Some(true));
+        scene.last().sockets.as_mut().unwrap().bytes_sent += 2_000_000;
+        assert_eq!(identity(&scene, "tcp-bytes-sent").ok, Some(false));
+    }
+
+    #[test]
+    fn a_qdisc_that_segments_by_itself_is_not_compared() {
+        let mut scene = busy();
+        scene.last().qdisc.as_mut().unwrap().may_segment = true;
+        assert_eq!(identity(&scene, "qdisc-packets").ok, None);
+        scene.without_qdisc();
+        assert_eq!(identity(&scene, "qdisc-bytes").note, "there is no qdisc");
+    }
+
+    #[test]
+    fn whatever_was_missed_fails_the_audit() {
+        let spoil: [fn(&mut Counters); 7] = [
+            |c| c.health.stack_overflows = 1,
+            |c| c.health.unmatched_exits = 1,
+            |c| c.health.unmatched_xmits = 1,
+            |c| c.health.lost_starts = 1,
+            |c| c.health.unreadable = 1,
+            |c| c.health.events_lost = 1,
+            |c| c.segmentation.uncountable = 1,
+        ];
+        for (index, spoil) in spoil.iter().enumerate() {
+            let mut scene = busy();
+            spoil(scene.counters());
+            assert!(!Audit::of(&scene.window()).unwrap().ok, "number {index}");
+        }
+        let mut scene = busy();
+        scene.last().missed.recursion_misses = Some(3);
+        let audit = Audit::of(&scene.window()).unwrap();
+        assert_eq!(
+            (audit.ok, audit.missed.recursion_misses, audit.missed.kprobe_misses),
+            (false, Some(3), None)
+        );
+    }
+
+    #[test]
+    fn without_programs_there_is_no_audit() {
+        let mut scene = Scene::counters_only();
+        scene.forget_the_programs();
+        assert_eq!(scene.conditions.mode, Mode::Counters);
+        assert_eq!(Audit::of(&scene.window()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_residual_is_left_minus_right_and_what_bypasses_is_negative(frames in 1_u64..100_000, len in 60_u64..1_514) {
+            let mut scene = busy();
+            scene.bypassing(frames, len);
+            prop_assert_eq!(identity(&scene, "device-packets").residual, Some(-(frames as i64)));
+            prop_assert_eq!(identity(&scene, "device-bytes").residual, Some(-((frames * len) as i64)));
+        }
+
+        #[test]
+        fn arbitrary_counts_never_panic(words in proptest::collection::vec(any::<u64>(), size_of::<Counters>() / 8)) {
+            let mut scene = busy();
+            bytemuck::cast_slice_mut::<Counters, u64>(core::slice::from_mut(scene.counters())).copy_from_slice(&words);
+            scene.drained = false;
+            scene.rested_at_start = false;
+            scene.last().qdisc.as_mut().unwrap().backlog_bytes = words[0];
+            prop_assert!(Audit::of(&scene.window()).is_some());
+        }
+    }
 }

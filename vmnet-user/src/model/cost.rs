@@ -1,6 +1,16 @@
 //! What software segmentation cost.
 
 use serde::{Deserialize, Serialize};
+use vmnet_common::{Caller, Counters};
+
+use super::delta::Delta;
+use super::sample::{HookState, Mode, Window};
+use super::tally::{bounded, share};
+use super::throughput::segmentation_ns;
+use crate::stats;
+
+/// The same recording gives the same interval.
+const SEED: u64 = 0x766d_6e65_7400;
 
 /// What software segmentation cost in the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,4 +29,185 @@ pub struct Cost {
     pub ns_per_byte_interval: Option<[f64; 2]>,
     /// CPUs kept busy by it, on average.
     pub cores: Option<f64>,
+}
+
+impl Cost {
+    /// The cost over a window: timed where the functions are hooked, by stack samples where they are not. Calls that
+    /// began in the stack (a tunnel, a smaller MTU) are not this device's.
+    #[must_use]
+    pub fn of(window: &Window<'_>) -> Self {
+        let delta = window.delta();
+        let counted =
+            delta.as_ref().and_then(|delta| delta.traced.as_deref().map(|counted| (delta, counted)));
+        let Some((delta, counted)) = counted else {
+            return Self::unmeasured();
+        };
+        let hooks = &window.conditions.hooks;
+        if let Some(ns) = segmentation_ns(window, counted) {
+            Self::timed(window, delta, counted, ns)
+        } else if hooks.stack_samples == HookState::Attached {
+            Self::sampled(window, delta, counted)
+        } else {
+            Self::unmeasured()
+        }
+    }
+
+    fn timed(window: &Window<'_>, delta: &Delta, counted: &Counters, ns: u64) -> Self {
+        let method = if window.conditions.mode == Mode::Kprobe { "kretprobe" } else { "fexit" };
+        let inner = window.conditions.hooks.skb_segment == HookState::Attached;
+        let by_interval: Vec<(f64, f64)> = window
+            .intervals()
+            .filter_map(|delta| {
+                let counted = delta.traced?;
+                let bytes = segmented_bytes(&counted);
+                let ns = segmentation_ns(window, &counted)?;
+                (bytes != 0).then_some((ns as f64, bytes as f64))
+            })
+            .collect();
+        Self {
+            method: method.to_owned(),
+            segmentation_calls: Some(calls(counted)),
+            segmentation_ns: Some(ns),
+            skb_segment_ns: inner.then_some(counted.skb_segment.ns),
+            ns_per_byte: share(ns, segmented_bytes(counted)),
+            ns_per_byte_interval: stats::ratio_of_sums_interval(&by_interval, SEED),
+            cores: share(ns, delta.duration_ns),
+        }
+    }
+
+    /// Time is the share of samples, times the time of all CPUs. Bytes segmented are the ledger's: no function hook
+    /// counted them. The interval is Wilson's, of the share, its upper end as if every stack that
+    /// could not be walked had been segmenting.
+    fn sampled(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Self {
+        let samples = &counted.samples;
+        let total_ns: u64 = delta.cpus.iter().fold(0, |sum, cpu| sum.saturating_add(cpu.total_ns));
+        let Some(segmenting) = share(samples.segmenting, samples.total).filter(|_| total_ns != 0) else {
+            return Self { method: "sampling".to_owned(), ..Self::unmeasured() };
+        };
+        let bytes = super::ledger::Protocol::tcp(counted)
+            .total
+            .software_bytes
+            .saturating_add(super::ledger::Protocol::udp(counted).total.software_bytes);
+        let per_byte = |share: f64| share * total_ns as f64 / bytes as f64;
+        // A stack that could not be walked may or may not have been segmenting.
+        let at_most = samples.segmenting.saturating_add(samples.failed).min(samples.total);
+        let interval = stats::wilson_interval(samples.segmenting, samples.total)
+            .zip(stats::wilson_interval(at_most, samples.total))
+            .map(|([low, _], [_, high])| [low, high]);
+        let hooked = window.conditions.hooks.skb_gso_segment == HookState::Attached;
+        Self {
+            method: "sampling".to_owned(),
+            segmentation_calls: hooked.then(|| calls(counted)),
+            segmentation_ns: Some((segmenting * total_ns as f64).round() as u64),
+            skb_segment_ns: None,
+            ns_per_byte: (bytes != 0).then(|| per_byte(segmenting)),
+            ns_per_byte_interval: interval.filter(|_| bytes != 0).map(|interval| interval.map(per_byte)),
+            cores: Some(segmenting * delta.cpus.len() as f64),
+        }
+    }
+
+    fn unmeasured() -> Self {
+        Self {
+            method: "none".to_owned(),
+            segmentation_calls: None,
+            segmentation_ns: None,
+            skb_segment_ns: None,
+            ns_per_byte: None,
+            ns_per_byte_interval: None,
+            cores: None,
+        }
+    }
+}
+
+fn calls(counted: &Counters) -> u64 {
+    counted.segmentation.splits[Caller::Device as usize].iter().map(|split| bounded(split.calls)).sum()
+}
+
+/// Payload that went into segmentation for this device.
+fn segmented_bytes(counted: &Counters) -> u64 {
+    counted.segmentation.splits[Caller::Device as usize]
+        .iter()
+        .map(|split| bounded(split.payload_bytes))
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::{MSS, Scene};
+
+    #[test]
+    fn timed_segmentation_has_a_cost_per_byte_and_an_interval_around_it() {
+        let mut scene = Scene::new();
+        for calls in 1..=8 {
+            scene.cut(100 * calls, 44);
+            scene.tick();
+        }
+        let cost = Cost::of(&scene.window());
+        assert_eq!((cost.method.as_str(), cost.segmentation_calls), ("fexit", Some(3_600)));
+        assert_eq!(cost.segmentation_ns, Some(3_600 * 44 * 700));
+        assert_eq!(cost.skb_segment_ns, Some(3_600 * 44 * 500));
+        let per_byte = 700.0 / MSS as f64;
+        assert!((cost.ns_per_byte.unwrap() - per_byte).abs() < 1e-12);
+        let [low, high] = cost.ns_per_byte_interval.unwrap();
+        assert!(low <= per_byte + 1e-12 && per_byte - 1e-12 <= high);
+    }
+
+    #[test]
+    fn fewer_than_five_intervals_with_segmentation_have_no_interval() {
+        let mut scene = Scene::new();
+        for _ in 0..4 {
+            scene.cut(100, 44);
+            scene.tick();
+        }
+        for _ in 0..4 {
+            scene.whole(100, 44);
+            scene.tick();
+        }
+        let cost = Cost::of(&scene.window());
+        assert!(cost.ns_per_byte.is_some());
+        assert_eq!(cost.ns_per_byte_interval, None);
+    }
+
+    #[test]
+    fn nothing_segmented_costs_nothing_and_has_no_cost_per_byte() {
+        let mut scene = Scene::new();
+        scene.whole(100, 44);
+        let cost = Cost::of(&scene.window());
+        assert_eq!((cost.segmentation_ns, cost.ns_per_byte, cost.cores), (Some(0), None, Some(0.0)));
+    }
+
+    #[test]
+    fn stack_samples_give_cores_and_an_interval() {
+        let mut scene = Scene::tracepoints_only();
+        scene.cut(10_000, 44);
+        scene.conditions.hooks.stack_samples = HookState::Attached;
+        scene.counters().samples.total = 200;
+        scene.counters().samples.segmenting = 50;
+        let cost = Cost::of(&scene.window());
+        assert_eq!((cost.method.as_str(), cost.cores), ("sampling", Some(0.5)));
+        assert_eq!(cost.segmentation_ns, Some(500_000_000));
+        assert_eq!(cost.segmentation_calls, None);
+        let per_byte = 500_000_000.0 / (440_000 * MSS) as f64;
+        assert!((cost.ns_per_byte.unwrap() - per_byte).abs() < 1e-12);
+        let [low, high] = cost.ns_per_byte_interval.unwrap();
+        assert!(low < per_byte && per_byte < high);
+        scene.counters().samples.failed = 20;
+        let [same_low, higher] = Cost::of(&scene.window()).ns_per_byte_interval.unwrap();
+        assert_eq!(same_low, low);
+        assert!(higher > high);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_none() {
+        let mut switched_off = Scene::new();
+        switched_off.cut(100, 44).switch_off("__skb_gso_segment");
+        assert_eq!(Cost::of(&switched_off.window()), Cost::unmeasured());
+        let mut counters = Scene::counters_only();
+        counters.forget_the_programs();
+        assert_eq!(Cost::of(&counters.window()), Cost::unmeasured());
+        let mut unsampled = Scene::tracepoints_only();
+        unsampled.conditions.hooks.stack_samples = HookState::Attached;
+        assert_eq!(Cost::of(&unsampled.window()).cores, None);
+    }
 }

@@ -2,9 +2,17 @@
 
 pub mod audit;
 pub mod correlation;
-pub mod counters_only;
 pub mod cost;
+pub mod counters_only;
+pub mod delta;
+mod identities;
 pub mod ledger;
 pub mod sample;
+mod slack;
+mod tally;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod throughput;
+mod unexplained;
 pub mod verdict;
+mod witness;

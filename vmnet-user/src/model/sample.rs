@@ -194,6 +194,9 @@ pub struct Window<'a> {
     pub conditions: &'a Conditions,
     /// Whether traffic came to rest before the last sample: every queue empty, every counter still.
     pub drained: bool,
+    /// Whether nothing was queued, in flight or on its way when the first sample was read. With `drained`, the
+    /// identities then hold without slack.
+    pub rested_at_start: bool,
     /// Why the window ended before it was meant to, if it did (interface gone, renamed).
     pub cut_short: Option<&'a str>,
 }

@@ -1,6 +1,17 @@
 //! A run, interval by interval.
 
 use serde::{Deserialize, Serialize};
+use vmnet_common::{Caller, Class, Counters, Lane, Stage};
+
+use super::delta::Delta;
+use super::ledger::Protocol;
+use super::sample::{CpuTimes, HookState, Mode, Window};
+use super::tally::{ALL_LANES, TCP_LANES, Tally, bounded, cell, lane, share};
+use super::witness::KernelCounters;
+
+/// Why `wire_gbps` is None without programs and without a qdisc.
+pub const WIRE_UNMEASURED: &str = "neither programs nor a qdisc counted the headers that segmentation adds, and the \
+                                   device's own bytes leave them out";
 
 /// One interval of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +46,7 @@ pub struct Interval {
     pub mean_driver_bytes: Option<f64>,
     /// Wire segments per packet that the device counted, from kernel counters alone.
     pub segments_per_packet: Option<f64>,
-    /// One per CPU.
+    /// One per CPU; empty where they could not be compared.
     pub cpus: Vec<CpuShare>,
 }
 
@@ -48,4 +59,212 @@ pub struct CpuShare {
     pub softirq: f64,
     /// Taken by the hypervisor.
     pub steal: f64,
+}
+
+/// The window, interval by interval.
+#[must_use]
+pub fn intervals(window: &Window<'_>) -> Vec<Interval> {
+    let start_ns = window.samples.first().map_or(0, |sample| sample.at_ns);
+    window.intervals().map(|delta| Interval::of(window, &delta, start_ns)).collect()
+}
+
+/// The whole window as one interval. None with fewer than two samples.
+#[must_use]
+pub fn whole(window: &Window<'_>) -> Option<Interval> {
+    let start_ns = window.samples.first().map_or(0, |sample| sample.at_ns);
+    window.delta().map(|delta| Interval::of(window, &delta, start_ns))
+}
+
+impl Interval {
+    fn of(window: &Window<'_>, delta: &Delta, start_ns: u64) -> Self {
+        let counted = delta.traced.as_deref().filter(|_| window.conditions.mode != Mode::Counters);
+        let tcp = counted.map(|counted| Protocol::tcp(counted).total);
+        let gbps = |bytes: u64| gbps(bytes, delta.duration_ns);
+        let tcp_gbps =
+            |bytes: fn(&super::ledger::Entry) -> u64| tcp.as_ref().and_then(|tcp| gbps(bytes(tcp)));
+        let goodput_bytes = counted.map(goodput_bytes);
+        let segmentation_ns = counted.and_then(|counted| segmentation_ns(window, counted));
+        Self {
+            t_s: seconds(delta.end_ns.saturating_sub(start_ns)),
+            duration_s: seconds(delta.duration_ns),
+            wire_gbps: wire_bytes(delta, counted).and_then(gbps),
+            goodput_gbps: goodput_bytes.and_then(gbps),
+            hardware_gbps: tcp_gbps(|tcp| tcp.hardware_bytes),
+            software_gbps: tcp_gbps(|tcp| tcp.software_bytes),
+            unaggregated_gbps: tcp_gbps(|tcp| tcp.unaggregated_bytes),
+            small_gbps: tcp_gbps(|tcp| tcp.small_bytes),
+            software_share: tcp.as_ref().and_then(super::ledger::Entry::software_share),
+            segmentation_cpu: segmentation_ns
+                .and_then(|ns| share(ns, delta.duration_ns))
+                .or_else(|| counted.and_then(|counted| sampled_cpu(window, delta, counted))),
+            segmentation_ns_per_byte: segmentation_ns
+                .zip(counted)
+                .and_then(|(ns, counted)| share(ns, transport_payload_bytes(counted))),
+            retransmitted_bytes: tcp.as_ref().map(|tcp| tcp.retransmitted_bytes),
+            mean_queued_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Queue)),
+            mean_driver_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Driver)),
+            segments_per_packet: KernelCounters::of(delta).segments_per_packet.ok(),
+            cpus: delta.cpus.iter().map(CpuShare::of).collect::<Option<_>>().unwrap_or_default(),
+        }
+    }
+}
+
+impl CpuShare {
+    /// None where no time passed on that CPU: the kernel counts it in ticks.
+    fn of(times: &CpuTimes) -> Option<Self> {
+        let of_total = |part| share(part, times.total_ns).map(|share| share.min(1.0));
+        Some(Self {
+            busy: of_total(times.busy_ns)?,
+            softirq: of_total(times.softirq_ns)?,
+            steal: of_total(times.steal_ns)?,
+        })
+    }
+}
+
+/// Time inside `__skb_gso_segment` for this device; None where the rung cannot time it.
+pub(crate) fn segmentation_ns(window: &Window<'_>, counted: &Counters) -> Option<u64> {
+    let hooked = window.conditions.hooks.skb_gso_segment == HookState::Attached;
+    let timed = matches!(window.conditions.mode, Mode::Fentry | Mode::Kprobe);
+    let splits = &counted.segmentation.splits[Caller::Device as usize];
+    (hooked && timed).then(|| splits.iter().map(|split| bounded(split.ns)).sum())
+}
+
+/// CPUs busy segmenting, by stack samples.
+fn sampled_cpu(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Option<f64> {
+    let sampled = window.conditions.hooks.stack_samples == HookState::Attached;
+    let samples = &counted.samples;
+    sampled.then(|| share(samples.segmenting, samples.total))?.map(|share| share * delta.cpus.len() as f64)
+}
+
+/// With the headers that super-packets get on the wire. The device's own bytes leave those out, so they serve for
+/// nothing here.
+fn wire_bytes(delta: &Delta, counted: Option<&Counters>) -> Option<u64> {
+    match counted {
+        Some(counted) => {
+            let driver = Tally::of(counted, Stage::Driver, &ALL_LANES);
+            Some(driver.bytes.saturating_add(driver.unsent_header_bytes))
+        }
+        None => delta.qdisc.map(|qdisc| qdisc.bytes),
+    }
+}
+
+/// TCP payload that left, less retransmits.
+fn goodput_bytes(counted: &Counters) -> u64 {
+    let left = Tally::of(counted, Stage::Driver, &TCP_LANES).payload_bytes;
+    left.saturating_sub(Tally::of(counted, Stage::Queue, &TCP_LANES).retransmitted_payload_bytes)
+}
+
+fn transport_payload_bytes(counted: &Counters) -> u64 {
+    Tally::of(counted, Stage::Driver, &[Lane::Tcp4, Lane::Tcp6, Lane::Udp4, Lane::Udp6]).payload_bytes
+}
+
+/// Mean `skb->len` of TCP packets with payload, bytes.
+fn mean_data_packet(counted: &Counters, stage: Stage) -> Option<f64> {
+    let (mut packets, mut bytes) = (0_u64, 0_u64);
+    for each in TCP_LANES {
+        let counts = lane(counted, stage, each);
+        for class in
+            [Class::Super, Class::Made, Class::Full, Class::Small, Class::LooseFull, Class::LooseSmall]
+        {
+            let cell = cell(counts, class);
+            packets += cell.packets;
+            bytes += cell.bytes;
+        }
+    }
+    share(bytes, packets)
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}
+
+/// Bits per nanosecond are gigabits per second.
+fn gbps(bytes: u64, ns: u64) -> Option<f64> {
+    share(bytes, ns).map(|per_ns| per_ns * 8.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::{HEADER, MSS, Scene};
+
+    fn close(found: Option<f64>, expected: f64) {
+        let found = found.expect("measured");
+        assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{found} is not {expected}");
+    }
+
+    #[test]
+    fn each_interval_tells_only_its_own_bytes() {
+        let mut scene = Scene::new();
+        scene.whole(1_000, 44);
+        scene.tick();
+        scene.cut(500, 44).retransmitted(100);
+        let [first, second] = <[Interval; 2]>::try_from(intervals(&scene.window())).unwrap();
+        assert_eq!((first.t_s, second.t_s, second.duration_s), (1.0, 2.0, 1.0));
+        close(first.hardware_gbps, (44_000 * MSS * 8) as f64 / 1e9);
+        close(first.software_share, 0.0);
+        close(second.hardware_gbps, 0.0);
+        close(second.software_share, 1.0);
+        close(second.goodput_gbps, (22_000 * MSS * 8) as f64 / 1e9);
+        assert_eq!(second.retransmitted_bytes, Some(100 * MSS));
+        close(second.segments_per_packet, 1.0);
+        close(first.segments_per_packet, 44.0);
+    }
+
+    #[test]
+    fn the_wire_carries_the_headers_that_super_packets_do_not() {
+        let mut scene = Scene::new();
+        scene.whole(1_000, 44);
+        close(whole(&scene.window()).unwrap().wire_gbps, (44_000 * (MSS + HEADER) * 8) as f64 / 1e9);
+        let mut without_programs = scene;
+        without_programs.forget_the_programs();
+        without_programs.conditions.mode = Mode::Counters;
+        let interval = whole(&without_programs.window()).unwrap();
+        close(interval.wire_gbps, (44_000 * (MSS + HEADER) * 8) as f64 / 1e9);
+        assert_eq!((interval.goodput_gbps, interval.mean_queued_bytes), (None, None));
+        without_programs.without_qdisc();
+        assert_eq!(whole(&without_programs.window()).unwrap().wire_gbps, None);
+    }
+
+    #[test]
+    fn packets_shrink_between_queue_and_driver_where_the_cpu_segments() {
+        let mut scene = Scene::new();
+        scene.cut(100, 44).control(1_000);
+        let interval = whole(&scene.window()).unwrap();
+        close(interval.mean_queued_bytes, (44 * MSS + HEADER) as f64);
+        close(interval.mean_driver_bytes, (MSS + HEADER) as f64);
+    }
+
+    #[test]
+    fn segmentation_is_unmeasured_where_the_rung_cannot_time_it() {
+        let mut scene = Scene::new();
+        scene.cut(1_000, 44);
+        let interval = whole(&scene.window()).unwrap();
+        close(interval.segmentation_cpu, f64::from(44_000 * 700) / 1e9);
+        close(interval.segmentation_ns_per_byte, 700.0 / MSS as f64);
+        let mut tracepoints = Scene::tracepoints_only();
+        tracepoints.whole(1_000, 44);
+        assert_eq!(whole(&tracepoints.window()).unwrap().segmentation_cpu, None);
+        tracepoints.conditions.hooks.stack_samples = HookState::Attached;
+        tracepoints.counters().samples.total = 100;
+        tracepoints.counters().samples.segmenting = 25;
+        close(whole(&tracepoints.window()).unwrap().segmentation_cpu, 0.5);
+    }
+
+    #[test]
+    fn an_interval_in_which_nothing_was_built_has_no_share() {
+        let mut scene = Scene::new();
+        scene.full(100);
+        assert_eq!(whole(&scene.window()).unwrap().software_share, None);
+    }
+
+    #[test]
+    fn cpus_have_shares_of_their_own_time() {
+        let scene = Scene::new();
+        let cpus = whole(&scene.window()).unwrap().cpus;
+        assert_eq!(cpus, [CpuShare { busy: 0.5, softirq: 0.25, steal: 0.0 }; 2]);
+        let mut still = scene;
+        still.samples[1].cpus = still.samples[0].cpus.clone();
+        assert_eq!(whole(&still.window()).unwrap().cpus, []);
+    }
 }

@@ -1,1 +1,14 @@
-//! d
+//! Pure statistics: seeded, so that the same recording always gives the same report.
+
+mod bootstrap;
+mod correlation;
+mod proportion;
+mod quantile;
+
+pub use bootstrap::ratio_of_sums_interval;
+pub use correlation::{PearsonInterval, pearson};
+pub use proportion::wilson_interval;
+pub use quantile::{of_sorted, of_whole_numbers};
+
+/// The standard normal's 97.5 % point: two-sided 95 % intervals.
+pub const Z_95: f64 = 1.959_963_984_540_054;

@@ -1,0 +1,379 @@
+//! The difference of two samples.
+
+use vmnet_common::Counters;
+
+use super::sample::{
+    CpuTimes, Features, LinkCounters, MissedByKernel, QdiscCounters, Sample, SocketTotals, TcpMib, Window,
+};
+
+/// What happened between two samples. A part that either sample lacks, or whose counters went backwards (the
+/// interface or its qdisc was made anew), is None: never a huge number.
+#[derive(Clone, Debug)]
+pub struct Delta {
+    /// Its end, since the run began.
+    pub end_ns: u64,
+    /// Its length.
+    pub duration_ns: u64,
+    /// The programs' counts. Boxed, as they are large.
+    pub traced: Option<Box<Counters>>,
+    /// What the kernel did not run.
+    pub missed: MissedByKernel,
+    /// The interface's own counters.
+    pub link: Option<LinkCounters>,
+    /// The root qdisc's. None too where there was none.
+    pub qdisc: Option<QdiscDelta>,
+    /// One per CPU; empty where the number of CPUs changed.
+    pub cpus: Vec<CpuTimes>,
+    /// TCP of the namespace.
+    pub tcp: Option<TcpMib>,
+    /// The interface's sockets.
+    pub sockets: Option<SocketsDelta>,
+    /// Offloads at its end.
+    pub features: Features,
+}
+
+/// A qdisc's counters over a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QdiscDelta {
+    /// Dequeued bytes, with the headers that segmentation adds.
+    pub bytes: u64,
+    /// Dequeued wire segments.
+    pub packets: u64,
+    /// skbs dropped.
+    pub drops: u64,
+    /// skbs put back because the driver was busy.
+    pub requeues: u64,
+    /// Whether a qdisc of the tree segments by itself, at either end.
+    pub may_segment: bool,
+}
+
+/// TCP sockets over a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketsDelta {
+    /// Payload handed to IP, retransmits included.
+    pub bytes_sent: u64,
+    /// The part sent before.
+    pub bytes_retransmitted: u64,
+    /// How much more (or less) waits unsent than before.
+    pub bytes_not_sent: i64,
+    /// Whether the sums are a lower bound.
+    pub lower_bound: bool,
+}
+
+impl Window<'_> {
+    /// From the first sample to the last. Counters of less than 64 bits are added up over consecutive samples, so
+    /// they may wrap as often as there are samples. None with fewer than two samples.
+    #[must_use]
+    pub fn delta(&self) -> Option<Delta> {
+        self.intervals().reduce(Delta::then)
+    }
+
+    /// Between consecutive samples, in order of time.
+    pub fn intervals(&self) -> impl Iterator<Item = Delta> {
+        self.samples.windows(2).filter_map(|pair| match pair {
+            [earlier, later] => Some(Delta::between(earlier, later)),
+            _ => None,
+        })
+    }
+
+    /// From the first sample to the last.
+    #[must_use]
+    pub fn duration_ns(&self) -> u64 {
+        match (self.samples.first(), self.samples.last()) {
+            (Some(first), Some(last)) => last.at_ns.saturating_sub(first.at_ns),
+            _ => 0,
+        }
+    }
+}
+
+impl Delta {
+    /// `later` − `earlier`.
+    #[must_use]
+    pub fn between(earlier: &Sample, later: &Sample) -> Self {
+        let traced = match (&earlier.traced, &later.traced) {
+            (Some(earlier), Some(later)) => Some(Box::new(later.since(earlier))),
+            _ => None,
+        };
+        let qdisc = match (&earlier.qdisc, &later.qdisc) {
+            (Some(earlier), Some(later)) => qdisc_between(earlier, later),
+            _ => None,
+        };
+        let tcp = match (earlier.tcp, later.tcp) {
+            (Some(earlier), Some(later)) => tcp_between(earlier, later),
+            _ => None,
+        };
+        let sockets = match (earlier.sockets, later.sockets) {
+            (Some(earlier), Some(later)) => sockets_between(earlier, later),
+            _ => None,
+        };
+        let cpus = if earlier.cpus.len() == later.cpus.len() {
+            earlier.cpus.iter().zip(&later.cpus).map(|(earlier, later)| cpu_between(earlier, later)).collect()
+        } else {
+            Vec::new()
+        };
+        Self {
+            end_ns: later.at_ns,
+            duration_ns: later.at_ns.saturating_sub(earlier.at_ns),
+            traced,
+            missed: MissedByKernel {
+                recursion_misses: both(
+                    earlier.missed.recursion_misses,
+                    later.missed.recursion_misses,
+                    |earlier, later| later.checked_sub(earlier),
+                ),
+                kprobe_misses: both(
+                    earlier.missed.kprobe_misses,
+                    later.missed.kprobe_misses,
+                    |earlier, later| later.checked_sub(earlier),
+                ),
+            },
+            link: link_between(&earlier.link, &later.link),
+            qdisc,
+            cpus,
+            tcp,
+            sockets,
+            features: later.features,
+        }
+    }
+
+    /// This one and the next, as one.
+    fn then(self, next: Self) -> Self {
+        let traced = match (self.traced, next.traced) {
+            (Some(mut sum), Some(next)) => {
+                sum.add(&next);
+                sum.last_features = next.last_features;
+                Some(sum)
+            }
+            _ => None,
+        };
+        let cpus = if self.cpus.len() == next.cpus.len() {
+            self.cpus.iter().zip(&next.cpus).map(|(a, b)| add_cpus(a, b)).collect()
+        } else {
+            Vec::new()
+        };
+        Self {
+            end_ns: next.end_ns,
+            duration_ns: self.duration_ns.saturating_add(next.duration_ns),
+            traced,
+            missed: MissedByKernel {
+                recursion_misses: both(
+                    self.missed.recursion_misses,
+                    next.missed.recursion_misses,
+                    u64::checked_add,
+                ),
+                kprobe_misses: both(self.missed.kprobe_misses, next.missed.kprobe_misses, u64::checked_add),
+            },
+            link: both(self.link, next.link, |a, b| {
+                Some(LinkCounters {
+                    tx_packets: a.tx_packets.checked_add(b.tx_packets)?,
+                    tx_bytes: a.tx_bytes.checked_add(b.tx_bytes)?,
+                    tx_dropped: a.tx_dropped.checked_add(b.tx_dropped)?,
+                    tx_errors: a.tx_errors.checked_add(b.tx_errors)?,
+                })
+            }),
+            qdisc: both(self.qdisc, next.qdisc, |a, b| {
+                Some(QdiscDelta {
+                    bytes: a.bytes.checked_add(b.bytes)?,
+                    packets: a.packets.checked_add(b.packets)?,
+                    drops: a.drops.checked_add(b.drops)?,
+                    requeues: a.requeues.checked_add(b.requeues)?,
+                    may_segment: a.may_segment || b.may_segment,
+                })
+            }),
+            cpus,
+            tcp: both(self.tcp, next.tcp, |a, b| {
+                Some(TcpMib {
+                    out_segs: a.out_segs.checked_add(b.out_segs)?,
+                    retrans_segs: a.retrans_segs.checked_add(b.retrans_segs)?,
+                })
+            }),
+            sockets: both(self.sockets, next.sockets, |a, b| {
+                Some(SocketsDelta {
+                    bytes_sent: a.bytes_sent.checked_add(b.bytes_sent)?,
+                    bytes_retransmitted: a.bytes_retransmitted.checked_add(b.bytes_retransmitted)?,
+                    bytes_not_sent: a.bytes_not_sent.checked_add(b.bytes_not_sent)?,
+                    lower_bound: a.lower_bound || b.lower_bound,
+                })
+            }),
+            features: next.features,
+        }
+    }
+}
+
+fn both<T, U>(a: Option<T>, b: Option<T>, f: impl FnOnce(T, T) -> Option<U>) -> Option<U> {
+    f(a?, b?)
+}
+
+/// How much a 64-bit counter grew. A wrap is believed only close to the end of the range; anything else that went
+/// backwards started anew.
+fn growth(earlier: u64, later: u64) -> Option<u64> {
+    const NEAR_THE_END: u64 = 1 << 62;
+    match later.checked_sub(earlier) {
+        Some(growth) => Some(growth),
+        None => Some(later.wrapping_sub(earlier)).filter(|growth| *growth < NEAR_THE_END),
+    }
+}
+
+fn link_between(earlier: &LinkCounters, later: &LinkCounters) -> Option<LinkCounters> {
+    Some(LinkCounters {
+        tx_packets: growth(earlier.tx_packets, later.tx_packets)?,
+        tx_bytes: growth(earlier.tx_bytes, later.tx_bytes)?,
+        tx_dropped: growth(earlier.tx_dropped, later.tx_dropped)?,
+        tx_errors: growth(earlier.tx_errors, later.tx_errors)?,
+    })
+}
+
+fn qdisc_between(earlier: &QdiscCounters, later: &QdiscCounters) -> Option<QdiscDelta> {
+    // No packet is shorter than an Ethernet header, so more packets than that is no wrap but another qdisc.
+    const SHORTEST_PACKET_BYTES: u64 = 14;
+    let bytes = growth(earlier.bytes, later.bytes)?;
+    let packets = if earlier.packets_are_32_bit || later.packets_are_32_bit {
+        let growth = u64::from((later.packets as u32).wrapping_sub(earlier.packets as u32));
+        let wrapped = (later.packets as u32) < (earlier.packets as u32);
+        if wrapped && growth.saturating_mul(SHORTEST_PACKET_BYTES) > bytes {
+            return None;
+        }
+        growth
+    } else {
+        growth(earlier.packets, later.packets)?
+    };
+    Some(QdiscDelta {
+        bytes,
+        packets,
+        // Both are 32 bits wide in `struct gnet_stats_queue`.
+        drops: growth(earlier.drops, later.drops).unwrap_or_else(|| wrapped_u32(earlier.drops, later.drops)),
+        requeues: growth(earlier.requeues, later.requeues)
+            .unwrap_or_else(|| wrapped_u32(earlier.requeues, later.requeues)),
+        may_segment: earlier.may_segment || later.may_segment,
+    })
+}
+
+fn wrapped_u32(earlier: u64, later: u64) -> u64 {
+    u64::from((later as u32).wrapping_sub(earlier as u32))
+}
+
+fn tcp_between(earlier: TcpMib, later: TcpMib) -> Option<TcpMib> {
+    Some(TcpMib {
+        out_segs: growth(earlier.out_segs, later.out_segs)?,
+        retrans_segs: growth(earlier.retrans_segs, later.retrans_segs)?,
+    })
+}
+
+fn sockets_between(earlier: SocketTotals, later: SocketTotals) -> Option<SocketsDelta> {
+    let not_sent = i128::from(later.bytes_not_sent) - i128::from(earlier.bytes_not_sent);
+    Some(SocketsDelta {
+        bytes_sent: growth(earlier.bytes_sent, later.bytes_sent)?,
+        bytes_retransmitted: growth(earlier.bytes_retransmitted, later.bytes_retransmitted)?,
+        bytes_not_sent: i64::try_from(not_sent).ok()?,
+        lower_bound: earlier.lower_bound || later.lower_bound,
+    })
+}
+
+/// Saturating: the kernel lets iowait, and with it our total, step back a little (`proc_stat(5)`).
+fn cpu_between(earlier: &CpuTimes, later: &CpuTimes) -> CpuTimes {
+    CpuTimes {
+        busy_ns: later.busy_ns.saturating_sub(earlier.busy_ns),
+        softirq_ns: later.softirq_ns.saturating_sub(earlier.softirq_ns),
+        steal_ns: later.steal_ns.saturating_sub(earlier.steal_ns),
+        total_ns: later.total_ns.saturating_sub(earlier.total_ns),
+    }
+}
+
+fn add_cpus(a: &CpuTimes, b: &CpuTimes) -> CpuTimes {
+    CpuTimes {
+        busy_ns: a.busy_ns.saturating_add(b.busy_ns),
+        softirq_ns: a.softirq_ns.saturating_add(b.softirq_ns),
+        steal_ns: a.steal_ns.saturating_add(b.steal_ns),
+        total_ns: a.total_ns.saturating_add(b.total_ns),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::{Scene, sample_at};
+    use proptest::prelude::*;
+
+    fn qdisc(bytes: u64, packets: u64) -> Option<QdiscCounters> {
+        Some(QdiscCounters { bytes, packets, packets_are_32_bit: true, ..QdiscCounters::default() })
+    }
+
+    #[test]
+    fn a_32_bit_qdisc_counter_may_wrap_more_than_once_in_a_window() {
+        let mut scene = Scene::new();
+        let step = 3_000_000_000_u64;
+        scene.samples = (0..5)
+            .map(|i| Sample { qdisc: qdisc(i * step * 1_500, (i * step) & 0xffff_ffff), ..sample_at(i) })
+            .collect();
+        assert_eq!(scene.window().delta().unwrap().qdisc.unwrap().packets, 4 * step);
+    }
+
+    #[test]
+    fn a_qdisc_that_was_replaced_has_no_difference() {
+        let mut scene = Scene::new();
+        scene.samples = vec![
+            Sample { qdisc: qdisc(9_000_000, 6_000), ..sample_at(0) },
+            Sample { qdisc: qdisc(1_500, 1), ..sample_at(1) },
+        ];
+        assert_eq!(scene.window().delta().unwrap().qdisc, None);
+        // The new one may have sent more bytes than the old: the packets give it away.
+        scene.samples[1].qdisc = qdisc(9_001_500, 1);
+        assert_eq!(scene.window().delta().unwrap().qdisc, None);
+    }
+
+    #[test]
+    fn an_interface_that_was_created_anew_has_no_difference_even_if_it_caught_up() {
+        let mut scene = Scene::new();
+        scene.samples = [1_000, 10, 5_000]
+            .iter()
+            .zip(0..)
+            .map(|(&tx_packets, at)| Sample {
+                link: LinkCounters { tx_packets, ..LinkCounters::default() },
+                ..sample_at(at)
+            })
+            .collect();
+        assert_eq!(scene.window().delta().unwrap().link, None);
+        let by_interval: Vec<_> = scene.window().intervals().map(|delta| delta.link.is_some()).collect();
+        assert_eq!(by_interval, [false, true]);
+    }
+
+    #[test]
+    fn a_64_bit_counter_may_wrap() {
+        assert_eq!(growth(u64::MAX - 9, 10), Some(20));
+        assert_eq!(growth(1 << 33, 10), None);
+    }
+
+    #[test]
+    fn cpus_that_came_or_went_are_not_compared() {
+        let mut scene = Scene::new();
+        scene.samples[1].cpus.pop();
+        assert!(scene.window().delta().unwrap().cpus.is_empty());
+    }
+
+    #[test]
+    fn one_sample_makes_no_window() {
+        let mut scene = Scene::new();
+        scene.samples.truncate(1);
+        assert!(scene.window().delta().is_none());
+        assert_eq!(scene.window().duration_ns(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn any_two_samples_can_be_subtracted(a in any::<[u64; 8]>(), b in any::<[u64; 8]>(), narrow: bool) {
+            let wild = |v: [u64; 8], at| Sample {
+                at_ns: v[0],
+                link: LinkCounters { tx_packets: v[1], tx_bytes: v[2], tx_dropped: v[3], tx_errors: v[4] },
+                qdisc: Some(QdiscCounters {
+                    bytes: v[5], packets: v[6], packets_are_32_bit: narrow, drops: v[7], ..QdiscCounters::default()
+                }),
+                sockets: Some(SocketTotals { bytes_sent: v[1], bytes_not_sent: v[2], ..SocketTotals::default() }),
+                ..sample_at(at)
+            };
+            let mut scene = Scene::new();
+            scene.samples = vec![wild(a, 0), wild(b, 1), wild(a, 2)];
+            let delta = scene.window().delta();
+            prop_assert!(delta.is_some());
+        }
+    }
+}

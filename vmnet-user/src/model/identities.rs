@@ -1,0 +1,474 @@
+//! The identities, one function each. Left and right always come from different sources.
+
+use vmnet_common::{Caller, Counters, Split, Stage};
+
+use super::audit::Identity;
+use super::delta::{Delta, QdiscDelta};
+use super::sample::{HookState, Window};
+use super::slack::{Edges, Unit};
+use super::tally::{ALL_LANES, TCP_LANES, Tally, bounded, scaled_up};
+
+/// `__skb_gso_segment` and `skb_segment` nest in tunnels, so a CPU can be inside a few calls at once.
+const CALLS_IN_FLIGHT_PER_CPU: u64 = 4;
+
+const QUEUE: &str = "net_dev_queue";
+const XMIT: &str = "net_dev_xmit";
+const XMIT_AND_DROPS: &str = "net_dev_xmit + kfree_skb";
+const QUEUE_AND_SEGMENTATION: &str = "net_dev_queue + __skb_gso_segment";
+const QDISC: &str = "qdisc";
+
+/// All identities of a window, measured or not.
+pub(crate) fn all(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Vec<Identity> {
+    let facts = Facts::of(window, delta, counted);
+    vec![
+        facts.wire_bytes(),
+        facts.wire_segments(),
+        facts.driver_packets(),
+        facts.device_packets(),
+        facts.device_bytes(),
+        facts.qdisc_packets(),
+        facts.qdisc_bytes(),
+        facts.tcp_bytes_sent(),
+        facts.segment_counts(),
+        facts.entries_exits(),
+        facts.sendmsg_bytes(),
+    ]
+}
+
+/// What the identities are made of.
+struct Facts<'a> {
+    window: &'a Window<'a>,
+    delta: &'a Delta,
+    counted: &'a Counters,
+    edges: Edges<'a>,
+    queue: Tally,
+    driver: Tally,
+    dropped: Tally,
+    driver_dropped: Tally,
+    tcp_queue: Tally,
+    /// Segmentation at or below the qdisc, all lanes.
+    at_device: Split,
+}
+
+/// An identity that could be measured.
+struct Measured {
+    name: &'static str,
+    unit: &'static str,
+    left: (u64, &'static str),
+    right: (u64, &'static str),
+    slack: u64,
+    note: &'static str,
+}
+
+impl Measured {
+    fn identity(self) -> Identity {
+        let (left, right) = (self.left.0, self.right.0);
+        let residual = i128::from(left) - i128::from(right);
+        let residual = i64::try_from(residual).unwrap_or(if residual < 0 { i64::MIN } else { i64::MAX });
+        Identity {
+            name: self.name.to_owned(),
+            left: Some(left),
+            left_source: self.left.1.to_owned(),
+            right: Some(right),
+            right_source: self.right.1.to_owned(),
+            residual: Some(residual),
+            slack: Some(self.slack),
+            ok: Some(residual.unsigned_abs() <= self.slack),
+            unit: self.unit.to_owned(),
+            note: self.note.to_owned(),
+        }
+    }
+}
+
+fn unmeasured(name: &str, unit: &str, left: &str, right: &str, why: impl Into<String>) -> Identity {
+    Identity {
+        name: name.to_owned(),
+        left: None,
+        left_source: left.to_owned(),
+        right: None,
+        right_source: right.to_owned(),
+        residual: None,
+        slack: None,
+        ok: None,
+        unit: unit.to_owned(),
+        note: why.into(),
+    }
+}
+
+impl<'a> Facts<'a> {
+    fn of(window: &'a Window<'a>, delta: &'a Delta, counted: &'a Counters) -> Self {
+        let of = |stage| Tally::of(counted, stage, &ALL_LANES);
+        Self {
+            window,
+            delta,
+            counted,
+            edges: Edges::of(window, delta),
+            queue: of(Stage::Queue),
+            driver: of(Stage::Driver),
+            dropped: of(Stage::Dropped),
+            driver_dropped: of(Stage::DriverDropped),
+            tcp_queue: Tally::of(counted, Stage::Queue, &TCP_LANES),
+            at_device: sum(&counted.segmentation.splits[Caller::Device as usize]),
+        }
+    }
+
+    /// Why an identity that needs these hooks is unmeasured. A hook that the person switched off does not excuse it.
+    fn absent(&self, hooks: &[Hook]) -> Option<String> {
+        let absent = hooks.iter().find(|hook| hook.state(self.window) == HookState::Absent)?;
+        Some(format!("{} is not hooked", absent.name()))
+    }
+
+    fn wire_bytes(&self) -> Identity {
+        const NAME: &str = "wire-bytes";
+        if let Some(why) = self.absent(&[Hook::Queue, Hook::Segment, Hook::Start, Hook::Xmit, Hook::Free]) {
+            return unmeasured(NAME, "bytes", QUEUE_AND_SEGMENTATION, XMIT_AND_DROPS, why);
+        }
+        let headers_added = self.at_device.bytes_out.saturating_sub(self.at_device.bytes_in);
+        let left = self.queue.bytes.saturating_add(headers_added);
+        let right = self.driver.bytes + self.dropped.bytes + self.driver_dropped.bytes;
+        Measured {
+            name: NAME,
+            unit: "bytes",
+            left: (left, QUEUE_AND_SEGMENTATION),
+            right: (right, XMIT_AND_DROPS),
+            slack: self.between_the_hooks(Unit::Bytes, left.max(right)),
+            note: "positive: queued and not seen to leave or drop; negative: left without having been queued",
+        }
+        .identity()
+    }
+
+    fn wire_segments(&self) -> Identity {
+        const NAME: &str = "wire-segments";
+        if let Some(why) = self.absent(&[Hook::Queue, Hook::Start, Hook::Xmit, Hook::Free]) {
+            return unmeasured(NAME, "segments", QUEUE, XMIT_AND_DROPS, why);
+        }
+        let (left, right) =
+            (self.queue.segs, self.driver.segs + self.dropped.segs + self.driver_dropped.segs);
+        Measured {
+            name: NAME,
+            unit: "segments",
+            left: (left, QUEUE),
+            right: (right, XMIT_AND_DROPS),
+            slack: self.between_the_hooks(Unit::Packets, left.max(right)),
+            note: "positive: queued and not seen to leave or drop; negative: left without having been queued",
+        }
+        .identity()
+    }
+
+    fn driver_packets(&self) -> Identity {
+        const NAME: &str = "driver-packets";
+        if let Some(why) = self.absent(&[Hook::Queue, Hook::Segment, Hook::Start, Hook::Xmit, Hook::Free]) {
+            return unmeasured(NAME, "packets", QUEUE_AND_SEGMENTATION, XMIT_AND_DROPS, why);
+        }
+        let packets_added = self.at_device.segs.saturating_sub(self.at_device.calls);
+        let left = self.queue.packets.saturating_add(packets_added);
+        let right = self.driver.packets + self.dropped.packets + self.driver_dropped.packets;
+        Measured {
+            name: NAME,
+            unit: "packets",
+            left: (left, QUEUE_AND_SEGMENTATION),
+            right: (right, XMIT_AND_DROPS),
+            slack: self.between_the_hooks(Unit::Packets, left.max(right)),
+            note: "positive: queued or made, and not seen to leave or drop; negative: left without having been queued",
+        }
+        .identity()
+    }
+
+    fn device_packets(&self) -> Identity {
+        let source = "IFLA_STATS64 tx_packets";
+        let link = match self.link() {
+            Ok(link) => link,
+            Err(why) => return unmeasured("device-packets", "packets", XMIT, source, why),
+        };
+        let (left, right) = (self.driver.packets, link.tx_packets);
+        Measured {
+            name: "device-packets",
+            unit: "packets",
+            left: (left, XMIT),
+            right: (right, source),
+            slack: self.edges.reading(left.max(right)).saturating_add(self.edges.ring(1)),
+            note: self.device_note(),
+        }
+        .identity()
+    }
+
+    fn device_bytes(&self) -> Identity {
+        let source = "IFLA_STATS64 tx_bytes";
+        let link = match self.link() {
+            Ok(link) => link,
+            Err(why) => return unmeasured("device-bytes", "bytes", XMIT, source, why),
+        };
+        let (left, right) = (self.driver.bytes, link.tx_bytes);
+        let mean_packet = self.driver.bytes.checked_div(self.driver.packets).unwrap_or(0).saturating_add(1);
+        Measured {
+            name: "device-bytes",
+            unit: "bytes",
+            left: (left, XMIT),
+            right: (right, source),
+            slack: self.edges.reading(left.max(right)).saturating_add(self.edges.ring(mean_packet)),
+            note: self.device_note(),
+        }
+        .identity()
+    }
+
+    fn device_note(&self) -> &'static str {
+        if self.window.conditions.ring_slots.is_none() {
+            "the ring's size is unknown, so nothing is granted for packets that the device had not counted yet; \
+             negative: packets that passed no tracepoint (PACKET_QDISC_BYPASS, XDP, netpoll, pktgen)"
+        } else {
+            "positive: taken by the driver and not counted by the device; negative: packets that passed no \
+             tracepoint (PACKET_QDISC_BYPASS, XDP, netpoll, pktgen)"
+        }
+    }
+
+    fn link(&self) -> Result<super::sample::LinkCounters, String> {
+        if let Some(why) = self.absent(&[Hook::Start, Hook::Xmit]) {
+            return Err(why);
+        }
+        self.delta.link.ok_or_else(|| "the interface's counters went backwards: it was made anew".to_owned())
+    }
+
+    fn qdisc_packets(&self) -> Identity {
+        let qdisc = match self.qdisc() {
+            Ok(qdisc) => qdisc,
+            Err(why) => return unmeasured("qdisc-packets", "segments", QDISC, XMIT, why),
+        };
+        let (dropped, uncertain) = self.dropped_after_dequeue(&qdisc, self.dropped.segs);
+        let (left, right) = (qdisc.packets, self.driver.segs + self.driver_dropped.segs + dropped);
+        let slack = self.edges.reading(left.max(right));
+        Measured {
+            name: "qdisc-packets",
+            unit: "segments",
+            left: (left, QDISC),
+            right: (right, XMIT),
+            slack: slack
+                .saturating_add(self.edges.requeued(Unit::Packets, &self.queue))
+                .saturating_add(uncertain),
+            note: "a qdisc counts wire segments; requeued packets count once",
+        }
+        .identity()
+    }
+
+    fn qdisc_bytes(&self) -> Identity {
+        let qdisc = match self.qdisc() {
+            Ok(qdisc) => qdisc,
+            Err(why) => return unmeasured("qdisc-bytes", "bytes", QDISC, XMIT, why),
+        };
+        let on_wire = |tally: &Tally| tally.bytes + tally.unsent_header_bytes;
+        let (dropped, uncertain) = self.dropped_after_dequeue(&qdisc, on_wire(&self.dropped));
+        let (left, right) = (qdisc.bytes, on_wire(&self.driver) + on_wire(&self.driver_dropped) + dropped);
+        Measured {
+            name: "qdisc-bytes",
+            unit: "bytes",
+            left: (left, QDISC),
+            right: (right, XMIT),
+            slack: self
+                .edges
+                .reading(left.max(right))
+                .saturating_add(self.edges.requeued(Unit::Bytes, &self.queue))
+                .saturating_add(uncertain),
+            note: "a qdisc counts the headers that segmentation adds",
+        }
+        .identity()
+    }
+
+    fn qdisc(&self) -> Result<QdiscDelta, String> {
+        if let Some(why) = self.absent(&[Hook::Start, Hook::Xmit]) {
+            return Err(why);
+        }
+        if self.window.samples.iter().all(|sample| sample.qdisc.is_none()) {
+            return Err("there is no qdisc".to_owned());
+        }
+        let qdisc = self.delta.qdisc.ok_or_else(|| "the qdisc was replaced during the run".to_owned())?;
+        if qdisc.may_segment {
+            return Err("the qdisc segments by itself, so it does not count what it was given".to_owned());
+        }
+        Ok(qdisc)
+    }
+
+    /// Of `amount` dropped between queue and driver, what the qdisc had counted as sent: `validate_xmit_skb` drops
+    /// after the dequeue. Where both dropped, it cannot be told which, and all of it is uncertain.
+    fn dropped_after_dequeue(&self, qdisc: &QdiscDelta, amount: u64) -> (u64, u64) {
+        if qdisc.drops == 0 {
+            (amount, 0)
+        } else if self.dropped.packets <= qdisc.drops {
+            (0, 0)
+        } else {
+            (0, amount)
+        }
+    }
+
+    fn tcp_bytes_sent(&self) -> Identity {
+        const NAME: &str = "tcp-bytes-sent";
+        let source = "tcp_info bytes_sent";
+        if let Some(why) = self.absent(&[Hook::Queue]) {
+            return unmeasured(NAME, "bytes", QUEUE, source, why);
+        }
+        let Some(sockets) = self.delta.sockets else {
+            return unmeasured(NAME, "bytes", QUEUE, source, "the sockets could not be read");
+        };
+        let (left, right) = (self.local_tcp_payload(), sockets.bytes_sent);
+        let mut identity = Measured {
+            name: NAME,
+            unit: "bytes",
+            left: (left, QUEUE),
+            right: (right, source),
+            slack: self.edges.reading(left.max(right)),
+            note: "TCP payload, retransmits included; negative: sockets of this address sent through another \
+                   interface, or a packet was dropped before it was queued",
+        }
+        .identity();
+        if sockets.lower_bound {
+            identity.ok = identity.ok.map(|ok| ok || left > right);
+            identity.note =
+                "sockets came and went between two looks, so the right side is a lower bound".to_owned();
+        }
+        identity
+    }
+
+    fn segment_counts(&self) -> Identity {
+        const NAME: &str = "segment-counts";
+        let (from_lengths, from_payload) = ("__skb_gso_segment", "skb_segment");
+        if let Some(why) = self.absent(&[Hook::Segment, Hook::Inner]) {
+            return unmeasured(NAME, "segments", from_lengths, from_payload, why);
+        }
+        let in_stack = sum(&self.counted.segmentation.splits[Caller::Stack as usize]);
+        let left = self.at_device.segs + in_stack.segs;
+        let right = bounded(self.counted.skb_segment.segs);
+        let calls = self.at_device.calls + in_stack.calls;
+        Measured {
+            name: NAME,
+            unit: "segments",
+            left: (left, from_lengths),
+            right: (right, from_payload),
+            slack: self.edges.in_flight(CALLS_IN_FLIGHT_PER_CPU).min(calls).saturating_mul(scaled_up(
+                left.max(right),
+                1,
+                calls,
+            )),
+            note: "segments by length after the call, and by payload before it",
+        }
+        .identity()
+    }
+
+    fn entries_exits(&self) -> Identity {
+        const NAME: &str = "entries-exits";
+        let (entries, exits) =
+            ("entry of __skb_gso_segment + skb_segment", "exit of __skb_gso_segment + skb_segment");
+        if let Some(why) = self.absent(&[Hook::Segment]) {
+            return unmeasured(NAME, "calls", entries, exits, why);
+        }
+        let (outer, inner) = (&self.counted.segmentation, &self.counted.skb_segment);
+        let left = bounded(outer.entries) + bounded(inner.entries);
+        let right = bounded(outer.exits) + bounded(inner.exits);
+        Measured {
+            name: NAME,
+            unit: "calls",
+            left: (left, entries),
+            right: (right, exits),
+            slack: self.edges.in_flight(CALLS_IN_FLIGHT_PER_CPU).min(left.max(right)),
+            note: "calls that were under way at the edges are entered and not left",
+        }
+        .identity()
+    }
+
+    fn sendmsg_bytes(&self) -> Identity {
+        const NAME: &str = "sendmsg-bytes";
+        let (taken, sent) = ("tcp_sendmsg", "net_dev_queue + tcp_info notsent_bytes");
+        if let Some(why) = self.absent(&[Hook::Sendmsg, Hook::Queue]) {
+            return unmeasured(NAME, "bytes", taken, sent, why);
+        }
+        let Some(sockets) = self.delta.sockets else {
+            return unmeasured(NAME, "bytes", taken, sent, "the sockets' unsent bytes could not be read");
+        };
+        let first_sent = self.local_tcp_payload().saturating_sub(self.tcp_queue.retransmitted_payload_bytes);
+        let left = bounded(self.counted.tcp_sendmsg.bytes);
+        let right = first_sent.saturating_add_signed(sockets.bytes_not_sent);
+        let mut identity = Measured {
+            name: NAME,
+            unit: "bytes",
+            left: (left, taken),
+            right: (right, sent),
+            slack: self.edges.reading(left.max(right)),
+            note: "what applications wrote against what TCP sent for the first time or holds unsent",
+        }
+        .identity();
+        if identity.ok == Some(false) {
+            let attached = self.window.conditions.hooks.tcp_sendmsg == HookState::Attached;
+            if right > left && attached {
+                identity.ok = None;
+                identity.note =
+                    "more was sent than tcp_sendmsg took: sendfile, splice, kTLS and MPTCP do not \
+                                 pass it. No failure"
+                        .to_owned();
+            } else if left > right && sockets.lower_bound {
+                identity.ok = None;
+                identity.note =
+                    "sockets came and went between two looks, so what they hold unsent is not known"
+                        .to_owned();
+            }
+        }
+        identity
+    }
+
+    /// Payload of sockets of this machine.
+    fn local_tcp_payload(&self) -> u64 {
+        self.tcp_queue.payload_bytes.saturating_sub(self.tcp_queue.forwarded_payload_bytes)
+    }
+
+    fn between_the_hooks(&self, unit: Unit, value: u64) -> u64 {
+        self.edges.backlog(unit, &self.queue).saturating_add(self.edges.reading(value))
+    }
+}
+
+fn sum(splits: &[Split]) -> Split {
+    splits.iter().fold(Split::default(), |sum, split| Split {
+        calls: sum.calls + bounded(split.calls),
+        segs: sum.segs + bounded(split.segs),
+        bytes_in: sum.bytes_in + bounded(split.bytes_in),
+        bytes_out: sum.bytes_out + bounded(split.bytes_out),
+        payload_bytes: sum.payload_bytes + bounded(split.payload_bytes),
+        loose_payload_bytes: sum.loose_payload_bytes + bounded(split.loose_payload_bytes),
+        loose_segs: sum.loose_segs + bounded(split.loose_segs),
+        ns: sum.ns + bounded(split.ns),
+    })
+}
+
+/// The hooks that identities need.
+#[derive(Clone, Copy)]
+enum Hook {
+    Queue,
+    Start,
+    Xmit,
+    Free,
+    Segment,
+    Inner,
+    Sendmsg,
+}
+
+impl Hook {
+    fn state(self, window: &Window<'_>) -> HookState {
+        let hooks = &window.conditions.hooks;
+        match self {
+            Self::Queue => hooks.net_dev_queue,
+            Self::Start => hooks.net_dev_start_xmit,
+            Self::Xmit => hooks.net_dev_xmit,
+            Self::Free => hooks.kfree_skb,
+            Self::Segment => hooks.skb_gso_segment,
+            Self::Inner => hooks.skb_segment,
+            Self::Sendmsg => hooks.tcp_sendmsg,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Queue => "net_dev_queue",
+            Self::Start => "net_dev_start_xmit",
+            Self::Xmit => "net_dev_xmit",
+            Self::Free => "kfree_skb",
+            Self::Segment => "__skb_gso_segment",
+            Self::Inner => "skb_segment",
+            Self::Sendmsg => "tcp_sendmsg",
+        }
+    }
+}

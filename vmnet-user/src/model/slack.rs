@@ -1,0 +1,82 @@
+//! How much residual the edges of a window explain.
+
+use super::delta::Delta;
+use super::sample::{QdiscCounters, Sample, Window};
+use super::tally::{Tally, bounded, scaled_up};
+
+/// The two edges of a window, as far as they were not at rest.
+pub(crate) struct Edges<'a> {
+    unrested: Vec<&'a Sample>,
+    duration_ns: u64,
+    ring_slots: u64,
+    cpus: u64,
+    requeued: bool,
+}
+
+impl<'a> Edges<'a> {
+    pub(crate) fn of(window: &Window<'a>, delta: &Delta) -> Self {
+        let start = window.samples.first().filter(|_| !window.rested_at_start);
+        let end = window.samples.last().filter(|_| !window.drained);
+        Self {
+            unrested: start.into_iter().chain(end).collect(),
+            duration_ns: window.duration_ns(),
+            // Where the ring's size is unknown nothing is granted for it: a residual then shows as such.
+            ring_slots: bounded(window.conditions.ring_slots.unwrap_or(0)),
+            cpus: window.samples.iter().map(|sample| sample.cpus.len()).max().unwrap_or(0).max(1) as u64,
+            requeued: delta.qdisc.is_some_and(|qdisc| qdisc.requeues != 0),
+        }
+    }
+
+    /// What may pass between the first and the last read of a sample: at each edge, twice the window's mean rate
+    /// of `value` times the time that the reads took.
+    pub(crate) fn reading(&self, value: u64) -> u64 {
+        let reads_ns = self.unrested.iter().fold(0_u64, |sum, sample| sum.saturating_add(sample.read_ns));
+        scaled_up(value, reads_ns.saturating_mul(2), self.duration_ns)
+    }
+
+    /// What may wait in the qdisc. Its packets are skbs or segments as the qdisc likes: both are granted.
+    pub(crate) fn backlog(&self, unit: Unit, queued: &Tally) -> u64 {
+        self.qdiscs().fold(0, |sum: u64, qdisc| {
+            let waiting = match unit {
+                Unit::Bytes => qdisc.backlog_bytes,
+                Unit::Packets => {
+                    let on_wire = queued.bytes.saturating_add(queued.unsent_header_bytes);
+                    scaled_up(bounded(qdisc.backlog_bytes), queued.segs, on_wire)
+                        .saturating_add(bounded(qdisc.backlog_packets))
+                }
+            };
+            sum.saturating_add(bounded(waiting))
+        })
+    }
+
+    /// A requeued packet was counted as dequeued, and waits again.
+    pub(crate) fn requeued(&self, unit: Unit, queued: &Tally) -> u64 {
+        if self.requeued { self.backlog(unit, queued) } else { 0 }
+    }
+
+    /// What the device may hold without having counted it, times `each`.
+    pub(crate) fn ring(&self, each: u64) -> u64 {
+        self.each_edge(self.ring_slots).saturating_mul(each)
+    }
+
+    /// `calls` on every CPU.
+    pub(crate) fn in_flight(&self, calls: u64) -> u64 {
+        self.each_edge(self.cpus).saturating_mul(calls)
+    }
+
+    fn each_edge(&self, amount: u64) -> u64 {
+        amount.saturating_mul(self.unrested.len() as u64)
+    }
+
+    fn qdiscs(&self) -> impl Iterator<Item = &QdiscCounters> {
+        self.unrested.iter().filter_map(|sample| sample.qdisc.as_ref())
+    }
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// skbs or wire segments.
+    Packets,
+    Bytes,
+}

@@ -1,0 +1,366 @@
+//! Scenes for tests: traffic that every counter of a healthy machine would agree on, and ways to spoil it.
+
+use vmnet_common::{Caller, Cell, Class, Counters, Lane, Stage, bucket};
+
+use super::sample::{
+    Conditions, CpuTimes, Features, HookState, Hooks, LinkCounters, MissedByKernel, Mode, QdiscCounters,
+    Sample, SocketTotals, Window,
+};
+
+/// Payload of a full segment at MTU 1500 with TCP timestamps.
+pub(crate) const MSS: u64 = 1_448;
+/// Ethernet, IPv4, TCP with timestamps.
+pub(crate) const HEADER: u64 = 66;
+pub(crate) const SECOND_NS: u64 = 1_000_000_000;
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// An idle machine's sample, `second` seconds into the run.
+pub(crate) fn sample_at(second: u64) -> Sample {
+    Sample {
+        at_ns: second * SECOND_NS,
+        read_ns: 100_000,
+        traced: Some(Box::default()),
+        missed: MissedByKernel { recursion_misses: Some(0), kprobe_misses: None },
+        link: LinkCounters::default(),
+        qdisc: Some(QdiscCounters::default()),
+        features: Features {
+            tso4: Some(true),
+            tso6: Some(true),
+            tso_ecn: Some(true),
+            uso: Some(false),
+            gso: Some(true),
+        },
+        cpus: vec![
+            CpuTimes {
+                busy_ns: second * SECOND_NS / 2,
+                softirq_ns: second * SECOND_NS / 4,
+                steal_ns: 0,
+                total_ns: second * SECOND_NS,
+            };
+            2
+        ],
+        tcp: None,
+        sockets: Some(SocketTotals::default()),
+    }
+}
+
+/// A run of one second at rest on both sides, with nothing sent yet.
+pub(crate) struct Scene {
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) conditions: Conditions,
+    pub(crate) drained: bool,
+    pub(crate) rested_at_start: bool,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let on = HookState::Attached;
+        Self {
+            samples: vec![sample_at(0), sample_at(1)],
+            conditions: Conditions {
+                mtu: 1_500,
+                gso_max_segs: Some(65_535),
+                ring_slots: Some(256),
+                terminal: true,
+                mode: Mode::Fentry,
+                hooks: Hooks {
+                    net_dev_queue: on,
+                    net_dev_start_xmit: on,
+                    net_dev_xmit: on,
+                    kfree_skb: on,
+                    skb_gso_segment: on,
+                    skb_segment: on,
+                    tcp_sendmsg: on,
+                    stack_samples: HookState::Absent,
+                },
+            },
+            drained: true,
+            rested_at_start: true,
+        }
+    }
+
+    /// The tracepoint rung: function hooks do not exist there.
+    pub(crate) fn tracepoints_only() -> Self {
+        let mut scene = Self::new();
+        scene.conditions.mode = Mode::Tracepoint;
+        let hooks = &mut scene.conditions.hooks;
+        hooks.skb_gso_segment = HookState::Absent;
+        hooks.skb_segment = HookState::Absent;
+        hooks.tcp_sendmsg = HookState::Absent;
+        scene
+    }
+
+    /// No programs.
+    pub(crate) fn counters_only() -> Self {
+        let mut scene = Self::new();
+        scene.conditions.mode = Mode::Counters;
+        scene.conditions.hooks = Hooks::default();
+        scene
+    }
+
+    pub(crate) fn window(&self) -> Window<'_> {
+        Window {
+            samples: &self.samples,
+            conditions: &self.conditions,
+            drained: self.drained,
+            rested_at_start: self.rested_at_start,
+            cut_short: None,
+        }
+    }
+
+    /// The whole window's counts.
+    pub(crate) fn traced(&self) -> Box<Counters> {
+        self.window().delta().unwrap().traced.unwrap()
+    }
+
+    pub(crate) fn last(&mut self) -> &mut Sample {
+        self.samples.last_mut().unwrap()
+    }
+
+    pub(crate) fn counters(&mut self) -> &mut Counters {
+        self.last().traced.as_mut().unwrap()
+    }
+
+    /// Ends the interval and begins another.
+    pub(crate) fn tick(&mut self) {
+        let mut next = self.samples.last().unwrap().clone();
+        next.at_ns += SECOND_NS;
+        for cpu in &mut next.cpus {
+            cpu.busy_ns += SECOND_NS / 2;
+            cpu.softirq_ns += SECOND_NS / 4;
+            cpu.total_ns += SECOND_NS;
+        }
+        self.samples.push(next);
+    }
+
+    /// `counters` mode looks at everything but the programs.
+    pub(crate) fn forget_the_programs(&mut self) {
+        for sample in &mut self.samples {
+            sample.traced = None;
+            sample.missed = MissedByKernel::default();
+            sample.sockets = None;
+        }
+    }
+
+    pub(crate) fn set_features(&mut self, tso: bool) {
+        for sample in &mut self.samples {
+            sample.features.tso4 = Some(tso);
+            sample.features.tso6 = Some(tso);
+        }
+    }
+
+    pub(crate) fn without_qdisc(&mut self) {
+        for sample in &mut self.samples {
+            sample.qdisc = None;
+        }
+    }
+
+    fn add(&mut self, stage: Stage, class: Class, packets: u64, payload: u64, segs: u64) {
+        let cell = Cell {
+            packets,
+            bytes: packets * (HEADER + payload),
+            payload_bytes: packets * payload,
+            segs: packets * segs,
+        };
+        let lane = &mut self.counters().stages[stage as usize][Lane::Tcp4 as usize];
+        let to = &mut lane.cells[class as usize];
+        to.packets += cell.packets;
+        to.bytes += cell.bytes;
+        to.payload_bytes += cell.payload_bytes;
+        to.segs += cell.segs;
+        lane.unsent_header_bytes += packets * (segs - 1) * HEADER;
+    }
+
+    fn queued(&mut self, class: Class, packets: u64, payload: u64, segs: u64) {
+        self.add(Stage::Queue, class, packets, payload, segs);
+        if payload != 0 {
+            self.counters().queued_segs[bucket(segs)] += packets;
+        }
+    }
+
+    fn dequeued(&mut self, packets: u64, payload: u64, segs: u64) {
+        if let Some(qdisc) = &mut self.last().qdisc {
+            qdisc.packets += packets * segs;
+            qdisc.bytes += packets * (payload + segs * HEADER);
+        }
+    }
+
+    fn driver(&mut self, class: Class, packets: u64, payload: u64, segs: u64) {
+        self.add(Stage::Driver, class, packets, payload, segs);
+        self.device(packets, packets * (payload + HEADER));
+    }
+
+    fn device(&mut self, packets: u64, bytes: u64) {
+        let link = &mut self.last().link;
+        link.tx_packets += packets;
+        link.tx_bytes += bytes;
+    }
+
+    fn written(&mut self, payload: u64) {
+        let sendmsg = &mut self.counters().tcp_sendmsg;
+        sendmsg.calls += 1;
+        sendmsg.bytes += payload;
+        if let Some(sockets) = &mut self.last().sockets {
+            sockets.bytes_sent += payload;
+        }
+    }
+
+    fn segmented(&mut self, packets: u64, segs: u64, loose: bool) {
+        let counters = self.counters();
+        counters.segmentation.entries += packets;
+        counters.segmentation.exits += packets;
+        let split = &mut counters.segmentation.splits[Caller::Device as usize][Lane::Tcp4 as usize];
+        split.calls += packets;
+        split.segs += packets * segs;
+        split.bytes_in += packets * (segs * MSS + HEADER);
+        split.bytes_out += packets * segs * (MSS + HEADER);
+        split.payload_bytes += packets * segs * MSS;
+        split.ns += packets * segs * 700;
+        if loose {
+            split.loose_payload_bytes += packets * segs * MSS;
+            split.loose_segs += packets * segs;
+        }
+        counters.skb_segment.entries += packets;
+        counters.skb_segment.exits += packets;
+        counters.skb_segment.segs += packets * segs;
+        counters.skb_segment.ns += packets * segs * 500;
+    }
+
+    /// Super-packets of `segs` full segments that the driver took whole.
+    pub(crate) fn whole(&mut self, packets: u64, segs: u64) -> &mut Self {
+        let payload = segs * MSS;
+        self.queued(Class::Super, packets, payload, segs);
+        self.dequeued(packets, payload, segs);
+        self.driver(Class::Super, packets, payload, segs);
+        self.written(packets * payload);
+        self
+    }
+
+    /// Super-packets that the CPU cut up for this device.
+    pub(crate) fn cut(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.queued(Class::Super, packets, segs * MSS, segs);
+        self.dequeued(packets, segs * MSS, segs);
+        self.segmented(packets, segs, false);
+        self.driver(Class::Made, packets * segs, MSS, 1);
+        self.written(packets * segs * MSS);
+        self
+    }
+
+    /// Singles that TCP built with `payload` bytes.
+    fn singles(&mut self, class: Class, packets: u64, payload: u64) -> &mut Self {
+        self.queued(class, packets, payload, 1);
+        self.dequeued(packets, payload, 1);
+        self.driver(class, packets, payload, 1);
+        self.written(packets * payload);
+        self
+    }
+
+    pub(crate) fn full(&mut self, packets: u64) -> &mut Self {
+        self.singles(Class::Full, packets, MSS)
+    }
+
+    pub(crate) fn small(&mut self, packets: u64, payload: u64) -> &mut Self {
+        self.singles(Class::Small, packets, payload)
+    }
+
+    pub(crate) fn control(&mut self, packets: u64) -> &mut Self {
+        self.singles(Class::Control, packets, 0)
+    }
+
+    /// Full singles sent a second time.
+    pub(crate) fn retransmitted(&mut self, packets: u64) -> &mut Self {
+        self.full(packets);
+        let payload = packets * MSS;
+        let counters = self.counters();
+        counters.tcp_sendmsg.bytes -= payload;
+        counters.stages[Stage::Queue as usize][Lane::Tcp4 as usize].retransmitted_payload_bytes += payload;
+        if let Some(sockets) = &mut self.last().sockets {
+            sockets.bytes_retransmitted += payload;
+        }
+        self
+    }
+
+    fn forwarded(&mut self, payload: u64) {
+        let counters = self.counters();
+        for stage in [Stage::Queue, Stage::Driver] {
+            counters.stages[stage as usize][Lane::Tcp4 as usize].forwarded_payload_bytes += payload;
+        }
+    }
+
+    /// Forwarded full singles: GRO off on the way in.
+    pub(crate) fn forwarded_singles(&mut self, packets: u64) -> &mut Self {
+        self.queued(Class::LooseFull, packets, MSS, 1);
+        self.dequeued(packets, MSS, 1);
+        self.driver(Class::LooseFull, packets, MSS, 1);
+        self.forwarded(packets * MSS);
+        self
+    }
+
+    /// Forwarded super-packets that the CPU cut up for this device.
+    pub(crate) fn forwarded_cut(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.queued(Class::Super, packets, segs * MSS, segs);
+        self.dequeued(packets, segs * MSS, segs);
+        self.segmented(packets, segs, true);
+        self.driver(Class::LooseFull, packets * segs, MSS, 1);
+        self.forwarded(packets * segs * MSS);
+        self
+    }
+
+    /// Full singles that the qdisc dropped on arrival.
+    pub(crate) fn dropped_by_qdisc(&mut self, packets: u64) -> &mut Self {
+        self.queued(Class::Full, packets, MSS, 1);
+        self.add(Stage::Dropped, Class::Full, packets, MSS, 1);
+        self.written(packets * MSS);
+        if let Some(qdisc) = &mut self.last().qdisc {
+            qdisc.drops += packets;
+        }
+        self
+    }
+
+    /// Super-packets queued that nobody saw again.
+    pub(crate) fn stuck(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.queued(Class::Super, packets, segs * MSS, segs);
+        self.written(packets * segs * MSS);
+        self
+    }
+
+    /// Frames that reached the device behind the tracepoints' back (`PACKET_QDISC_BYPASS`).
+    pub(crate) fn bypassing(&mut self, packets: u64, frame_bytes: u64) -> &mut Self {
+        self.device(packets, packets * frame_bytes);
+        self
+    }
+
+    /// What `--without-hook` leaves of the counts.
+    pub(crate) fn switch_off(&mut self, hook: &str) -> &mut Self {
+        let hooks = &mut self.conditions.hooks;
+        let (state, wipe): (&mut HookState, fn(&mut Counters)) = match hook {
+            "net_dev_queue" => (&mut hooks.net_dev_queue, |c| {
+                c.stages[Stage::Queue as usize] = Default::default();
+            }),
+            "net_dev_start_xmit" => (&mut hooks.net_dev_start_xmit, |c| {
+                let unmatched =
+                    c.stages[Stage::Driver as usize][0].cells.iter().map(|cell| cell.packets).sum();
+                c.health.unmatched_xmits = unmatched;
+                c.stages[Stage::Driver as usize] = Default::default();
+            }),
+            "net_dev_xmit" => (&mut hooks.net_dev_xmit, |c| {
+                c.stages[Stage::Driver as usize] = Default::default();
+            }),
+            "kfree_skb" => (&mut hooks.kfree_skb, |c| {
+                c.stages[Stage::Dropped as usize] = Default::default();
+            }),
+            "__skb_gso_segment" => (&mut hooks.skb_gso_segment, |c| {
+                c.segmentation = Counters::default().segmentation;
+                c.skb_segment = Counters::default().skb_segment;
+            }),
+            "skb_segment" => (&mut hooks.skb_segment, |c| c.skb_segment = Counters::default().skb_segment),
+            "tcp_sendmsg" => (&mut hooks.tcp_sendmsg, |c| c.tcp_sendmsg = Counters::default().tcp_sendmsg),
+            other => panic!("no such hook: {other}"),
+        };
+        *state = HookState::SwitchedOff;
+        for sample in &mut self.samples {
+            wipe(sample.traced.as_mut().unwrap());
+        }
+        self
+    }
+}
