@@ -3,6 +3,7 @@
 //! One direction, no loops: hooks → counters → snapshot → sample → window → verdict → report.
 
 pub mod device;
+pub mod live;
 pub mod load;
 pub mod model;
 pub mod report;
