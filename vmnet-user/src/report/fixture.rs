@@ -281,6 +281,7 @@ pub(crate) fn idle() -> RunReport {
     let mut report = software();
     report.verdict.state = State::NothingToOffload;
     report.verdict.confidence = Confidence::Supported;
+    report.verdict.summary = "no bulk TCP was sent".to_owned();
     report.throughput.samples = (1..=5_u32).map(|s| second(f64::from(s), 0.0, 0.0)).collect();
     report.ledger.tcp = Some(Protocol::default());
     report.sizes = Some(Sizes { queued: vec![], driver: vec![], segs: vec![], gso_size: vec![] });

@@ -84,21 +84,27 @@ pub(crate) fn bulk_bytes(entry: &Entry) -> u64 {
     entry.hardware_bytes.saturating_add(entry.software_bytes).saturating_add(entry.unaggregated_bytes)
 }
 
-/// What decided, in one phrase: `99.8 % of 41.2 GB of bulk TCP was cut up by the CPU`. None without bulk, or without
-/// programs to count it.
+/// What decided, in one phrase: `99.8 % of 41.2 GB of bulk TCP was cut up by the CPU`. None without bulk, without
+/// programs to count it, and where nothing is decided; the verdict's own summary says why.
 #[must_use]
 pub fn gist(report: &RunReport) -> Option<String> {
     let entry = &report.ledger.tcp.as_ref()?.total;
     let bulk = bulk_bytes(entry);
-    let (bytes, fate) = match report.verdict.state {
-        State::Engaged => (entry.hardware_bytes, "left whole"),
-        State::NotBuilt => (entry.unaggregated_bytes, "was built as full-size singles"),
-        State::Software | State::Partial | State::NothingToOffload | State::Inconclusive => {
-            (entry.software_bytes, "was cut up by the CPU")
+    let share = |bytes| format::share(bytes, bulk).map(format::percent);
+    let of_bulk = format!("of {} of bulk TCP", format::bytes(bulk));
+    Some(match report.verdict.state {
+        State::Engaged => format!("{} {of_bulk} left whole", share(entry.hardware_bytes)?),
+        State::Software => format!("{} {of_bulk} was cut up by the CPU", share(entry.software_bytes)?),
+        State::NotBuilt => {
+            format!("{} {of_bulk} was built as full-size singles", share(entry.unaggregated_bytes)?)
         }
-    };
-    let share = format::share(bytes, bulk)?;
-    Some(format!("{} of {} of bulk TCP {fate}", format::percent(share), format::bytes(bulk)))
+        State::Partial => format!(
+            "{} {of_bulk} was cut up by the CPU, {} left whole",
+            share(entry.software_bytes)?,
+            share(entry.hardware_bytes)?
+        ),
+        State::NothingToOffload | State::Inconclusive => return None,
+    })
 }
 
 fn headline(report: &RunReport, style: &Style) -> String {
@@ -117,12 +123,11 @@ fn evidence(report: &RunReport) -> Vec<String> {
         return vec![report.verdict.summary.clone()];
     };
     let mut lines = Vec::new();
-    if let Some(gist) = gist(report) {
-        lines.push(match fate_of_super_packets(tcp) {
-            Some(fate) => format!("{gist}: {fate}"),
-            None => gist,
-        });
-    }
+    let gist = gist(report).unwrap_or_else(|| report.verdict.summary.clone());
+    lines.push(match fate_of_super_packets(tcp) {
+        Some(fate) => format!("{gist}: {fate}"),
+        None => gist,
+    });
     if let Some(shares) = shares_of_bulk(tcp) {
         lines.push(shares);
     }

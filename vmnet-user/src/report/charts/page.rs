@@ -52,14 +52,20 @@ pub(super) fn page(
     words: Words<'_>,
     body: impl FnOnce(&Area<'_>) -> Result<(), ChartError>,
 ) -> Result<String, ChartError> {
-    let answer = format!("{} ({})", state_sentence(report), confidence_word(report.verdict.confidence));
+    let answer =
+        capitalised(&format!("{} ({})", state_sentence(report), confidence_word(report.verdict.confidence)));
     let finding = words.finding.or_else(|| gist(report)).unwrap_or_else(|| report.verdict.summary.clone());
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH as u32, HEIGHT as u32)).into_drawing_area();
         area.fill(&WHITE)?;
         let fitting = |text: &str, size| format::shortened(text, characters_in(RIGHT - LEFT, size));
-        write(&area, &fitting(&answer, 32), (LEFT, 46), &Lettering::new(28, INK).bold())?;
+        write(
+            &area,
+            &fitting(&answer, bold(20)),
+            (LEFT, 46),
+            &Lettering::new(headline_size(&answer), INK).bold(),
+        )?;
         write(&area, &fitting(&finding, 19), (LEFT, 77), &Lettering::new(19, INK))?;
         write(&area, &fitting(&circumstances(report), 15), (LEFT, 104), &Lettering::new(15, FAINT))?;
         body(&area)?;
@@ -82,6 +88,21 @@ pub(super) fn empty_page(report: &RunReport, subject: &str, why: &str) -> Result
         }
         Ok(())
     })
+}
+
+/// A long headline is set smaller, down to where it must be cut.
+fn headline_size(text: &str) -> i32 {
+    (20..=28).rev().find(|size| text_width(text, bold(*size)) <= RIGHT - LEFT).unwrap_or(20)
+}
+
+/// The size of which a regular text is as wide as a bold one of this size.
+fn bold(size: i32) -> i32 {
+    size * 9 / 8
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Which machine, when, how.
@@ -145,11 +166,11 @@ pub(super) fn write(
 /// Estimated width of a text in pixels, on the wide side.
 pub(super) fn text_width(text: &str, size: i32) -> i32 {
     let characters = i32::try_from(text.chars().count()).unwrap_or(i32::MAX / 1000);
-    characters.saturating_mul(size) * 6 / 10
+    characters.saturating_mul(size) * 57 / 100
 }
 
 fn characters_in(width: i32, size: i32) -> usize {
-    usize::try_from(width * 10 / (size * 6)).unwrap_or(0)
+    usize::try_from(width * 100 / (size * 57)).unwrap_or(0)
 }
 
 /// An entry of the legend.

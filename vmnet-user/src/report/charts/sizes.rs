@@ -16,7 +16,9 @@ use crate::report::schema::{Bucket, RunReport};
 
 const SUBJECT: &str = "Packet sizes before and after the segmentation decision";
 const AXIS_LEFT: i32 = LEFT + 75;
-const PANEL_HEIGHT: i32 = 175;
+const PANEL_HEIGHT: i32 = 190;
+/// A share that would be less than a fifth of a pixel high does not stretch the axis.
+const VISIBLE_PERCENT: f64 = 0.1;
 const HEADING: i32 = 38;
 const BOTTOM_AXIS: i32 = 58;
 
@@ -120,7 +122,8 @@ struct Axis {
 
 impl Axis {
     fn new(panels: &[Panel], mtu: u32) -> Self {
-        let bars = || panels.iter().flat_map(|panel| &panel.bars);
+        let bars =
+            || panels.iter().flat_map(|panel| &panel.bars).filter(|bar| bar.share_percent >= VISIBLE_PERCENT);
         let mtu_bytes = f64::from(mtu.max(1));
         let lowest = bars().map(|bar| bar.lower).fold(mtu_bytes, f64::min) * 0.8;
         let highest = bars().map(|bar| bar.upper).fold(mtu_bytes, f64::max) * 1.25;
@@ -170,12 +173,14 @@ impl Axis {
             .x_desc(if is_last { "skb length, link header included (logarithmic)" } else { "" })
             .y_desc("% of bytes")
             .draw()?;
-        chart.draw_series(panel.bars.iter().map(|bar| {
-            Rectangle::new(
-                [(bar.lower.log10(), 0.0), (bar.upper.log10(), bar.share_percent)],
-                panel.colour.filled(),
-            )
-        }))?;
+        chart.draw_series(panel.bars.iter().filter(|bar| bar.share_percent >= VISIBLE_PERCENT).map(
+            |bar| {
+                Rectangle::new(
+                    [(bar.lower.log10(), 0.0), (bar.upper.log10(), bar.share_percent)],
+                    panel.colour.filled(),
+                )
+            },
+        ))?;
         self.mark_mtu(area, axis_top, axis_bottom)?;
         if panel.packets == 0 {
             let middle = (f64::from(AXIS_LEFT + RIGHT) / 2.0) as i32;

@@ -131,7 +131,11 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         let top = below_legend + 14 + rows * LABEL_ROW;
         picture.draw(area, top, &columns, &split)?;
         for mark in &marks {
-            mark.draw(area, below_legend, top)?;
+            dashes(area, mark.x, mark.top(below_legend, top), AXIS_BOTTOM, INK)?;
+        }
+        // Labels last: a line that passes behind one is interrupted.
+        for mark in &marks {
+            mark.write_label(area, below_legend)?;
         }
         Ok(())
     })
@@ -325,14 +329,25 @@ struct Mark {
 }
 
 impl Mark {
-    fn draw(&self, area: &Area<'_>, below_legend: i32, axis_top: i32) -> Result<(), ChartError> {
-        let row_top = self.row.map_or(axis_top - 8, |row| below_legend + 8 + row as i32 * LABEL_ROW);
-        dashes(area, self.x, row_top, AXIS_BOTTOM, INK)?;
-        if self.row.is_none() {
-            return Ok(());
-        }
-        let lettering = Lettering::new(15, INK);
-        let (x, anchor) = if self.leftwards { (self.x - 6, HPos::Right) } else { (self.x + 6, HPos::Left) };
-        write(area, &self.text, (x, row_top + 14), &lettering.anchored(anchor))
+    fn row_top(row: usize, below_legend: i32) -> i32 {
+        below_legend + 8 + row as i32 * LABEL_ROW
+    }
+
+    /// Where its line begins.
+    fn top(&self, below_legend: i32, axis_top: i32) -> i32 {
+        self.row.map_or(axis_top - 8, |row| Self::row_top(row, below_legend))
+    }
+
+    fn write_label(&self, area: &Area<'_>, below_legend: i32) -> Result<(), ChartError> {
+        let Some(row) = self.row else { return Ok(()) };
+        let top = Self::row_top(row, below_legend);
+        let width = text_width(&self.text, 15);
+        let (x, anchor, ground) = if self.leftwards {
+            (self.x - 6, HPos::Right, [(self.x - 6 - width, top), (self.x - 3, top + LABEL_ROW)])
+        } else {
+            (self.x + 6, HPos::Left, [(self.x + 3, top), (self.x + 6 + width, top + LABEL_ROW)])
+        };
+        area.draw(&Rectangle::new(ground, WHITE.filled()))?;
+        write(area, &self.text, (x, top + 14), &Lettering::new(15, INK).anchored(anchor))
     }
 }
