@@ -5,9 +5,11 @@
 pub mod cli;
 pub mod device;
 pub mod kernel;
+pub mod live;
 pub mod load;
 pub mod model;
 pub mod probes;
 pub mod report;
+pub mod session;
 pub mod stats;
 pub mod units;

@@ -1,3 +1,14 @@
 //! What a run says, to people and to programs.
 
+pub mod absences;
+pub mod charts;
+pub mod files;
+pub mod format;
+mod iperf3;
+pub mod json;
 pub mod schema;
+pub mod style;
+pub mod text;
+
+#[cfg(test)]
+pub(crate) mod fixture;

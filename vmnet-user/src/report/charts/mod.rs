@@ -1,0 +1,39 @@
+//! Pictures of a run: SVG by plotters. Each stands alone: it says what it shows, of what, and the answer.
+//!
+//! A chart is one file here and one line in [`CHARTS`].
+
+mod page;
+mod sizes;
+mod throughput;
+
+use crate::report::schema::RunReport;
+
+/// One picture of a run.
+pub struct Chart {
+    /// What it shows, as a heading.
+    pub name: &'static str,
+    /// The file it is written to.
+    pub file: &'static str,
+    /// The whole SVG document.
+    pub draw: fn(&RunReport) -> Result<String, ChartError>,
+}
+
+/// Every chart, in the order in which they tell the story.
+pub const CHARTS: &[Chart] = &[
+    Chart { name: "Throughput by path", file: "throughput.svg", draw: throughput::draw },
+    Chart { name: "Packet sizes before and after", file: "sizes.svg", draw: sizes::draw },
+];
+
+/// plotters could not draw.
+#[derive(Debug, thiserror::Error)]
+#[error("plotters: {0}")]
+pub struct ChartError(String);
+
+impl<E: std::error::Error + Send + Sync> From<plotters::drawing::DrawingAreaErrorKind<E>> for ChartError {
+    fn from(error: plotters::drawing::DrawingAreaErrorKind<E>) -> Self {
+        Self(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! Packet sizes before the decision and after it, one above the other on one axis.
+
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
+
+use super::ChartError;
+use super::page::{
+    Area, BLUE, BODY_TOP, FAINT, FONT, GRID, HEIGHT, INK, LEFT, Lettering, RIGHT, VERMILLION, WIDTH, Words,
+    dashes, empty_page, font_size, page, text_width, tick, write,
+};
+use crate::report::format;
+use crate::report::schema::{Bucket, RunReport};
+
+const SUBJECT: &str = "Packet sizes before and after the segmentation decision";
+const AXIS_LEFT: i32 = LEFT + 75;
+const PANEL_HEIGHT: i32 = 190;
+/// A share that would be less than a fifth of a pixel high does not stretch the axis.
+const VISIBLE_PERCENT: f64 = 0.1;
+const HEADING: i32 = 38;
+const BOTTOM_AXIS: i32 = 58;
+
+/// One stage's packets.
+struct Panel {
+    heading: &'static str,
+    colour: RGBColor,
+    bars: Vec<Bar>,
+    packets: u64,
+    mean_bytes: f64,
+}
+
+/// A bucket's share of the bytes of its stage.
+struct Bar {
+    lower: f64,
+    upper: f64,
+    share_percent: f64,
+}
+
+impl Panel {
+    /// Bytes of a bucket are its packets times its middle: a bucket is an eighth wide at most, so that is within 6 %.
+    fn new(heading: &'static str, colour: RGBColor, buckets: &[Bucket]) -> Self {
+        let sound: Vec<_> = buckets.iter().filter(|b| b.upper > b.lower && b.count > 0).collect();
+        let bytes = |b: &Bucket| b.count as f64 * (b.lower as f64 + (b.upper - 1) as f64) / 2.0;
+        let all_bytes: f64 = sound.iter().map(|b| bytes(b)).sum();
+        let packets = sound.iter().fold(0_u64, |sum, b| sum.saturating_add(b.count));
+        let bars = sound
+            .iter()
+            .map(|b| Bar {
+                // The axis is logarithmic, and has no place for 0.
+                lower: b.lower.max(1) as f64,
+                upper: b.upper.max(2) as f64,
+                share_percent: if all_bytes > 0.0 { bytes(b) / all_bytes * 100.0 } else { 0.0 },
+            })
+            .collect();
+        let mean_bytes = if packets > 0 { all_bytes / packets as f64 } else { 0.0 };
+        Self { heading, colour, bars, packets, mean_bytes }
+    }
+
+    fn said(&self) -> String {
+        if self.packets == 0 {
+            return format!("{}: no TCP packet with payload", self.heading);
+        }
+        format!(
+            "{}: {} packets of about {}",
+            self.heading,
+            format::count(self.packets),
+            format::mean_bytes(self.mean_bytes)
+        )
+    }
+}
+
+pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
+    let Some(sizes) = &report.sizes else {
+        let why = report
+            .unmeasured
+            .get("sizes")
+            .map_or("packets are not seen one by one without programs", String::as_str);
+        return empty_page(report, SUBJECT, why);
+    };
+    let panels = [
+        Panel::new("Before: handed to the interface", BLUE, &sizes.queued),
+        Panel::new("After: taken by the driver", VERMILLION, &sizes.driver),
+    ];
+    if panels.iter().all(|panel| panel.packets == 0) {
+        return empty_page(report, SUBJECT, "no TCP packet with payload was sent");
+    }
+    let [before, after] = &panels;
+    let finding = (before.packets > 0 && after.packets > 0).then(|| {
+        format!(
+            "TCP packets of about {} were handed over, the driver got packets of about {}",
+            format::mean_bytes(before.mean_bytes),
+            format::mean_bytes(after.mean_bytes)
+        )
+    });
+    let description = format!(
+        "Two histograms over packet length on one logarithmic axis, MTU {} marked. {}. {}. Bars are shares of bytes.",
+        report.interface.mtu,
+        before.said(),
+        after.said()
+    );
+    let words = Words { subject: SUBJECT, finding, description: &description };
+    let axis = Axis::new(&panels, report.interface.mtu);
+    page(report, words, |area| {
+        let mut top = BODY_TOP + 4;
+        for (index, panel) in panels.iter().enumerate() {
+            axis.draw(area, top, panel, index + 1 == panels.len())?;
+            top += HEADING + PANEL_HEIGHT + 18;
+        }
+        Ok(())
+    })
+}
+
+/// What both panels share.
+struct Axis {
+    lowest_log: f64,
+    highest_log: f64,
+    highest_percent: f64,
+    mtu: u32,
+}
+
+impl Axis {
+    fn new(panels: &[Panel], mtu: u32) -> Self {
+        let bars =
+            || panels.iter().flat_map(|panel| &panel.bars).filter(|bar| bar.share_percent >= VISIBLE_PERCENT);
+        let mtu_bytes = f64::from(mtu.max(1));
+        let lowest = bars().map(|bar| bar.lower).fold(mtu_bytes, f64::min) * 0.8;
+        let highest = bars().map(|bar| bar.upper).fold(mtu_bytes, f64::max) * 1.25;
+        let tallest = bars().map(|bar| bar.share_percent).fold(0.0, f64::max);
+        // Head room for the MTU's label.
+        let highest_percent = (tallest * 1.2).clamp(1.0, 115.0);
+        Self { lowest_log: lowest.max(1.0).log10(), highest_log: highest.log10(), highest_percent, mtu }
+    }
+
+    /// 1, 2, 5 in every decade; fewer where there are many decades.
+    fn ticks(&self) -> Vec<f64> {
+        let decades = self.highest_log - self.lowest_log;
+        let steps: &[f64] = if decades > 5.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        (0..=20)
+            .flat_map(|decade| steps.iter().map(move |step| step.log10() + f64::from(decade)))
+            .filter(|log| (self.lowest_log..=self.highest_log).contains(log))
+            .collect()
+    }
+
+    fn draw(&self, area: &Area<'_>, top: i32, panel: &Panel, is_last: bool) -> Result<(), ChartError> {
+        write(area, &panel.said(), (LEFT, top + 24), &Lettering::new(18, panel.colour).bold())?;
+        let axis_top = top + HEADING;
+        let axis_bottom = axis_top + PANEL_HEIGHT;
+        let below = if is_last { BOTTOM_AXIS } else { 0 };
+        let ticks = self.ticks();
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(axis_top)
+            .margin_left(LEFT)
+            .margin_right(WIDTH - RIGHT)
+            .margin_bottom(HEIGHT - axis_bottom - below)
+            .set_label_area_size(LabelAreaPosition::Left, AXIS_LEFT - LEFT)
+            .set_label_area_size(LabelAreaPosition::Bottom, below)
+            .build_cartesian_2d(
+                Lengths { logs: self.lowest_log..self.highest_log, ticks: ticks.clone() },
+                0.0..self.highest_percent,
+            )?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID)
+            .axis_style(FAINT)
+            .x_labels(ticks.len())
+            .y_labels(5)
+            .label_style((FONT, font_size(16)).into_font().color(&INK))
+            .axis_desc_style((FONT, font_size(16)).into_font().color(&INK))
+            .y_label_formatter(&|percent| if *percent > 100.0 { String::new() } else { tick(*percent) })
+            .x_desc(if is_last { "skb length, link header included (logarithmic)" } else { "" })
+            .y_desc("% of bytes")
+            .draw()?;
+        chart.draw_series(panel.bars.iter().filter(|bar| bar.share_percent >= VISIBLE_PERCENT).map(
+            |bar| {
+                Rectangle::new(
+                    [(bar.lower.log10(), 0.0), (bar.upper.log10(), bar.share_percent)],
+                    panel.colour.filled(),
+                )
+            },
+        ))?;
+        self.mark_mtu(area, axis_top, axis_bottom)?;
+        if panel.packets == 0 {
+            let middle = (f64::from(AXIS_LEFT + RIGHT) / 2.0) as i32;
+            let lettering = Lettering::new(18, FAINT).anchored(HPos::Center);
+            write(area, "nothing arrived here", (middle, (axis_top + axis_bottom) / 2), &lettering)?;
+        }
+        Ok(())
+    }
+
+    fn mark_mtu(&self, area: &Area<'_>, axis_top: i32, axis_bottom: i32) -> Result<(), ChartError> {
+        let part =
+            (f64::from(self.mtu.max(1)).log10() - self.lowest_log) / (self.highest_log - self.lowest_log);
+        let x = AXIS_LEFT + (part * f64::from(RIGHT - AXIS_LEFT)).round() as i32;
+        dashes(area, x, axis_top, axis_bottom, INK)?;
+        let label = format!("MTU {}", self.mtu);
+        let (x, anchor) =
+            if x + text_width(&label, 15) + 8 > RIGHT { (x - 8, HPos::Right) } else { (x + 8, HPos::Left) };
+        write(area, &label, (x, axis_top + 14), &Lettering::new(15, INK).anchored(anchor))
+    }
+}
+
+/// The horizontal axis: logarithms, read as lengths.
+struct Lengths {
+    logs: Range<f64>,
+    ticks: Vec<f64>,
+}
+
+impl Ranged for Lengths {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        let part = (value - self.logs.start) / (self.logs.end - self.logs.start);
+        limit.0 + (part * f64::from(limit.1 - limit.0)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.logs.clone()
+    }
+}
+
+impl ValueFormatter<f64> for Lengths {
+    fn format(log: &f64) -> String {
+        length(*log)
+    }
+}
+
+fn length(log: f64) -> String {
+    let bytes = 10_f64.powf(log).round();
+    match bytes {
+        b if b >= 1e9 => format!("{} GB", tick(b / 1e9)),
+        b if b >= 1e6 => format!("{} MB", tick(b / 1e6)),
+        b if b >= 1e3 => format!("{} kB", tick(b / 1e3)),
+        b => format!("{} B", tick(b)),
+    }
+}

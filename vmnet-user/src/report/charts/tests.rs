@@ -1,0 +1,277 @@
+use roxmltree::Document;
+
+use super::*;
+use crate::model::verdict::State;
+use crate::report::fixture;
+use crate::report::schema::{Bucket, Sizes};
+
+/// Every text of a document, in order.
+fn texts(svg: &str) -> Vec<String> {
+    let document = Document::parse(svg).expect("well-formed XML");
+    let texts = document.descendants().filter(|node| node.has_tag_name("text"));
+    texts.map(|node| node.text().unwrap_or_default().trim().to_owned()).collect()
+}
+
+fn chart(file: &str, report: &RunReport) -> String {
+    let chart = CHARTS.iter().find(|chart| chart.file == file).expect("a chart of that name");
+    (chart.draw)(report).expect("it can be drawn")
+}
+
+fn alternative(svg: &str, tag: &str) -> String {
+    let document = Document::parse(svg).expect("well-formed XML");
+    let node = document.root_element().children().find(|node| node.has_tag_name(tag)).expect(tag);
+    node.text().unwrap_or_default().to_owned()
+}
+
+fn has(texts: &[String], part: &str) -> bool {
+    // Lines of one sentence are texts of their own.
+    texts.join(" ").contains(part)
+}
+
+fn fills(svg: &str, tag: &str) -> Vec<String> {
+    let document = Document::parse(svg).expect("well-formed XML");
+    document
+        .descendants()
+        .filter(|node| node.has_tag_name(tag))
+        .filter_map(|node| node.attribute("fill"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn throughput_leads_with_the_answer_and_names_its_axes_and_colours() {
+    let svg = chart("throughput.svg", &fixture::software());
+    let said = texts(&svg);
+    assert_eq!(said[0], "TSO is not happening on ens4 (proven)");
+    assert_eq!(said[1], "99.8 % of 41.2 GB of bulk TCP was cut up by the CPU");
+    assert!(
+        said[2].starts_with("virtio_net · MTU 1500 · kernel 6.1.0-28-amd64 · 2026-11-22T10:11:12Z · 30.0 s")
+    );
+    for part in ["whole to the device", "cut up by the CPU", "full-size singles", "small packets"] {
+        assert!(has(&said, part), "{part}");
+    }
+    assert!(has(&said, "Gbit/s, TCP payload") && has(&said, "seconds since the run began"));
+    assert!(!has(&said, "offload switched"), "no event, no key for one");
+}
+
+#[test]
+fn throughput_draws_the_layers_that_have_bytes_and_no_others() {
+    let software = fills(&chart("throughput.svg", &fixture::software()), "polygon");
+    assert!(!software.contains(&"#0072B2".to_owned()), "nothing left whole");
+    assert!(software.contains(&"#D55E00".to_owned()), "the CPU cut it up");
+    let engaged = fills(&chart("throughput.svg", &fixture::engaged()), "polygon");
+    assert!(engaged.contains(&"#0072B2".to_owned()) && !engaged.contains(&"#D55E00".to_owned()));
+}
+
+#[test]
+fn a_flip_is_marked_at_its_time() {
+    let svg = chart("throughput.svg", &fixture::flipped());
+    let said = texts(&svg);
+    assert!(has(&said, "12.0 s tx-tcp-segmentation off") && has(&said, "20.0 s tx-tcp-segmentation on"));
+    assert!(has(&said, "offload switched"));
+    assert!(alternative(&svg, "desc").contains("at 12.0 s: tx-tcp-segmentation off"));
+}
+
+#[test]
+fn flips_too_many_to_label_are_counted() {
+    let mut report = fixture::flipped();
+    report.events = (0..40).map(|n| fixture::event(f64::from(n) * 0.5, "tx-tcp-segmentation off")).collect();
+    let said = texts(&chart("throughput.svg", &report));
+    let labelled = said.iter().filter(|text| text.ends_with("tx-tcp-segmentation off")).count();
+    assert!(labelled >= 3, "{labelled}");
+    assert!(has(&said, &format!("({} unlabelled)", 40 - labelled)));
+}
+
+#[test]
+fn without_a_split_by_path_the_wire_rate_is_shown_and_says_so() {
+    let said = texts(&chart("throughput.svg", &fixture::counters()));
+    assert!(has(&said, "its path not known") && has(&said, "Gbit/s, on the wire"));
+    assert!(!has(&said, "cut up by the CPU"));
+}
+
+#[test]
+fn an_interval_that_was_not_measured_is_a_gap_with_a_key() {
+    let mut report = fixture::software();
+    report.throughput.samples[10] = fixture::unknown(11.0);
+    assert!(has(&texts(&chart("throughput.svg", &report)), "not measured"));
+}
+
+#[test]
+fn a_chart_without_data_says_why() {
+    let mut report = fixture::software();
+    report.throughput.samples.clear();
+    assert!(has(&texts(&chart("throughput.svg", &report)), "ended before its first interval"));
+
+    report.throughput.samples = vec![fixture::unknown(1.0), fixture::unknown(2.0)];
+    report
+        .unmeasured
+        .insert("throughput.samples[].wire_gbps".to_owned(), "the counters stood still".to_owned());
+    assert!(has(&texts(&chart("throughput.svg", &report)), "the counters stood still"));
+
+    assert!(has(&texts(&chart("throughput.svg", &fixture::idle())), "nothing was sent"));
+    assert!(has(&texts(&chart("sizes.svg", &fixture::idle())), "no TCP packet with payload was sent"));
+    assert!(has(&texts(&chart("sizes.svg", &fixture::counters())), "without programs"));
+}
+
+#[test]
+fn sizes_show_before_above_after_on_one_axis() {
+    let svg = chart("sizes.svg", &fixture::software());
+    let said = texts(&svg);
+    let before =
+        said.iter().position(|text| text.starts_with("Before: handed to the interface: 1.01 M packets"));
+    let after = said.iter().position(|text| text.starts_with("After: taken by the driver: 27.4 M packets"));
+    assert!(before.expect("before") < after.expect("after"));
+    assert_eq!(said.iter().filter(|text| *text == "MTU 1500").count(), 2, "in both panels");
+    assert!(has(&said, "% of bytes") && has(&said, "1 kB") && has(&said, "50 kB"));
+}
+
+#[test]
+fn sizes_tell_when_the_driver_got_nothing() {
+    let mut report = fixture::software();
+    if let Some(sizes) = &mut report.sizes {
+        sizes.driver.clear();
+    }
+    let said = texts(&chart("sizes.svg", &report));
+    assert!(
+        has(&said, "After: taken by the driver: no TCP packet with payload")
+            && has(&said, "nothing arrived here")
+    );
+}
+
+#[test]
+fn every_chart_has_text_alternatives_first_and_a_white_ground() {
+    for chart in CHARTS {
+        for report in [fixture::software(), fixture::idle(), fixture::counters()] {
+            let svg = (chart.draw)(&report).expect("it can be drawn");
+            assert!(alternative(&svg, "title").contains("ens4"));
+            assert!(alternative(&svg, "desc").len() > 40);
+            assert_eq!(fills(&svg, "rect").first().map(String::as_str), Some("#FFFFFF"));
+            let document = Document::parse(&svg).expect("well-formed XML");
+            let first = document.root_element().first_element_child().expect("an element");
+            assert!(first.has_tag_name("title"));
+        }
+    }
+}
+
+#[test]
+fn names_are_data_and_never_markup() {
+    let hostile = "<script>&\"'\x00\x1b\u{FFFF}\u{202E}]]></title><script>";
+    let mut report = fixture::flipped();
+    report.interface.name = hostile.to_owned();
+    report.interface.driver = Some(hostile.to_owned());
+    report.interface.kernel = hostile.to_owned();
+    report.window.start = hostile.to_owned();
+    report.verdict.summary = hostile.to_owned();
+    report.events[0].text = hostile.to_owned();
+    let mut unseen = report.clone();
+    unseen.throughput.samples.clear();
+    unseen.sizes = None;
+    unseen.ledger.tcp = None;
+    unseen.unmeasured.insert("sizes".to_owned(), hostile.repeat(50));
+    for report in [&report, &unseen] {
+        for chart in CHARTS {
+            let svg = (chart.draw)(report).expect("it can be drawn");
+            let document = Document::parse(&svg).expect("well-formed XML");
+            assert!(!document.descendants().any(|node| node.has_tag_name("script")));
+            assert!(alternative(&svg, "title").contains("<script>&\""), "it is still told");
+        }
+    }
+}
+
+#[test]
+fn absurd_numbers_are_drawn_or_declined_and_never_panic() {
+    let mut report = fixture::software();
+    report.interface.mtu = u32::MAX;
+    report.sizes = Some(Sizes {
+        queued: vec![
+            Bucket { lower: 0, upper: 1, count: u64::MAX },
+            Bucket { lower: 5, upper: 5, count: 1 },
+            Bucket { lower: u64::MAX - 1, upper: u64::MAX, count: u64::MAX },
+        ],
+        driver: vec![Bucket { lower: 9, upper: 3, count: 1 }],
+        segs: vec![],
+        gso_size: vec![],
+    });
+    for (gbps, t_s, duration_s) in [
+        (f64::NAN, 1.0, 1.0),
+        (f64::INFINITY, 1.0, 1.0),
+        (1e300, 1.0, 1.0),
+        (1e-300, 1.0, 1.0),
+        (-1.0, 1.0, 1.0),
+        (1.0, 1e300, 1.0),
+        (1.0, -5.0, 1.0),
+        (1.0, 1.0, 0.0),
+        (1.0, f64::NAN, f64::NAN),
+        (1.0, 1.0, f64::INFINITY),
+        (1.0, 1e-12, 1e-12),
+    ] {
+        let mut sample = fixture::second(t_s, gbps, 0.5);
+        sample.duration_s = duration_s;
+        report.throughput.samples = vec![sample.clone(), fixture::second(2.0, 1.0, 1.0), sample];
+        for mtu in [0, 1, 68, u32::MAX] {
+            report.interface.mtu = mtu;
+            for chart in CHARTS {
+                let svg = (chart.draw)(&report).expect("it can be drawn");
+                assert!(Document::parse(&svg).is_ok() && !svg.contains("NaN"), "{gbps} {t_s} {duration_s}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_day_in_tenths_of_a_second_stays_a_small_file() {
+    let mut report = fixture::software();
+    report.throughput.samples =
+        (1..=86_400).map(|n| fixture::second(f64::from(n), 11.0, f64::from(n % 2))).collect();
+    let svg = chart("throughput.svg", &report);
+    assert!(svg.len() < 200_000, "{} bytes", svg.len());
+    assert!(has(&texts(&svg), "hours since the run began"));
+}
+
+/// Not a test of anything: writes the charts for a person to look at.
+/// `VMNET_LOOK=/tmp/look cargo test -p vmnet-user look_at -- --ignored`
+#[test]
+#[ignore = "for looking, not for testing"]
+fn look_at_the_charts() {
+    let Ok(directory) = std::env::var("VMNET_LOOK") else { return };
+    let mut two = fixture::flipped();
+    two.throughput.samples = vec![fixture::second(1.0, 23.4, 0.0), fixture::second(2.0, 11.0, 1.0)];
+    two.events = vec![fixture::event(1.93, "tx-tcp-segmentation off")];
+    let mut single = fixture::software();
+    single.throughput.samples.truncate(1);
+    let mut huge = fixture::engaged();
+    huge.throughput.samples = (1..=7_200)
+        .map(|n| fixture::second(f64::from(n), 380.0 + f64::from(n % 97), f64::from(n % 13) / 40.0))
+        .collect();
+    huge.interface.name = "enp129s0f1np1.4094".to_owned();
+    let mut gaps = fixture::software();
+    gaps.verdict.state = State::Inconclusive;
+    for s in [4, 5, 17] {
+        gaps.throughput.samples[s] = fixture::unknown(s as f64 + 1.0);
+    }
+    let mut many = fixture::flipped();
+    many.events =
+        (0..14).map(|n| fixture::event(f64::from(n) * 2.1 + 0.4, "tx-tcp-segmentation off")).collect();
+    let mut slow = fixture::software();
+    slow.throughput.samples =
+        (1..=12_u32).map(|s| fixture::second(f64::from(s), 0.000_04 * f64::from(s), 1.0)).collect();
+    let runs = [
+        ("software", fixture::software()),
+        ("engaged", fixture::engaged()),
+        ("flipped", fixture::flipped()),
+        ("two", two),
+        ("single", single),
+        ("huge", huge),
+        ("idle", fixture::idle()),
+        ("counters", fixture::counters()),
+        ("gaps", gaps),
+        ("many", many),
+        ("slow", slow),
+    ];
+    for (name, report) in runs {
+        for chart in CHARTS {
+            let svg = (chart.draw)(&report).expect("it can be drawn");
+            std::fs::write(format!("{directory}/{name}-{}", chart.file), svg).expect("a writable place");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Where a run's files land.
+//!
+//! The run is root's, the directory above may be anybody's. So the run's own directory is made fresh, held open, and
+//! every file is made inside it by that handle, new, never through a link that somebody put there meanwhile.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::fchown;
+use std::path::{Component, Path, PathBuf};
+
+use jiff::Zoned;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use crate::report::charts::{CHARTS, ChartError};
+use crate::report::json::{self, JsonError};
+use crate::report::schema::RunReport;
+
+/// More runs than this do not start on one interface in one second.
+const SAME_SECOND_RUNS: u32 = 100;
+
+/// To whom the files are given: the person behind sudo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// The directory of one run.
+#[derive(Debug)]
+pub struct OutputDir {
+    path: PathBuf,
+    directory: OwnedFd,
+    owner: Option<Owner>,
+}
+
+/// A report could not be put where it should go.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// The directory could not be made, opened, or given away.
+    #[error("could not make the report directory {}: {source}; choose another place with -o DIR", path.display())]
+    Directory {
+        /// What was to be made.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The directory is there, but a trial file could not be written.
+    #[error(
+        "cannot write to the report directory {}: {source}; make room or choose another place with -o DIR",
+        path.display()
+    )]
+    NotWritable {
+        /// The directory.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// A file could not be written; what was written before it is whole.
+    #[error(
+        "could not write {}: {source}; {}; make room or choose another place with -o DIR",
+        path.display(),
+        written_so_far(written)
+    )]
+    Write {
+        /// The file; nothing of it is left.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+        /// The files that are there, each complete.
+        written: Vec<PathBuf>,
+    },
+    /// A chart could not be drawn.
+    #[error("could not draw {file}")]
+    Chart {
+        /// The file that it was for.
+        file: &'static str,
+        /// What plotters said.
+        source: ChartError,
+    },
+    /// The report could not be serialised.
+    #[error("could not write run.json")]
+    Json(#[from] JsonError),
+}
+
+fn written_so_far(written: &[PathBuf]) -> String {
+    if written.is_empty() {
+        return "no file of this report was written".to_owned();
+    }
+    let names: Vec<_> = written.iter().map(|path| path.display().to_string()).collect();
+    format!("complete are {}", names.join(", "))
+}
+
+impl OutputDir {
+    /// Makes `BASE/<time>-<interface>/`, `-2` and so on behind it if that is taken, and proves by a trial file that it
+    /// takes data: before the traffic, because afterwards is too late to find out. Directories that this makes are given
+    /// to `owner`, those that were there are left alone.
+    pub fn prepare(
+        base: &Path,
+        interface: &str,
+        now: &Zoned,
+        owner: Option<Owner>,
+    ) -> Result<Self, FilesError> {
+        let parent = make_missing(base, owner)?;
+        let stem = directory_name(interface, now);
+        for attempt in 1..=SAME_SECOND_RUNS {
+            let name = if attempt == 1 { stem.clone() } else { format!("{stem}-{attempt}") };
+            let path = base.join(&name);
+            match make_directory(&parent, Path::new(&name), owner) {
+                Ok(directory) => {
+                    let output = Self { path, directory, owner };
+                    output.try_out()?;
+                    return Ok(output);
+                }
+                // A link under that name counts as taken, wherever it leads.
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(FilesError::Directory { path, source: errno.into() }),
+            }
+        }
+        Err(FilesError::Directory { path: base.join(stem), source: io::ErrorKind::AlreadyExists.into() })
+    }
+
+    /// Where it is, as the person gave it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes `run.json` and every chart. Each file is complete under its name or not there. Returns their paths.
+    pub fn write(&self, report: &RunReport) -> Result<Vec<PathBuf>, FilesError> {
+        let mut written = Vec::new();
+        self.write_file("run.json", &json::to_text(report)?, &mut written)?;
+        for chart in CHARTS {
+            let svg =
+                (chart.draw)(report).map_err(|source| FilesError::Chart { file: chart.file, source })?;
+            self.write_file(chart.file, &svg, &mut written)?;
+        }
+        Ok(written)
+    }
+
+    /// Removes the directory if nothing was put into it: for a run that failed before it had anything to say.
+    pub fn remove_if_empty(self) {
+        drop(self.directory);
+        // Not empty is the ordinary case, and a directory left over harms nobody.
+        let _ = std::fs::remove_dir(&self.path);
+    }
+
+    fn try_out(&self) -> Result<(), FilesError> {
+        let refused = |source| FilesError::NotWritable { path: self.path.clone(), source };
+        let tried = self.create(".trial").and_then(|mut file| file.write_all(b"vmnet\n"));
+        if let Err(source) = tried {
+            let _ = unlinkat(&self.directory, ".trial", UnlinkatFlags::NoRemoveDir);
+            let _ = std::fs::remove_dir(&self.path);
+            return Err(refused(source));
+        }
+        unlinkat(&self.directory, ".trial", UnlinkatFlags::NoRemoveDir).map_err(|errno| refused(errno.into()))
+    }
+
+    fn write_file(&self, name: &str, text: &str, written: &mut Vec<PathBuf>) -> Result<(), FilesError> {
+        let path = self.path.join(name);
+        let unfinished = format!(".{name}.unfinished");
+        let result = self
+            .create(&unfinished)
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                // Some file systems say only now that there is no room.
+                file.sync_data()
+            })
+            .and_then(|()| Ok(renameat(&self.directory, unfinished.as_str(), &self.directory, name)?));
+        if let Err(source) = result {
+            let _ = unlinkat(&self.directory, unfinished.as_str(), UnlinkatFlags::NoRemoveDir);
+            return Err(FilesError::Write { path, source, written: written.clone() });
+        }
+        written.push(path);
+        Ok(())
+    }
+
+    fn create(&self, name: &str) -> io::Result<File> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file = File::from(openat(&self.directory, name, flags, Mode::from_bits_truncate(0o644))?);
+        give(&file, self.owner)?;
+        Ok(file)
+    }
+}
+
+/// `20261122-101112-ens4`: the time as `now` has it, the name reduced to what every file system and every shell takes.
+fn directory_name(interface: &str, now: &Zoned) -> String {
+    let mut name: String = interface
+        .chars()
+        .take(32)
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@') { c } else { '_' })
+        .collect();
+    if name.is_empty() || name.starts_with('.') {
+        name.insert(0, '_');
+    }
+    format!("{}-{name}", now.strftime("%Y%m%d-%H%M%S"))
+}
+
+/// Opens `base`, making what is missing of it. Links in what is there are followed: the person gave that path.
+fn make_missing(base: &Path, owner: Option<Owner>) -> Result<OwnedFd, FilesError> {
+    let base = if base.as_os_str().is_empty() { Path::new(".") } else { base };
+    let refused = |source: Errno| FilesError::Directory { path: base.to_owned(), source: source.into() };
+    let mut there = base;
+    let mut missing: Vec<OsString> = Vec::new();
+    let mut directory = loop {
+        match open_directory(there, OFlag::empty()) {
+            Ok(directory) => break directory,
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(refused(errno)),
+        }
+        let Some(Component::Normal(name)) = there.components().next_back() else {
+            return Err(refused(Errno::ENOENT));
+        };
+        missing.push(name.to_owned());
+        there = match there.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        if missing.len() > 64 {
+            return Err(refused(Errno::ENAMETOOLONG));
+        }
+    };
+    for name in missing.iter().rev() {
+        directory = match make_directory(&directory, Path::new(name), owner) {
+            // Another run made it meanwhile.
+            Err(Errno::EEXIST) => openat(&directory, Path::new(name), directory_flags(), Mode::empty()),
+            made => made,
+        }
+        .map_err(refused)?;
+    }
+    Ok(directory)
+}
+
+fn make_directory(parent: &OwnedFd, name: &Path, owner: Option<Owner>) -> Result<OwnedFd, Errno> {
+    mkdirat(parent, name, Mode::from_bits_truncate(0o755))?;
+    let made =
+        openat(parent, name, directory_flags() | OFlag::O_NOFOLLOW, Mode::empty()).and_then(|directory| {
+            give(&directory, owner)
+                .map_err(|error| error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw))?;
+            Ok(directory)
+        });
+    if made.is_err() {
+        let _ = unlinkat(parent, name, UnlinkatFlags::RemoveDir);
+    }
+    made
+}
+
+fn open_directory(path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
+    openat(nix::fcntl::AT_FDCWD, path, directory_flags() | flags, Mode::empty())
+}
+
+fn directory_flags() -> OFlag {
+    OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC
+}
+
+fn give(file: &impl AsFd, owner: Option<Owner>) -> io::Result<()> {
+    match owner {
+        Some(Owner { uid, gid }) => fchown(file, Some(uid), Some(gid)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,318 @@
+//! Runs as they come out of the model, for the tests of everything that is drawn from them.
+
+use std::collections::BTreeMap;
+
+use crate::model::audit::{Audit, Identity, Missed};
+use crate::model::correlation::Correlations;
+use crate::model::cost::Cost;
+use crate::model::ledger::{Entry, Other, Protocol};
+use crate::model::sample::{HookState, Mode};
+use crate::model::throughput::{CpuShare, Interval};
+use crate::model::verdict::{Confidence, State, Verdict, Witness};
+use crate::report::schema::{
+    Benchmark, Bucket, EventReport, HookReport, Interface, Iperf3, LedgerReport, Netns, Overhead, Probes,
+    RunReport, SCHEMA, Sizes, ThroughputReport, WindowInfo,
+};
+
+/// One second in which `gbps` of payload left, `software` of it cut up by the CPU.
+pub(crate) fn second(t_s: f64, gbps: f64, software: f64) -> Interval {
+    let unaggregated = gbps * 0.002;
+    let small = gbps * 0.000_5;
+    let built = gbps - unaggregated - small;
+    Interval {
+        t_s,
+        duration_s: 1.0,
+        wire_gbps: Some(gbps * 1.046),
+        goodput_gbps: Some(gbps),
+        hardware_gbps: Some(built * (1.0 - software)),
+        software_gbps: Some(built * software),
+        unaggregated_gbps: Some(unaggregated),
+        small_gbps: Some(small),
+        software_share: (gbps > 0.0).then_some(software),
+        segmentation_cpu: Some(1.31 * software),
+        segmentation_ns_per_byte: (gbps > 0.0).then_some(0.95 * software),
+        retransmitted_bytes: Some(1448),
+        mean_queued_bytes: (gbps > 0.0).then_some(43_214.0),
+        mean_driver_bytes: (gbps > 0.0).then_some(1514.0 * software + 43_214.0 * (1.0 - software)),
+        segments_per_packet: Some(1.0 + 28.5 * (1.0 - software)),
+        cpus: vec![CpuShare { busy: 0.9, softirq: 0.4, steal: 0.0 }; 2],
+    }
+}
+
+/// Thirty seconds at 11 Gbit/s with TSO off.
+pub(crate) fn software() -> RunReport {
+    let samples: Vec<_> =
+        (1..=30_u32).map(|s| second(f64::from(s), 11.0 + 0.4 * (f64::from(s) * 1.7).sin(), 1.0)).collect();
+    let tcp = Entry {
+        payload_bytes: 41_220_000_000,
+        hardware_bytes: 0,
+        software_bytes: 41_117_000_000,
+        unaggregated_bytes: 82_000_000,
+        small_bytes: 21_000_000,
+        retransmitted_bytes: 1_300_000,
+        super_packets_queued: 957_000,
+        packets_to_driver: 27_380_000,
+        segments_made: 27_300_000,
+        control_packets: 1_204,
+        median_gso_segs: Some(30.0),
+        ..Entry::default()
+    };
+    RunReport {
+        schema: SCHEMA.to_owned(),
+        interface: Interface {
+            name: "ens4".to_owned(),
+            ifindex: 2,
+            netns: Netns { name: None, inode: 4_026_531_840 },
+            driver: Some("virtio_net".to_owned()),
+            mtu: 1500,
+            queues: Some(8),
+            kernel: "6.1.0-28-amd64".to_owned(),
+            terminal: true,
+            qdisc: Some("mq".to_owned()),
+        },
+        window: WindowInfo {
+            start: "2026-11-22T10:11:12Z".to_owned(),
+            duration_s: 30.004,
+            ended_by: "command".to_owned(),
+        },
+        verdict: Verdict {
+            state: State::Software,
+            confidence: Confidence::Proven,
+            basis: None,
+            summary: "99.8 % of 41.2 GB of bulk TCP was cut up by the CPU".to_owned(),
+            thin: false,
+            witnesses: vec![
+                witness("tracing", "software", "0 of 957000 super-packets reached the driver whole"),
+                witness("kernel-counters", "no-super-packets", "1.00 segments per packet"),
+                witness("device-statistics", "silent", "virtio_net counts no super-packets"),
+            ],
+        },
+        ledger: LedgerReport {
+            tcp: Some(Protocol { total: tcp.clone(), ipv4: tcp, ipv6: Entry::default() }),
+            udp: Some(Protocol::default()),
+            other: Some(Other { packets_to_driver: 12, bytes: 504 }),
+        },
+        sizes: Some(Sizes {
+            queued: buckets(&[
+                (64, 72, 800),
+                (1408, 1536, 57_000),
+                (4096, 4608, 3_000),
+                (14_336, 16_384, 20_000),
+                (28_672, 32_768, 60_000),
+                (40_960, 45_056, 500_000),
+                (45_056, 49_152, 80_000),
+                (61_440, 65_536, 294_000),
+            ]),
+            driver: buckets(&[(64, 72, 800), (832, 896, 210_000), (1408, 1536, 27_170_000)]),
+            segs: buckets(&[(1, 2, 57_800), (30, 32, 957_000)]),
+            gso_size: buckets(&[(1408, 1536, 957_000)]),
+        }),
+        throughput: ThroughputReport {
+            wire_gbps: Some(11.5),
+            goodput_gbps: Some(10.99),
+            samples,
+            correlation: Correlations::default(),
+        },
+        cost: Cost {
+            method: "fexit".to_owned(),
+            segmentation_calls: Some(957_000),
+            segmentation_ns: Some(39_060_000_000),
+            skb_segment_ns: Some(35_000_000_000),
+            ns_per_byte: Some(0.95),
+            ns_per_byte_interval: Some([0.93, 0.97]),
+            cores: Some(1.31),
+        },
+        reasons: None,
+        causes: None,
+        prediction: None,
+        audit: Some(Audit {
+            ok: true,
+            drained: true,
+            identities: (1..=7).map(|n| identity(&format!("identity-{n}"), Some(0))).collect(),
+            missed: Missed {
+                stack_overflows: Some(0),
+                unmatched_exits: Some(0),
+                unmatched_xmits: Some(0),
+                unreadable_packets: Some(0),
+                uncountable_calls: Some(0),
+                events_lost: Some(0),
+                recursion_misses: Some(0),
+                kprobe_misses: Some(0),
+            },
+        }),
+        probes: Probes {
+            mode: Mode::Fentry,
+            fell_because: Vec::new(),
+            hooks: vec![HookReport {
+                hook: "net_dev_queue".to_owned(),
+                kind: "tp_btf".to_owned(),
+                state: HookState::Attached,
+                events: Some(1_014_800),
+                ns_per_event: None,
+                reason: None,
+            }],
+        },
+        overhead: Overhead { cpu_share: None, user_cpu_share: Some(0.001), rss_bytes: Some(12_000_000) },
+        benchmark: Some(Benchmark {
+            command: ["iperf3", "-c", "10.0.0.2", "-t", "30", "--json"].map(str::to_owned).into(),
+            exit_code: Some(0),
+            signal: None,
+            stdout: None,
+            iperf3: Some(Iperf3 {
+                streams: 1,
+                sent_bytes: 41_218_700_000,
+                received_bytes: Some(41_210_000_000),
+                seconds: 30.0,
+                sent_gbps: 10.991_65,
+                retransmits: Some(898),
+            }),
+        }),
+        events: Vec::new(),
+        unmeasured: BTreeMap::new(),
+    }
+}
+
+/// TSO on, and everything whole.
+pub(crate) fn engaged() -> RunReport {
+    let mut report = software();
+    report.verdict.state = State::Engaged;
+    report.verdict.summary = "99.8 % of 41.2 GB of bulk TCP left whole".to_owned();
+    report.verdict.witnesses = vec![
+        witness("tracing", "engaged", "957000 of 957000 super-packets reached the driver whole"),
+        witness("kernel-counters", "super-packets", "29.50 segments per packet"),
+    ];
+    if let Some(tcp) = &mut report.ledger.tcp {
+        tcp.total.hardware_bytes = tcp.total.software_bytes;
+        tcp.total.software_bytes = 0;
+        tcp.total.super_packets_to_driver = tcp.total.super_packets_queued;
+        tcp.total.segments_made = 0;
+    }
+    report.throughput.samples =
+        (1..=30_u32).map(|s| second(f64::from(s), 24.0 + 0.8 * (f64::from(s) * 1.3).sin(), 0.0)).collect();
+    if let Some(sizes) = &mut report.sizes {
+        sizes.driver.clone_from(&sizes.queued);
+    }
+    report.cost.segmentation_calls = Some(0);
+    report.cost.segmentation_ns = Some(0);
+    report.cost.ns_per_byte = None;
+    report.cost.ns_per_byte_interval = None;
+    report.cost.cores = Some(0.0);
+    report
+}
+
+/// TSO switched off after twelve seconds, and on again after twenty.
+pub(crate) fn flipped() -> RunReport {
+    let mut report = software();
+    report.verdict.state = State::Partial;
+    report.throughput.samples = (1..=30_u32)
+        .map(|s| {
+            let off = (13..=20).contains(&s);
+            second(f64::from(s), if off { 11.0 } else { 23.4 }, if off { 1.0 } else { 0.0 })
+        })
+        .collect();
+    if let Some(tcp) = &mut report.ledger.tcp {
+        tcp.total.hardware_bytes = 64_000_000_000;
+        tcp.total.software_bytes = 11_000_000_000;
+        tcp.total.super_packets_to_driver = 1_480_000;
+        tcp.total.payload_bytes = 75_103_000_000;
+    }
+    report.events = vec![event(12.02, "tx-tcp-segmentation off"), event(20.01, "tx-tcp-segmentation on")];
+    report
+}
+
+/// No programs: interface counters and nothing else.
+pub(crate) fn counters() -> RunReport {
+    let mut report = software();
+    report.probes.mode = Mode::Counters;
+    report.probes.fell_because = vec!["not permitted to load programs (EPERM): run as root".to_owned()];
+    report.probes.hooks.clear();
+    report.verdict.confidence = Confidence::Weak;
+    report.verdict.basis = Some("segments per packet and TSO inactive".to_owned());
+    report.verdict.summary = "one segment per packet at 1514 bytes, and TSO is inactive".to_owned();
+    report.verdict.witnesses.remove(0);
+    report.ledger = LedgerReport { tcp: None, udp: None, other: None };
+    report.sizes = None;
+    report.audit = None;
+    report.cost = Cost {
+        method: "none".to_owned(),
+        segmentation_calls: None,
+        segmentation_ns: None,
+        skb_segment_ns: None,
+        ns_per_byte: None,
+        ns_per_byte_interval: None,
+        cores: None,
+    };
+    report.throughput.goodput_gbps = None;
+    for sample in &mut report.throughput.samples {
+        *sample = Interval {
+            wire_gbps: sample.wire_gbps,
+            segments_per_packet: Some(1.0),
+            cpus: sample.cpus.clone(),
+            ..unknown(sample.t_s)
+        };
+    }
+    report
+}
+
+/// A second of which nothing is known.
+pub(crate) fn unknown(t_s: f64) -> Interval {
+    Interval {
+        t_s,
+        duration_s: 1.0,
+        wire_gbps: None,
+        goodput_gbps: None,
+        hardware_gbps: None,
+        software_gbps: None,
+        unaggregated_gbps: None,
+        small_gbps: None,
+        software_share: None,
+        segmentation_cpu: None,
+        segmentation_ns_per_byte: None,
+        retransmitted_bytes: None,
+        mean_queued_bytes: None,
+        mean_driver_bytes: None,
+        segments_per_packet: None,
+        cpus: Vec::new(),
+    }
+}
+
+/// Nothing was sent.
+pub(crate) fn idle() -> RunReport {
+    let mut report = software();
+    report.verdict.state = State::NothingToOffload;
+    report.verdict.confidence = Confidence::Supported;
+    report.verdict.summary = "no bulk TCP was sent".to_owned();
+    report.throughput.samples = (1..=5_u32).map(|s| second(f64::from(s), 0.0, 0.0)).collect();
+    report.ledger.tcp = Some(Protocol::default());
+    report.sizes = Some(Sizes { queued: vec![], driver: vec![], segs: vec![], gso_size: vec![] });
+    report.benchmark = None;
+    report
+}
+
+pub(crate) fn event(t_s: f64, text: &str) -> EventReport {
+    EventReport { t_s, kind: "features-changed".to_owned(), text: text.to_owned() }
+}
+
+pub(crate) fn witness(name: &str, says: &str, detail: &str) -> Witness {
+    Witness { name: name.to_owned(), says: says.to_owned(), detail: detail.to_owned() }
+}
+
+/// An identity that holds if its residual is at most 44; unmeasured without one.
+pub(crate) fn identity(name: &str, residual: Option<i64>) -> Identity {
+    Identity {
+        name: name.to_owned(),
+        left: residual.map(|_| 27_300_000),
+        left_source: "__skb_gso_segment".to_owned(),
+        right: residual.map(|r| 27_300_000_u64.saturating_add_signed(-r)),
+        right_source: "net_dev_xmit".to_owned(),
+        residual,
+        slack: residual.map(|_| 44),
+        ok: residual.map(|r| r.abs() <= 44),
+        unit: "segments".to_owned(),
+        note: if residual.is_none() { "kprobe only".to_owned() } else { String::new() },
+    }
+}
+
+fn buckets(rows: &[(u64, u64, u64)]) -> Vec<Bucket> {
+    rows.iter().map(|&(lower, upper, count)| Bucket { lower, upper, count }).collect()
+}

@@ -1,0 +1,432 @@
+//! The answer, then the evidence, then what to do.
+
+use std::path::PathBuf;
+
+use crate::model::ledger::Entry;
+use crate::model::sample::Mode;
+use crate::model::verdict::{Confidence, State, Witness};
+use crate::report::format;
+use crate::report::schema::{Benchmark, RunReport};
+use crate::report::style::{Style, Tone};
+
+/// UDP below this is chatter (DNS, NTP), not worth a line.
+const UDP_WORTH_A_LINE_BYTES: u64 = 1 << 20;
+
+/// All that a run says to a person, a newline at the end of each line. `files` are where the reports went.
+#[must_use]
+pub fn answer(report: &RunReport, files: &[PathBuf], style: &Style) -> String {
+    let mut text = headline(report, style);
+    for line in evidence(report) {
+        text += &style.paragraph("  ", &style.data(&line));
+    }
+    text += &witnesses(report, style);
+    text += &audit(report, style);
+    text += &confidence(report, style);
+    let mut section = |name: &str, lines: Vec<String>| {
+        for (index, line) in lines.iter().enumerate() {
+            let heading = format!("{:<6}", if index == 0 { name } else { "" });
+            text += &style.paragraph(&style.paint(Tone::Heading, &heading), &style.data(line));
+        }
+    };
+    section("COST", cost(report));
+    section("RUN", report.benchmark.as_ref().map(benchmark).unwrap_or_default());
+    section("EVENT", events(report));
+    section("NEXT", next(report));
+    section("LIMIT", limits(report));
+    for file in files {
+        text += &style.paragraph("      ", &style.data(&file.to_string_lossy()));
+    }
+    text
+}
+
+/// The state in one word, as it stands at the head of the answer.
+#[must_use]
+pub fn state_word(report: &RunReport) -> &'static str {
+    match report.verdict.state {
+        State::Engaged if report.verdict.thin => "ENGAGED, THIN",
+        State::Engaged => "ENGAGED",
+        State::Software => "SOFTWARE",
+        State::Partial => "PARTIAL",
+        State::NotBuilt => "NOT BUILT",
+        State::NothingToOffload => "NOTHING TO OFFLOAD",
+        State::Inconclusive => "INCONCLUSIVE",
+    }
+}
+
+/// The state as a sentence about the interface. Printable, without markup.
+#[must_use]
+pub fn state_sentence(report: &RunReport) -> String {
+    let name = format::shortened(&format::printable(&report.interface.name), 32);
+    match report.verdict.state {
+        // "The device did it" would be more than is known where the packets go on inside this machine.
+        State::Engaged if !report.interface.terminal => format!("super-packets leave {name} whole"),
+        State::Engaged => format!("TSO is happening on {name}"),
+        State::Software => format!("TSO is not happening on {name}"),
+        State::Partial => format!("TSO is happening on {name} for only part of the bytes"),
+        State::NotBuilt => format!("no super-packets were built for {name}"),
+        State::NothingToOffload => format!("too little bulk TCP left {name} to judge by"),
+        State::Inconclusive => format!("this run cannot tell whether TSO is happening on {name}"),
+    }
+}
+
+/// The confidence in one word.
+#[must_use]
+pub fn confidence_word(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Weak => "weak",
+        Confidence::Supported => "supported",
+        Confidence::Proven => "proven",
+    }
+}
+
+/// Hardware + software + unaggregated: the bytes that the verdict is about.
+pub(crate) fn bulk_bytes(entry: &Entry) -> u64 {
+    entry.hardware_bytes.saturating_add(entry.software_bytes).saturating_add(entry.unaggregated_bytes)
+}
+
+/// What decided, in one phrase: `99.8 % of 41.2 GB of bulk TCP was cut up by the CPU`. None without bulk, without
+/// programs to count it, and where nothing is decided; the verdict's own summary says why.
+#[must_use]
+pub fn gist(report: &RunReport) -> Option<String> {
+    let entry = &report.ledger.tcp.as_ref()?.total;
+    let bulk = bulk_bytes(entry);
+    let share = |bytes| format::share(bytes, bulk).map(format::percent);
+    let of_bulk = format!("of {} of bulk TCP", format::bytes(bulk));
+    Some(match report.verdict.state {
+        State::Engaged => format!("{} {of_bulk} left whole", share(entry.hardware_bytes)?),
+        State::Software => format!("{} {of_bulk} was cut up by the CPU", share(entry.software_bytes)?),
+        State::NotBuilt => {
+            format!("{} {of_bulk} was built as full-size singles", share(entry.unaggregated_bytes)?)
+        }
+        State::Partial => format!(
+            "{} {of_bulk} was cut up by the CPU, {} left whole",
+            share(entry.software_bytes)?,
+            share(entry.hardware_bytes)?
+        ),
+        State::NothingToOffload | State::Inconclusive => return None,
+    })
+}
+
+fn headline(report: &RunReport, style: &Style) -> String {
+    let tone = match report.verdict.state {
+        State::Engaged => Tone::Good,
+        State::Software | State::NotBuilt => Tone::Bad,
+        State::Partial | State::NothingToOffload | State::Inconclusive => Tone::Unsure,
+    };
+    let sentence = format!("{} ({})", state_sentence(report), confidence_word(report.verdict.confidence));
+    let first = format!("{}  ", style.paint(tone, state_word(report)));
+    style.paragraph(&first, &style.data(&sentence))
+}
+
+fn evidence(report: &RunReport) -> Vec<String> {
+    let Some(tcp) = report.ledger.tcp.as_ref().map(|tcp| &tcp.total) else {
+        return vec![report.verdict.summary.clone()];
+    };
+    let mut lines = Vec::new();
+    let gist = gist(report).unwrap_or_else(|| report.verdict.summary.clone());
+    lines.push(match fate_of_super_packets(tcp) {
+        Some(fate) => format!("{gist}: {fate}"),
+        None => gist,
+    });
+    if let Some(shares) = shares_of_bulk(tcp) {
+        lines.push(shares);
+    }
+    if report.verdict.thin
+        && let Some(median) = tcp.median_gso_segs
+    {
+        lines.push(format!("thin: half of the super-packets are of {median:.0} segments or fewer"));
+    }
+    lines.push(payload(report, tcp));
+    if let Some(udp) = &report.ledger.udp
+        && udp.total.payload_bytes >= UDP_WORTH_A_LINE_BYTES
+    {
+        lines.push(format!(
+            "UDP beside it: {}; it has no part in the answer",
+            format::bytes(udp.total.payload_bytes)
+        ));
+    }
+    lines
+}
+
+fn fate_of_super_packets(tcp: &Entry) -> Option<String> {
+    if tcp.super_packets_queued == 0 {
+        return None;
+    }
+    let queued = format::count(tcp.super_packets_queued);
+    Some(match (tcp.super_packets_to_driver, tcp.segments_made) {
+        (0, made) => format!("{queued} super-packets into {} segments", format::count(made)),
+        (whole, 0) => format!("{} of {queued} super-packets reached the driver", format::count(whole)),
+        (whole, made) => format!(
+            "of {queued} super-packets {} reached the driver, the others became {} segments",
+            format::count(whole),
+            format::count(made)
+        ),
+    })
+}
+
+fn shares_of_bulk(tcp: &Entry) -> Option<String> {
+    let bulk = bulk_bytes(tcp);
+    let share = |bytes| format::share(bytes, bulk).map(format::percent);
+    Some(format!(
+        "bulk: {} in hardware, {} in software, {} unaggregated",
+        share(tcp.hardware_bytes)?,
+        share(tcp.software_bytes)?,
+        share(tcp.unaggregated_bytes)?
+    ))
+}
+
+fn payload(report: &RunReport, tcp: &Entry) -> String {
+    let mut line = format!(
+        "{} of TCP payload in {}",
+        format::bytes(tcp.payload_bytes),
+        format::duration(report.window.duration_s)
+    );
+    if let Some(goodput_gbps) = report.throughput.goodput_gbps {
+        line += &format!(", {} without retransmits", format::rate(goodput_gbps));
+    }
+    for (bytes, what) in [
+        (tcp.small_bytes, "in small packets"),
+        (tcp.dropped_bytes, "dropped before the wire"),
+        (tcp.pending_bytes, "still queued"),
+        (tcp.retransmitted_bytes, "sent again"),
+        (tcp.forwarded_bytes, "forwarded"),
+        (tcp.tunnel_bytes, "in tunnels"),
+    ] {
+        if bytes > 0 {
+            line += &format!("; {} {what}", format::bytes(bytes));
+        }
+    }
+    line
+}
+
+fn witnesses(report: &RunReport, style: &Style) -> String {
+    let heading = format!("  {:<11}", "witnesses");
+    let mut text = String::new();
+    for (index, witness) in report.verdict.witnesses.iter().enumerate() {
+        let first = if index == 0 { heading.clone() } else { " ".repeat(heading.len()) };
+        let mark = match agrees(witness, report.verdict.state) {
+            Some(true) => "✓".to_owned(),
+            Some(false) => "✗".to_owned(),
+            None if witness.says == "silent" => "silent".to_owned(),
+            None => format!("says {}", witness.says),
+        };
+        let name = witness.name.replace('-', " ");
+        let detail = if witness.detail.is_empty() { String::new() } else { format!(" ({})", witness.detail) };
+        text += &style.paragraph(&first, &style.data(&format!("{name} {mark}{detail}")));
+    }
+    text
+}
+
+/// Whether a witness says the same as the verdict. None where either of them leaves it open.
+fn agrees(witness: &Witness, state: State) -> Option<bool> {
+    let said = witness.says.as_str();
+    match (said, state) {
+        ("silent", _) | (_, State::Inconclusive) => None,
+        ("super-packets" | "no-super-packets", State::NothingToOffload) => None,
+        ("super-packets", _) => Some(matches!(state, State::Engaged | State::Partial)),
+        // A run of which a part left whole may look like one of which nothing did, to counters of packets.
+        ("no-super-packets", _) => Some(matches!(state, State::Software | State::NotBuilt)),
+        _ => Some(serde_json::to_value(state).is_ok_and(|state| state == said)),
+    }
+}
+
+fn audit(report: &RunReport, style: &Style) -> String {
+    let heading = format!("  {:<11}", "audit");
+    let Some(audit) = &report.audit else {
+        let why = report
+            .unmeasured
+            .get("audit")
+            .map_or("without programs there is nothing to audit", String::as_str);
+        return style.paragraph(&heading, &style.data(&format!("none: {why}")));
+    };
+    let measured = audit.identities.iter().filter(|identity| identity.ok.is_some()).count();
+    let held = audit.identities.iter().filter(|identity| identity.ok == Some(true)).count();
+    let mut sums = format!("{} {held} of {measured}", if audit.ok { "✓" } else { "✗" });
+    let unmeasured = audit.identities.len() - measured;
+    if unmeasured > 0 {
+        sums += &format!(" ({unmeasured} not measured)");
+    }
+    let missed = missed(report);
+    sums += &if missed.is_empty() {
+        ", nothing missed".to_owned()
+    } else {
+        format!(", missed: {}", missed.join(", "))
+    };
+    if !audit.drained {
+        sums += "; traffic had not come to rest at the end";
+    }
+    let mut text = style.paragraph(&heading, &style.data(&sums));
+    let indent = " ".repeat(heading.len());
+    for identity in audit.identities.iter().filter(|identity| identity.ok == Some(false)) {
+        let mut line = format!("✗ {}", identity.name);
+        if let (Some(left), Some(right)) = (identity.left, identity.right) {
+            line +=
+                &format!(": {left} ({}) against {right} ({})", identity.left_source, identity.right_source);
+        }
+        if let (Some(residual), Some(slack)) = (identity.residual, identity.slack) {
+            line += &format!(", off by {residual} {}, slack {slack}", identity.unit);
+        }
+        if !identity.note.is_empty() {
+            line += &format!(": {}", identity.note);
+        }
+        text += &style.paragraph(&indent, &style.data(&line));
+    }
+    text
+}
+
+fn missed(report: &RunReport) -> Vec<String> {
+    let Some(audit) = &report.audit else { return Vec::new() };
+    let missed = &audit.missed;
+    [
+        (missed.stack_overflows, "stack overflows"),
+        (missed.unmatched_exits, "exits without entry"),
+        (missed.unmatched_xmits, "transmits without start or end"),
+        (missed.unreadable_packets, "unreadable packets"),
+        (missed.uncountable_calls, "uncountable calls"),
+        (missed.events_lost, "events lost"),
+        (missed.recursion_misses, "program runs skipped"),
+        (missed.kprobe_misses, "kprobe hits skipped"),
+    ]
+    .into_iter()
+    .filter_map(|(count, what)| {
+        count.filter(|count| *count > 0).map(|count| format!("{} {what}", format::count(count)))
+    })
+    .collect()
+}
+
+fn confidence(report: &RunReport, style: &Style) -> String {
+    let verdict = &report.verdict;
+    let Some(basis) = &verdict.basis else { return String::new() };
+    let why = match verdict.confidence {
+        Confidence::Proven => "proven by ",
+        Confidence::Supported => "not proven: ",
+        Confidence::Weak => "inferred from ",
+    };
+    style.paragraph(&format!("  {:<11}", "confidence"), &style.data(&format!("{why}{basis}")))
+}
+
+fn cost(report: &RunReport) -> Vec<String> {
+    let cost = &report.cost;
+    if cost.segmentation_calls == Some(0) {
+        return vec!["none: the CPU segmented nothing for this device".to_owned()];
+    }
+    let mut parts = Vec::new();
+    if let Some(cores) = cost.cores {
+        parts.push(format!("{cores:.2} cores"));
+    }
+    if let Some(ns) = cost.ns_per_byte {
+        let mut said = format::ns_per_byte(ns);
+        if let Some([low, high]) = cost.ns_per_byte_interval {
+            said += &format!(" [{low:.2}, {high:.2}]");
+        }
+        parts.push(said);
+    }
+    if parts.is_empty() {
+        let why = ["cost.cores", "cost.ns_per_byte", "cost.segmentation_ns"]
+            .iter()
+            .find_map(|path| report.unmeasured.get(*path));
+        return vec![match why {
+            Some(why) => format!("not measured: {why}"),
+            None => "not measured".to_owned(),
+        }];
+    }
+    let estimated = if cost.method == "sampling" { ", estimated" } else { "" };
+    vec![format!("{} (by {}{estimated})", parts.join(", "), cost.method)]
+}
+
+fn benchmark(benchmark: &Benchmark) -> Vec<String> {
+    let command = format::shortened(&benchmark.command.join(" "), 200);
+    let end = match (benchmark.exit_code, benchmark.signal) {
+        (Some(code), _) => format!("exit {code}"),
+        (None, Some(signal)) => format!("ended by signal {signal}"),
+        (None, None) => "its end is not known".to_owned(),
+    };
+    let mut lines = vec![format!("{command}: {end}")];
+    if let Some(iperf3) = &benchmark.iperf3 {
+        let streams =
+            if iperf3.streams == 1 { "1 stream".to_owned() } else { format!("{} streams", iperf3.streams) };
+        let mut said = format!(
+            "iperf3 says {}: {} in {}, {streams}",
+            format::rate(iperf3.sent_gbps),
+            format::bytes(iperf3.sent_bytes),
+            format::duration(iperf3.seconds)
+        );
+        if let Some(retransmits) = iperf3.retransmits {
+            said += &format!(", {} retransmits", format::count(retransmits));
+        }
+        lines.push(said);
+    }
+    lines
+}
+
+fn events(report: &RunReport) -> Vec<String> {
+    const SHOWN: usize = 10;
+    let mut lines: Vec<String> = report
+        .events
+        .iter()
+        .take(SHOWN)
+        .map(|event| format!("at {:.2} s: {}", event.t_s, event.text))
+        .collect();
+    if report.events.len() > SHOWN {
+        lines.push(format!("and {} more, in run.json", report.events.len() - SHOWN));
+    }
+    lines
+}
+
+/// Only what is known to help. Causes are not looked for yet, so no remedy is named that depends on one.
+fn next(report: &RunReport) -> Vec<String> {
+    let name = shell_word(&report.interface.name);
+    let mut lines = Vec::new();
+    match report.verdict.state {
+        State::Software | State::Partial => lines.push(format!(
+            "ethtool -k {name} shows whether tcp-segmentation-offload is on, off, or off [fixed]: fixed cannot be \
+             switched on from here"
+        )),
+        State::NothingToOffload => {
+            lines.push(format!("let bulk TCP leave {name} meanwhile: vmnet run {name} -- iperf3 -c PEER"));
+        }
+        State::Engaged | State::NotBuilt | State::Inconclusive => {}
+    }
+    if report.audit.as_ref().is_some_and(|audit| !audit.drained)
+        && report.verdict.confidence != Confidence::Proven
+    {
+        lines.push("let the traffic end before the run does, and every byte can be accounted for".to_owned());
+    }
+    lines
+}
+
+fn limits(report: &RunReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !report.interface.terminal {
+        lines.push(
+            "packets that leave this device go on inside this machine: it can only be shown that they left it whole, \
+             not where they are cut up"
+                .to_owned(),
+        );
+    } else if matches!(report.verdict.state, State::Engaged | State::Partial) {
+        lines.push("seen from this machine: a host below it may still segment behind the device".to_owned());
+    }
+    if report.probes.mode == Mode::Counters {
+        lines.push("no programs ran: this is read from the counters of interface and qdisc alone".to_owned());
+    }
+    for why in &report.probes.fell_because {
+        lines.push(format!("a better way to count was not to be had: {why}"));
+    }
+    if !matches!(report.window.ended_by.as_str(), "duration" | "command" | "interrupt") {
+        lines.push(format!("the run was cut short: {}", report.window.ended_by.replace('-', " ")));
+    }
+    lines
+}
+
+/// A word that a shell takes as it is.
+fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:@".contains(c);
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests;
