@@ -2,8 +2,8 @@
 
 pub mod audit;
 pub mod correlation;
-pub mod counters_only;
 pub mod cost;
+pub mod counters_only;
 pub mod ledger;
 pub mod sample;
 pub mod throughput;
