@@ -144,9 +144,9 @@ impl KernelFiles {
     }
 }
 
-/// Up to trixie one package; since then image, binary and modules are apart.
+/// Up to trixie one package; since then the image, the modules and their indices are apart.
 fn carries_kernel_files(package: &str) -> bool {
-    ["linux-image-", "linux-binary-", "linux-modules-"]
+    ["linux-image-", "linux-binary-", "linux-modules-", "linux-base-"]
         .iter()
         .filter_map(|prefix| package.strip_prefix(prefix))
         .any(|version| version.starts_with(|first: char| first.is_ascii_digit()))
@@ -241,6 +241,7 @@ mod tests {
         assert!(carries_kernel_files("linux-image-6.1.0-40-cloud-amd64"));
         assert!(carries_kernel_files("linux-modules-7.2.13+deb14-cloud-amd64"));
         assert!(!carries_kernel_files("linux-image-cloud-amd64"));
-        assert!(!carries_kernel_files("linux-base-7.2.13+deb14-cloud-amd64"));
+        assert!(carries_kernel_files("linux-base-7.2.13+deb14-cloud-amd64"));
+        assert!(!carries_kernel_files("linux-base"));
     }
 }

@@ -11,6 +11,7 @@
 use std::env;
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::thread;
 
 use crate::command::is_root;
 use crate::{Kernel, paths, setup};
@@ -60,11 +61,35 @@ pub fn program(name: &str) -> Result<(), String> {
 
 /// Says that a scenario is skipped: on standard error itself, which the test harness does not swallow.
 pub fn say(function: &str, reason: &str) {
-    let scenario = function.trim_end_matches("::here");
-    let _ = writeln!(std::io::stderr(), "SKIPPED {scenario}: {reason}");
+    let scenario = name_of_test(function);
+    // The harness has begun a line for this test.
+    let _ = writeln!(std::io::stderr(), "\nSKIPPED {scenario}: {reason}");
     if let Some(path) = env::var_os(SKIPS_FILE)
         && let Ok(mut file) = OpenOptions::new().create(true).append(true).open(path)
     {
         let _ = writeln!(file, "{scenario}\t{reason}");
+    }
+}
+
+/// The harness names each test's thread after it; without that, the function that skips (which may be a helper).
+fn name_of_test(function: &str) -> String {
+    let function = function.trim_end_matches("::here");
+    let binary = function.split("::").next().unwrap_or_default();
+    match thread::current().name() {
+        Some(test) if test != "main" => format!("{binary}::{test}"),
+        _ => function.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skip_in_a_helper_is_reported_under_the_tests_own_name() {
+        let helper = "vm_device::tso_is_on::here";
+        let named =
+            thread::Builder::new().name("tso_is_on_6_1".to_owned()).spawn(|| name_of_test(helper)).unwrap();
+        assert_eq!(named.join().unwrap(), "vm_device::tso_is_on_6_1");
     }
 }

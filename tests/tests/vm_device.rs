@@ -4,16 +4,17 @@
 
 use testbed::{HostEnd, Kernel, Vm, skip, skip_unless};
 
-const FEATURE: &str = "ethtool -k ens4 | grep '^tcp-segmentation-offload'\n";
+const FEATURES: &str = "ethtool -k ens4 | grep -E 'tx-tcp6?-segmentation'\n";
 const TRAFFIC: &str = "mark before\niperf3 -c 10.10.1.10 -t 1 --json >/tmp/iperf3.json && send-file iperf3.json /tmp/iperf3.json\n\
                        status=$?\nmark after\nexit $status\n";
 
 fn tso_is_on_and_traffic_reaches_the_tap(kernel: Kernel) {
     skip_unless!(skip::vm(kernel));
-    let run = Vm::new(kernel).script(format!("uname -r\n{FEATURE}{TRAFFIC}")).run().unwrap();
+    let run = Vm::new(kernel).script(format!("uname -r\n{FEATURES}{TRAFFIC}")).run().unwrap();
     println!("{kernel}: {:.1} s from start to power-off", run.duration.as_secs_f64());
     assert_eq!(run.exit_code, 0, "{}", run.stdout);
-    assert!(run.stdout.contains("tcp-segmentation-offload: on\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("tx-tcp-segmentation: on\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("tx-tcp6-segmentation: on\n"), "{}", run.stdout);
     let during = run.marks["after"].since(run.marks["before"]);
     let report: serde_json::Value = serde_json::from_slice(&run.files["iperf3.json"]).unwrap();
     let sent_bytes = report["end"]["sum_received"]["bytes"].as_u64().unwrap();
@@ -26,11 +27,12 @@ fn tso_that_the_host_does_not_offer_is_fixed_off(kernel: Kernel) {
     skip_unless!(skip::vm(kernel));
     let run = Vm::new(kernel)
         .nic("host_tso4=off,host_tso6=off")
-        .script(format!("{FEATURE}{TRAFFIC}"))
+        .script(format!("{FEATURES}{TRAFFIC}"))
         .run()
         .unwrap();
     assert_eq!(run.exit_code, 0, "{}", run.stdout);
-    assert!(run.stdout.contains("tcp-segmentation-offload: off [fixed]\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("tx-tcp-segmentation: off [fixed]\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("tx-tcp6-segmentation: off [fixed]\n"), "{}", run.stdout);
     let during = run.marks["after"].since(run.marks["before"]);
     assert!(during.rx_bytes / during.rx_packets <= 1514, "{during:?}");
 }
@@ -80,18 +82,19 @@ fn a_user_mode_network_offers_no_tso_either() {
     skip_unless!(skip::vm(Kernel::V6_1));
     let run = Vm::new(Kernel::V6_1)
         .host_end(HostEnd::User)
-        .script(format!("{FEATURE}iperf3 -c 10.10.1.10 -t 1"))
+        .script(format!("{FEATURES}iperf3 -c 10.10.1.10 -t 1"))
         .run()
         .unwrap();
     assert_eq!(run.exit_code, 0, "{}", run.stdout);
-    assert!(run.stdout.contains("tcp-segmentation-offload: off [fixed]\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("tx-tcp-segmentation: off [fixed]\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("tx-tcp6-segmentation: off [fixed]\n"), "{}", run.stdout);
     assert_eq!(run.tap, None);
 }
 
 #[test]
 fn several_queues_reach_the_guest() {
     skip_unless!(skip::vm(Kernel::V6_1));
-    let run = Vm::new(Kernel::V6_1).queues(2).script("ls /sys/class/net/ens4/queues").run().unwrap();
+    let run = Vm::new(Kernel::V6_1).queues(2).script("ls -1 /sys/class/net/ens4/queues").run().unwrap();
     assert_eq!(run.stdout, "rx-0\nrx-1\ntx-0\ntx-1\n");
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn run() -> Result<Outcome> {
         match kernel.fetch() {
             Ok(files) => println!("kernel {kernel}: {}", files.release),
             Err(error) if kernel == Kernel::Sid => {
-                println!("kernel {kernel}: not to be had today: {error:#}")
+                println!("kernel {kernel}: not to be had today: {error:#}");
             }
             Err(error) => {
                 eprintln!("error: {error:#}");

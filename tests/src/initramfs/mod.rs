@@ -79,7 +79,8 @@ fn busybox(tree: &mut Tree) -> Result<()> {
     let path = program("busybox")?;
     tree.file("/bin/busybox", &path)?;
     let listed = crate::command::output(std::process::Command::new(&path).arg("--list"))?;
-    for applet in listed.lines() {
+    // It lists itself too.
+    for applet in listed.lines().filter(|applet| *applet != "busybox") {
         tree.symlink(Path::new("/bin").join(applet), "/bin/busybox");
     }
     tree.symlink("/bin/sh", "/usr/bin/sh");

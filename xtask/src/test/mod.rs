@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Outcome> {
                     Ok(_) => {}
                     // Its scenarios say that they are skipped; unstable may be broken on any day.
                     Err(error) if kernel == Kernel::Sid => {
-                        eprintln!("kernel sid is not to be had today: {error:#}")
+                        eprintln!("kernel sid is not to be had today: {error:#}");
                     }
                     Err(error) => phase.require(Err(error)),
                 }
