@@ -1,1 +1,32 @@
-//! The testbed.
+//! The testbed: Debian kernels in QEMU with a real virtio-net device, and network namespaces on this machine.
+//!
+//! Scenarios (`tests/tests/*.rs`) and `cargo xtask vm` stand on the same two things:
+//!
+//! ```no_run
+//! use testbed::{Kernel, Vm};
+//! let run = Vm::new(Kernel::V6_1)
+//!     .nic("host_tso4=off,host_tso6=off")
+//!     .script("ethtool -k ens4 | grep tcp-segmentation-offload")
+//!     .run()?;
+//! assert_eq!(run.exit_code, 0);
+//! assert!(run.stdout.contains("off [fixed]"));
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
+//! Nothing here installs anything by surprise: [`setup`] does, when `cargo xtask` calls it; a scenario on a machine
+//! where something is missing is skipped, with its name and the reason ([`skip`]).
+
+pub mod apt;
+pub mod command;
+mod initramfs;
+pub mod interrupt;
+pub mod kernel;
+pub mod netns;
+pub mod paths;
+pub mod setup;
+pub mod skip;
+mod vm;
+
+pub use kernel::Kernel;
+pub use netns::Netns;
+pub use vm::{Accel, HostEnd, TapCounters, Vm, VmRun};

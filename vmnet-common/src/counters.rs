@@ -281,7 +281,9 @@ impl Counters {
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut difference = *self;
-        for (left, right) in difference.words_mut().iter_mut().zip(bytemuck::cast_slice::<Self, u64>(&[*earlier])) {
+        for (left, right) in
+            difference.words_mut().iter_mut().zip(bytemuck::cast_slice::<Self, u64>(&[*earlier]))
+        {
             *left = left.wrapping_sub(*right);
         }
         difference.last_features = self.last_features;

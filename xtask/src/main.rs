@@ -1,2 +1,64 @@
-//! Automation.
-fn main() {}
+//! Automation: `cargo xtask …`. What a command needs and does not find, it fetches by itself.
+
+mod build;
+mod demo;
+mod exit;
+mod run;
+mod setup;
+mod sudo;
+mod test;
+mod vm;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use exit::Outcome;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Build, test and demonstrate vmnet")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build both sides, release: target/release/vmnet
+    Build,
+    /// Build, then profile an interface of this machine: run -- IFACE [options] [-- COMMAND…]
+    Run(run::RunArguments),
+    /// Two network namespaces, TSO on then off: both verdicts and their reports
+    Demo,
+    /// Every test that this machine can run
+    Test(test::TestArguments),
+    /// Boot a Debian kernel in QEMU with a real virtio-net ens4, and run a command there
+    Vm(vm::VmArguments),
+    /// Fetch now what the other commands fetch when they need it
+    Setup,
+}
+
+fn main() -> ExitCode {
+    testbed::interrupt::watch();
+    match perform(Arguments::parse().command) {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<Outcome> {
+    match task {
+        Task::Build => build::run().map(|binary| {
+            println!("{}", binary.display());
+            Outcome::Done
+        }),
+        Task::Run(arguments) => run::run(&arguments),
+        Task::Demo => demo::run(),
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Vm(arguments) => vm::run(&arguments),
+        Task::Setup => setup::run(),
+    }
+}

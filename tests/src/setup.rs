@@ -1,0 +1,88 @@
+//! Everything that namespaces and virtual machines need, installed where it is missing.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::command::{captured, find};
+use crate::kernel::Kernel;
+use crate::{apt, paths};
+
+/// What scenarios in namespaces use.
+const NAMESPACE_PACKAGES: &[&str] = &["ethtool", "iperf3", "iproute2", "tcpdump"];
+
+/// What goes into guests, and what makes them.
+const VM_PACKAGES: &[&str] = &["busybox-static", "dash", "kmod", "xz-utils"];
+
+/// Older versions crash in emulation when they boot 6.12.
+const QEMU_MAJOR_LEAST: u32 = 10;
+
+/// Programs for scenarios in namespaces on this machine.
+pub fn namespaces() -> Result<()> {
+    apt::install(NAMESPACE_PACKAGES)
+}
+
+/// Programs for virtual machines: QEMU and what goes into the guest. Kernels come by [`Kernel::fetch`].
+pub fn virtual_machines() -> Result<()> {
+    namespaces()?;
+    apt::install(VM_PACKAGES)?;
+    if qemu_is_new_enough() {
+        return Ok(());
+    }
+    let packages = ["qemu-system-x86"];
+    if apt::codename()? == "bookworm" {
+        apt::install_from(
+            "bookworm-backports",
+            &packages,
+            &paths::testbed_cache().join("apt/bookworm-backports"),
+        )?;
+    } else {
+        apt::install(&packages)?;
+    }
+    if !qemu_is_new_enough() {
+        bail!("QEMU {QEMU_MAJOR_LEAST} or later is needed; found {:?}", qemu_major());
+    }
+    Ok(())
+}
+
+/// What is missing for booting `kernel`, without installing anything.
+pub fn missing_for(kernel: Kernel) -> Option<String> {
+    let programs = ["ethtool", "iperf3", "ip", "tcpdump", "busybox", "dash"];
+    if let Some(program) = programs.into_iter().find(|program| find(program).is_none()) {
+        return Some(format!("{program} is not installed (`cargo xtask setup` installs it)"));
+    }
+    if !qemu_is_new_enough() {
+        return Some(format!(
+            "QEMU {QEMU_MAJOR_LEAST} or later is not installed (`cargo xtask setup` installs it)"
+        ));
+    }
+    if kernel.cached().is_none() {
+        return Some(format!("Debian's kernel {kernel} is not here (`cargo xtask setup` fetches it)"));
+    }
+    None
+}
+
+fn qemu_is_new_enough() -> bool {
+    qemu_major().is_some_and(|major| major >= QEMU_MAJOR_LEAST)
+}
+
+fn qemu_major() -> Option<u32> {
+    let said = captured(Command::new(find("qemu-system-x86_64")?).arg("--version")).ok()?;
+    major_of(&String::from_utf8_lossy(&said.stdout))
+}
+
+fn major_of(said: &str) -> Option<u32> {
+    let version = said.split_once("version ")?.1;
+    version.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn qemus_major_version_is_read_from_what_it_says() {
+        assert_eq!(major_of("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2~bpo12+1)\n"), Some(10));
+        assert_eq!(major_of("something else"), None);
+    }
+}

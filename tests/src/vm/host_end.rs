@@ -1,0 +1,88 @@
+//! The host's end of `ens4`: a namespace with a tap and iperf3 servers. Everything ends with the value.
+
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result};
+
+use super::{HostEnd, TapCounters, Vm};
+use crate::Netns;
+use crate::command::shown;
+
+/// The tap's name in its namespace.
+pub(super) const TAP: &str = "tap0";
+
+const IPERF3_PORTS: [&str; 2] = ["5201", "5202"];
+
+/// The namespace, and what runs in it beside QEMU.
+#[derive(Debug)]
+pub(super) struct Host {
+    // Programs end before the namespace does: fields are dropped in this order.
+    _servers: Vec<Running>,
+    namespace: Netns,
+    has_tap: bool,
+}
+
+impl Host {
+    /// As the machine asks for it.
+    pub(super) fn new(vm: &Vm) -> Result<Self> {
+        let namespace = Netns::new("vm")?;
+        let has_tap = vm.host_end == HostEnd::Tap;
+        if has_tap {
+            // As a host would have it: the tap takes super-packets from QEMU whole.
+            let queues = if vm.queues > 1 { "multi_queue" } else { "" };
+            namespace.ip(&format!("tuntap add dev {TAP} mode tap vnet_hdr {queues}"))?;
+            namespace.ip(&format!("address add 10.10.1.10/24 dev {TAP}"))?;
+            namespace.ip(&format!("address add fd00:10:10:1::10/64 dev {TAP} nodad"))?;
+            namespace.ip(&format!("link set {TAP} up"))?;
+        }
+        let servers = IPERF3_PORTS
+            .iter()
+            .map(|port| {
+                let mut server = inside(&namespace, "iperf3");
+                server.args(["--server", "--port", port]).stdout(Stdio::null()).stderr(Stdio::null());
+                Running::start(&mut server)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { _servers: servers, namespace, has_tap })
+    }
+
+    /// A command in the namespace that ends when this process does, however that ends.
+    pub(super) fn command(&self, program: &str) -> Command {
+        inside(&self.namespace, program)
+    }
+
+    /// What came out of the guest so far. `None` where the host's end is no tap.
+    pub(super) fn tap_counters(&self) -> Result<Option<TapCounters>> {
+        if !self.has_tap {
+            return Ok(None);
+        }
+        let read = |counter| self.namespace.statistic(TAP, counter);
+        Ok(Some(TapCounters { rx_packets: read("rx_packets")?, rx_bytes: read("rx_bytes")? }))
+    }
+}
+
+fn inside(namespace: &Netns, program: &str) -> Command {
+    let mut command = namespace.command("setpriv");
+    command.args(["--pdeathsig", "TERM", program]).stdin(Stdio::null());
+    command
+}
+
+/// A program that is ended on drop.
+#[derive(Debug)]
+pub(super) struct Running(pub(super) Child);
+
+impl Running {
+    /// Starts it.
+    pub(super) fn start(command: &mut Command) -> Result<Self> {
+        let child = command.spawn().with_context(|| format!("`{}` could not be started", shown(command)))?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

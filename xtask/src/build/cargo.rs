@@ -1,0 +1,43 @@
+//! Cargo as a child of cargo.
+
+use std::env;
+use std::ffi::OsStr;
+use std::process::Command;
+
+/// What `cargo run` sets for the program it runs, and what another cargo must not take for its own settings.
+const INHERITED: &[&str] = &[
+    "CARGO",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "LD_LIBRARY_PATH",
+    "OUT_DIR",
+    "RUSTC",
+    "RUSTDOC",
+    "RUSTFLAGS",
+    "RUST_RECURSION_COUNT",
+];
+
+/// The cargo that built this program, in the root of the workspace.
+pub(crate) fn cargo() -> Command {
+    let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let toolchain = env::var_os("RUSTUP_TOOLCHAIN");
+    let mut command = foreign(&program);
+    if let Some(toolchain) = toolchain {
+        command.env("RUSTUP_TOOLCHAIN", toolchain);
+    }
+    command
+}
+
+/// Another cargo than the one that built this program, free of what that one left in the environment.
+pub(crate) fn foreign(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(testbed::paths::workspace());
+    command.env_remove("RUSTUP_TOOLCHAIN");
+    for (name, _) in env::vars_os() {
+        let Some(text) = name.to_str() else { continue };
+        let of_the_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if INHERITED.contains(&text) || of_the_package.iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}

@@ -1,0 +1,55 @@
+//! The crate `vmnet-ebpf`, for the kernel.
+
+use std::env::consts::ARCH;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use testbed::command::run;
+
+use super::cargo::foreign;
+use super::{BpfLinker, BpfToolchain};
+
+const TARGET: &str = "bpfel-unknown-none";
+
+/// Builds the object, release, with debug information (BTF comes from it). Returns its absolute path.
+pub(crate) fn build(toolchain: &BpfToolchain, linker: &BpfLinker) -> Result<PathBuf> {
+    eprintln!("kernel side: {toolchain}");
+    let target_directory = testbed::paths::target().join("ebpf");
+    let mut cargo = foreign(&toolchain.cargo);
+    cargo
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            "vmnet-ebpf",
+            "-Z",
+            "build-std=core",
+            "--target",
+            TARGET,
+        ])
+        .arg("--target-dir")
+        .arg(&target_directory)
+        .env("RUSTC", &toolchain.rustc)
+        // -Z flags, on a compiler that is not a nightly too.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(linker).join("\x1f"))
+        // For the linker, which looks there for LLVM.
+        .env("LD_LIBRARY_PATH", &linker.libraries);
+    run(&mut cargo)?;
+    let object = target_directory.join(TARGET).join("release/vmnet-ebpf");
+    if !object.is_file() {
+        bail!("cargo made no {}", object.display());
+    }
+    Ok(object)
+}
+
+fn flags(linker: &BpfLinker) -> Vec<String> {
+    vec![
+        // aya-ebpf's bindings differ by the architecture of the kernel that will run them.
+        format!("--cfg=bpf_target_arch=\"{ARCH}\""),
+        "-Cdebuginfo=2".to_owned(),
+        format!("-Clinker={}", linker.program.display()),
+        "-Clink-arg=--btf".to_owned(),
+    ]
+}

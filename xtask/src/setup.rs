@@ -1,0 +1,35 @@
+//! `cargo xtask setup`: what the other commands would fetch by themselves, now.
+
+use anyhow::Result;
+use testbed::Kernel;
+
+use crate::build::{BpfLinker, BpfToolchain};
+use crate::exit::Outcome;
+use crate::sudo;
+
+/// Compiler and linker for the kernel side, then programs and kernels for the virtual machines.
+pub(crate) fn run() -> Result<Outcome> {
+    if !sudo::is_second_start() {
+        println!("compiler for the kernel side: {}", BpfToolchain::find_or_install()?);
+        println!("bpf-linker: {}", BpfLinker::find_or_install()?.program.display());
+    }
+    if let Some(outcome) = sudo::start_again_as_root()? {
+        return Ok(outcome);
+    }
+    testbed::setup::virtual_machines()?;
+    println!("programs for namespaces and virtual machines: installed");
+    let mut outcome = Outcome::Done;
+    for kernel in Kernel::ALL {
+        match kernel.fetch() {
+            Ok(files) => println!("kernel {kernel}: {}", files.release),
+            Err(error) if kernel == Kernel::Sid => {
+                println!("kernel {kernel}: not to be had today: {error:#}");
+            }
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                outcome = Outcome::Failed;
+            }
+        }
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,93 @@
+//! `cargo xtask test`: every test that this machine can run, and by name and reason what it cannot.
+
+mod libtest;
+mod scenarios;
+mod summary;
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Args;
+use testbed::{Kernel, interrupt};
+
+use crate::build;
+use crate::exit::Outcome;
+use scenarios::Kind;
+use summary::{Phase, Summary};
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArguments {
+    /// Format, lints and unit tests only: no root, no kernel side
+    #[arg(long, conflicts_with = "vm")]
+    fast: bool,
+    /// Virtual machines only
+    #[arg(long)]
+    vm: bool,
+}
+
+/// Runs the phases in order. What one of them finds does not keep the next from running.
+pub(crate) fn run(arguments: &TestArguments) -> Result<Outcome> {
+    let mut summary = Summary::default();
+    if !arguments.vm {
+        summary.add(check("format", build::cargo().args(["fmt", "--all", "--check"])));
+        summary.add(check(
+            "clippy",
+            build::cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]),
+        ));
+        summary.add(unit_tests());
+    }
+    if !arguments.fast {
+        interrupt::check()?;
+        summary.add(phase("build", |phase| phase.count(build::run().map(drop))));
+        if !arguments.vm {
+            summary.add(phase("namespaces", |phase| {
+                phase.require(testbed::setup::namespaces());
+                scenarios::run(Kind::Namespaces, phase);
+            }));
+        }
+        interrupt::check()?;
+        summary.add(phase("virtual machines", |phase| {
+            phase.require(testbed::setup::virtual_machines());
+            for kernel in Kernel::ALL {
+                match kernel.fetch() {
+                    Ok(_) => {}
+                    // Its scenarios say that they are skipped; unstable may be broken on any day.
+                    Err(error) if kernel == Kernel::Sid => {
+                        eprintln!("kernel sid is not to be had today: {error:#}");
+                    }
+                    Err(error) => phase.require(Err(error)),
+                }
+            }
+            scenarios::run(Kind::VirtualMachines, phase);
+        }));
+    }
+    Ok(summary.print())
+}
+
+fn unit_tests() -> Phase {
+    phase("unit tests", |phase| {
+        let all = ["test", "--workspace", "--exclude", "vmnet-ebpf", "--exclude", "vmnet-tests"];
+        libtest::run(
+            build::cargo().args(all).args(["--features", "vmnet-common/user", "--no-fail-fast"]),
+            phase,
+        );
+        libtest::run(
+            build::cargo().args(["test", "--package", "vmnet-tests", "--lib", "--no-fail-fast"]),
+            phase,
+        );
+    })
+}
+
+fn check(name: &'static str, command: &mut Command) -> Phase {
+    phase(name, |phase| phase.count(testbed::command::run(command)))
+}
+
+fn phase(name: &'static str, work: impl FnOnce(&mut Phase)) -> Phase {
+    eprintln!("\n== {name} ==");
+    let mut phase = Phase::new(name);
+    let started = Instant::now();
+    work(&mut phase);
+    phase.duration = started.elapsed();
+    phase
+}

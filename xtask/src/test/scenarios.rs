@@ -1,0 +1,74 @@
+//! Scenarios: the test binaries `tests/tests/*.rs`. Those named `vm_…` boot virtual machines.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use testbed::command::is_root;
+use testbed::{paths, skip};
+
+use super::libtest;
+use super::summary::{Phase, Skip};
+use crate::build;
+
+/// Which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// In network namespaces of this machine.
+    Namespaces,
+    /// In virtual machines.
+    VirtualMachines,
+}
+
+/// Runs them one after another, as each wants the machine for itself.
+pub(super) fn run(kind: Kind, phase: &mut Phase) {
+    if let Err(error) = try_run(kind, phase) {
+        phase.failed.push(format!("{error:#}"));
+    }
+}
+
+fn try_run(kind: Kind, phase: &mut Phase) -> Result<()> {
+    let names = names(kind)?;
+    if names.is_empty() {
+        return Ok(());
+    }
+    let skips = paths::target().join("skipped-scenarios");
+    let _ = fs::remove_file(&skips);
+    let mut command = build::cargo();
+    command
+        .args(["test", "--quiet", "--package", "vmnet-tests", "--no-fail-fast"])
+        .env(skip::SKIPS_FILE, &skips);
+    if !is_root() {
+        // Built by the caller, run by root.
+        command.args(["--config", r#"target."cfg(unix)".runner = ["sudo", "--preserve-env"]"#]);
+    }
+    for name in &names {
+        command.args(["--test", name]);
+    }
+    libtest::run(command.args(["--", "--test-threads=1", "--format=pretty"]), phase);
+    let written = fs::read_to_string(&skips).unwrap_or_default();
+    for line in written.lines() {
+        let (name, reason) = line.split_once('\t').unwrap_or((line, "no reason given"));
+        phase.skipped.push(Skip { name: name.to_owned(), reason: reason.to_owned() });
+        // For the harness a skipped scenario is one that ended well.
+        phase.passed = phase.passed.saturating_sub(1);
+    }
+    Ok(())
+}
+
+fn names(kind: Kind) -> Result<Vec<String>> {
+    let directory = paths::workspace().join("tests/tests");
+    let mut names = Vec::new();
+    for entry in
+        fs::read_dir(&directory).with_context(|| format!("{} could not be read", directory.display()))?
+    {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs")
+            && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
+            && name.starts_with("vm_") == (kind == Kind::VirtualMachines)
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
