@@ -1,6 +1,8 @@
 //! The command line: one thin file a subcommand.
 
 mod kernel;
+mod load;
+mod run;
 
 use std::process::ExitCode;
 
@@ -16,15 +18,19 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(Box<run::Args>),
+    Load(crate::load::LoadArgs),
     Kernel(kernel::Args),
 }
 
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    env_logger::Builder::from_default_env().format_timestamp(None).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).format_timestamp(None).init();
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Load(args) => load::run(args),
         Command::Kernel(args) => kernel::run(&args),
     };
     match result {

@@ -29,6 +29,8 @@ const WHAT: &str = "features";
 /// One feature, by the name that this kernel gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feature {
+    /// Its place in `netdev_features_t`.
+    pub bit: u32,
     /// `tx-tcp-segmentation` and the like.
     pub name: String,
     /// In `dev->features`: packets get it now.
@@ -153,6 +155,7 @@ fn parse_features(reply: &[u8], names: &[String]) -> Option<FeatureSet> {
     Some(FeatureSet {
         features: named
             .map(|(index, name)| Feature {
+                bit: u32::try_from(index).unwrap_or(u32::MAX),
                 name: name.clone(),
                 active: active.contains(&index),
                 wanted: wanted.contains(&index),

@@ -1,0 +1,289 @@
+//! `vmnet run`: profile, then answer.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::{
+    live,
+    model::{sample::Mode, throughput::Interval, verdict::State},
+    probes::table,
+    report::{
+        json,
+        schema::{Interface, RunReport},
+        style::Style,
+        text,
+    },
+    session::{self, Caller, Observer, Plan},
+    units::parse_duration,
+};
+
+/// `--expect` was not met.
+const UNEXPECTED: u8 = 3;
+/// `--expect` was given, and the verdict is inconclusive.
+const UNDECIDED: u8 = 4;
+/// Without a command, a run ends by itself after this.
+const DEFAULT_DURATION: Duration = Duration::from_secs(30);
+
+/// Profile an interface until the duration ends, COMMAND ends, or Ctrl-C; then verdict and report
+///
+/// Run it while the traffic in question runs, or give the benchmark as COMMAND. Programs in the kernel count every
+/// packet twice, before and after the decision whether the device or the CPU segments it; nothing on the machine is changed.
+/// Needs root, except with --mode counters.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 done; 1 it could not be done, or COMMAND failed; 2 wrong usage; 3 --expect not met; \
+    4 inconclusive where --expect was given.\n\nExamples:\n  sudo vmnet run ens4 -d 10s\n  sudo vmnet run ens4 -- iperf3 -c 10.10.1.10 \
+    -t 10 -P 32 --json\n  sudo vmnet run ens4 --expect engaged --json result.json -- iperf3 -c 10.10.1.10")]
+pub(super) struct Args {
+    /// The interface, such as ens4
+    #[arg(value_name = "IFACE")]
+    interface: String,
+    /// How long at most (30s, 2m, 500ms); without COMMAND 30s, with COMMAND until it ends
+    #[arg(short, long, value_parser = parse_positive)]
+    duration: Option<Duration>,
+    /// Time between samples, at least 100ms
+    #[arg(short, long, default_value = "1s", value_parser = parse_interval)]
+    interval: Duration,
+    /// Directory in which a directory for this run is made
+    #[arg(short, long, value_name = "DIR", default_value = "reports")]
+    output: PathBuf,
+    /// Write the result as JSON (vmnet.run/1) to FILE, or to standard output for -
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Exit with 3 unless the verdict is this state, with 4 if there is none
+    #[arg(long, value_name = "STATE")]
+    expect: Option<StateName>,
+    /// How to count: by which hooks, or by the kernel's own counters alone
+    #[arg(long, default_value = "auto")]
+    mode: ModeName,
+    /// Look into this network namespace, and run COMMAND in it
+    #[arg(long, value_name = "NAME")]
+    netns: Option<String>,
+    /// No colour, nothing but ASCII
+    #[arg(long)]
+    plain: bool,
+    /// Let the kernel measure the programs' run time (adds two clock reads to each run)
+    #[arg(long)]
+    overhead: bool,
+    /// Pass on what the programs log of packets they cannot read (RUST_LOG=debug shows it)
+    #[arg(long)]
+    log: bool,
+    /// Leave a hook out: the audit must notice (may be repeated)
+    #[arg(long, value_name = "HOOK", value_parser = parse_hook, hide_short_help = true)]
+    without_hook: Vec<String>,
+    /// Insist on a way to a hook, such as net_dev_queue=raw_tp (may be repeated)
+    #[arg(long, value_name = "HOOK=KIND", value_parser = parse_way, hide_short_help = true)]
+    way: Vec<(String, String)>,
+    /// The benchmark, run as the person who called sudo
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StateName {
+    Engaged,
+    Software,
+    Partial,
+    NotBuilt,
+    NothingToOffload,
+    Inconclusive,
+}
+
+impl StateName {
+    fn state(self) -> State {
+        match self {
+            Self::Engaged => State::Engaged,
+            Self::Software => State::Software,
+            Self::Partial => State::Partial,
+            Self::NotBuilt => State::NotBuilt,
+            Self::NothingToOffload => State::NothingToOffload,
+            Self::Inconclusive => State::Inconclusive,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeName {
+    /// The best that works here
+    Auto,
+    /// fentry and fexit on functions
+    Fentry,
+    /// kprobes and kretprobes on functions
+    Kprobe,
+    /// Tracepoints, and stack samples for the cost
+    Tracepoint,
+    /// No programs, no root: interface and qdisc counters
+    Counters,
+}
+
+impl ModeName {
+    fn mode(self) -> Option<Mode> {
+        match self {
+            Self::Auto => None,
+            Self::Fentry => Some(Mode::Fentry),
+            Self::Kprobe => Some(Mode::Kprobe),
+            Self::Tracepoint => Some(Mode::Tracepoint),
+            Self::Counters => Some(Mode::Counters),
+        }
+    }
+}
+
+fn parse_positive(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("must be longer than nothing".to_owned()) } else { Ok(duration) }
+}
+
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text).map_err(|error| error.to_string())?;
+    if interval < Duration::from_millis(100) { Err("must be at least 100ms".to_owned()) } else { Ok(interval) }
+}
+
+fn parse_hook(text: &str) -> Result<String, String> {
+    match table::by_name(text) {
+        Some(spec) => Ok(spec.name.to_owned()),
+        None => {
+            let names: Vec<_> = table::HOOKS.iter().map(|spec| spec.name).collect();
+            Err(format!("no such hook; there are {}", names.join(", ")))
+        }
+    }
+}
+
+fn parse_way(text: &str) -> Result<(String, String), String> {
+    let (hook, kind) = text.split_once('=').ok_or("must be HOOK=KIND")?;
+    let spec = table::by_name(&parse_hook(hook)?).ok_or("no such hook")?;
+    let has_kind = spec.ways.iter().flat_map(|way| way.programs).any(|program| program.kind.name() == kind);
+    if has_kind { Ok((hook.to_owned(), kind.to_owned())) } else { Err(format!("{hook} has no way by {kind}")) }
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let caller = Caller::from_environment();
+    let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    // Known before the traffic, not after.
+    let json_file = match &args.json {
+        Some(path) if !to_stdout => Some(open_json(path, &caller)?),
+        _ => None,
+    };
+    if let Some(name) = &args.netns {
+        session::enter_netns(name)?;
+    }
+    let plan = Plan {
+        interface: args.interface.clone(),
+        netns: args.netns.clone(),
+        duration: args.duration.or(if args.command.is_empty() { Some(DEFAULT_DURATION) } else { None }),
+        interval: args.interval,
+        mode: args.mode.mode(),
+        without_hooks: args.without_hook.clone(),
+        ways: args.way.clone(),
+        command: args.command.clone(),
+        json_on_stdout: to_stdout,
+        output: args.output.clone(),
+        verbose: args.log,
+        overhead: args.overhead,
+        caller,
+    };
+    let style = style_for(to_stdout, args.plain);
+    let mut screen = Screen { to_stderr: to_stdout, style };
+    let outcome = session::run(&plan, &mut screen)?;
+
+    screen.print(&text::answer(&outcome.report, &outcome.files, &style));
+    if to_stdout {
+        match io::stdout().write_all(json::to_text(&outcome.report)?.as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            written => written.context("writing JSON to standard output")?,
+        }
+    }
+    if let Some((mut file, path)) = json_file {
+        file.write_all(json::to_text(&outcome.report)?.as_bytes())
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
+    exit_code(&outcome.report, args.expect, outcome.command_failed, outcome.files_failed)
+}
+
+fn exit_code(
+    report: &RunReport,
+    expect: Option<StateName>,
+    command_failed: Option<String>,
+    files_failed: Option<String>,
+) -> Result<ExitCode> {
+    if let Some(failure) = command_failed.or(files_failed) {
+        bail!(failure);
+    }
+    let state = report.verdict.state;
+    Ok(match expect.map(StateName::state) {
+        Some(expected) if expected == state => ExitCode::SUCCESS,
+        Some(_) if state == State::Inconclusive => ExitCode::from(UNDECIDED),
+        Some(_) => ExitCode::from(UNEXPECTED),
+        None => ExitCode::SUCCESS,
+    })
+}
+
+fn open_json(path: &PathBuf, caller: &Caller) -> Result<(File, PathBuf)> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
+        .with_context(|| format!("cannot write {}; name another file with --json", path.display()))?;
+    if let Some(owner) = caller.owner() {
+        std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))
+            .with_context(|| format!("giving {} to its owner", path.display()))?;
+    }
+    Ok((file, path.clone()))
+}
+
+fn style_for(to_stderr: bool, plain: bool) -> Style {
+    let is_terminal = if to_stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+    let no_color = std::env::var("NO_COLOR").ok();
+    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).or_else(terminal_width);
+    Style::detect(is_terminal, no_color.as_deref(), plain, width.filter(|_| is_terminal))
+}
+
+fn terminal_width() -> Option<usize> {
+    // SAFETY: an all-zero winsize is valid, and the call writes nothing else.
+    unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        (libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) == 0 && size.ws_col > 0)
+            .then_some(usize::from(size.ws_col))
+    }
+}
+
+/// The person's terminal, or whatever reads us.
+struct Screen {
+    to_stderr: bool,
+    style: Style,
+}
+
+impl Screen {
+    /// A reader that has gone is no reason to stop measuring.
+    fn print(&mut self, text: &str) {
+        let _ = if self.to_stderr {
+            io::stderr().write_all(text.as_bytes())
+        } else {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+        };
+    }
+}
+
+impl Observer for Screen {
+    fn begin(&mut self, interface: &Interface, mode: Mode, notes: &[String]) {
+        let mut text = live::introduction(interface, mode, &self.style);
+        for note in notes {
+            text.push_str(&self.style.paragraph("  not by ", note));
+        }
+        text.push_str(&live::columns(mode, &self.style));
+        self.print(&text);
+    }
+
+    fn interval(&mut self, interval: &Interval, mode: Mode) {
+        let text = live::line(interval, mode, &self.style);
+        self.print(&text);
+    }
+}
