@@ -276,6 +276,34 @@ mod tests {
     }
 
     #[test]
+    fn a_backlog_is_slack_for_the_qdisc_s_own_counts_only_where_it_was_requeued() {
+        let mut scene = busy();
+        scene.drained = false;
+        scene.last().read_ns = 0;
+        scene.last().qdisc.as_mut().unwrap().backlog_packets = 5;
+        assert_eq!(identity(&scene, "qdisc-packets").slack, Some(0));
+        scene.last().qdisc.as_mut().unwrap().requeues = 1;
+        assert_eq!(identity(&scene, "qdisc-packets").slack, Some(5));
+    }
+
+    #[test]
+    fn what_was_dropped_after_the_dequeue_was_counted_by_the_qdisc() {
+        let mut scene = Scene::new();
+        scene.full(1_000).dropped_by_qdisc(9);
+        let qdisc = scene.last().qdisc.as_mut().unwrap();
+        qdisc.drops = 0;
+        qdisc.packets += 9;
+        qdisc.bytes += 9 * (MSS + HEADER);
+        let dequeued = identity(&scene, "qdisc-packets");
+        assert_eq!((dequeued.residual, dequeued.slack), (Some(0), Some(0)));
+        assert_eq!(identity(&scene, "qdisc-bytes").residual, Some(0));
+        // Where the qdisc dropped as well, it cannot be told which of the nine it had counted.
+        scene.last().qdisc.as_mut().unwrap().drops = 4;
+        let mixed = identity(&scene, "qdisc-packets");
+        assert_eq!((mixed.residual, mixed.slack, mixed.ok), (Some(9), Some(9), Some(true)));
+    }
+
+    #[test]
     fn the_time_between_reads_is_slack_in_proportion_to_the_rate() {
         let mut scene = busy();
         scene.drained = false;

@@ -264,6 +264,24 @@ mod tests {
     }
 
     #[test]
+    fn super_packets_as_long_as_gso_max_segs_allows_are_engaged_whatever_their_length() {
+        let mut scene = Scene::counters_only();
+        scene.whole(10_000, 10);
+        scene.set_features(false);
+        assert_eq!(judged(&mut scene).0, State::Inconclusive);
+        scene.conditions.gso_max_segs = Some(10);
+        assert_eq!(judged(&mut scene), (State::Engaged, Confidence::Supported));
+    }
+
+    #[test]
+    fn more_packets_than_the_qdisc_gave_the_device_are_inconclusive() {
+        let mut scene = Scene::counters_only();
+        scene.full(10_000).bypassing(1_000, 1_514);
+        scene.conditions.gso_max_segs = Some(1);
+        assert_eq!(judged(&mut scene).0, State::Inconclusive);
+    }
+
+    #[test]
     fn full_singles_are_software_only_with_tso_inactive_throughout() {
         let mut scene = Scene::counters_only();
         scene.cut(10_000, 44);

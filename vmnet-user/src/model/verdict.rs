@@ -515,6 +515,36 @@ mod tests {
     }
 
     #[test]
+    fn segments_that_the_kernel_counted_as_super_packets_contradict_the_programs() {
+        let mut scene = Scene::new();
+        scene.cut(1_000, 44);
+        scene.last().qdisc.as_mut().unwrap().packets *= 44;
+        let verdict = judged(&scene);
+        assert_eq!(verdict.state, State::Inconclusive);
+        assert!(verdict.basis.unwrap().starts_with("the programs and the kernel's counters contradict"));
+    }
+
+    #[test]
+    fn packets_longer_than_any_single_contradict_programs_that_saw_singles_only() {
+        let mut scene = Scene::new();
+        scene.cut(1_000, 44).without_qdisc();
+        scene.last().link.tx_bytes *= 44;
+        let verdict = judged(&scene);
+        assert_eq!(verdict.state, State::Inconclusive);
+        assert!(verdict.basis.unwrap().starts_with("the programs and the device contradict"));
+    }
+
+    #[test]
+    fn what_sockets_sent_through_another_interface_leaves_the_state_and_not_the_proof() {
+        let mut scene = Scene::new();
+        scene.whole(10_000, 44);
+        scene.last().sockets.as_mut().unwrap().bytes_sent *= 3;
+        let verdict = judged(&scene);
+        assert_eq!((verdict.state, verdict.confidence), (State::Engaged, Confidence::Supported));
+        assert!(verdict.basis.unwrap().contains("tcp-bytes-sent"));
+    }
+
+    #[test]
     fn each_hook_that_is_switched_off_takes_the_proof_away() {
         for hook in [
             "net_dev_queue",
