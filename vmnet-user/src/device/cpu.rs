@@ -9,7 +9,7 @@ use crate::model::sample::CpuTimes;
 pub enum CpuError {
     /// No `/proc`.
     #[error("cannot read /proc/stat: {0}")]
-    Read(#[from] io::Error),
+    Read(io::Error),
     /// The kernel does not say how long a tick is.
     #[error("the kernel does not tell its ticks per second")]
     NoTicks,
@@ -30,7 +30,7 @@ pub fn cpu_times() -> Result<Vec<CpuTimes>, CpuError> {
         .and_then(|ticks| u64::try_from(ticks).ok())
         .filter(|ticks| *ticks > 0)
         .ok_or(CpuError::NoTicks)?;
-    let times = parse(&std::fs::read_to_string("/proc/stat")?, 1_000_000_000 / ticks);
+    let times = parse(&std::fs::read_to_string("/proc/stat").map_err(CpuError::Read)?, 1_000_000_000 / ticks);
     if times.is_empty() { Err(CpuError::NotUnderstood) } else { Ok(times) }
 }
 

@@ -10,12 +10,12 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {cause}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the kernel said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The kernel does not tell its release.
     #[error("the kernel does not tell its release")]
@@ -58,7 +58,7 @@ pub fn netns_inode() -> Result<u64, DriverError> {
     // Not /proc/self: that is the first thread, which setns() of another thread leaves where it was.
     let path = Path::new("/proc/thread-self/ns/net");
     let metadata =
-        std::fs::metadata(path).map_err(|source| DriverError::Read { path: path.to_owned(), source })?;
+        std::fs::metadata(path).map_err(|cause| DriverError::Read { path: path.to_owned(), cause })?;
     Ok(metadata.ino())
 }
 
@@ -192,7 +192,7 @@ fn virtio_features_in(class_net: &Path, interface: &str) -> Result<Option<Virtio
     }
     let path = class_net.join(interface).join("device/features");
     match std::fs::read_to_string(&path) {
-        Err(source) => Err(DriverError::Read { path, source }),
+        Err(cause) => Err(DriverError::Read { path, cause }),
         Ok(text) => VirtioFeatures::parse(&text)
             .map(Some)
             .ok_or_else(|| DriverError::NotBits { path, found: text.chars().take(32).collect() }),

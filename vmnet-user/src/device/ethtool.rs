@@ -38,12 +38,12 @@ pub enum EthtoolError {
     #[error("the interface is gone")]
     Gone,
     /// The kernel could not be asked.
-    #[error("reading {what} over ethtool netlink: {source}")]
+    #[error("reading {what} over ethtool netlink: {cause}")]
     Netlink {
         /// What was asked for.
         what: &'static str,
         /// Why not.
-        source: NetlinkError,
+        cause: NetlinkError,
     },
 }
 
@@ -56,13 +56,13 @@ pub(super) struct Ethtool {
 
 impl Ethtool {
     pub(super) fn open() -> Result<Self, EthtoolError> {
-        let failed = |source| EthtoolError::Netlink { what: "the family", source };
+        let failed = |cause| EthtoolError::Netlink { what: "the family", cause };
         let mut netlink = Netlink::open(NETLINK_GENERIC).map_err(failed)?;
         let mut request = vec![CTRL_CMD_GETFAMILY, 1, 0, 0];
         push_attribute(&mut request, CTRL_ATTR_FAMILY_NAME, c"ethtool".to_bytes_with_nul());
-        let reply = netlink.get(GENL_ID_CTRL, &request).map_err(|source| match source.errno() {
+        let reply = netlink.get(GENL_ID_CTRL, &request).map_err(|cause| match cause.errno() {
             Some(libc::ENOENT) => EthtoolError::NoFamily,
-            _ => failed(source),
+            _ => failed(cause),
         })?;
         let family = reply
             .get(GENLMSGHDR_BYTES..)
@@ -84,10 +84,10 @@ impl Ethtool {
         push_attribute(&mut header, ETHTOOL_A_HEADER_FLAGS, &header_flags.to_ne_bytes());
         let mut request = vec![command, 1, 0, 0];
         push_attribute(&mut request, ETHTOOL_A_HEADER | NLA_F_NESTED, &header);
-        let mut reply = self.netlink.get(self.family, &request).map_err(|source| match source.errno() {
+        let mut reply = self.netlink.get(self.family, &request).map_err(|cause| match cause.errno() {
             Some(libc::EOPNOTSUPP) => EthtoolError::Unsupported { what },
             Some(libc::ENODEV) => EthtoolError::Gone,
-            _ => EthtoolError::Netlink { what, source },
+            _ => EthtoolError::Netlink { what, cause },
         })?;
         Ok(reply.split_off(GENLMSGHDR_BYTES.min(reply.len())))
     }

@@ -111,7 +111,7 @@ impl FeatureReader {
     /// When the interface is gone, or the kernel cannot be asked.
     pub fn read(&mut self, ifindex: u32) -> Result<FeatureSet, EthtoolError> {
         let malformed =
-            |missing| EthtoolError::Netlink { what: WHAT, source: NetlinkError::Malformed { missing } };
+            |missing| EthtoolError::Netlink { what: WHAT, cause: NetlinkError::Malformed { missing } };
         let names = match self.names.take() {
             Some(names) => names,
             None => {

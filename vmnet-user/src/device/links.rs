@@ -142,7 +142,13 @@ pub enum LinkError {
     },
     /// The kernel could not be asked.
     #[error("reading interfaces: {0}")]
-    Netlink(#[from] NetlinkError),
+    Netlink(NetlinkError),
+}
+
+impl From<NetlinkError> for LinkError {
+    fn from(error: NetlinkError) -> Self {
+        Self::Netlink(error)
+    }
 }
 
 struct Suggestion<'a>(&'a [String]);

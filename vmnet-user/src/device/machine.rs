@@ -7,10 +7,10 @@ use procfs::process::Process;
 pub enum MachineError {
     /// No process clock.
     #[error("cannot read this process's CPU time: {0}")]
-    CpuTime(#[source] nix::Error),
+    CpuTime(nix::Error),
     /// No `/proc/self`.
     #[error("cannot read this process's memory: {0}")]
-    Memory(#[from] procfs::ProcError),
+    Memory(procfs::ProcError),
 }
 
 /// CPU time of all threads of this process so far, user and system, in ns.
@@ -31,7 +31,8 @@ pub fn own_cpu_time_ns() -> Result<u64, MachineError> {
 /// # Errors
 /// When `/proc/self` is not there.
 pub fn own_rss_bytes() -> Result<u64, MachineError> {
-    Ok(Process::myself()?.statm()?.resident.saturating_mul(procfs::page_size()))
+    let statm = Process::myself().and_then(|process| process.statm()).map_err(MachineError::Memory)?;
+    Ok(statm.resident.saturating_mul(procfs::page_size()))
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! are picked out here rather than by the typed message crates, because those reject a whole message for one attribute
 //! that they do not understand, leave out what is needed here (`TCA_STATS_PKT64`), or lose it (`ethtool` 0.3 drops
 //! feature bit 0, `tx-scatter-gather`).
+//!
+//! An error's message tells its cause too, so that the message alone can stand as the reason why something was not measured.
 
 pub mod cpu;
 pub mod driver;

@@ -29,12 +29,12 @@ const NLM_F_DUMP_INTR: u16 = 0x10;
 #[derive(Debug, thiserror::Error)]
 pub enum NetlinkError {
     /// The socket itself failed.
-    #[error("netlink: {doing}: {source}")]
+    #[error("netlink: {doing}: {cause}")]
     Socket {
         /// What was being done.
         doing: &'static str,
         /// What the kernel said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The kernel answered with an error number.
     #[error("the kernel answered: {}", io::Error::from_raw_os_error(*errno))]
@@ -78,7 +78,7 @@ pub(super) struct Netlink {
 impl Netlink {
     /// Opens a socket for `protocol` (`NETLINK_ROUTE`, `NETLINK_GENERIC`, `NETLINK_SOCK_DIAG`).
     pub(super) fn open(protocol: isize) -> Result<Self, NetlinkError> {
-        let failed = |doing| move |source| NetlinkError::Socket { doing, source };
+        let failed = |doing| move |cause| NetlinkError::Socket { doing, cause };
         let mut socket = Socket::new(protocol).map_err(failed("opening a socket"))?;
         socket.bind_auto().map_err(failed("binding a socket"))?;
         socket.connect(&SocketAddr::new(0, 0)).map_err(failed("connecting to the kernel"))?;
@@ -159,7 +159,7 @@ impl Netlink {
         let mut message = vec![0; NETLINK_HEADER_LEN];
         header.emit(&mut message);
         message.extend_from_slice(payload);
-        let failed = |source| NetlinkError::Socket { doing: "sending a request", source };
+        let failed = |cause| NetlinkError::Socket { doing: "sending a request", cause };
         self.socket.send(&message, 0).map(drop).map_err(failed)
     }
 
@@ -175,7 +175,7 @@ impl Netlink {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Err(NetlinkError::TimedOut);
                 }
-                Err(source) => return Err(NetlinkError::Socket { doing: "receiving", source }),
+                Err(cause) => return Err(NetlinkError::Socket { doing: "receiving", cause }),
             }
         }
     }

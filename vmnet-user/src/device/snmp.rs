@@ -13,7 +13,7 @@ const PATH: &str = "/proc/thread-self/net/snmp";
 pub enum SnmpError {
     /// No `/proc`.
     #[error("cannot read {PATH}: {0}")]
-    Read(#[from] io::Error),
+    Read(io::Error),
     /// A field is missing.
     #[error("{PATH} has no Tcp OutSegs and RetransSegs")]
     NotUnderstood,
@@ -24,7 +24,7 @@ pub enum SnmpError {
 /// # Errors
 /// When `/proc` is not there, or not understood.
 pub fn tcp_mib() -> Result<TcpMib, SnmpError> {
-    parse(&std::fs::read_to_string(PATH)?).ok_or(SnmpError::NotUnderstood)
+    parse(&std::fs::read_to_string(PATH).map_err(SnmpError::Read)?).ok_or(SnmpError::NotUnderstood)
 }
 
 /// Two lines that begin with `Tcp:`, the first with the names of the columns, the second with their values.

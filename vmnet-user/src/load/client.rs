@@ -27,28 +27,28 @@ const INTERRUPT_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The name means nothing.
-    #[error("cannot look up {server}: {source}")]
+    #[error("cannot look up {server}: {cause}")]
     Resolve {
         /// As asked for.
         server: ServerAddress,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Nobody there.
-    #[error("cannot connect to {server}: {source}{}", connect_remedy(source, server.port))]
+    #[error("cannot connect to {server}: {cause}{}", connect_remedy(cause, server.port))]
     Connect {
         /// As asked for.
         server: ServerAddress,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The connection broke.
-    #[error("the connection broke after {sent_bytes} bytes: {source}; see what the server says")]
+    #[error("the connection broke after {sent_bytes} bytes: {cause}; see what the server says")]
     Broken {
         /// Given to the kernel by then.
         sent_bytes: u64,
         /// How it broke.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Nothing moves.
     #[error("nothing moved for {} s after {sent_bytes} bytes: the server, or the path to it, hangs", STALL_TIMEOUT.as_secs())]
@@ -74,11 +74,11 @@ pub enum ClientError {
     },
     /// A thread ended badly.
     #[error("a stream's thread failed: {0}")]
-    Thread(#[from] JoinError),
+    Thread(JoinError),
 }
 
-fn connect_remedy(source: &io::Error, port: u16) -> String {
-    match source.kind() {
+fn connect_remedy(cause: &io::Error, port: u16) -> String {
+    match cause.kind() {
         io::ErrorKind::ConnectionRefused => {
             format!("; nothing listens there: run `vmnet load server --listen [::]:{port}` at the other end")
         }
@@ -95,7 +95,8 @@ fn connect_remedy(source: &io::Error, port: u16) -> String {
 /// When a stream cannot connect, breaks or hangs, or the server did not get what was sent.
 pub async fn send(args: &ClientArgs, stop: Stop) -> Result<Summary, ClientError> {
     let (server, count) = (args.server.clone(), args.streams);
-    let connections = tokio::task::spawn_blocking(move || connect(&server, count)).await??;
+    let connections =
+        tokio::task::spawn_blocking(move || connect(&server, count)).await.map_err(ClientError::Thread)??;
 
     let start = Instant::now();
     let mut streams = JoinSet::new();
@@ -113,7 +114,7 @@ pub async fn send(args: &ClientArgs, stop: Stop) -> Result<Summary, ClientError>
     }
     let mut outcomes = Vec::new();
     while let Some(outcome) = streams.join_next().await {
-        match outcome? {
+        match outcome.map_err(ClientError::Thread)? {
             Ok(outcome) => outcomes.push(outcome),
             Err(error) => {
                 // The others need not go on, and this error is the one to tell.
@@ -131,7 +132,7 @@ fn share(bytes: u64, streams: u64, index: u64) -> u64 {
 }
 
 fn connect(server: &ServerAddress, streams: u16) -> Result<Vec<TcpStream>, ClientError> {
-    let resolve = |source| ClientError::Resolve { server: server.clone(), source };
+    let resolve = |cause| ClientError::Resolve { server: server.clone(), cause };
     let addresses: Vec<SocketAddr> =
         (server.host.as_str(), server.port).to_socket_addrs().map_err(resolve)?.collect();
     let connect_any = || {
@@ -142,7 +143,7 @@ fn connect(server: &ServerAddress, streams: u16) -> Result<Vec<TcpStream>, Clien
                 Err(error) => last = error,
             }
         }
-        Err(ClientError::Connect { server: server.clone(), source: last })
+        Err(ClientError::Connect { server: server.clone(), cause: last })
     };
     (0..streams).map(|_| connect_any()).collect()
 }
@@ -174,10 +175,10 @@ impl Stream {
             .set_nodelay(self.nodelay)
             .and_then(|()| self.connection.set_write_timeout(poll))
             .and_then(|()| self.connection.set_read_timeout(poll));
-        prepared.map_err(|source| self.broken(source))?;
+        prepared.map_err(|cause| self.broken(cause))?;
 
         let interrupted = self.send_messages(&vec![0x5A; message_bytes])?;
-        self.connection.shutdown(Shutdown::Write).map_err(|source| self.broken(source))?;
+        self.connection.shutdown(Shutdown::Write).map_err(|cause| self.broken(cause))?;
         let received_bytes = self.await_confirmation()?;
         let ended = Instant::now();
         match received_bytes {
@@ -222,7 +223,7 @@ impl Stream {
                         return Err(ClientError::Stalled { sent_bytes: self.sent_bytes });
                     }
                 }
-                Err(source) => return Err(self.broken(source)),
+                Err(cause) => return Err(self.broken(cause)),
             }
         }
     }
@@ -237,7 +238,7 @@ impl Stream {
                 Ok(0) => return Err(ClientError::Unconfirmed { sent_bytes: self.sent_bytes }),
                 Ok(length) => filled += length,
                 Err(error) if is_passing(&error) => {}
-                Err(source) => return Err(self.broken(source)),
+                Err(cause) => return Err(self.broken(cause)),
             }
             if self.stop.is_wanted()
                 && interrupted.get_or_insert_with(Instant::now).elapsed() > INTERRUPT_PATIENCE
@@ -255,8 +256,8 @@ impl Stream {
         Ok(Some(u64::from_be_bytes(count)))
     }
 
-    fn broken(&self, source: io::Error) -> ClientError {
-        ClientError::Broken { sent_bytes: self.sent_bytes, source }
+    fn broken(&self, cause: io::Error) -> ClientError {
+        ClientError::Broken { sent_bytes: self.sent_bytes, cause }
     }
 }
 

@@ -20,16 +20,16 @@ const ONCE_GRACE_MS: u64 = 200;
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The address is taken, not of this machine, or not allowed.
-    #[error("cannot listen on {address}: {source}{}", if source.kind() == io::ErrorKind::AddrInUse { "; another server has it: end that, or give --listen another port" } else { "" })]
+    #[error("cannot listen on {address}: {cause}{}", if cause.kind() == io::ErrorKind::AddrInUse { "; another server has it: end that, or give --listen another port" } else { "" })]
     Listen {
         /// Where it should have listened.
         address: SocketAddr,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It listened, and then could not go on.
     #[error("cannot accept connections: {0}")]
-    Accept(#[source] io::Error),
+    Accept(io::Error),
 }
 
 /// What one connection brought.
@@ -76,13 +76,12 @@ impl Received {
 /// # Errors
 /// When the address cannot be had.
 pub fn bind(address: Option<SocketAddr>) -> Result<TcpListener, ServerError> {
-    let listen =
-        |address| TcpListener::bind(address).map_err(|source| ServerError::Listen { address, source });
+    let listen = |address| TcpListener::bind(address).map_err(|cause| ServerError::Listen { address, cause });
     let any = |ip: IpAddr| SocketAddr::new(ip, DEFAULT_PORT);
     match address {
         Some(address) => listen(address),
         None => match listen(any(Ipv6Addr::UNSPECIFIED.into())) {
-            Err(ServerError::Listen { source, .. }) if source.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
+            Err(ServerError::Listen { cause, .. }) if cause.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
                 listen(any(Ipv4Addr::UNSPECIFIED.into()))
             }
             listener => listener,
@@ -116,7 +115,10 @@ pub async fn serve(
                 }
                 // That one went away before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(ServerError::Accept(error)),
+                Err(error) => {
+                    stop.want();
+                    return Err(ServerError::Accept(error));
+                }
             },
             Some(Ok(connection)) = connections.join_next() => {
                 report(&connection);
