@@ -1,6 +1,7 @@
 //! The nulls that a report always has for the same reason: not because something could not be measured, but because
 //! nobody asked, or because this version does not tell. Nulls of a run are explained where they arise.
 
+use crate::model::sample::Mode;
 use crate::report::schema::RunReport;
 
 /// Adds the reason for every null that follows from the report itself. What is there already stays.
@@ -32,12 +33,78 @@ pub fn explain(report: &mut RunReport) {
     }
     for hook in &report.probes.hooks {
         absent(hook.reason.is_none(), "probes.hooks[].reason", "the hook counts");
+        absent(hook.events.is_none(), "probes.hooks[].events", "not asked for (--overhead)");
         absent(hook.ns_per_event.is_none(), "probes.hooks[].ns_per_event", "not asked for (--overhead)");
+    }
+    for (is_absent, path) in medians(report) {
+        absent(is_absent, path, "there were no super-packets, or it is UDP, for which none is kept");
+    }
+    // Without programs these are nulls for another reason, which whoever fell back to that rung knows.
+    if report.probes.mode != Mode::Counters {
+        for interval in &report.throughput.samples {
+            let idle = "nothing was sent in that interval";
+            absent(interval.software_share.is_none(), "throughput.samples[].software_share", idle);
+            absent(
+                interval.segmentation_ns_per_byte.is_none(),
+                "throughput.samples[].segmentation_ns_per_byte",
+                idle,
+            );
+            absent(interval.mean_queued_bytes.is_none(), "throughput.samples[].mean_queued_bytes", idle);
+            absent(interval.mean_driver_bytes.is_none(), "throughput.samples[].mean_driver_bytes", idle);
+        }
+    }
+    let constant = "it, or goodput, did not vary enough over the intervals";
+    let correlation = &report.throughput.correlation;
+    absent(correlation.software_share.is_none(), "throughput.correlation.software_share", constant);
+    absent(
+        correlation.segmentation_ns_per_byte.is_none(),
+        "throughput.correlation.segmentation_ns_per_byte",
+        constant,
+    );
+    if report.cost.segmentation_calls == Some(0) {
+        let none = "the CPU segmented nothing for this device";
+        absent(report.cost.ns_per_byte.is_none(), "cost.ns_per_byte", none);
+        absent(report.cost.ns_per_byte_interval.is_none(), "cost.ns_per_byte_interval", none);
+    } else if report.cost.ns_per_byte.is_some() {
+        let few = "too few intervals with segmentation";
+        absent(report.cost.ns_per_byte_interval.is_none(), "cost.ns_per_byte_interval", few);
+    }
+    if let Some(audit) = &report.audit {
+        for identity in &audit.identities {
+            let note = "the identity's own note says why";
+            absent(identity.left.is_none(), "audit.identities[].left", note);
+            absent(identity.right.is_none(), "audit.identities[].right", note);
+            absent(identity.residual.is_none(), "audit.identities[].residual", note);
+            absent(identity.slack.is_none(), "audit.identities[].slack", note);
+            absent(identity.ok.is_none(), "audit.identities[].ok", note);
+        }
+        let untold = "the kernel does not tell, or the hooks that could miss are not in use";
+        absent(audit.missed.recursion_misses.is_none(), "audit.missed.recursion_misses", untold);
+        absent(audit.missed.kprobe_misses.is_none(), "audit.missed.kprobe_misses", untold);
     }
     absent(report.overhead.cpu_share.is_none(), "overhead.cpu_share", "not asked for (--overhead)");
     for (path, reason) in reasons {
         report.unmeasured.entry(path.to_owned()).or_insert_with(|| reason.to_owned());
     }
+}
+
+fn medians(report: &RunReport) -> Vec<(bool, &'static str)> {
+    let mut medians = Vec::new();
+    if let Some(tcp) = &report.ledger.tcp {
+        medians.extend([
+            (tcp.total.median_gso_segs.is_none(), "ledger.tcp.median_gso_segs"),
+            (tcp.ipv4.median_gso_segs.is_none(), "ledger.tcp.ipv4.median_gso_segs"),
+            (tcp.ipv6.median_gso_segs.is_none(), "ledger.tcp.ipv6.median_gso_segs"),
+        ]);
+    }
+    if let Some(udp) = &report.ledger.udp {
+        medians.extend([
+            (udp.total.median_gso_segs.is_none(), "ledger.udp.median_gso_segs"),
+            (udp.ipv4.median_gso_segs.is_none(), "ledger.udp.ipv4.median_gso_segs"),
+            (udp.ipv6.median_gso_segs.is_none(), "ledger.udp.ipv6.median_gso_segs"),
+        ]);
+    }
+    medians
 }
 
 #[cfg(test)]
@@ -47,20 +114,21 @@ mod tests {
 
     #[test]
     fn a_whole_run_is_explained_to_the_last_null() {
-        let mut report = fixture::software();
-        for path in [
-            "throughput.correlation.software_share",
-            "throughput.correlation.segmentation_ns_per_byte",
-            "ledger.tcp.ipv6.median_gso_segs",
-            "ledger.udp.median_gso_segs",
-            "ledger.udp.ipv4.median_gso_segs",
-            "ledger.udp.ipv6.median_gso_segs",
-        ] {
-            report.unmeasured.insert(path.to_owned(), "there was none".to_owned());
+        for mut report in [fixture::software(), fixture::engaged(), fixture::flipped(), fixture::idle()] {
+            explain(&mut report);
+            let value = json::to_value(&report).expect("finite numbers");
+            assert_eq!(json::missing_reasons(&value, &report.unmeasured), Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn a_null_that_only_the_run_can_explain_is_left_to_it() {
+        let mut report = fixture::counters();
         explain(&mut report);
         let value = json::to_value(&report).expect("finite numbers");
-        assert_eq!(json::missing_reasons(&value, &report.unmeasured), Vec::<String>::new());
+        let missing = json::missing_reasons(&value, &report.unmeasured);
+        assert!(missing.contains(&"throughput.samples[].software_share".to_owned()));
+        assert!(missing.contains(&"ledger.tcp".to_owned()));
     }
 
     #[test]

@@ -40,31 +40,32 @@ pub struct OutputDir {
     owner: Option<Owner>,
 }
 
-/// A report could not be put where it should go.
+/// A report could not be put where it should go. Each message is whole: it has the kernel's answer in it, so there is no
+/// `source` that would say it again.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
     /// The directory could not be made, opened, or given away.
-    #[error("could not make the report directory {}: {source}; choose another place with -o DIR", path.display())]
+    #[error("could not make the report directory {}: {answer}; choose another place with -o DIR", path.display())]
     Directory {
         /// What was to be made.
         path: PathBuf,
         /// The kernel's answer.
-        source: io::Error,
+        answer: io::Error,
     },
     /// The directory is there, but a trial file could not be written.
     #[error(
-        "cannot write to the report directory {}: {source}; make room or choose another place with -o DIR",
+        "cannot write to the report directory {}: {answer}; make room or choose another place with -o DIR",
         path.display()
     )]
     NotWritable {
         /// The directory.
         path: PathBuf,
         /// The kernel's answer.
-        source: io::Error,
+        answer: io::Error,
     },
     /// A file could not be written; what was written before it is whole.
     #[error(
-        "could not write {}: {source}; {}; make room or choose another place with -o DIR",
+        "could not write {}: {answer}; {}; make room or choose another place with -o DIR",
         path.display(),
         written_so_far(written)
     )]
@@ -72,21 +73,21 @@ pub enum FilesError {
         /// The file; nothing of it is left.
         path: PathBuf,
         /// The kernel's answer.
-        source: io::Error,
+        answer: io::Error,
         /// The files that are there, each complete.
         written: Vec<PathBuf>,
     },
     /// A chart could not be drawn.
-    #[error("could not draw {file}")]
+    #[error("could not draw {file}: {why}")]
     Chart {
         /// The file that it was for.
         file: &'static str,
         /// What plotters said.
-        source: ChartError,
+        why: ChartError,
     },
     /// The report could not be serialised.
-    #[error("could not write run.json")]
-    Json(#[from] JsonError),
+    #[error("could not write run.json: {0}")]
+    Json(JsonError),
 }
 
 fn written_so_far(written: &[PathBuf]) -> String {
@@ -120,10 +121,10 @@ impl OutputDir {
                 }
                 // A link under that name counts as taken, wherever it leads.
                 Err(Errno::EEXIST) => {}
-                Err(errno) => return Err(FilesError::Directory { path, source: errno.into() }),
+                Err(errno) => return Err(FilesError::Directory { path, answer: errno.into() }),
             }
         }
-        Err(FilesError::Directory { path: base.join(stem), source: io::ErrorKind::AlreadyExists.into() })
+        Err(FilesError::Directory { path: base.join(stem), answer: io::ErrorKind::AlreadyExists.into() })
     }
 
     /// Where it is, as the person gave it.
@@ -135,10 +136,9 @@ impl OutputDir {
     /// Writes `run.json` and every chart. Each file is complete under its name or not there. Returns their paths.
     pub fn write(&self, report: &RunReport) -> Result<Vec<PathBuf>, FilesError> {
         let mut written = Vec::new();
-        self.write_file("run.json", &json::to_text(report)?, &mut written)?;
+        self.write_file("run.json", &json::to_text(report).map_err(FilesError::Json)?, &mut written)?;
         for chart in CHARTS {
-            let svg =
-                (chart.draw)(report).map_err(|source| FilesError::Chart { file: chart.file, source })?;
+            let svg = (chart.draw)(report).map_err(|why| FilesError::Chart { file: chart.file, why })?;
             self.write_file(chart.file, &svg, &mut written)?;
         }
         Ok(written)
@@ -152,12 +152,12 @@ impl OutputDir {
     }
 
     fn try_out(&self) -> Result<(), FilesError> {
-        let refused = |source| FilesError::NotWritable { path: self.path.clone(), source };
+        let refused = |answer| FilesError::NotWritable { path: self.path.clone(), answer };
         let tried = self.create(".trial").and_then(|mut file| file.write_all(b"vmnet\n"));
-        if let Err(source) = tried {
+        if let Err(answer) = tried {
             let _ = unlinkat(&self.directory, ".trial", UnlinkatFlags::NoRemoveDir);
             let _ = std::fs::remove_dir(&self.path);
-            return Err(refused(source));
+            return Err(refused(answer));
         }
         unlinkat(&self.directory, ".trial", UnlinkatFlags::NoRemoveDir).map_err(|errno| refused(errno.into()))
     }
@@ -173,9 +173,9 @@ impl OutputDir {
                 file.sync_data()
             })
             .and_then(|()| Ok(renameat(&self.directory, unfinished.as_str(), &self.directory, name)?));
-        if let Err(source) = result {
+        if let Err(answer) = result {
             let _ = unlinkat(&self.directory, unfinished.as_str(), UnlinkatFlags::NoRemoveDir);
-            return Err(FilesError::Write { path, source, written: written.clone() });
+            return Err(FilesError::Write { path, answer, written: written.clone() });
         }
         written.push(path);
         Ok(())
@@ -205,7 +205,7 @@ fn directory_name(interface: &str, now: &Zoned) -> String {
 /// Opens `base`, making what is missing of it. Links in what is there are followed: the person gave that path.
 fn make_missing(base: &Path, owner: Option<Owner>) -> Result<OwnedFd, FilesError> {
     let base = if base.as_os_str().is_empty() { Path::new(".") } else { base };
-    let refused = |source: Errno| FilesError::Directory { path: base.to_owned(), source: source.into() };
+    let refused = |errno: Errno| FilesError::Directory { path: base.to_owned(), answer: errno.into() };
     let mut there = base;
     let mut missing: Vec<OsString> = Vec::new();
     let mut directory = loop {

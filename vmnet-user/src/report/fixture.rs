@@ -204,6 +204,12 @@ pub(crate) fn engaged() -> RunReport {
 pub(crate) fn flipped() -> RunReport {
     let mut report = software();
     report.verdict.state = State::Partial;
+    report.verdict.witnesses = vec![
+        witness("tracing", "partial", "1480000 of 1740000 super-packets reached the driver whole"),
+        witness("kernel-counters", "super-packets", "6.10 segments per packet"),
+    ];
+    report.throughput.goodput_gbps = Some(20.0);
+    report.cost.cores = Some(0.35);
     report.throughput.samples = (1..=30_u32)
         .map(|s| {
             let off = (13..=20).contains(&s);
@@ -213,7 +219,9 @@ pub(crate) fn flipped() -> RunReport {
     if let Some(tcp) = &mut report.ledger.tcp {
         tcp.total.hardware_bytes = 64_000_000_000;
         tcp.total.software_bytes = 11_000_000_000;
+        tcp.total.super_packets_queued = 1_740_000;
         tcp.total.super_packets_to_driver = 1_480_000;
+        tcp.total.segments_made = 7_600_000;
         tcp.total.payload_bytes = 75_103_000_000;
     }
     report.events = vec![event(12.02, "tx-tcp-segmentation off"), event(20.01, "tx-tcp-segmentation on")];
@@ -282,6 +290,9 @@ pub(crate) fn idle() -> RunReport {
     report.verdict.state = State::NothingToOffload;
     report.verdict.confidence = Confidence::Supported;
     report.verdict.summary = "no bulk TCP was sent".to_owned();
+    report.verdict.witnesses = vec![witness("tracing", "nothing-to-offload", "0 super-packets")];
+    report.throughput.goodput_gbps = Some(0.0);
+    report.cost = engaged().cost;
     report.throughput.samples = (1..=5_u32).map(|s| second(f64::from(s), 0.0, 0.0)).collect();
     report.ledger.tcp = Some(Protocol::default());
     report.sizes = Some(Sizes { queued: vec![], driver: vec![], segs: vec![], gso_size: vec![] });

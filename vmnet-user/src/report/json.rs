@@ -19,22 +19,22 @@ pub enum JsonError {
     #[error("{0} is not a finite number; please report this as a bug of vmnet")]
     NotFinite(&'static str),
     /// serde's own.
-    #[error("the report could not be written as JSON")]
-    Serialize(#[from] serde_json::Error),
+    #[error("the report could not be written as JSON: {0}")]
+    Serialize(serde_json::Error),
 }
 
 /// The report as a tree, without NaN and infinity: those are null, and `unmeasured` says so.
 pub fn to_value(report: &RunReport) -> Result<Value, JsonError> {
     let mut report = report.clone();
     make_finite(&mut report)?;
-    Ok(serde_json::to_value(&report)?)
+    serde_json::to_value(&report).map_err(JsonError::Serialize)
 }
 
 /// As [`to_value`], for a file or standard output: indented, in the schema's order, with a newline at the end.
 pub fn to_text(report: &RunReport) -> Result<String, JsonError> {
     let mut report = report.clone();
     make_finite(&mut report)?;
-    let mut text = serde_json::to_string_pretty(&report)?;
+    let mut text = serde_json::to_string_pretty(&report).map_err(JsonError::Serialize)?;
     text.push('\n');
     Ok(text)
 }

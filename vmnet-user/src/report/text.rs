@@ -379,7 +379,7 @@ fn next(report: &RunReport) -> Vec<String> {
     let mut lines = Vec::new();
     match report.verdict.state {
         State::Software | State::Partial => lines.push(format!(
-            "ethtool -k {name} shows whether tcp-segmentation-offload is on, off, or off [fixed]: fixed cannot be \
+            "ethtool -k {name} shows whether tx-tcp-segmentation is on, off, or off [fixed]: fixed cannot be \
              switched on from here"
         )),
         State::NothingToOffload => {
@@ -397,13 +397,14 @@ fn next(report: &RunReport) -> Vec<String> {
 
 fn limits(report: &RunReport) -> Vec<String> {
     let mut lines = Vec::new();
-    if !report.interface.terminal {
+    let claims_whole = matches!(report.verdict.state, State::Engaged | State::Partial);
+    if claims_whole && !report.interface.terminal {
         lines.push(
             "packets that leave this device go on inside this machine: it can only be shown that they left it whole, \
              not where they are cut up"
                 .to_owned(),
         );
-    } else if matches!(report.verdict.state, State::Engaged | State::Partial) {
+    } else if claims_whole {
         lines.push("seen from this machine: a host below it may still segment behind the device".to_owned());
     }
     if report.probes.mode == Mode::Counters {

@@ -30,6 +30,8 @@ pub(super) const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 pub(super) const VERMILLION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 pub(super) const YELLOW: RGBColor = RGBColor(0xf0, 0xe4, 0x42);
 pub(super) const GREY: RGBColor = RGBColor(0x99, 0x99, 0x99);
+pub(super) const GREEN: RGBColor = RGBColor(0x00, 0x9e, 0x73);
+pub(super) const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
 pub(super) const SKY: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
 
 pub(super) const FONT: &str = "sans-serif";
@@ -55,6 +57,7 @@ pub(super) fn page(
     let answer =
         capitalised(&format!("{} ({})", state_sentence(report), confidence_word(report.verdict.confidence)));
     let finding = words.finding.or_else(|| gist(report)).unwrap_or_else(|| report.verdict.summary.clone());
+    let finding = capitalised(&finding);
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH as u32, HEIGHT as u32)).into_drawing_area();

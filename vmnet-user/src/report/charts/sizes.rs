@@ -8,7 +8,7 @@ use plotters::style::text_anchor::HPos;
 
 use super::ChartError;
 use super::page::{
-    Area, BLUE, BODY_TOP, FAINT, FONT, GRID, HEIGHT, INK, LEFT, Lettering, RIGHT, VERMILLION, WIDTH, Words,
+    Area, BODY_TOP, FAINT, FONT, GREEN, GRID, HEIGHT, INK, LEFT, Lettering, PURPLE, RIGHT, WIDTH, Words,
     dashes, empty_page, font_size, page, text_width, tick, write,
 };
 use crate::report::format;
@@ -80,8 +80,9 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         return empty_page(report, SUBJECT, why);
     };
     let panels = [
-        Panel::new("Before: handed to the interface", BLUE, &sizes.queued),
-        Panel::new("After: taken by the driver", VERMILLION, &sizes.driver),
+        // Not the colours of the paths: a length is not yet a fate.
+        Panel::new("Before: handed to the interface", GREEN, &sizes.queued),
+        Panel::new("After: taken by the driver", PURPLE, &sizes.driver),
     ];
     if panels.iter().all(|panel| panel.packets == 0) {
         return empty_page(report, SUBJECT, "no TCP packet with payload was sent");
@@ -144,7 +145,8 @@ impl Axis {
     }
 
     fn draw(&self, area: &Area<'_>, top: i32, panel: &Panel, is_last: bool) -> Result<(), ChartError> {
-        write(area, &panel.said(), (LEFT, top + 24), &Lettering::new(18, panel.colour).bold())?;
+        area.draw(&Rectangle::new([(LEFT, top + 9), (LEFT + 18, top + 27)], panel.colour.filled()))?;
+        write(area, &panel.said(), (LEFT + 26, top + 24), &Lettering::new(18, INK).bold())?;
         let axis_top = top + HEADING;
         let axis_bottom = axis_top + PANEL_HEIGHT;
         let below = if is_last { BOTTOM_AXIS } else { 0 };

@@ -269,6 +269,14 @@ fn look_at_the_charts() {
         ("slow", slow),
     ];
     for (name, report) in runs {
+        let style = crate::report::style::Style { colour: true, plain: false, width: 100 };
+        let mut text = crate::live::introduction(&report.interface, report.probes.mode, &style);
+        text += &crate::live::columns(report.probes.mode, &style);
+        for sample in report.throughput.samples.iter().take(3) {
+            text += &crate::live::line(sample, report.probes.mode, &style);
+        }
+        text += &crate::report::text::answer(&report, &["reports/x/run.json".into()], &style);
+        std::fs::write(format!("{directory}/{name}.txt"), text).expect("a writable place");
         for chart in CHARTS {
             let svg = (chart.draw)(&report).expect("it can be drawn");
             std::fs::write(format!("{directory}/{name}-{}", chart.file), svg).expect("a writable place");
