@@ -32,7 +32,7 @@ const MULTIQUEUE_KINDS: [&str; 3] = ["mq", "mqprio", "taprio"];
 /// The transmit side of an interface's qdiscs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QdiscTree {
-    /// The root's kind. None where the kernel shows none (the interface is down).
+    /// The root's kind. None where the kernel shows none (an interface that was never up).
     pub root: Option<String>,
     /// Every kind of the tree, each once, the root's first.
     pub kinds: Vec<String>,

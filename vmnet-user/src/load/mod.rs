@@ -3,6 +3,8 @@
 //! On the wire there is nothing but the payload asked for, and, when a stream is done, 8 bytes back: how much the server got. So a
 //! transfer of *n* bytes is *n* bytes of TCP payload, which the profiler's ledger can be held against.
 
+use std::io::{self, Write};
+
 mod address;
 mod args;
 mod client;
@@ -13,7 +15,7 @@ mod summary;
 pub use address::{DEFAULT_PORT, ServerAddress};
 pub use args::{ClientArgs, LoadArgs, LoadCommand, ServerArgs};
 pub use client::{ClientError, send};
-pub use server::{Received, ServerError, bind, serve};
+pub use server::{Connection, Received, ServerError, bind, serve};
 pub use stop::Stop;
 pub use summary::{EndedBy, Summary};
 
@@ -31,17 +33,16 @@ pub async fn run(args: LoadArgs) -> anyhow::Result<()> {
     match args.command {
         LoadCommand::Server(args) => {
             let listener = bind(args.listen)?;
-            eprintln!("listening on {}; Ctrl-C ends", listener.local_addr()?);
-            let total = serve(listener, args.once, stop, |connection| println!("{connection}")).await?;
-            eprintln!("{} connections, {} bytes received", total.connections, total.bytes);
+            writeln!(io::stderr(), "listening on {}; Ctrl-C ends", listener.local_addr()?)?;
+            // A reader of the lines who went away is no reason to end for those who still send.
+            let print = |connection: &Connection| drop(writeln!(io::stdout(), "{connection}"));
+            let total = serve(listener, args.once, stop, print).await?;
+            writeln!(io::stderr(), "{} connections, {} bytes received", total.connections, total.bytes)?;
         }
         LoadCommand::Client(args) => {
             let summary = send(&args, stop).await?;
-            if args.json {
-                println!("{}", serde_json::to_string_pretty(&summary)?);
-            } else {
-                println!("{summary}");
-            }
+            let text = if args.json { serde_json::to_string_pretty(&summary)? } else { summary.to_string() };
+            writeln!(io::stdout(), "{text}")?;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Client and server against each other, over loopback, on ports that the kernel chose.
 
-use std::{io::Write, net::TcpStream, time::Duration};
+use std::{net::TcpStream, time::Duration};
 
 use clap::Parser;
 
@@ -55,7 +55,7 @@ async fn segments_of_client(words: &[&str]) -> u32 {
     let address = listener.local_addr().unwrap().to_string();
     let server = std::thread::spawn(move || {
         let (mut stream, peer) = listener.accept().unwrap();
-        let bytes = std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+        let bytes = io::copy(&mut stream, &mut io::sink()).unwrap();
         let sockets = crate::device::sockets::live(&[peer.ip()]).unwrap();
         stream.write_all(&bytes.to_be_bytes()).unwrap();
         sockets.iter().find(|socket| socket.local == peer).unwrap().segs_out.unwrap()
@@ -130,7 +130,7 @@ fn impostor(reply: &'static [u8]) -> String {
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+        io::copy(&mut stream, &mut io::sink()).unwrap();
         stream.write_all(reply).unwrap();
     });
     address

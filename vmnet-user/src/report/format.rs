@@ -124,6 +124,9 @@ pub fn shortened(text: &str, limit: usize) -> String {
 fn scaled(value: f64, units: &[&str]) -> String {
     let mut value = value;
     let mut index = 0;
+    if value == 0.0 {
+        return format!("0 {}", units.first().copied().unwrap_or_default());
+    }
     // 999.5 has three digits too many to be said in this unit: it would print as 1000.
     while value.abs() >= 999.5 && index + 1 < units.len() {
         value /= 1000.0;
@@ -170,7 +173,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                "0.00 bit/s",
+                "0 bit/s",
                 "12.3 kbit/s",
                 "935 Mbit/s",
                 "1.00 Gbit/s",

@@ -73,6 +73,14 @@ fn a_flip_is_marked_at_its_time() {
 }
 
 #[test]
+fn other_events_are_not_marked_as_flips() {
+    let mut report = fixture::flipped();
+    report.events[0].kind = "segmentation-error".to_owned();
+    report.events[1].t_s = f64::NAN;
+    assert!(!has(&texts(&chart("throughput.svg", &report)), "tx-tcp-segmentation"));
+}
+
+#[test]
 fn flips_too_many_to_label_are_counted() {
     let mut report = fixture::flipped();
     report.events = (0..40).map(|n| fixture::event(f64::from(n) * 0.5, "tx-tcp-segmentation off")).collect();

@@ -69,6 +69,10 @@ fn a_link_that_lies_in_wait_is_not_followed() {
     symlink(&target, output.path().join("run.json")).expect("a link");
     output.write(&fixture::idle()).expect("room");
     assert!(!target.exists());
+    symlink(&target, output.path().join(".sizes.svg.unfinished")).expect("a link");
+    let error = output.write(&fixture::idle()).expect_err("a name that should be free is not");
+    assert!(error.to_string().contains("sizes.svg: File exists"), "{error}");
+    assert!(!target.exists());
     let moved = base.path().join("moved");
     fs::rename(output.path(), &moved).expect("a rename");
     symlink(elsewhere.path(), output.path()).expect("a link");
