@@ -65,7 +65,7 @@ pub(super) fn run(vm: &Vm) -> Result<VmRun> {
     let mut machine = Running::start(&mut command)?;
     let followed = follow(vm, &host, &mut machine, started)
         .with_context(|| format!("kernel {} ({}) in QEMU", vm.kernel, kernel.release))
-        .map_err(|error| with_console(&error, &console));
+        .map_err(|error| if interrupt::came() { error } else { with_console(&error, &console) });
     // The machine has to be gone before its counters are final.
     drop(machine);
     let mut outcome = followed?;
@@ -94,6 +94,8 @@ fn follow(vm: &Vm, host: &Host, machine: &mut Running, started: Instant) -> Resu
             Ok(bytes) => bytes,
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => {
+                // Ctrl-C ends QEMU as well.
+                interrupt::check()?;
                 let said: Vec<u8> = from_qemu.iter().flatten().collect();
                 bail!("ended before the script did. {}", String::from_utf8_lossy(&said).trim());
             }
