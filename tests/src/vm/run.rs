@@ -88,7 +88,11 @@ fn follow(vm: &Vm, host: &Host, machine: &mut Running, started: Instant) -> Resu
     loop {
         interrupt::check()?;
         if started.elapsed() > vm.timeout {
-            bail!("did not come to the script's end in {} s", vm.timeout.as_secs());
+            bail!(
+                "did not come to the script's end in {} s; so far it printed:\n{}",
+                vm.timeout.as_secs(),
+                end_of(&printed)
+            );
         }
         let bytes = match from_guest.recv_timeout(LOOK) {
             Ok(bytes) => bytes,
@@ -158,12 +162,16 @@ fn chunks_of(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
 }
 
 fn with_console(error: &anyhow::Error, console: &Path) -> anyhow::Error {
-    const LINES: usize = 60;
     let text = fs::read(console).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+    anyhow!("{error:#}\n--- the console's last lines ---\n{}\n---", end_of(&text))
+}
+
+/// The last lines.
+fn end_of(bytes: &[u8]) -> String {
+    const LINES: usize = 60;
+    let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.lines().collect();
-    let last = lines[lines.len().saturating_sub(LINES)..].join("\n");
-    anyhow!("{error:#}\n--- the console's last lines ---\n{last}\n---")
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
 fn unpack(tar: &Path, directory: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
