@@ -1,12 +1,13 @@
 //! Network namespaces of this machine that end with the value that made them.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, anyhow};
 
-use crate::command::{as_root, find, output, words};
+use crate::command::{as_root, captured, find, output, words};
 use crate::interrupt;
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -22,6 +23,7 @@ impl Netns {
     pub fn new(purpose: &str) -> Result<Self> {
         interrupt::watch();
         interrupt::check()?;
+        remove_stale()?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("vmnet-{purpose}-{}-{count}", std::process::id());
         output(ip()?.args(["netns", "add", &name])).context("a network namespace could not be made")?;
@@ -103,6 +105,40 @@ pub fn veth_pair(one: VethEnd<'_>, other: VethEnd<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Removes what processes left behind that were killed before they could.
+fn remove_stale() -> Result<()> {
+    let listed = output(ip()?.args(["netns", "list"]))?;
+    for name in listed.lines().filter_map(|line| line.split_whitespace().next()) {
+        if maker_of(name).is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+            // Another process may be doing the same.
+            let _ = captured(ip()?.args(["netns", "delete", name]));
+        }
+    }
+    Ok(())
+}
+
+/// The process in `vmnet-<purpose>-<pid>-<count>`. `None` for names of others.
+fn maker_of(name: &str) -> Option<u32> {
+    let mut parts = name.strip_prefix("vmnet-")?.rsplit('-');
+    parts.next()?.parse::<u32>().ok()?;
+    let pid = parts.next()?.parse().ok()?;
+    parts.next().map(|_purpose| pid)
+}
+
 fn ip() -> Result<Command> {
     Ok(as_root(find("ip").ok_or_else(|| anyhow!("ip (package iproute2) is not installed"))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_the_testbeds_own_form_have_a_maker() {
+        assert_eq!(maker_of("vmnet-vm-123-0"), Some(123));
+        assert_eq!(maker_of("vmnet-demo-7-12"), Some(7));
+        assert_eq!(maker_of("vmnet-123-0"), None);
+        assert_eq!(maker_of("vmnet-production"), None);
+        assert_eq!(maker_of("other-vm-123-0"), None);
+    }
 }

@@ -9,7 +9,7 @@ use crate::kernel::Kernel;
 use crate::{apt, paths};
 
 /// What scenarios in namespaces use.
-const NAMESPACE_PACKAGES: &[&str] = &["ethtool", "iperf3", "iproute2", "tcpdump"];
+const NAMESPACE_PACKAGES: &[&str] = &["ethtool", "iperf3", "iproute2", "iputils-ping", "tcpdump"];
 
 /// What goes into guests, and what makes them.
 const VM_PACKAGES: &[&str] = &["busybox-static", "dash", "kmod", "xz-utils"];

@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: the whole job on two network namespaces of this machine, TSO on, then off.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -7,16 +8,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use testbed::command::{output, shown};
+use testbed::command::shown;
 use testbed::netns::{VethEnd, veth_pair};
 use testbed::{Netns, interrupt};
 
 use crate::exit::Outcome;
 use crate::{build, sudo};
 
+/// Where runs land, below the current directory.
+const REPORTS: &str = "reports";
 const INTERFACE: &str = "veth0";
 const RECEIVER_ADDRESS: &str = "10.97.0.2";
-const SECONDS: &str = "5s";
+const DURATION: &str = "5s";
 
 /// How long the load server may take until it listens.
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
@@ -47,17 +50,17 @@ pub(crate) fn run() -> Result<Outcome> {
     )?;
     count_at_the_queue(&sender);
     let _server = LoadServer::start(&vmnet, &receiver)?;
-    let started = output(Command::new("date").arg("+%Y%m%d-%H%M%S"))?;
     let mut lines = Vec::new();
     let mut all_as_expected = true;
     for half in HALVES {
         interrupt::check()?;
         println!("\n== TSO {} on {INTERFACE}: expecting {} ==", half.tso, half.expected);
         sender.exec(&format!("ethtool -K {INTERFACE} tso {}", half.tso))?;
-        let report = PathBuf::from(format!("reports/{}-demo-tso-{}", started.trim(), half.tso));
-        let status = profile(&vmnet, &sender, &half, &report)?;
+        let before = reports();
+        let status = profile(&vmnet, &sender, &half)?;
         all_as_expected &= status.success();
-        lines.push(summary(&half, status, &report));
+        let made: Vec<PathBuf> = reports().difference(&before).cloned().collect();
+        lines.push(summary(&half, status, &made));
     }
     println!("\n{}", lines.join("\n"));
     Ok(if all_as_expected { Outcome::Done } else { Outcome::Failed })
@@ -71,14 +74,14 @@ fn count_at_the_queue(sender: &Netns) {
         .find(|qdisc| sender.exec(&format!("tc qdisc replace dev {INTERFACE} root {qdisc}")).is_ok());
 }
 
-fn profile(vmnet: &Path, sender: &Netns, half: &Half, report: &Path) -> Result<ExitStatus> {
+fn profile(vmnet: &Path, sender: &Netns, half: &Half) -> Result<ExitStatus> {
     let mut run = Command::new(vmnet);
-    run.args(["run", INTERFACE, "--netns", sender.name(), "-d", SECONDS, "--expect", half.expected, "-o"]);
-    run.arg(report).arg("--").arg(vmnet).args(["load", "client", RECEIVER_ADDRESS]);
+    run.args(["run", INTERFACE, "--netns", sender.name(), "--expect", half.expected, "-o", REPORTS, "--"]);
+    run.arg(vmnet).args(["load", "client", RECEIVER_ADDRESS, "--time", DURATION]);
     run.status().with_context(|| format!("`{}` could not be started", shown(&run)))
 }
 
-fn summary(half: &Half, status: ExitStatus, report: &Path) -> String {
+fn summary(half: &Half, status: ExitStatus, reports: &[PathBuf]) -> String {
     let answer = match status.code() {
         Some(0) => format!("{}, as expected", half.expected),
         Some(3) => format!("NOT {}", half.expected),
@@ -86,22 +89,25 @@ fn summary(half: &Half, status: ExitStatus, report: &Path) -> String {
         _ => format!("vmnet ended with {status}"),
     };
     let mut text = format!("TSO {:<4} {answer}", format!("{}:", half.tso));
-    for path in pictures(report) {
+    for path in reports.iter().flat_map(|report| pictures(report)) {
         text.push_str(&format!("\n         {}", path.display()));
     }
     text
 }
 
-fn pictures(report: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(report) else { return Vec::new() };
-    let mut found: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .flat_map(|path| if path.is_dir() { pictures(&path) } else { vec![path] })
-        .filter(|path| path.extension().is_some_and(|extension| extension == "svg" || extension == "html"))
-        .collect();
-    found.sort();
-    found
+fn reports() -> BTreeSet<PathBuf> {
+    entries(Path::new(REPORTS))
+}
+
+fn pictures(report: &Path) -> impl Iterator<Item = PathBuf> {
+    let shown =
+        |path: &PathBuf| path.extension().is_some_and(|extension| extension == "svg" || extension == "html");
+    entries(report).into_iter().filter(shown)
+}
+
+/// What is in a directory; nothing where there is none.
+fn entries(directory: &Path) -> BTreeSet<PathBuf> {
+    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 /// The other end of the load, until dropped.

@@ -35,6 +35,12 @@ done
 ip address add 10.10.1.2/24 dev ens4
 ip address add fd00:10:10:1::2/64 dev ens4 nodad
 ip link set ens4 up
+# The driver says by itself, a moment later, that the link is up.
+tries=0
+until [ "$(cat /sys/class/net/ens4/operstate)" = up ] || [ "$tries" -ge 100 ]; do
+    tries=$((tries + 1))
+    sleep 0.05
+done
 
 cd /root || exit
 sh /run/vmnet/script </dev/null >/dev/ttyS1 2>&1

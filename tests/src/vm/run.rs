@@ -65,7 +65,7 @@ pub(super) fn run(vm: &Vm) -> Result<VmRun> {
     let mut machine = Running::start(&mut command)?;
     let followed = follow(vm, &host, &mut machine, started)
         .with_context(|| format!("kernel {} ({}) in QEMU", vm.kernel, kernel.release))
-        .map_err(|error| with_console(&error, &console));
+        .map_err(|error| if interrupt::came() { error } else { with_console(&error, &console) });
     // The machine has to be gone before its counters are final.
     drop(machine);
     let mut outcome = followed?;
@@ -88,12 +88,18 @@ fn follow(vm: &Vm, host: &Host, machine: &mut Running, started: Instant) -> Resu
     loop {
         interrupt::check()?;
         if started.elapsed() > vm.timeout {
-            bail!("did not come to the script's end in {} s", vm.timeout.as_secs());
+            bail!(
+                "did not come to the script's end in {} s; so far it printed:\n{}",
+                vm.timeout.as_secs(),
+                end_of(&printed)
+            );
         }
         let bytes = match from_guest.recv_timeout(LOOK) {
             Ok(bytes) => bytes,
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => {
+                // Ctrl-C ends QEMU as well.
+                interrupt::check()?;
                 let said: Vec<u8> = from_qemu.iter().flatten().collect();
                 bail!("ended before the script did. {}", String::from_utf8_lossy(&said).trim());
             }
@@ -156,12 +162,16 @@ fn chunks_of(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
 }
 
 fn with_console(error: &anyhow::Error, console: &Path) -> anyhow::Error {
-    const LINES: usize = 60;
     let text = fs::read(console).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+    anyhow!("{error:#}\n--- the console's last lines ---\n{}\n---", end_of(&text))
+}
+
+/// The last lines.
+fn end_of(bytes: &[u8]) -> String {
+    const LINES: usize = 60;
+    let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.lines().collect();
-    let last = lines[lines.len().saturating_sub(LINES)..].join("\n");
-    anyhow!("{error:#}\n--- the console's last lines ---\n{last}\n---")
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
 fn unpack(tar: &Path, directory: &Path) -> Result<BTreeMap<String, Vec<u8>>> {

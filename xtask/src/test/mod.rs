@@ -35,6 +35,7 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Outcome> {
             "clippy",
             build::cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]),
         ));
+        summary.add(clippy_of_the_kernel_side());
         summary.add(unit_tests());
     }
     if !arguments.fast {
@@ -63,6 +64,19 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Outcome> {
         }));
     }
     Ok(summary.print())
+}
+
+/// For the target of this machine, as no toolchain for the kernel side brings clippy: nothing is linked or run. Its
+/// panic handler has to be there under `cfg(clippy)`.
+fn clippy_of_the_kernel_side() -> Phase {
+    let mut clippy = build::cargo();
+    clippy.args(["clippy", "--quiet", "--package", "vmnet-ebpf", "--config", r#"profile.dev.panic="abort""#]);
+    // Apart, as the other profile would have everything built again at each turn.
+    clippy
+        .arg("--target-dir")
+        .arg(testbed::paths::target().join("ebpf-clippy"))
+        .args(["--", "-D", "warnings"]);
+    check("clippy, kernel side", &mut clippy)
 }
 
 fn unit_tests() -> Phase {

@@ -76,7 +76,7 @@ impl Summary {
         println!("\n== summary ==");
         for phase in &self.phases {
             println!(
-                "{:<18}{:>7.1} s{:>6} passed{:>4} failed{:>4} skipped",
+                "{:<20}{:>7.1} s{:>6} passed{:>4} failed{:>4} skipped",
                 phase.name,
                 phase.duration.as_secs_f64(),
                 phase.passed,
