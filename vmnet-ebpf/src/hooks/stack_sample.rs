@@ -8,6 +8,7 @@ use crate::{
     STACK_TRACE,
     account::{add, counters},
     config::config,
+    memory::opaque,
 };
 
 /// Return addresses looked at. From a send call to segmentation is 25 to 30 deep; softirq adds some.
@@ -24,14 +25,16 @@ fn stack_sample(ctx: PerfEventContext) -> u32 {
         add!(counters, samples.failed, 1);
         return 0;
     }
-    let frames = bytes as usize / size_of::<u64>();
+    let frames = bytes as u64 / size_of::<u64>() as u64;
     let (start, end) = (config!(segment_start), config!(segment_end));
-    for index in 0..DEPTH {
-        if index >= frames {
+    for step in 0..DEPTH as u64 {
+        // Hidden from LLVM, which would otherwise fold both bounds into one that 6.1's verifier cannot follow.
+        let index = opaque(step);
+        if index >= DEPTH as u64 || index >= frames {
             break;
         }
         // SAFETY: `index` is below the array's length.
-        let address = unsafe { *trace.cast::<u64>().wrapping_add(index) };
+        let address = unsafe { *trace.cast::<u64>().wrapping_add(index as usize) };
         if address >= start && address < end {
             add!(counters, samples.segmenting, 1);
             break;
