@@ -11,8 +11,8 @@ mod histogram;
 
 pub use config::{Bitfield, Config, Layout};
 pub use counters::{
-    CALLERS, CLASSES, Caller, Cell, Class, ClosedSockets, Counters, Health, LANES, Lane, LaneCounts, STAGES, Segmentation,
-    SkbSegment, Split, StackSamples, Stage, TcpSendmsg,
+    CALLERS, CLASSES, Caller, Cell, Class, ClosedSockets, Counters, Health, LANES, Lane, LaneCounts, STAGES,
+    Segmentation, SkbSegment, Split, StackSamples, Stage, TcpSendmsg,
 };
 pub use event::{Event, EventKind};
 pub use histogram::{LEN_BUCKETS, SEGS_BUCKETS, bucket, bucket_lower, bucket_upper};

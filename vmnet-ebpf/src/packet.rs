@@ -167,7 +167,9 @@ pub(crate) fn parse<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
     if packet.gso_size != 0 {
         packet.class = Class::Super as u32;
         packet.segs = match NonZero::new(packet.gso_size) {
-            Some(gso_size) if gso_segs == 0 && packet.gso_size != GSO_BY_FRAGS => segments(packet.payload, gso_size),
+            Some(gso_size) if gso_segs == 0 && packet.gso_size != GSO_BY_FRAGS => {
+                segments(packet.payload, gso_size)
+            }
             _ => gso_segs,
         };
     }

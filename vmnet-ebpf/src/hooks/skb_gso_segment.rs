@@ -149,7 +149,9 @@ fn leave<M: Memory>(key: u64, list: *const u8) {
     let first_len: u32 = M::load(list, offset!(skb_len));
     let countable = call.gso_size != GSO_BY_FRAGS && !is_super::<M>(list);
     match NonZero::new(call.gso_size) {
-        Some(gso_size) if countable => count(counters, call, gso_size, first_len.saturating_sub(gso_size.get())),
+        Some(gso_size) if countable => {
+            count(counters, call, gso_size, first_len.saturating_sub(gso_size.get()))
+        }
         _ => add!(counters, segmentation.uncountable, 1),
     }
 }
@@ -160,14 +162,17 @@ fn count(counters: *mut Counters, call: &Call, gso_size: NonZero<u32>, header: u
     // SAFETY: the helper only returns a number.
     let ns = unsafe { bpf_ktime_get_ns() }.wrapping_sub(call.start_ns);
     let segs = u64::from(segments(call.len.saturating_sub(header), gso_size));
-    let index = opaque((u64::from(call.caller) * LANES as u64 + u64::from(call.lane)) * size_of::<Split>() as u64);
+    let index =
+        opaque((u64::from(call.caller) * LANES as u64 + u64::from(call.lane)) * size_of::<Split>() as u64);
     if index >= (CALLERS * LANES * size_of::<Split>()) as u64 {
         return;
     }
     // SAFETY: the pointer came from the per-CPU map, and the index was just bounded.
     unsafe {
-        let split =
-            (&raw mut (*counters).segmentation.splits).cast::<u8>().wrapping_add(index as usize).cast::<Split>();
+        let split = (&raw mut (*counters).segmentation.splits)
+            .cast::<u8>()
+            .wrapping_add(index as usize)
+            .cast::<Split>();
         (*split).calls += 1;
         (*split).segs += segs;
         (*split).bytes_in += u64::from(call.len);

@@ -13,7 +13,8 @@ use crate::probes::survey::survey;
 pub(super) struct Args {}
 
 pub(super) fn run(_: &Args) -> Result<ExitCode> {
-    let findings = survey().context("no hook can be tried; `vmnet run --mode counters` needs neither programs nor root")?;
+    let findings = survey()
+        .context("no hook can be tried; `vmnet run --mode counters` needs neither programs nor root")?;
     let mut last = "";
     for finding in &findings {
         if finding.spec.name != last {

@@ -38,9 +38,11 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(30);
 /// packet twice, before and after the decision whether the device or the CPU segments it; nothing on the machine is changed.
 /// Needs root, except with --mode counters.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 done; 1 it could not be done, or COMMAND failed; 2 wrong usage; 3 --expect not met; \
+#[command(
+    after_help = "Exit codes: 0 done; 1 it could not be done, or COMMAND failed; 2 wrong usage; 3 --expect not met; \
     4 inconclusive where --expect was given.\n\nExamples:\n  sudo vmnet run ens4 -d 10s\n  sudo vmnet run ens4 -- iperf3 -c 10.10.1.10 \
-    -t 10 -P 32 --json\n  sudo vmnet run ens4 --expect engaged --json result.json -- iperf3 -c 10.10.1.10")]
+    -t 10 -P 32 --json\n  sudo vmnet run ens4 --expect engaged --json result.json -- iperf3 -c 10.10.1.10"
+)]
 pub(super) struct Args {
     /// The interface, such as ens4
     #[arg(value_name = "IFACE")]
@@ -142,7 +144,11 @@ fn parse_positive(text: &str) -> Result<Duration, String> {
 
 fn parse_interval(text: &str) -> Result<Duration, String> {
     let interval = parse_duration(text).map_err(|error| error.to_string())?;
-    if interval < Duration::from_millis(100) { Err("must be at least 100ms".to_owned()) } else { Ok(interval) }
+    if interval < Duration::from_millis(100) {
+        Err("must be at least 100ms".to_owned())
+    } else {
+        Ok(interval)
+    }
 }
 
 fn parse_hook(text: &str) -> Result<String, String> {
@@ -159,7 +165,11 @@ fn parse_way(text: &str) -> Result<(String, String), String> {
     let (hook, kind) = text.split_once('=').ok_or("must be HOOK=KIND")?;
     let spec = table::by_name(&parse_hook(hook)?).ok_or("no such hook")?;
     let has_kind = spec.ways.iter().flat_map(|way| way.programs).any(|program| program.kind.name() == kind);
-    if has_kind { Ok((hook.to_owned(), kind.to_owned())) } else { Err(format!("{hook} has no way by {kind}")) }
+    if has_kind {
+        Ok((hook.to_owned(), kind.to_owned()))
+    } else {
+        Err(format!("{hook} has no way by {kind}"))
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
@@ -241,7 +251,8 @@ fn open_json(path: &PathBuf, caller: &Caller) -> Result<(File, PathBuf)> {
 fn style_for(to_stderr: bool, plain: bool) -> Style {
     let is_terminal = if to_stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
     let no_color = std::env::var("NO_COLOR").ok();
-    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).or_else(terminal_width);
+    let width =
+        std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).or_else(terminal_width);
     Style::detect(is_terminal, no_color.as_deref(), plain, width.filter(|_| is_terminal))
 }
 

@@ -122,7 +122,11 @@ impl Btf {
         let section = |at: usize| -> Result<(usize, usize), BtfError> {
             let start = header_len.saturating_add(word(&data, at)? as usize);
             let end = start.saturating_add(word(&data, at + 4)? as usize);
-            if end > data.len() { Err(BtfError::Damaged("a section beyond the end", at)) } else { Ok((start, end)) }
+            if end > data.len() {
+                Err(BtfError::Damaged("a section beyond the end", at))
+            } else {
+                Ok((start, end))
+            }
         };
         let (types_start, types_end) = section(8)?;
         let (strings, strings_end) = section(16)?;
@@ -179,9 +183,10 @@ impl Btf {
             .ok_or_else(|| BtfError::NoType { kind: "struct", name: structure.to_owned() })?;
         let mut found = Member { offset_bits: 0, bitfield_bits: 0 };
         for name in member.split('.') {
-            let (step, type_id) = self
-                .find(id, name, MAX_DEPTH)?
-                .ok_or_else(|| BtfError::NoMember { structure: structure.to_owned(), member: member.to_owned() })?;
+            let (step, type_id) = self.find(id, name, MAX_DEPTH)?.ok_or_else(|| BtfError::NoMember {
+                structure: structure.to_owned(),
+                member: member.to_owned(),
+            })?;
             found.offset_bits = found.offset_bits.saturating_add(step.offset_bits);
             found.bitfield_bits = step.bitfield_bits;
             id = type_id;
@@ -232,7 +237,10 @@ impl Btf {
     }
 
     fn at(&self, id: u32) -> Result<usize, BtfError> {
-        self.types.get(id as usize).copied().ok_or(BtfError::Damaged("a reference to a missing type", id as usize))
+        self.types
+            .get(id as usize)
+            .copied()
+            .ok_or(BtfError::Damaged("a reference to a missing type", id as usize))
     }
 
     fn name_of(&self, at: usize) -> Result<&str, BtfError> {
@@ -241,7 +249,8 @@ impl Btf {
 
     fn string(&self, offset: usize) -> Result<&str, BtfError> {
         let damaged = || BtfError::Damaged("a name beyond the strings", offset);
-        let start = self.strings.checked_add(offset).filter(|start| *start < self.strings_end).ok_or_else(damaged)?;
+        let start =
+            self.strings.checked_add(offset).filter(|start| *start < self.strings_end).ok_or_else(damaged)?;
         let bytes = self.data.get(start..self.strings_end).ok_or_else(damaged)?;
         let end = bytes.iter().position(|byte| *byte == 0).ok_or_else(damaged)?;
         std::str::from_utf8(&bytes[..end]).map_err(|_| damaged())
@@ -325,7 +334,10 @@ mod tests {
             btf.member("outer", "in.z").unwrap_err().to_string(),
             "the kernel's struct outer has no member in.z"
         );
-        assert_eq!(btf.member("other", "a").err().unwrap().to_string(), "the kernel's BTF has no struct named other");
+        assert_eq!(
+            btf.member("other", "a").err().unwrap().to_string(),
+            "the kernel's BTF has no struct named other"
+        );
     }
 
     #[test]

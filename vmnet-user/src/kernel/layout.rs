@@ -9,7 +9,8 @@ use super::{Btf, BtfError};
 /// # Errors
 /// [`BtfError::NoMember`] names the first member that this kernel does not have.
 pub fn resolve(btf: &Btf) -> Result<Layout, BtfError> {
-    let offset = |structure: &str, member: &str| btf.member(structure, member).map(|found| found.offset_bits / 8);
+    let offset =
+        |structure: &str, member: &str| btf.member(structure, member).map(|found| found.offset_bits / 8);
     Ok(Layout {
         skb_len: offset("sk_buff", "len")?,
         skb_dev: offset("sk_buff", "dev")?,
@@ -23,7 +24,8 @@ pub fn resolve(btf: &Btf) -> Result<Layout, BtfError> {
         skb_inner_network_header: offset("sk_buff", "inner_network_header")?,
         skb_encapsulation: bitfield(btf, "sk_buff", "encapsulation")?,
         // Only with CONFIG_NET_XGRESS (CONFIG_NET_CLS_ACT before 6.6): without it nothing is ever at tc ingress.
-        skb_tc_at_ingress: bitfield(btf, "sk_buff", "tc_at_ingress").unwrap_or(Bitfield { offset: 0, mask: 0 }),
+        skb_tc_at_ingress: bitfield(btf, "sk_buff", "tc_at_ingress")
+            .unwrap_or(Bitfield { offset: 0, mask: 0 }),
         shinfo_gso_size: offset("skb_shared_info", "gso_size")?,
         shinfo_gso_segs: offset("skb_shared_info", "gso_segs")?,
         shinfo_gso_type: offset("skb_shared_info", "gso_type")?,

@@ -30,7 +30,9 @@ fn parse(lines: impl BufRead, names: &[&str]) -> io::Result<Vec<Function>> {
     for line in lines.lines() {
         let line = line?;
         let mut words = line.split_ascii_whitespace();
-        let (Some(address), Some(kind), Some(name)) = (words.next(), words.next(), words.next()) else { continue };
+        let (Some(address), Some(kind), Some(name)) = (words.next(), words.next(), words.next()) else {
+            continue;
+        };
         if !matches!(kind, "t" | "T") {
             continue;
         }

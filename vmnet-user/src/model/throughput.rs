@@ -64,19 +64,17 @@ pub struct CpuShare {
 /// The window, interval by interval.
 #[must_use]
 pub fn intervals(window: &Window<'_>) -> Vec<Interval> {
-    let start_ns = window.samples.first().map_or(0, |sample| sample.at_ns);
-    window.intervals().map(|delta| Interval::of(window, &delta, start_ns)).collect()
+    window.intervals().map(|delta| Interval::of(window, &delta)).collect()
 }
 
 /// The whole window as one interval. None with fewer than two samples.
 #[must_use]
 pub fn whole(window: &Window<'_>) -> Option<Interval> {
-    let start_ns = window.samples.first().map_or(0, |sample| sample.at_ns);
-    window.delta().map(|delta| Interval::of(window, &delta, start_ns))
+    window.delta().map(|delta| Interval::of(window, &delta))
 }
 
 impl Interval {
-    fn of(window: &Window<'_>, delta: &Delta, start_ns: u64) -> Self {
+    fn of(window: &Window<'_>, delta: &Delta) -> Self {
         let counted = delta.traced.as_deref().filter(|_| window.conditions.mode != Mode::Counters);
         let tcp = counted.map(|counted| Protocol::tcp(counted).total);
         let gbps = |bytes: u64| gbps(bytes, delta.duration_ns);
@@ -85,7 +83,7 @@ impl Interval {
         let goodput_bytes = counted.map(goodput_bytes);
         let segmentation_ns = counted.and_then(|counted| segmentation_ns(window, counted));
         Self {
-            t_s: seconds(delta.end_ns.saturating_sub(start_ns)),
+            t_s: seconds(delta.end_ns),
             duration_s: seconds(delta.duration_ns),
             wire_gbps: wire_bytes(delta, counted).and_then(gbps),
             goodput_gbps: goodput_bytes.and_then(gbps),

@@ -40,7 +40,8 @@ pub(super) fn program(fd: BorrowedFd<'_>) -> Option<ProgramStats> {
 pub(super) fn kprobe_misses() -> Option<u64> {
     let mut sum = None;
     for entry in std::fs::read_dir("/proc/self/fd").ok()?.flatten() {
-        let is_link = std::fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == "anon_inode:bpf_link");
+        let is_link =
+            std::fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == "anon_inode:bpf_link");
         let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
         if let Some(number) = number.filter(|_| is_link) {
             // SAFETY: a descriptor of this process, only asked for information; if it was closed since, the kernel says so.
@@ -79,7 +80,12 @@ fn object_info<T: Copy>(fd: BorrowedFd<'_>) -> Option<(T, usize)> {
     attr.info.info_len = size_of::<T>() as u32;
     // SAFETY: the kernel writes at most `info_len` bytes to `info`, and both outlive the call.
     let answer = unsafe {
-        libc::syscall(libc::SYS_bpf, BPF_OBJ_GET_INFO_BY_FD as libc::c_long, &raw mut attr, size_of::<bpf_attr>())
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_OBJ_GET_INFO_BY_FD as libc::c_long,
+            &raw mut attr,
+            size_of::<bpf_attr>(),
+        )
     };
     // SAFETY: `info` is the arm of the union that was filled in above.
     (answer == 0).then(|| (info, unsafe { attr.info.info_len } as usize))

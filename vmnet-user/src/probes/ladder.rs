@@ -47,7 +47,11 @@ impl Attached {
     #[must_use]
     pub fn hook_states(&self) -> Hooks {
         let state = |hook| {
-            self.hooks.iter().find(|outcome| outcome.spec.hook == hook).map(|outcome| outcome.state).unwrap_or_default()
+            self.hooks
+                .iter()
+                .find(|outcome| outcome.spec.hook == hook)
+                .map(|outcome| outcome.state)
+                .unwrap_or_default()
         };
         Hooks {
             net_dev_queue: state(Hook::NetDevQueue),
@@ -136,7 +140,13 @@ impl Environment {
         Ok(Attached { probes, mode, fell_because: Vec::new(), hooks })
     }
 
-    fn attach_hook(&self, probes: &mut Probes, spec: &'static Spec, mode: Mode, request: &Request) -> HookOutcome {
+    fn attach_hook(
+        &self,
+        probes: &mut Probes,
+        spec: &'static Spec,
+        mode: Mode,
+        request: &Request,
+    ) -> HookOutcome {
         let mut outcome = HookOutcome { spec, way: None, state: HookState::Absent, reason: None };
         if request.without.iter().any(|name| name == spec.name) {
             outcome.state = HookState::SwitchedOff;

@@ -186,7 +186,9 @@ impl Probes {
         let refused =
             |error: &dyn std::error::Error| format!("the kernel did not attach it: {}", chain(error));
         match self.program(program)? {
-            LoadedProgram::BtfTracePoint(loaded) => loaded.attach().map(drop).map_err(|error| refused(&error)),
+            LoadedProgram::BtfTracePoint(loaded) => {
+                loaded.attach().map(drop).map_err(|error| refused(&error))
+            }
             LoadedProgram::RawTracePoint(loaded) => {
                 loaded.attach(program.target).map(drop).map_err(|error| refused(&error))
             }
@@ -214,7 +216,9 @@ impl Probes {
     }
 
     fn program(&mut self, program: &Program) -> Result<&mut LoadedProgram, String> {
-        self.ebpf.program_mut(program.name).ok_or_else(|| format!("the object has no program {}", program.name))
+        self.ebpf
+            .program_mut(program.name)
+            .ok_or_else(|| format!("the object has no program {}", program.name))
     }
 
     /// Reads every count. The counters of one CPU are read in one go; CPUs follow each other within microseconds.
@@ -303,9 +307,15 @@ fn brief(error: &aya::programs::ProgramError) -> String {
             log::debug!("verifier: {verifier_log}");
             let log = verifier_log.to_string();
             let complaint = log.lines().rev().find(|line| {
-                !line.trim().is_empty() && ["processed", "verification time", "stack depth"].iter().all(|noise| !line.starts_with(noise))
+                !line.trim().is_empty()
+                    && ["processed", "verification time", "stack depth"]
+                        .iter()
+                        .all(|noise| !line.starts_with(noise))
             });
-            complaint.map_or_else(|| io_error.to_string(), |complaint| format!("{io_error} (verifier: {complaint})"))
+            complaint.map_or_else(
+                || io_error.to_string(),
+                |complaint| format!("{io_error} (verifier: {complaint})"),
+            )
         }
         other => chain(other),
     }

@@ -25,8 +25,8 @@ use crate::{
     report::{
         absences,
         schema::{
-            Benchmark, Bucket, EventReport, HookReport, Iperf3, LedgerReport, Overhead, Probes, RunReport, SCHEMA,
-            Sizes, ThroughputReport, WindowInfo,
+            Benchmark, Bucket, EventReport, HookReport, Iperf3, LedgerReport, Overhead, Probes, RunReport,
+            SCHEMA, Sizes, ThroughputReport, WindowInfo,
         },
     },
 };
@@ -102,7 +102,11 @@ fn mean(
     rate: impl Fn(&crate::model::throughput::Interval) -> Option<f64>,
 ) -> Option<f64> {
     let seconds: f64 = measured.intervals.iter().map(|interval| interval.duration_s).sum();
-    let sum = measured.intervals.iter().map(|interval| Some(rate(interval)? * interval.duration_s)).sum::<Option<f64>>()?;
+    let sum = measured
+        .intervals
+        .iter()
+        .map(|interval| Some(rate(interval)? * interval.duration_s))
+        .sum::<Option<f64>>()?;
     (seconds > 0.0).then(|| sum / seconds)
 }
 
@@ -116,7 +120,11 @@ fn sizes(counted: &Counters) -> Sizes {
 }
 
 fn buckets(counts: &[u64]) -> Vec<Bucket> {
-    let bucket = |(index, &count): (usize, &u64)| Bucket { lower: bucket_lower(index), upper: bucket_upper(index), count };
+    let bucket = |(index, &count): (usize, &u64)| Bucket {
+        lower: bucket_lower(index),
+        upper: bucket_upper(index),
+        count,
+    };
     counts.iter().enumerate().filter(|(_, count)| **count != 0).map(bucket).collect()
 }
 
@@ -145,7 +153,9 @@ fn hook_reports(outcome: &HookOutcome, times: Option<&[RunTime]>) -> Vec<HookRep
         HookReport {
             kind: program.kind.name().to_owned(),
             events: time.map(|time| time.events),
-            ns_per_event: time.filter(|time| time.events != 0).map(|time| time.total.as_nanos() as f64 / time.events as f64),
+            ns_per_event: time
+                .filter(|time| time.events != 0)
+                .map(|time| time.total.as_nanos() as f64 / time.events as f64),
             ..blank.clone()
         }
     };
@@ -164,8 +174,13 @@ fn overhead(measured: &Measured, cpus: usize) -> Overhead {
 
 fn benchmark(plan: &Plan, measured: &Measured) -> Option<Benchmark> {
     let ended = measured.child.as_ref()?;
-    let mut benchmark =
-        Benchmark { command: plan.command.clone(), exit_code: None, signal: None, stdout: None, iperf3: None };
+    let mut benchmark = Benchmark {
+        command: plan.command.clone(),
+        exit_code: None,
+        signal: None,
+        stdout: None,
+        iperf3: None,
+    };
     if let Ok(ended) = ended {
         benchmark.exit_code = ended.exit_code;
         benchmark.signal = ended.signal;
@@ -198,7 +213,10 @@ fn events(sampler: &mut Sampler, window: &Window<'_>) -> Vec<EventReport> {
             }
             What::SegmentationError { errno, len } => {
                 let error = nix::errno::Errno::from_raw(i32::try_from(errno).unwrap_or_default());
-                ("segmentation-error", format!("__skb_gso_segment failed with {error:?} for a packet of {len} bytes"))
+                (
+                    "segmentation-error",
+                    format!("__skb_gso_segment failed with {error:?} for a packet of {len} bytes"),
+                )
             }
             What::UnmatchedExit { function } => ("unmatched-exit", unmatched_in_words(function, event)),
         };
@@ -260,7 +278,8 @@ fn features_in_words(was: u64, is: u64, names: Option<&FeatureSet>) -> String {
         let known = names.and_then(|set| set.iter().find(|feature| feature.bit == bit));
         known.map_or_else(|| format!("bit {bit}"), |feature| feature.name.clone())
     };
-    let list = |bits: u64| (0..64).filter(|bit| bits >> bit & 1 == 1).map(name).collect::<Vec<_>>().join(", ");
+    let list =
+        |bits: u64| (0..64).filter(|bit| bits >> bit & 1 == 1).map(name).collect::<Vec<_>>().join(", ");
     let (on, off) = (is & !was, was & !is);
     let mut parts = Vec::new();
     if on != 0 {

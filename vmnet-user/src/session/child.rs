@@ -57,9 +57,9 @@ impl Child {
         let mut command = Command::new(program);
         command.args(arguments).stdout(Stdio::piped()).kill_on_drop(true);
         caller.become_of(&mut command);
-        let mut child = command
-            .spawn()
-            .map_err(|error| format!("{program} could not be started: {error}; is it installed, and in the PATH?"))?;
+        let mut child = command.spawn().map_err(|error| {
+            format!("{program} could not be started: {error}; is it installed, and in the PATH?")
+        })?;
         let stdout = child.stdout.take();
         let quiet = prints_json_for_us(words);
         let output = tokio::spawn(async move {

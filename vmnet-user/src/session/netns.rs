@@ -56,7 +56,8 @@ pub fn enter(name: &str) -> Result<(), NetnsError> {
     setns(file, CloneFlags::CLONE_NEWNET).map_err(refused("enter"))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(refused("make a mount namespace for"))?;
     let none = None::<&str>;
-    mount(none, "/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none).map_err(refused("detach the mounts of"))?;
+    mount(none, "/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none)
+        .map_err(refused("detach the mounts of"))?;
     // Not being able to take the old one away does no harm: the new one covers it.
     let _ = umount2("/sys", MntFlags::MNT_DETACH);
     mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none).map_err(refused("mount /sys for"))
@@ -64,7 +65,9 @@ pub fn enter(name: &str) -> Result<(), NetnsError> {
 
 fn there() -> String {
     let mut names: Vec<String> = std::fs::read_dir(DIRECTORY)
-        .map(|entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+        .map(|entries| {
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        })
         .unwrap_or_default();
     names.sort_unstable();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }

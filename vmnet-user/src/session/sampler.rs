@@ -148,21 +148,31 @@ impl Sampler {
         self.begun_monotonic_ns = monotonic_ns();
         self.begun_cpu_ns = machine::own_cpu_time_ns().ok();
         self.begun_run_ns = self.programs_ns();
-        let mut before = self.sample(true)?;
+        let mut sample = self.sample(true)?;
+        let mut rested = false;
         for _ in 0..2 {
             tokio::time::sleep(Duration::from_millis(20)).await;
             let now = self.sample(true)?;
-            let rested = at_rest(&before, &now);
-            before = now;
+            rested = at_rest(&sample, &now);
+            sample = now;
             if rested {
-                return Ok((before, true));
+                break;
             }
         }
-        Ok((before, false))
+        // The run begins with the sample that it keeps.
+        self.begun += Duration::from_nanos(sample.at_ns);
+        self.begun_monotonic_ns += sample.at_ns;
+        sample.at_ns = 0;
+        Ok((sample, rested))
     }
 
     /// Samples until traffic is at rest, or for `limit`. Gives the last sample, and whether it was.
-    pub(super) async fn drain(&mut self, limit: Duration, look: Duration, stop: &mut Stop) -> Result<(Sample, bool)> {
+    pub(super) async fn drain(
+        &mut self,
+        limit: Duration,
+        look: Duration,
+        stop: &mut Stop,
+    ) -> Result<(Sample, bool)> {
         let deadline = Instant::now() + limit;
         let mut before = self.sample(true)?;
         loop {
@@ -237,9 +247,11 @@ impl Sampler {
         };
         // A peer on this very machine is reached through lo, whatever address it has.
         for socket in live.iter().filter(|socket| !self.addresses.contains(&socket.remote.ip())) {
-            totals.bytes_sent += socket.bytes_sent?;
+            // A socket that waits out FIN-WAIT-2 keeps no figures any more: it was counted when it closed.
+            let Some(bytes_sent) = socket.bytes_sent else { continue };
+            totals.bytes_sent += bytes_sent;
             totals.bytes_retransmitted += socket.bytes_retransmitted.unwrap_or_default();
-            totals.bytes_not_sent += socket.bytes_not_sent?;
+            totals.bytes_not_sent += socket.bytes_not_sent.unwrap_or_default();
         }
         Some(totals)
     }
