@@ -5,6 +5,7 @@
 #![no_std]
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+#![expect(clippy::needless_pass_by_value, reason = "aya's macros hand the context over by value")]
 
 mod account;
 mod config;
@@ -50,7 +51,8 @@ static STACK_TRACE: PerCpuArray<[u64; hooks::stack_sample::DEPTH]> = PerCpuArray
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
 
-#[cfg(target_arch = "bpf")]
+// Clippy looks at the host's build, which would otherwise lack one.
+#[cfg(any(target_arch = "bpf", clippy))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}

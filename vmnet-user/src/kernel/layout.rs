@@ -69,7 +69,7 @@ mod tests {
             }
         };
         let layout = resolve(&btf).unwrap();
-        assert!(layout.skb_len > 0 && layout.skb_len % 4 == 0);
+        assert!(layout.skb_len > 0 && layout.skb_len.is_multiple_of(4));
         assert!(layout.skb_encapsulation.mask.is_power_of_two());
         assert!(layout.shinfo_gso_segs == layout.shinfo_gso_size + 2);
     }

@@ -88,5 +88,6 @@ fn object_info<T: Copy>(fd: BorrowedFd<'_>) -> Option<(T, usize)> {
         )
     };
     // SAFETY: `info` is the arm of the union that was filled in above.
-    (answer == 0).then(|| (info, unsafe { attr.info.info_len } as usize))
+    let filled = unsafe { attr.info.info_len };
+    (answer == 0).then_some((info, filled as usize))
 }

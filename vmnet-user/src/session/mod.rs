@@ -105,7 +105,7 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let measured = runtime.block_on(measure(plan, &mut sampler, &notes, observer));
             match measured {
-                Ok(measured) => finish(plan, &mut sampler, measured, &start, output, notes),
+                Ok(measured) => finish(plan, &mut sampler, &measured, &start, &output, notes),
                 Err(error) => {
                     output.remove_if_empty();
                     Err(error)
@@ -332,9 +332,9 @@ fn thin(samples: &mut Vec<Sample>) {
 fn finish(
     plan: &Plan,
     sampler: &mut Sampler,
-    measured: Measured,
+    measured: &Measured,
     start: &Zoned,
-    output: OutputDir,
+    output: &OutputDir,
     notes: Vec<String>,
 ) -> Result<Outcome> {
     let conditions = sampler.conditions().clone();
@@ -345,7 +345,7 @@ fn finish(
         rested_at_start: measured.rested_at_start,
         cut_short: measured.ended_by.cut_short(),
     };
-    let report = assemble::report(plan, sampler, &measured, &window, start, notes)?;
+    let report = assemble::report(plan, sampler, measured, &window, start, notes)?;
     let command_failed = measured.child.as_ref().and_then(|ended| match ended {
         Ok(ended) => ended.failure(&plan.command, matches!(measured.ended_by, Ending::Command)),
         Err(error) => Some(error.clone()),
