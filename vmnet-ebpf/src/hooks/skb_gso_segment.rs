@@ -150,7 +150,7 @@ fn leave<M: Memory>(key: u64, list: *const u8) {
     let countable = call.gso_size != GSO_BY_FRAGS && !is_super::<M>(list);
     match NonZero::new(call.gso_size) {
         Some(gso_size) if countable => {
-            count(counters, call, gso_size, first_len.saturating_sub(gso_size.get()))
+            count(counters, call, gso_size, first_len.saturating_sub(gso_size.get()));
         }
         _ => add!(counters, segmentation.uncountable, 1),
     }
