@@ -20,6 +20,8 @@ const REPORTS: &str = "reports";
 const INTERFACE: &str = "veth0";
 const RECEIVER_ADDRESS: &str = "10.97.0.2";
 const DURATION: &str = "5s";
+/// How often a half is tried until its verdict is proven.
+const ATTEMPTS: u32 = 4;
 
 /// How long the load server may take until it listens.
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
@@ -56,11 +58,9 @@ pub(crate) fn run() -> Result<Outcome> {
         interrupt::check()?;
         println!("\n== TSO {} on {INTERFACE}: expecting {} ==", half.tso, half.expected);
         sender.exec(&format!("ethtool -K {INTERFACE} tso {}", half.tso))?;
-        let before = reports();
-        let status = profile(&vmnet, &sender, &half)?;
-        all_as_expected &= status.success();
-        let made: Vec<PathBuf> = reports().difference(&before).cloned().collect();
-        lines.push(summary(&half, status, &made));
+        let shown = show(&vmnet, &sender, &half)?;
+        all_as_expected &= shown.status.success() && shown.is_proven();
+        lines.push(shown.summary(&half));
     }
     println!("\n{}", lines.join("\n"));
     Ok(if all_as_expected { Outcome::Done } else { Outcome::Failed })
@@ -81,18 +81,57 @@ fn profile(vmnet: &Path, sender: &Netns, half: &Half) -> Result<ExitStatus> {
     run.status().with_context(|| format!("`{}` could not be started", shown(&run)))
 }
 
-fn summary(half: &Half, status: ExitStatus, reports: &[PathBuf]) -> String {
-    let answer = match status.code() {
-        Some(0) => format!("{}, as expected", half.expected),
-        Some(3) => format!("NOT {}", half.expected),
-        Some(4) => format!("inconclusive, where {} was expected", half.expected),
-        _ => format!("vmnet ended with {status}"),
-    };
-    let mut text = format!("TSO {:<4} {answer}", format!("{}:", half.tso));
-    for path in reports.iter().flat_map(|report| pictures(report)) {
-        text.push_str(&format!("\n         {}", path.display()));
+/// Profiles one half until its verdict is proven, at most [`ATTEMPTS`] times. Some kernels do not run programs while
+/// certain processes are current (the agents of a sandbox): what softirq sends on their time is then missing from the count, and the
+/// audit says so. That is no fault of the demonstration, and rare; an answer other than the expected one is final.
+fn show(vmnet: &Path, sender: &Netns, half: &Half) -> Result<Shown> {
+    for attempt in 1.. {
+        interrupt::check()?;
+        let before = reports();
+        let status = profile(vmnet, sender, half)?;
+        let shown = Shown { status, reports: reports().difference(&before).cloned().collect() };
+        if shown.is_proven() || !status.success() || attempt == ATTEMPTS {
+            return Ok(shown);
+        }
+        println!(
+            "\n(the audit found a gap, so this is not proven; once more, {} of {ATTEMPTS})",
+            attempt + 1
+        );
     }
-    text
+    bail!("no attempt was made")
+}
+
+/// What came of one half.
+struct Shown {
+    status: ExitStatus,
+    reports: Vec<PathBuf>,
+}
+
+impl Shown {
+    fn is_proven(&self) -> bool {
+        self.confidence().as_deref() == Some("proven")
+    }
+
+    fn confidence(&self) -> Option<String> {
+        let text = fs::read_to_string(self.reports.first()?.join("run.json")).ok()?;
+        let report: serde_json::Value = serde_json::from_str(&text).ok()?;
+        Some(report["verdict"]["confidence"].as_str()?.to_owned())
+    }
+
+    fn summary(&self, half: &Half) -> String {
+        let confidence = self.confidence().unwrap_or_else(|| "no verdict".to_owned());
+        let answer = match self.status.code() {
+            Some(0) => format!("{} ({confidence}), as expected", half.expected),
+            Some(3) => format!("NOT {}", half.expected),
+            Some(4) => format!("inconclusive, where {} was expected", half.expected),
+            _ => format!("vmnet ended with {}", self.status),
+        };
+        let mut text = format!("TSO {:<4} {answer}", format!("{}:", half.tso));
+        for path in self.reports.iter().flat_map(|report| pictures(report)) {
+            text.push_str(&format!("\n         {}", path.display()));
+        }
+        text
+    }
 }
 
 fn reports() -> BTreeSet<PathBuf> {
