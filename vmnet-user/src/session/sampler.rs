@@ -172,13 +172,13 @@ impl Sampler {
         limit: Duration,
         look: Duration,
         stop: &mut Stop,
-    ) -> Result<(Sample, bool)> {
+    ) -> Result<(Sample, bool), LinkError> {
         let deadline = Instant::now() + limit;
         let mut before = self.sample(true)?;
         loop {
             let hurried = tokio::select! {
                 () = tokio::time::sleep(look) => false,
-                () = stop.wanted() => true,
+                _ = stop.wanted() => true,
             };
             let now = self.sample(true)?;
             let rested = at_rest(&before, &now);
