@@ -116,7 +116,8 @@ fn with_tso_off_the_cpu_cuts_everything_up() {
     assert_eq!((run.code, run.text("/verdict/state")), (Some(0), "software"), "{run}");
     assert_eq!(run.number("/ledger/tcp/hardware_bytes"), Some(0), "{run}");
     let segments = run.number("/ledger/tcp/segments_made").unwrap();
-    assert!(segments >= (20 << 20) / 1448, "{segments} segments\n{run}");
+    // A few full-size singles are nobody's segments.
+    assert!(segments >= 14_000, "{segments} segments\n{run}");
     let other = bench.run(&["--expect", "engaged"], &load("-n 20M")).unwrap();
     assert_eq!(other.code, Some(3), "an expectation that is not met\n{other}");
 }

@@ -172,7 +172,7 @@ enum Ending {
     Command,
     Interrupt(Signal),
     Gone(String),
-    Renamed(String),
+    Renamed { text: String, now: String },
 }
 
 impl Ending {
@@ -182,13 +182,13 @@ impl Ending {
             Self::Command => "command",
             Self::Interrupt(_) => "interrupt",
             Self::Gone(_) => "interface-gone",
-            Self::Renamed(_) => "interface-renamed",
+            Self::Renamed { .. } => "interface-renamed",
         }
     }
 
     fn cut_short(&self) -> Option<&str> {
         match self {
-            Self::Gone(text) | Self::Renamed(text) => Some(text),
+            Self::Gone(text) | Self::Renamed { text, .. } => Some(text),
             _ => None,
         }
     }
@@ -197,7 +197,7 @@ impl Ending {
         let text = error.to_string();
         match error {
             LinkError::Gone { .. } => Ok(Self::Gone(text)),
-            LinkError::Renamed { .. } => Ok(Self::Renamed(text)),
+            LinkError::Renamed { now, .. } => Ok(Self::Renamed { text, now }),
             other => Err(other).context("reading the interface's counters"),
         }
     }
@@ -239,7 +239,10 @@ async fn measure(
     }
 
     let mut drained = false;
-    if ended_by.cut_short().is_none() {
+    while !matches!(ended_by, Ending::Gone(_)) {
+        if let Ending::Renamed { now, .. } = &ended_by {
+            sampler.follow(now);
+        }
         match sampler.drain(DRAIN, DRAIN_LOOK, &mut stop).await {
             Ok((last, rested)) => {
                 drained = rested;
@@ -248,6 +251,7 @@ async fn measure(
                     intervals.extend(throughput::intervals(&sampler.window(&pair)));
                 }
                 samples.push(last);
+                break;
             }
             // It went while the command ended, or soon after: what was sampled until then holds.
             Err(error) => ended_by = Ending::of(error)?,
