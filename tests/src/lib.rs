@@ -17,6 +17,7 @@
 //! where something is missing is skipped, with its name and the reason ([`skip`]).
 
 pub mod apt;
+pub mod bench;
 pub mod command;
 mod initramfs;
 pub mod interrupt;

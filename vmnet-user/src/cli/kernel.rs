@@ -1,6 +1,9 @@
 //! `vmnet kernel`: what this kernel allows.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result};
 
@@ -15,16 +18,21 @@ pub(super) struct Args {}
 pub(super) fn run(_: &Args) -> Result<ExitCode> {
     let findings = survey()
         .context("no hook can be tried; `vmnet run --mode counters` needs neither programs nor root")?;
+    let mut text = String::new();
     let mut last = "";
     for finding in &findings {
         if finding.spec.name != last {
-            println!("{:<20} {}", finding.spec.name, finding.spec.purpose);
+            text += &format!("{:<20} {}\n", finding.spec.name, finding.spec.purpose);
             last = finding.spec.name;
         }
-        match &finding.result {
-            Ok(()) => println!("    {:<18} works", finding.way.name()),
-            Err(reason) => println!("    {:<18} no: {reason}", finding.way.name()),
-        }
+        let result = match &finding.result {
+            Ok(()) => "works".to_owned(),
+            Err(reason) => format!("no: {reason}"),
+        };
+        text += &format!("    {:<18} {result}\n", finding.way.name());
     }
-    Ok(ExitCode::SUCCESS)
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }

@@ -4,9 +4,14 @@ mod kernel;
 mod load;
 mod run;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
+
+use crate::report::format::printable;
 
 /// Proves whether TCP segmentation offload (TSO) is really happening on a network interface.
 #[derive(Debug, Parser)]
@@ -38,7 +43,9 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("vmnet: {error:#}");
+            // It may quote names that others chose. A standard error that is gone is no reason to panic.
+            let said = printable(&format!("{error:#}"));
+            let _ = writeln!(io::stderr(), "vmnet: {said}");
             ExitCode::from(1)
         }
     }

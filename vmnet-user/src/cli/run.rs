@@ -210,8 +210,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     if let Some((mut file, path)) = json_file {
-        file.write_all(json::to_text(&outcome.report)?.as_bytes())
-            .with_context(|| format!("writing {}", path.display()))?;
+        let text = json::to_text(&outcome.report)?;
+        // What was there is kept until there is something better. Pipes and devices have no length to set.
+        let _ = file.set_len(0);
+        file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
     }
     exit_code(&outcome.report, args.expect, outcome.command_failed, outcome.files_failed)
 }
@@ -234,17 +236,22 @@ fn exit_code(
     })
 }
 
+/// A new file belongs to the person who called; one that was there stays whose it is.
 fn open_json(path: &PathBuf, caller: &Caller) -> Result<(File, PathBuf)> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(path)
-        .with_context(|| format!("cannot write {}; name another file with --json", path.display()))?;
-    if let Some(owner) = caller.owner() {
-        std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))
-            .with_context(|| format!("giving {} to its owner", path.display()))?;
-    }
+    let refused = || format!("cannot write {}; name another file with --json", path.display());
+    let file = match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(file) => {
+            if let Some(owner) = caller.owner() {
+                std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))
+                    .with_context(|| format!("giving {} to its owner", path.display()))?;
+            }
+            file
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path).with_context(refused)?
+        }
+        Err(error) => return Err(error).with_context(refused),
+    };
     Ok((file, path.clone()))
 }
 
@@ -287,7 +294,7 @@ impl Observer for Screen {
     fn begin(&mut self, interface: &Interface, mode: Mode, notes: &[String]) {
         let mut text = live::introduction(interface, mode, &self.style);
         for note in notes {
-            text.push_str(&self.style.paragraph("  not by ", note));
+            text.push_str(&self.style.paragraph("  fell back: ", &self.style.data(note)));
         }
         text.push_str(&live::columns(mode, &self.style));
         self.print(&text);

@@ -7,15 +7,15 @@ use clap::{Args, Subcommand, value_parser};
 use super::address::ServerAddress;
 use crate::units::{parse_bytes, parse_duration};
 
-/// `vmnet load`.
+/// The built-in TCP traffic: bulk, small writes, several streams
 #[derive(Clone, Debug, Args)]
 pub struct LoadArgs {
-    /// Which end.
+    /// Which end
     #[command(subcommand)]
     pub command: LoadCommand,
 }
 
-/// The two ends.
+/// The two ends
 #[derive(Clone, Debug, Subcommand)]
 pub enum LoadCommand {
     /// Accept connections, discard what comes, tell each client how much it was

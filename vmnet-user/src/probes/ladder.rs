@@ -99,6 +99,9 @@ pub(super) struct Environment {
 
 impl Environment {
     pub(super) fn read(request: &Request) -> Result<Self, ProbeError> {
+        if super::OBJECT.is_empty() {
+            return Err(ProbeError::NoObject);
+        }
         if let Some(reason) = permissions::why_no_bpf() {
             return Err(ProbeError::NotPermitted(reason));
         }
@@ -130,8 +133,8 @@ impl Environment {
             let outcome = self.attach_hook(&mut probes, spec, mode, request);
             if outcome.state == HookState::Absent && is_essential(spec.hook, mode) {
                 return Err(ProbeError::Refused {
+                    rung: mode.name(),
                     hook: spec.name,
-                    way: ways(spec, mode).map(Way::name).collect::<Vec<_>>().join(", "),
                     reason: outcome.reason.unwrap_or_default(),
                 });
             }
@@ -165,7 +168,7 @@ impl Environment {
                     outcome.state = HookState::Attached;
                     break;
                 }
-                Err(reason) => reasons.push(format!("{}: {reason}", way.name())),
+                Err(reason) => reasons.push(format!("{} {reason}", way.name())),
             }
         }
         if !reasons.is_empty() {

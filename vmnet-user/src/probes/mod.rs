@@ -54,12 +54,12 @@ pub enum ProbeError {
     #[error("loading the programs failed: {0}")]
     Object(String),
     /// A hook that the rung cannot do without was refused.
-    #[error("{hook} by {way}: {reason}")]
+    #[error("{rung}: {hook}: {reason}")]
     Refused {
-        /// The kernel's name for it.
+        /// The rung's name.
+        rung: &'static str,
+        /// The kernel's name for the hook.
         hook: &'static str,
-        /// The way that was tried.
-        way: String,
         /// What the kernel answered.
         reason: String,
     },
@@ -130,9 +130,6 @@ pub struct Probes {
 
 impl Probes {
     fn load(config: &Config, verbose: bool) -> Result<Self, ProbeError> {
-        if OBJECT.is_empty() {
-            return Err(ProbeError::NoObject);
-        }
         let object_error = |error: &dyn std::error::Error| ProbeError::Object(chain(error));
         let btf = aya::Btf::from_sys_fs().map_err(|error| object_error(&error))?;
         let config = PodConfig(*config);
@@ -179,12 +176,11 @@ impl Probes {
             LoadedProgram::PerfEvent(loaded) => loaded.load(),
             _ => return Err(format!("{} is of an unexpected kind", program.name)),
         }
-        .map_err(|error| format!("the kernel did not load it: {}", brief(&error)))
+        .map_err(|error| format!("not loaded ({})", brief(&error)))
     }
 
     fn attach_program(&mut self, program: &Program) -> Result<(), String> {
-        let refused =
-            |error: &dyn std::error::Error| format!("the kernel did not attach it: {}", chain(error));
+        let refused = |error: &dyn std::error::Error| format!("not attached ({})", chain(error));
         match self.program(program)? {
             LoadedProgram::BtfTracePoint(loaded) => {
                 loaded.attach().map(drop).map_err(|error| refused(&error))
@@ -297,7 +293,13 @@ fn chain(error: &dyn std::error::Error) -> String {
         }
         source = cause.source();
     }
-    text
+    without_number(&text)
+}
+
+/// Without Rust's ` (os error 1)` at the end: the words before it say the same.
+fn without_number(text: &str) -> String {
+    let words = text.rsplit_once(" (os error ").filter(|(_, number)| number.ends_with(')'));
+    words.map_or(text, |(words, _)| words).to_owned()
 }
 
 /// What the kernel answered to a load. The verifier's whole log is for `RUST_LOG=debug`.
@@ -312,11 +314,24 @@ fn brief(error: &aya::programs::ProgramError) -> String {
                         .iter()
                         .all(|noise| !line.starts_with(noise))
             });
-            complaint.map_or_else(
-                || io_error.to_string(),
-                |complaint| format!("{io_error} (verifier: {complaint})"),
-            )
+            let answer = without_number(&io_error.to_string());
+            match complaint {
+                Some(complaint) => format!("{answer}; verifier: {complaint}"),
+                None => answer,
+            }
         }
         other => chain(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_answer_is_told_in_words_alone() {
+        let refused = std::io::Error::from_raw_os_error(libc::EPERM);
+        assert_eq!(chain(&refused), "Operation not permitted");
+        assert_eq!(without_number("nothing to (take) away"), "nothing to (take) away");
     }
 }

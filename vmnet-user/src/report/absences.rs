@@ -1,7 +1,8 @@
-//! The nulls that a report always has for the same reason: not because something could not be measured, but because
-//! nobody asked, or because this version does not tell. Nulls of a run are explained where they arise.
+//! The reason for every null that a report can have: nobody asked, this version does not tell, or the rung does not know.
+//! What only the run itself knows is explained where it arises, and stays.
 
 use crate::model::sample::Mode;
+use crate::model::throughput::WIRE_UNMEASURED;
 use crate::report::schema::RunReport;
 
 /// Adds the reason for every null that follows from the report itself. What is there already stays.
@@ -31,27 +32,15 @@ pub fn explain(report: &mut RunReport) {
             }
         }
     }
+    let asked = report.probes.hooks.iter().any(|hook| hook.events.is_some());
+    let unknown = if asked { "the hook is not attached, or never ran" } else { "not asked for (--overhead)" };
     for hook in &report.probes.hooks {
         absent(hook.reason.is_none(), "probes.hooks[].reason", "the hook counts");
-        absent(hook.events.is_none(), "probes.hooks[].events", "not asked for (--overhead)");
-        absent(hook.ns_per_event.is_none(), "probes.hooks[].ns_per_event", "not asked for (--overhead)");
+        absent(hook.events.is_none(), "probes.hooks[].events", unknown);
+        absent(hook.ns_per_event.is_none(), "probes.hooks[].ns_per_event", unknown);
     }
     for (is_absent, path) in medians(report) {
         absent(is_absent, path, "there were no super-packets, or it is UDP, for which none is kept");
-    }
-    // Without programs these are nulls for another reason, which whoever fell back to that rung knows.
-    if report.probes.mode != Mode::Counters {
-        for interval in &report.throughput.samples {
-            let idle = "nothing was sent in that interval";
-            absent(interval.software_share.is_none(), "throughput.samples[].software_share", idle);
-            absent(
-                interval.segmentation_ns_per_byte.is_none(),
-                "throughput.samples[].segmentation_ns_per_byte",
-                idle,
-            );
-            absent(interval.mean_queued_bytes.is_none(), "throughput.samples[].mean_queued_bytes", idle);
-            absent(interval.mean_driver_bytes.is_none(), "throughput.samples[].mean_driver_bytes", idle);
-        }
     }
     let constant = "it, or goodput, did not vary enough over the intervals";
     let correlation = &report.throughput.correlation;
@@ -61,14 +50,6 @@ pub fn explain(report: &mut RunReport) {
         "throughput.correlation.segmentation_ns_per_byte",
         constant,
     );
-    if report.cost.segmentation_calls == Some(0) {
-        let none = "the CPU segmented nothing for this device";
-        absent(report.cost.ns_per_byte.is_none(), "cost.ns_per_byte", none);
-        absent(report.cost.ns_per_byte_interval.is_none(), "cost.ns_per_byte_interval", none);
-    } else if report.cost.ns_per_byte.is_some() {
-        let few = "too few intervals with segmentation";
-        absent(report.cost.ns_per_byte_interval.is_none(), "cost.ns_per_byte_interval", few);
-    }
     if let Some(audit) = &report.audit {
         for identity in &audit.identities {
             let note = "the identity's own note says why";
@@ -79,13 +60,132 @@ pub fn explain(report: &mut RunReport) {
             absent(identity.ok.is_none(), "audit.identities[].ok", note);
         }
         let untold = "the kernel does not tell, or the hooks that could miss are not in use";
-        absent(audit.missed.recursion_misses.is_none(), "audit.missed.recursion_misses", untold);
-        absent(audit.missed.kprobe_misses.is_none(), "audit.missed.kprobe_misses", untold);
+        let missed = &audit.missed;
+        for (is_absent, path) in [
+            (missed.stack_overflows.is_none(), "audit.missed.stack_overflows"),
+            (missed.unmatched_exits.is_none(), "audit.missed.unmatched_exits"),
+            (missed.unmatched_xmits.is_none(), "audit.missed.unmatched_xmits"),
+            (missed.unreadable_packets.is_none(), "audit.missed.unreadable_packets"),
+            (missed.uncountable_calls.is_none(), "audit.missed.uncountable_calls"),
+            (missed.events_lost.is_none(), "audit.missed.events_lost"),
+            (missed.recursion_misses.is_none(), "audit.missed.recursion_misses"),
+            (missed.kprobe_misses.is_none(), "audit.missed.kprobe_misses"),
+        ] {
+            absent(is_absent, path, untold);
+        }
     }
-    absent(report.overhead.cpu_share.is_none(), "overhead.cpu_share", "not asked for (--overhead)");
+    absent(report.audit.is_none(), "audit", "no programs ran, and one source alone cannot be audited");
+    let overhead = &report.overhead;
+    absent(
+        overhead.cpu_share.is_none(),
+        "overhead.cpu_share",
+        if report.probes.mode == Mode::Counters { NO_PROGRAMS } else { "not asked for (--overhead)" },
+    );
+    absent(overhead.user_cpu_share.is_none(), "overhead.user_cpu_share", "the kernel did not tell");
+    absent(overhead.rss_bytes.is_none(), "overhead.rss_bytes", "the kernel did not tell");
+    let interface = &report.interface;
+    absent(interface.driver.is_none(), "interface.driver", "it has neither a driver's name nor a kind");
+    absent(interface.queues.is_none(), "interface.queues", "the kernel did not tell");
+    absent(interface.qdisc.is_none(), "interface.qdisc", "the kernel named no root qdisc");
+    for (is_absent, path) in [
+        (report.ledger.tcp.is_none(), "ledger.tcp"),
+        (report.ledger.udp.is_none(), "ledger.udp"),
+        (report.ledger.other.is_none(), "ledger.other"),
+        (report.sizes.is_none(), "sizes"),
+    ] {
+        absent(is_absent, path, NO_PROGRAMS);
+    }
+    reasons.extend(of_throughput(report));
+    reasons.extend(of_cost(report));
     for (path, reason) in reasons {
         report.unmeasured.entry(path.to_owned()).or_insert_with(|| reason.to_owned());
     }
+}
+
+const NO_PROGRAMS: &str = "no programs ran, and the kernel's own counters do not tell";
+
+/// Nulls over time.
+fn of_throughput(report: &RunReport) -> Vec<(&'static str, &'static str)> {
+    let throughput = &report.throughput;
+    let counters = report.probes.mode == Mode::Counters;
+    let counted = if counters { NO_PROGRAMS } else { "the programs' counts could not be read" };
+    let wire = if counters { WIRE_UNMEASURED } else { counted };
+    let idle = if counters { NO_PROGRAMS } else { "nothing was sent in that interval" };
+    let timed = match report.probes.mode {
+        Mode::Counters => NO_PROGRAMS,
+        Mode::Tracepoint => "only stack samples time segmentation on this rung, and there were too few",
+        Mode::Fentry | Mode::Kprobe => "segmentation was not hooked, or nothing was sent in that interval",
+    };
+    let mut nulls = vec![
+        (throughput.wire_gbps.is_none(), "throughput.wire_gbps", wire),
+        (throughput.goodput_gbps.is_none(), "throughput.goodput_gbps", counted),
+    ];
+    for sample in &throughput.samples {
+        nulls.extend([
+            (sample.wire_gbps.is_none(), "throughput.samples[].wire_gbps", wire),
+            (sample.goodput_gbps.is_none(), "throughput.samples[].goodput_gbps", counted),
+            (sample.hardware_gbps.is_none(), "throughput.samples[].hardware_gbps", counted),
+            (sample.software_gbps.is_none(), "throughput.samples[].software_gbps", counted),
+            (sample.unaggregated_gbps.is_none(), "throughput.samples[].unaggregated_gbps", counted),
+            (sample.small_gbps.is_none(), "throughput.samples[].small_gbps", counted),
+            (sample.retransmitted_bytes.is_none(), "throughput.samples[].retransmitted_bytes", counted),
+            (sample.software_share.is_none(), "throughput.samples[].software_share", idle),
+            (sample.mean_queued_bytes.is_none(), "throughput.samples[].mean_queued_bytes", idle),
+            (sample.mean_driver_bytes.is_none(), "throughput.samples[].mean_driver_bytes", idle),
+            (sample.segmentation_cpu.is_none(), "throughput.samples[].segmentation_cpu", timed),
+            (
+                sample.segmentation_ns_per_byte.is_none(),
+                "throughput.samples[].segmentation_ns_per_byte",
+                timed,
+            ),
+            (
+                sample.segments_per_packet.is_none(),
+                "throughput.samples[].segments_per_packet",
+                "it takes packets, and a qdisc that counts their segments",
+            ),
+        ]);
+    }
+    told(nulls)
+}
+
+/// Nulls of the cost.
+fn of_cost(report: &RunReport) -> Vec<(&'static str, &'static str)> {
+    const NOTHING: &str = "the CPU segmented nothing for this device";
+    let cost = &report.cost;
+    let software_bytes = report
+        .ledger
+        .tcp
+        .as_ref()
+        .map_or(0, |tcp| tcp.total.software_bytes)
+        .saturating_add(report.ledger.udp.as_ref().map_or(0, |udp| udp.total.software_bytes));
+    let sampled = cost.method == "sampling";
+    let untimed = match report.probes.mode {
+        Mode::Counters => NO_PROGRAMS,
+        _ if sampled => "there were too few stack samples",
+        _ => "neither functions nor stack samples could time it",
+    };
+    let inner = if report.probes.mode == Mode::Counters { NO_PROGRAMS } else { "skb_segment is not hooked" };
+    let calls =
+        if report.probes.mode == Mode::Counters { NO_PROGRAMS } else { "__skb_gso_segment is not hooked" };
+    let per_byte = if cost.segmentation_ns.is_none() {
+        untimed
+    } else if software_bytes == 0 || cost.segmentation_calls == Some(0) {
+        NOTHING
+    } else {
+        "too few intervals, or stack samples, with segmentation"
+    };
+    told(vec![
+        (cost.segmentation_calls.is_none(), "cost.segmentation_calls", calls),
+        (cost.segmentation_ns.is_none(), "cost.segmentation_ns", untimed),
+        (cost.skb_segment_ns.is_none(), "cost.skb_segment_ns", inner),
+        (cost.cores.is_none(), "cost.cores", untimed),
+        (cost.ns_per_byte.is_none(), "cost.ns_per_byte", per_byte),
+        (cost.ns_per_byte_interval.is_none(), "cost.ns_per_byte_interval", per_byte),
+    ])
+}
+
+fn told(nulls: Vec<(bool, &'static str, &'static str)>) -> Vec<(&'static str, &'static str)> {
+    nulls.into_iter().filter(|(is_absent, ..)| *is_absent).map(|(_, path, reason)| (path, reason)).collect()
 }
 
 fn medians(report: &RunReport) -> Vec<(bool, &'static str)> {
@@ -114,21 +214,17 @@ mod tests {
 
     #[test]
     fn a_whole_run_is_explained_to_the_last_null() {
-        for mut report in [fixture::software(), fixture::engaged(), fixture::flipped(), fixture::idle()] {
+        for mut report in [
+            fixture::software(),
+            fixture::engaged(),
+            fixture::flipped(),
+            fixture::idle(),
+            fixture::counters(),
+        ] {
             explain(&mut report);
             let value = json::to_value(&report).expect("finite numbers");
             assert_eq!(json::missing_reasons(&value, &report.unmeasured), Vec::<String>::new());
         }
-    }
-
-    #[test]
-    fn a_null_that_only_the_run_can_explain_is_left_to_it() {
-        let mut report = fixture::counters();
-        explain(&mut report);
-        let value = json::to_value(&report).expect("finite numbers");
-        let missing = json::missing_reasons(&value, &report.unmeasured);
-        assert!(missing.contains(&"throughput.samples[].software_share".to_owned()));
-        assert!(missing.contains(&"ledger.tcp".to_owned()));
     }
 
     #[test]

@@ -410,8 +410,11 @@ fn limits(report: &RunReport) -> Vec<String> {
     if report.probes.mode == Mode::Counters {
         lines.push("no programs ran: this is read from the counters of interface and qdisc alone".to_owned());
     }
-    for why in &report.probes.fell_because {
-        lines.push(format!("a better way to count was not to be had: {why}"));
+    if !report.probes.fell_because.is_empty() {
+        lines.push(format!(
+            "a better way to count was not to be had ({})",
+            report.probes.fell_because.join("; ")
+        ));
     }
     if !matches!(report.window.ended_by.as_str(), "duration" | "command" | "interrupt") {
         lines.push(format!("the run was cut short: {}", report.window.ended_by.replace('-', " ")));

@@ -75,20 +75,25 @@ pub(super) fn report(
         overhead: overhead(measured, delta.cpus.len()),
         benchmark: benchmark(plan, measured),
         events: events(sampler, window),
-        unmeasured: unmeasured(plan, sampler),
+        unmeasured: unmeasured(plan, sampler, measured),
     };
     absences::explain(&mut report);
     Ok(report)
 }
 
 /// What only the run itself knows the reason of; the rest follows from the report.
-fn unmeasured(plan: &Plan, sampler: &Sampler) -> BTreeMap<String, String> {
+fn unmeasured(plan: &Plan, sampler: &Sampler, measured: &Measured) -> BTreeMap<String, String> {
     let mut reasons = BTreeMap::new();
     for path in ["reasons", "causes", "prediction"] {
         reasons.insert(path.to_owned(), "this version does not look into it".to_owned());
     }
     if plan.command.is_empty() {
         reasons.insert("benchmark".to_owned(), "no COMMAND was given".to_owned());
+    }
+    if let Some(Err(error)) = &measured.child {
+        for part in ["exit_code", "signal", "stdout", "iperf3"] {
+            reasons.insert(format!("benchmark.{part}"), error.clone());
+        }
     }
     for (part, reason) in &sampler.unreadable {
         reasons.insert(format!("({part})"), reason.clone());

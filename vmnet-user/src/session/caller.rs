@@ -31,7 +31,8 @@ impl Caller {
         }
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
         let (Some(uid), Some(gid)) = (number("SUDO_UID"), number("SUDO_GID")) else { return Self::default() };
-        if uid == 0 {
+        // The last number is no id: the kernel takes it for "leave it as it is".
+        if uid == 0 || uid == u32::MAX || gid == u32::MAX {
             return Self::default();
         }
         let uid = Uid::from_raw(uid);

@@ -1,12 +1,14 @@
 //! COMMAND: started as the person who called, listened to, and ended with them.
 
 use std::{
+    io::ErrorKind,
     process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 use tokio::{
@@ -26,7 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A command that runs.
 pub(super) struct Child {
     child: tokio::process::Child,
-    output: JoinHandle<Vec<u8>>,
+    /// Its own process group, where it has one, so that all that it starts can be ended with it.
+    group: Option<Pid>,
+    output: JoinHandle<()>,
+    /// What it printed so far.
+    printed: Arc<Mutex<Vec<u8>>>,
     status: Option<std::io::Result<ExitStatus>>,
 }
 
@@ -56,23 +62,35 @@ impl Child {
         let Some((program, arguments)) = words.split_first() else { return Err("no command".to_owned()) };
         let mut command = Command::new(program);
         command.args(arguments).stdout(Stdio::piped()).kill_on_drop(true);
+        // At a terminal it stays in our group, where Ctrl-C reaches it and it may read what is typed.
+        let own_group = !in_foreground();
+        if own_group {
+            command.process_group(0);
+        }
         caller.become_of(&mut command);
         let mut child = command.spawn().map_err(|error| {
-            format!("{program} could not be started: {error}; is it installed, and in the PATH?")
+            let hint = match error.kind() {
+                ErrorKind::NotFound => "; is it installed, and in the PATH?",
+                _ => "",
+            };
+            format!("{program} could not be started: {error}{hint}")
         })?;
+        let group = child.id().filter(|_| own_group).and_then(|pid| i32::try_from(pid).ok());
         let stdout = child.stdout.take();
         let quiet = prints_json_for_us(words);
+        let printed = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&printed);
         let output = tokio::spawn(async move {
-            let Some(mut stdout) = stdout else { return Vec::new() };
+            let Some(mut stdout) = stdout else { return };
             if quiet {
-                gather(&mut stdout, &mut tokio::io::sink()).await
+                gather(&mut stdout, &mut tokio::io::sink(), &kept).await;
             } else if to_stderr {
-                gather(&mut stdout, &mut tokio::io::stderr()).await
+                gather(&mut stdout, &mut tokio::io::stderr(), &kept).await;
             } else {
-                gather(&mut stdout, &mut tokio::io::stdout()).await
+                gather(&mut stdout, &mut tokio::io::stdout(), &kept).await;
             }
         });
-        Ok(Self { child, output, status: None })
+        Ok(Self { child, group: group.map(Pid::from_raw), output, printed, status: None })
     }
 
     /// Resolves when it has ended. May be dropped and called again.
@@ -82,8 +100,8 @@ impl Child {
         }
     }
 
-    /// What came of it.
-    pub(super) async fn wait(mut self) -> Result<Ended, String> {
+    /// What came of it, and all that it printed.
+    pub(super) async fn collect(mut self) -> Result<Ended, String> {
         use std::os::unix::process::ExitStatusExt;
         self.ended().await;
         let status = match self.status.take() {
@@ -92,52 +110,54 @@ impl Child {
             None => return Err("the command's end was missed".to_owned()),
         };
         // A grandchild may hold the pipe open for ever.
-        let stdout = match timeout(PATIENCE, &mut self.output).await {
-            Ok(Ok(stdout)) => stdout,
-            _ => Vec::new(),
-        };
+        if timeout(PATIENCE, &mut self.output).await.is_err() {
+            self.output.abort();
+        }
+        let stdout = self.printed.lock().map(|mut printed| std::mem::take(&mut *printed)).unwrap_or_default();
         Ok(Ended { exit_code: status.code(), signal: status.signal(), stdout })
     }
 
-    /// After Ctrl-C: a command in the terminal's foreground group got it as well; one that did not is told.
-    pub(super) async fn interrupted(mut self, stop: &mut Stop) -> Result<Ended, String> {
-        if !terminal_told_it() {
-            self.signal(Signal::SIGINT);
+    /// After Ctrl-C or SIGTERM: at a terminal the command got Ctrl-C as well; otherwise it is told.
+    pub(super) async fn interrupted(&mut self, signal: Signal, stop: &mut Stop) {
+        if signal == Signal::SIGINT && self.group.is_none() {
+            let _ = timeout(PATIENCE, self.ended_or(stop)).await;
         }
-        if timeout(PATIENCE, self.ended_or(stop)).await.is_ok() && self.status.is_some() {
-            return self.wait().await;
-        }
-        self.end(stop).await
+        self.end(stop).await;
     }
 
     /// Ends it: asked, told, killed.
-    pub(super) async fn end(mut self, stop: &mut Stop) -> Result<Ended, String> {
+    pub(super) async fn end(&mut self, stop: &mut Stop) {
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
             if self.status.is_none() {
                 self.signal(signal);
                 let _ = timeout(PATIENCE, self.ended_or(stop)).await;
             }
         }
-        self.wait().await
+        // Those whom it left behind.
+        if let Some(group) = self.group {
+            let _ = killpg(group, Signal::SIGTERM);
+        }
     }
 
     /// Resolves when it has ended, or at another Ctrl-C.
     async fn ended_or(&mut self, stop: &mut Stop) {
         tokio::select! {
             () = self.ended() => {}
-            () = stop.wanted() => {}
+            _ = stop.wanted() => {}
         }
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
+        if let Some(group) = self.group {
+            let _ = killpg(group, signal);
+        } else if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
             let _ = kill(Pid::from_raw(pid), signal);
         }
     }
 }
 
 /// Whether this process, and so its child, is in the foreground of a terminal, whose Ctrl-C goes to both.
-fn terminal_told_it() -> bool {
+fn in_foreground() -> bool {
     nix::unistd::tcgetpgrp(std::io::stdin()).is_ok_and(|foreground| foreground == nix::unistd::getpgrp())
 }
 
@@ -147,21 +167,25 @@ pub(super) fn prints_json_for_us(words: &[String]) -> bool {
     is_iperf3 && words.iter().any(|word| word == "-J" || word == "--json")
 }
 
-async fn gather(from: &mut (impl AsyncReadExt + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> Vec<u8> {
-    let mut kept = Vec::new();
+async fn gather(
+    from: &mut (impl AsyncReadExt + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    kept: &Mutex<Vec<u8>>,
+) {
     let mut buffer = vec![0; 16 << 10];
     while let Ok(count) = from.read(&mut buffer).await {
         if count == 0 {
             break;
         }
         let Some(bytes) = buffer.get(..count) else { break };
-        let room = MOST_OUTPUT.saturating_sub(kept.len());
-        kept.extend_from_slice(bytes.get(..room.min(count)).unwrap_or_default());
+        if let Ok(mut kept) = kept.lock() {
+            let room = MOST_OUTPUT.saturating_sub(kept.len());
+            kept.extend_from_slice(bytes.get(..room.min(count)).unwrap_or_default());
+        }
         // Nobody listening is no reason to stop the command.
         let _ = to.write_all(bytes).await;
         let _ = to.flush().await;
     }
-    kept
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use jiff::Zoned;
+use nix::sys::signal::Signal;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 pub use self::{
@@ -98,20 +99,13 @@ pub trait Observer {
 pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     let mut sampler = Sampler::open(&plan.interface)?;
     let start = Zoned::now();
+    // First what decides whether there is a run at all: who may not load programs learns that, whatever the directory.
+    let notes = attach(plan, &mut sampler)?;
     let output = OutputDir::prepare(&plan.output, &plan.interface, &start, plan.caller.owner())?;
-    match attach(plan, &mut sampler) {
-        Ok(notes) => {
-            permissions::drop_privileges().unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let measured = runtime.block_on(measure(plan, &mut sampler, &notes, observer));
-            match measured {
-                Ok(measured) => finish(plan, &mut sampler, &measured, &start, &output, notes),
-                Err(error) => {
-                    output.remove_if_empty();
-                    Err(error)
-                }
-            }
-        }
+    permissions::drop_privileges().unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(measure(plan, &mut sampler, &notes, observer)) {
+        Ok(measured) => finish(plan, &mut sampler, &measured, &start, &output, notes),
         Err(error) => {
             output.remove_if_empty();
             Err(error)
@@ -176,9 +170,9 @@ struct Measured {
 enum Ending {
     Duration,
     Command,
-    Interrupt,
+    Interrupt(Signal),
     Gone(String),
-    Renamed(String),
+    Renamed { text: String, now: String },
 }
 
 impl Ending {
@@ -186,15 +180,15 @@ impl Ending {
         match self {
             Self::Duration => "duration",
             Self::Command => "command",
-            Self::Interrupt => "interrupt",
+            Self::Interrupt(_) => "interrupt",
             Self::Gone(_) => "interface-gone",
-            Self::Renamed(_) => "interface-renamed",
+            Self::Renamed { .. } => "interface-renamed",
         }
     }
 
     fn cut_short(&self) -> Option<&str> {
         match self {
-            Self::Gone(text) | Self::Renamed(text) => Some(text),
+            Self::Gone(text) | Self::Renamed { text, .. } => Some(text),
             _ => None,
         }
     }
@@ -203,7 +197,7 @@ impl Ending {
         let text = error.to_string();
         match error {
             LinkError::Gone { .. } => Ok(Self::Gone(text)),
-            LinkError::Renamed { .. } => Ok(Self::Renamed(text)),
+            LinkError::Renamed { now, .. } => Ok(Self::Renamed { text, now }),
             other => Err(other).context("reading the interface's counters"),
         }
     }
@@ -230,33 +224,47 @@ async fn measure(
             Err(error) => child_ended = Some(Err(error)),
         }
     }
-    let ended_by = if child_ended.is_some() {
+    let mut ended_by = if child_ended.is_some() {
         Ending::Command
     } else {
         let mut watch = Watch { plan, sampler, samples: &mut samples, intervals: &mut intervals, observer };
         watch.until_it_ends(&mut child, &mut stop).await?
     };
-    if let Some(child) = child.take() {
-        child_ended = Some(match ended_by {
-            Ending::Command => child.wait().await,
-            Ending::Interrupt => child.interrupted(&mut stop).await,
+    if let Some(child) = &mut child {
+        match ended_by {
+            Ending::Command => {}
+            Ending::Interrupt(signal) => child.interrupted(signal, &mut stop).await,
             _ => child.end(&mut stop).await,
-        });
+        }
     }
 
     let mut drained = false;
-    if ended_by.cut_short().is_none() {
-        let (last, rested) = sampler.drain(DRAIN, DRAIN_LOOK, &mut stop).await?;
-        drained = rested;
-        if let Some(before) = samples.last() {
-            let pair = [before.clone(), last.clone()];
-            intervals.extend(throughput::intervals(&sampler.window(&pair)));
+    while !matches!(ended_by, Ending::Gone(_)) {
+        if let Ending::Renamed { now, .. } = &ended_by {
+            sampler.follow(now);
         }
-        samples.push(last);
-    } else if samples.len() < 2 {
-        bail!("{}, before anything could be measured", ended_by.cut_short().unwrap_or_default());
+        match sampler.drain(DRAIN, DRAIN_LOOK, &mut stop).await {
+            Ok((last, rested)) => {
+                drained = rested;
+                if let Some(before) = samples.last() {
+                    let pair = [before.clone(), last.clone()];
+                    intervals.extend(throughput::intervals(&sampler.window(&pair)));
+                }
+                samples.push(last);
+                break;
+            }
+            // It went while the command ended, or soon after: what was sampled until then holds.
+            Err(error) => ended_by = Ending::of(error)?,
+        }
     }
     let overhead = sampler.overhead();
+    // After the last sample, as whoever holds the command's pipe open may keep us waiting.
+    if let Some(child) = child {
+        child_ended = Some(child.collect().await);
+    }
+    if samples.len() < 2 {
+        bail!("{}, before anything could be measured", ended_by.cut_short().unwrap_or_default());
+    }
     Ok(Measured { samples, intervals, drained, rested_at_start, ended_by, child: child_ended, overhead })
 }
 
@@ -290,7 +298,7 @@ impl Watch<'_> {
             };
             tokio::select! {
                 biased;
-                () = stop.wanted() => return Ok(Ending::Interrupt),
+                signal = stop.wanted() => return Ok(Ending::Interrupt(signal)),
                 () = command_ends => return Ok(Ending::Command),
                 () = time_is_up => return Ok(Ending::Duration),
                 _ = ticks.tick() => {}

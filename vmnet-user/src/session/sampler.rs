@@ -32,6 +32,8 @@ pub(super) struct Sampler {
     pub(super) qdisc_kind: Option<String>,
     /// Reasons for parts that cannot be read, by part.
     pub(super) unreadable: Vec<(&'static str, String)>,
+    /// What the interface is called now; `link` says what it was called when the run began.
+    called: String,
     links: LinkReader,
     qdiscs: Option<QdiscReader>,
     features: Option<FeatureReader>,
@@ -84,6 +86,7 @@ impl Sampler {
             events: Vec::new(),
             qdisc_kind: link.qdisc.clone(),
             unreadable,
+            called: link.name.clone(),
             links,
             qdiscs,
             features,
@@ -97,6 +100,11 @@ impl Sampler {
             begun_run_ns: None,
             link,
         })
+    }
+
+    /// The interface has another name from now on.
+    pub(super) fn follow(&mut self, name: &str) {
+        name.clone_into(&mut self.called);
     }
 
     pub(super) fn mode(&self) -> Mode {
@@ -172,13 +180,13 @@ impl Sampler {
         limit: Duration,
         look: Duration,
         stop: &mut Stop,
-    ) -> Result<(Sample, bool)> {
+    ) -> Result<(Sample, bool), LinkError> {
         let deadline = Instant::now() + limit;
         let mut before = self.sample(true)?;
         loop {
             let hurried = tokio::select! {
                 () = tokio::time::sleep(look) => false,
-                () = stop.wanted() => true,
+                _ = stop.wanted() => true,
             };
             let now = self.sample(true)?;
             let rested = at_rest(&before, &now);
@@ -203,7 +211,7 @@ impl Sampler {
             },
             None => None,
         };
-        let link = self.links.counters(self.link.ifindex, &self.link.name)?;
+        let link = self.links.counters(self.link.ifindex, &self.called)?;
         let tree = self.qdiscs.as_mut().and_then(|reader| reader.read(self.link.ifindex).ok());
         let read_ns = as_ns(start.elapsed());
         if let Some(tree) = &tree {

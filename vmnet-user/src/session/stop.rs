@@ -2,6 +2,7 @@
 
 use std::io;
 
+use nix::sys::signal::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Listens for the wish to stop.
@@ -15,11 +16,11 @@ impl Stop {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Resolves at the next signal.
-    pub(super) async fn wanted(&mut self) {
+    /// Resolves at the next signal, and says which.
+    pub(super) async fn wanted(&mut self) -> Number {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Number::SIGINT,
+            _ = self.terminate.recv() => Number::SIGTERM,
         }
     }
 }

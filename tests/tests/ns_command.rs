@@ -1,0 +1,221 @@
+//! COMMAND of `vmnet run`: on whose behalf it runs, how it ends, and what is said of it.
+
+#![expect(clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use testbed::bench::{Bench, INTERFACE, Run, load, wait_for};
+use testbed::command::captured;
+use testbed::{skip, skip_unless};
+
+/// Longer than any of these tests lets a run go on. Every process that sleeps so long is one of theirs.
+const HANGS: &str = "86397";
+
+fn shell(script: &str) -> Vec<String> {
+    ["sh", "-c", script].map(str::to_owned).into()
+}
+
+/// Processes whose command line has this text, other than this one.
+fn processes_with(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        if line.contains(text) {
+            found.push(line);
+        }
+    }
+    found
+}
+
+fn assert_report_says_how_it_ended(run: &Run, ended_by: &str) {
+    assert_eq!(run.text("/window/ended_by"), ended_by, "{run}");
+    for file in ["run.json", "throughput.svg", "sizes.svg"] {
+        assert!(run.files.iter().any(|path| path.ends_with(file)), "{file}\n{run}");
+    }
+}
+
+#[test]
+fn a_command_that_cannot_start_is_said_and_the_report_written() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("cmd").unwrap();
+    let not_executable = bench.directory().join("data");
+    fs::write(&not_executable, "no program").unwrap();
+    for (program, why) in
+        [("no-such-program", "No such file"), (not_executable.to_str().unwrap(), "Permission denied")]
+    {
+        let run = bench.run(&["--expect", "engaged"], &[program]).unwrap();
+        assert_eq!(run.code, Some(1), "{run}");
+        assert!(run.stderr.contains("could not be started") && run.stderr.contains(why), "{run}");
+        assert_report_says_how_it_ended(&run, "command");
+        assert!(run.json["unmeasured"]["benchmark.exit_code"].as_str().unwrap().contains(why), "{run}");
+    }
+}
+
+#[test]
+fn a_command_that_fails_wins_over_what_was_expected() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("cmd").unwrap();
+    for expected in ["engaged", "nothing-to-offload"] {
+        let failed = bench.run(&["--expect", expected], &shell("exit 7")).unwrap();
+        assert_eq!((failed.code, failed.number("/benchmark/exit_code")), (Some(1), Some(7)), "{failed}");
+        assert!(failed.stderr.contains("exit code 7"), "{failed}");
+        assert_report_says_how_it_ended(&failed, "command");
+    }
+    let killed = bench.run(&[], &shell("kill -9 $$")).unwrap();
+    assert_eq!((killed.code, killed.number("/benchmark/signal")), (Some(1), Some(9)), "{killed}");
+    assert!(
+        killed.stderr.contains("signal 9") && killed.json["benchmark"]["exit_code"].is_null(),
+        "{killed}"
+    );
+}
+
+#[test]
+fn expectations_are_met_missed_or_undecided() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("cmd").unwrap();
+    let command = shell("true");
+    for (expected, code) in [("nothing-to-offload", 0), ("engaged", 3), ("inconclusive", 3)] {
+        let run = bench.run(&["--expect", expected], &command).unwrap();
+        assert_eq!(run.code, Some(code), "{expected}\n{run}");
+    }
+    // With a hook left out, nobody saw what became of the packets.
+    let undecided = bench.run(&["--expect", "engaged", "--without-hook", "net_dev_xmit"], &load("-n 20M"));
+    let undecided = undecided.unwrap();
+    assert_eq!((undecided.code, undecided.text("/verdict/state")), (Some(4), "inconclusive"), "{undecided}");
+}
+
+#[test]
+fn ctrl_c_and_sigterm_end_run_and_command_with_a_report() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("cmd").unwrap();
+    let told = bench.directory().join("told");
+    let polite =
+        format!("trap 'echo INT > {}; exit 5' INT; echo ready; while :; do sleep 0.05; done", told.display());
+    let stubborn = format!("trap '' INT TERM; echo ready; sleep {HANGS}");
+    let parent = format!("echo ready; sleep {HANGS}; true");
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        for script in [&polite, &stubborn, &parent] {
+            let mut started =
+                bench.start(&["--expect", "nothing-to-offload", "-i", "100ms"], &shell(script)).unwrap();
+            started.wait_until_it_measures().unwrap();
+            wait_for("COMMAND", || Ok(started.said().contains("ready"))).unwrap();
+            let asked = Instant::now();
+            kill(Pid::from_raw(started.pid().try_into().unwrap()), signal).unwrap();
+            let run = started.end().unwrap();
+            assert!(asked.elapsed() < Duration::from_secs(20), "{signal} {script}: {:?}", asked.elapsed());
+            assert_eq!(run.code, Some(0), "{signal} {script}\n{run}");
+            assert_report_says_how_it_ended(&run, "interrupt");
+            if *script == polite {
+                assert_eq!(fs::read_to_string(&told).unwrap(), "INT\n", "{signal}\n{run}");
+                fs::remove_file(&told).unwrap();
+            }
+            assert_eq!(processes_with(HANGS), Vec::<String>::new(), "{signal} {script}");
+        }
+    }
+    // Without a command too.
+    let mut started = bench.start(&[], &[] as &[&str]).unwrap();
+    started.wait_until_it_measures().unwrap();
+    kill(Pid::from_raw(started.pid().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let run = started.end().unwrap();
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_report_says_how_it_ended(&run, "interrupt");
+}
+
+#[test]
+fn the_duration_ends_a_command_that_goes_on() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("cmd").unwrap();
+    let run = bench.run(&["-d", "1s", "--expect", "nothing-to-offload"], &["sleep", HANGS]).unwrap();
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_report_says_how_it_ended(&run, "duration");
+    assert_eq!(processes_with(HANGS), Vec::<String>::new());
+}
+
+#[test]
+fn a_grandchild_that_holds_the_pipe_does_not_hang_the_run() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("cmd").unwrap();
+    let run = bench.run(&[], &shell("echo before; sleep 25 & echo after")).unwrap();
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(run.text("/benchmark/stdout"), "before\nafter\n", "{run}");
+    // The wait for the pipe is no part of the window.
+    assert!(run.json["window"]["duration_s"].as_f64().unwrap() < 2.5, "{run}");
+}
+
+#[test]
+fn a_command_sees_the_namespace_it_is_measured_in() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("cmd").unwrap();
+    let run = bench.run(&[], &shell("ls /sys/class/net; ip -brief link")).unwrap();
+    let said = run.text("/benchmark/stdout");
+    assert_eq!(said.matches(INTERFACE).count(), 2, "{run}");
+    let mut lines: Vec<&str> = said.lines().take(2).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["lo", INTERFACE], "{run}");
+    let unknown = captured(std::process::Command::new(testbed::paths::vmnet()).args([
+        "run",
+        INTERFACE,
+        "--netns",
+        "vmnet-none-such",
+        "-d",
+        "1s",
+    ]))
+    .unwrap();
+    let said = String::from_utf8(unknown.stderr).unwrap();
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(said.contains("vmnet-none-such") && said.contains(bench.near.name()), "{said}");
+}
+
+#[test]
+fn under_sudo_the_command_runs_as_the_person_and_the_files_are_theirs() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("cmd").unwrap();
+    // COMMAND has to get into the directory of the reports.
+    fs::set_permissions(bench.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    let json = bench.directory().join("new.json");
+    let already_there = bench.directory().join("roots.json");
+    fs::write(&already_there, "root's").unwrap();
+    let as_sudo = |uid: &str, gid: &str, json: &Path| {
+        let (mut vmnet, reports) = bench.command(INTERFACE, &["--json", json.to_str().unwrap()]);
+        vmnet.args(["--", "sh", "-c", "id -u; id -g; id -G; echo $HOME; grep CapEff /proc/self/status"]);
+        vmnet.env("SUDO_UID", uid).env("SUDO_GID", gid).env("HOME", "/root");
+        Run::of(captured(&mut vmnet).unwrap(), &reports).unwrap()
+    };
+    // daemon: uid and gid 1 on every Debian, its home /usr/sbin.
+    let run = as_sudo("1", "1", &json);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(run.text("/benchmark/stdout"), "1\n1\n1\n/usr/sbin\nCapEff:\t0000000000000000\n", "{run}");
+    for path in run.files.iter().chain([&json]) {
+        let owner = fs::metadata(path).unwrap();
+        assert_eq!((owner.uid(), owner.gid()), (1, 1), "{}", path.display());
+    }
+    let directory = fs::metadata(run.files[0].parent().unwrap()).unwrap();
+    assert_eq!((directory.uid(), directory.gid()), (1, 1));
+    // What was there before is not given away.
+    let run = as_sudo("1", "1", &already_there);
+    assert_eq!((run.code, fs::metadata(&already_there).unwrap().uid()), (Some(0), 0), "{run}");
+    // Somebody without an entry among the users is somebody all the same.
+    let run = as_sudo("54321", "54321", &bench.directory().join("other.json"));
+    assert!(run.text("/benchmark/stdout").starts_with("54321\n54321\n54321\n/\n"), "{run}");
+    // What sudo would never say is not believed.
+    for (uid, gid) in [
+        ("", ""),
+        ("-1", "1"),
+        ("4294967295", "1"),
+        ("1", "4294967295"),
+        ("99999999999", "1"),
+        ("1; id", "1"),
+        ("0", "0"),
+        ("1", ""),
+    ] {
+        let run = as_sudo(uid, gid, &bench.directory().join("odd.json"));
+        assert_eq!(run.code, Some(0), "{uid:?} {gid:?}\n{run}");
+        assert!(run.text("/benchmark/stdout").starts_with("0\n0\n"), "{uid:?} {gid:?}\n{run}");
+    }
+}

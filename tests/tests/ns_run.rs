@@ -1,0 +1,366 @@
+//! `vmnet run` over a veth pair of this machine: its verdicts, its rungs, its ways to speak.
+//!
+//! The audit is held to be sound, not to be lucky: what it cannot account for must show, and what it can must be proven.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a scenario's helpers fail as its tests do")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use testbed::bench::{Bench, INTERFACE, Run, load};
+use testbed::command::captured;
+use testbed::{Netns, paths, skip, skip_unless};
+
+const NOTHING: &[&str] = &[];
+
+/// Nobody of this machine, without any capability.
+const NOBODY: &[&str] = &["--reuid=65534", "--regid=65534", "--clear-groups"];
+
+/// An identity that fails, or a packet that was missed, must keep the verdict from being proven; none may find more on
+/// the side of the programs than the kernel counted.
+fn assert_sound(run: &Run) {
+    let audit = &run.json["audit"];
+    let identities = audit["identities"].as_array().unwrap_or_else(|| panic!("no audit\n{run}"));
+    assert!(identities.iter().any(|identity| identity["ok"] == true), "an audit that checks nothing\n{run}");
+    for identity in identities {
+        if let Some(residual) = identity["residual"].as_i64() {
+            assert!(residual <= 0, "{} counted twice\n{run}", identity["name"]);
+        }
+    }
+    if audit["ok"] != true || audit["drained"] != true {
+        assert_ne!(run.text("/verdict/confidence"), "proven", "{run}");
+    }
+}
+
+fn has_residual(run: &Run) -> bool {
+    let identities = run.json["audit"]["identities"].as_array();
+    identities.is_some_and(|all| {
+        all.iter().any(|identity| identity["residual"].as_i64().is_some_and(|residual| residual != 0))
+    })
+}
+
+/// The same run until every packet is accounted for, five times at most; each of them has to be sound.
+fn proven(mut run: impl FnMut() -> Run) -> Run {
+    let mut last = None;
+    for _ in 0..5 {
+        let run = run();
+        assert_sound(&run);
+        if !has_residual(&run) && run.json["audit"]["drained"] == true {
+            assert_eq!(run.text("/verdict/confidence"), "proven", "nothing is left over, yet\n{run}");
+            return run;
+        }
+        last = Some(run);
+    }
+    panic!("not once in five runs was every packet accounted for; the last:\n{}", last.unwrap());
+}
+
+/// Nulls of a report without a reason, by path.
+fn unexplained_nulls(report: &Value) -> Vec<String> {
+    let reasons: BTreeMap<String, String> = serde_json::from_value(report["unmeasured"].clone()).unwrap();
+    let mut found = Vec::new();
+    let mut open = vec![(String::new(), report)];
+    while let Some((path, value)) = open.pop() {
+        match value {
+            Value::Null if !reasons.contains_key(&path) && !found.contains(&path) => found.push(path),
+            Value::Array(elements) => {
+                open.extend(elements.iter().map(|element| (format!("{path}[]"), element)))
+            }
+            Value::Object(members) => open.extend(members.iter().map(|(name, member)| {
+                (if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, member)
+            })),
+            _ => {}
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn super_packets_that_leave_a_veth_whole_are_engaged() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("run").unwrap();
+    for qdisc in ["noqueue", "pfifo_fast"] {
+        bench.near.exec(&format!("tc qdisc replace dev {INTERFACE} root {qdisc}")).unwrap();
+        let run = proven(|| bench.run(&["--expect", "engaged"], &load("-n 20M -P 4")).unwrap());
+        assert_eq!(run.code, Some(0), "{run}");
+        assert_eq!(run.text("/verdict/state"), "engaged", "{run}");
+        assert_eq!(run.text("/interface/qdisc"), qdisc, "{run}");
+        assert_eq!(run.json["interface"]["terminal"], false, "{run}");
+        assert_eq!(run.number("/ledger/tcp/software_bytes"), Some(0), "{run}");
+        assert_eq!(run.number("/ledger/tcp/segments_made"), Some(0), "{run}");
+        let six: u64 = ["hardware", "software", "unaggregated", "small", "dropped", "pending"]
+            .iter()
+            .map(|class| run.number(&format!("/ledger/tcp/{class}_bytes")).unwrap())
+            .sum();
+        assert_eq!(run.number("/ledger/tcp/payload_bytes"), Some(six), "{run}");
+        let fresh = six - run.number("/ledger/tcp/retransmitted_bytes").unwrap();
+        assert_eq!(fresh, 20 << 20, "every byte of the load, and no other\n{run}");
+        assert!(
+            run.stdout.contains("goes on inside this machine")
+                || run.stdout.contains("go on inside this machine"),
+            "{run}"
+        );
+    }
+}
+
+#[test]
+fn with_tso_off_the_cpu_cuts_everything_up() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
+    let bench = Bench::new("run").unwrap();
+    bench.near.exec(&format!("ethtool -K {INTERFACE} tso off")).unwrap();
+    bench.near.exec(&format!("tc qdisc replace dev {INTERFACE} root pfifo_fast")).unwrap();
+    let run = proven(|| bench.run(&["--expect", "software"], &load("-n 20M")).unwrap());
+    assert_eq!((run.code, run.text("/verdict/state")), (Some(0), "software"), "{run}");
+    assert_eq!(run.number("/ledger/tcp/hardware_bytes"), Some(0), "{run}");
+    let segments = run.number("/ledger/tcp/segments_made").unwrap();
+    // A few full-size singles are nobody's segments.
+    assert!(segments >= 14_000, "{segments} segments\n{run}");
+    let other = bench.run(&["--expect", "engaged"], &load("-n 20M")).unwrap();
+    assert_eq!(other.code, Some(3), "an expectation that is not met\n{other}");
+}
+
+#[test]
+fn small_writes_are_nothing_to_offload() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("run").unwrap();
+    let run = bench.run(NOTHING, &load("-n 200k --message-bytes 100 --nodelay")).unwrap();
+    assert_sound(&run);
+    assert_eq!((run.code, run.text("/verdict/state")), (Some(0), "nothing-to-offload"), "{run}");
+    let idle = bench.run(&["-d", "300ms", "--expect", "nothing-to-offload"], NOTHING).unwrap();
+    assert_eq!(idle.code, Some(0), "{idle}");
+    assert_eq!(idle.text("/window/ended_by"), "duration", "{idle}");
+}
+
+#[test]
+fn an_interface_of_the_same_index_in_another_namespace_adds_nothing() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("run").unwrap();
+    let index = |namespace: &Netns, interface: &str| {
+        let said = namespace.ip(&format!("-json link show dev {interface}")).unwrap();
+        serde_json::from_str::<Value>(&said).unwrap()[0]["ifindex"].as_u64().unwrap()
+    };
+    // The far end sends as much back on an interface with the very same index.
+    let (near, far) = (index(&bench.near, INTERFACE), index(&bench.far, "veth1"));
+    let twin = if near == far { "veth1" } else { "twin" };
+    let third = Netns::new("run").unwrap();
+    if near != far {
+        bench
+            .far
+            .ip(&format!("link add twin index {near} type veth peer name end netns {}", third.name()))
+            .unwrap();
+        bench.far.ip("address add 10.98.0.1/24 dev twin").unwrap();
+        third.ip("address add 10.98.0.2/24 dev end").unwrap();
+        bench.far.ip("link set twin up").unwrap();
+        third.ip("link set end up").unwrap();
+    }
+    assert_eq!(index(&bench.far, twin), near);
+    let (server, target) = if near == far {
+        (testbed::bench::serve_load(&bench.near).unwrap(), "10.96.0.1")
+    } else {
+        (testbed::bench::serve_load(&third).unwrap(), "10.98.0.2")
+    };
+    let mut other = bench.far.command(paths::vmnet());
+    other.args(["load", "client", target, "--time", "20s"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let other = testbed::bench::Running(other.spawn().unwrap());
+    let run = proven(|| bench.run(NOTHING, &load("-n 20M")).unwrap());
+    drop((other, server));
+    let fresh = run.number("/ledger/tcp/payload_bytes").unwrap()
+        - run.number("/ledger/tcp/retransmitted_bytes").unwrap();
+    assert_eq!(fresh, 20 << 20, "{run}");
+}
+
+#[test]
+fn iperf3_is_understood_with_json_and_echoed_without() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("iperf3"));
+    let bench = Bench::new("run").unwrap();
+    let mut server = bench.far.command("iperf3");
+    server.arg("-s").stdout(Stdio::null()).stderr(Stdio::null());
+    let _server = testbed::bench::Running(server.spawn().unwrap());
+    testbed::bench::wait_for("iperf3", || Ok(bench.far.exec("ss -lntH")?.contains(":5201"))).unwrap();
+    let with = bench.run(NOTHING, &["iperf3", "-c", testbed::bench::FAR, "-t", "1", "--json"]).unwrap();
+    assert_sound(&with);
+    assert_eq!(with.code, Some(0), "{with}");
+    assert!(with.number("/benchmark/iperf3/sent_bytes").is_some_and(|bytes| bytes > 1 << 20), "{with}");
+    assert!(with.json["benchmark"]["stdout"].is_null(), "{with}");
+    assert!(!with.words().contains("sum_sent"), "its JSON is not for the person\n{with}");
+    assert!(with.stdout.contains("iperf3 says"), "{with}");
+    assert_eq!(unexplained_nulls(&with.json), Vec::<String>::new());
+    let without = bench.run(NOTHING, &["iperf3", "-c", testbed::bench::FAR, "-t", "1"]).unwrap();
+    assert!(without.stdout.contains("[ ID] Interval"), "{without}");
+    assert!(without.text("/benchmark/stdout").contains("[ ID] Interval"), "{without}");
+}
+
+#[test]
+fn every_null_of_a_report_has_its_reason() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("run").unwrap();
+    for options in
+        [&["--mode", "tracepoint"][..], &["--mode", "tracepoint", "--overhead"], &["--mode", "counters"]]
+    {
+        for command in [
+            load("-n 20M"),
+            load("-n 200k --message-bytes 100 --nodelay"),
+            Vec::new(),
+            vec!["/no/such".to_owned()],
+        ] {
+            let run = bench.run(&[options, &["-d", "1s", "-i", "300ms"]].concat(), &command).unwrap();
+            assert_eq!(unexplained_nulls(&run.json), Vec::<String>::new(), "{options:?} {command:?}\n{run}");
+        }
+    }
+}
+
+#[test]
+fn a_person_without_root_is_told_what_to_run_and_counters_work_for_them() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("setpriv"));
+    let bench = Bench::new("run").unwrap();
+    // Where nobody may read and write, wherever this checkout is.
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let vmnet = directory.path().join("vmnet");
+    fs::copy(paths::vmnet(), &vmnet).unwrap();
+    fs::set_permissions(&vmnet, fs::Permissions::from_mode(0o755)).unwrap();
+    let as_nobody = |reports: &str, options: &[&str]| {
+        let mut command = bench.near.command("setpriv");
+        command.args(NOBODY).arg(&vmnet).args(["run", INTERFACE, "-o"]).arg(directory.path().join(reports));
+        command.args(options).current_dir("/").arg("--").arg(&vmnet);
+        command.args(["load", "client", testbed::bench::FAR, "-n", "20M"]);
+        Run::of(captured(&mut command).unwrap(), &directory.path().join(reports)).unwrap()
+    };
+    // Also where nothing could be written: that they are not root is what they need to hear.
+    let mut refused = bench.near.command("setpriv");
+    refused.args(NOBODY).arg(&vmnet).args(["run", INTERFACE]).current_dir("/");
+    for run in [as_nobody("auto", &[]), Run::of(captured(&mut refused).unwrap(), directory.path()).unwrap()] {
+        assert_eq!(run.code, Some(1), "{run}");
+        assert!(run.stderr.contains("needs root") && run.stderr.contains("sudo"), "{run}");
+        assert!(run.stderr.contains("--mode counters"), "{run}");
+        assert!(!run.words().contains("received"), "COMMAND was not to be started\n{run}");
+    }
+    let counted = as_nobody("counters", &["--mode", "counters"]);
+    assert_eq!((counted.code, counted.text("/verdict/state")), (Some(0), "engaged"), "{counted}");
+    assert_ne!(counted.text("/verdict/confidence"), "proven", "{counted}");
+    assert_eq!(counted.text("/probes/mode"), "counters", "{counted}");
+    assert!(counted.json["ledger"]["tcp"].is_null() && counted.json["audit"].is_null(), "{counted}");
+    assert_eq!(unexplained_nulls(&counted.json), Vec::<String>::new(), "{counted}");
+}
+
+#[test]
+fn a_rung_that_does_not_work_is_named_with_its_reason_once() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("run").unwrap();
+    let auto = bench.run(&["-d", "200ms"], NOTHING).unwrap();
+    assert_eq!(auto.code, Some(0), "{auto}");
+    let reasons: Vec<&str> =
+        auto.json["probes"]["fell_because"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(auto.text("/probes/mode") == "fentry" || !reasons.is_empty(), "{auto}");
+    for reason in &reasons {
+        assert!(!reason.contains("os error"), "{reason}");
+        for word in ["fexit+fentry", "kretprobe+kprobe"] {
+            assert!(reason.matches(word).count() <= 1, "said twice: {reason}");
+        }
+        let rung = reason.split(':').next().unwrap();
+        assert_eq!(auto.stdout.matches(&format!("fell back: {rung}")).count(), 1, "{auto}");
+        if !["fentry", "kprobe"].contains(&rung) {
+            continue;
+        }
+        let alone = bench.run(&["--mode", rung], &["touch", "/dev/null"]).unwrap();
+        assert_eq!(alone.code, Some(1), "{alone}");
+        assert!(alone.stderr.contains(&format!("--mode {rung} does not work here")), "{alone}");
+        assert!(alone.stderr.contains("vmnet kernel") && alone.files.is_empty(), "{alone}");
+    }
+}
+
+#[test]
+fn json_has_standard_output_to_itself() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("run").unwrap();
+    let run = bench.run(&["--json", "-", "-d", "5s"], &["sh", "-c", "echo from the command"]).unwrap();
+    assert_eq!(run.code, Some(0), "{run}");
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["schema"], "vmnet.run/1");
+    assert_eq!(report["benchmark"]["stdout"], "from the command\n");
+    assert!(run.stderr.contains("from the command") && run.stderr.contains("NOTHING TO OFFLOAD"), "{run}");
+    let file = bench.directory().join("result.json");
+    fs::write(&file, "x".repeat(1 << 20)).unwrap();
+    let to_file = bench.run(&["--json", file.to_str().unwrap(), "-d", "200ms"], NOTHING).unwrap();
+    let written: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(written, to_file.json, "the file and the report are the same");
+}
+
+#[test]
+fn plain_words_are_ascii_without_colour() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("run").unwrap();
+    for mode in ["auto", "counters"] {
+        let run =
+            bench.run(&["--plain", "--mode", mode, "-i", "100ms", "-d", "1s"], &load("-n 20M")).unwrap();
+        assert_eq!(run.code, Some(0), "{run}");
+        assert!(run.stdout.is_ascii() && !run.stdout.contains('\x1b'), "{run}");
+    }
+    // At a terminal there is colour, unless NO_COLOR says otherwise.
+    skip_unless!(skip::program("script"));
+    for (no_color, coloured) in [("", true), ("1", false)] {
+        let (vmnet, _) = bench.command(INTERFACE, &["-d", "200ms"]);
+        let said = captured(
+            Command::new("script")
+                .args(["-qec", &testbed::command::shown(&vmnet), "/dev/null"])
+                .env("NO_COLOR", no_color),
+        )
+        .unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert!(said.contains("NOTHING TO OFFLOAD"), "{said}");
+        assert_eq!(said.contains('\x1b'), coloured, "{said:?}");
+    }
+}
+
+#[test]
+fn a_reader_who_leaves_does_not_end_the_run() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("run").unwrap();
+    for options in [&["-i", "100ms"][..], &["-i", "100ms", "--json", "-"]] {
+        let (mut vmnet, reports) = bench.command(INTERFACE, options);
+        vmnet
+            .args(["-d", "1s", "--", "sh", "-c", "echo one; sleep 0.3; echo two"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = vmnet.spawn().unwrap();
+        drop(child.stdout.take());
+        let run = Run::of(child.wait_with_output().unwrap(), &reports).unwrap();
+        assert_eq!(run.code, Some(0), "{run}");
+        assert!(!run.stderr.contains("panic"), "{run}");
+        assert_eq!(run.text("/benchmark/stdout"), "one\ntwo\n", "{run}");
+    }
+    let mut kernel = Command::new(paths::vmnet());
+    let mut child = kernel.arg("kernel").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+}
+
+#[test]
+fn help_is_there_for_who_asks_and_for_who_errs() {
+    skip_unless!(skip::vmnet());
+    let say = |arguments: &[&str]| captured(Command::new(paths::vmnet()).args(arguments)).unwrap();
+    for arguments in [&["--help"][..], &["run", "--help"], &["load", "--help"], &["kernel", "--help"]] {
+        let said = say(arguments);
+        let text = String::from_utf8(said.stdout).unwrap();
+        assert_eq!(said.status.code(), Some(0), "{arguments:?}");
+        assert!(text.contains("Usage:") && !text.contains('`'), "{text}");
+    }
+    for arguments in [
+        &[][..],
+        &["run"],
+        &["run", "lo", "-d", "0s"],
+        &["run", "lo", "--mode", "magic"],
+        &["walk"],
+        &["run", "lo", "--expect", "happiness"],
+        &["run", "lo", "-i", "1ms"],
+    ] {
+        let said = say(arguments);
+        let text = String::from_utf8(said.stderr).unwrap();
+        assert_eq!(said.status.code(), Some(2), "{arguments:?} {text}");
+        assert!(text.contains("--help") || text.contains("Usage:"), "{text}");
+    }
+}
