@@ -69,7 +69,24 @@ pub fn explain(report: &mut RunReport) {
         let few = "too few intervals with segmentation";
         absent(report.cost.ns_per_byte_interval.is_none(), "cost.ns_per_byte_interval", few);
     }
+    if report.probes.mode != Mode::Counters {
+        let not_hooked = "__skb_gso_segment is not hooked on this rung";
+        absent(report.cost.segmentation_calls.is_none(), "cost.segmentation_calls", not_hooked);
+        absent(report.cost.skb_segment_ns.is_none(), "cost.skb_segment_ns", "skb_segment is not hooked");
+    }
+    if report.cost.method == "sampling" {
+        // Samples and time, but nothing to divide it by; or no samples at all.
+        let (nothing, none) = ("the CPU segmented nothing for this device", "no CPU was sampled");
+        let reason = if report.cost.segmentation_ns.is_some() { nothing } else { none };
+        absent(report.cost.segmentation_ns.is_none(), "cost.segmentation_ns", none);
+        absent(report.cost.cores.is_none(), "cost.cores", none);
+        absent(report.cost.ns_per_byte.is_none(), "cost.ns_per_byte", reason);
+        absent(report.cost.ns_per_byte_interval.is_none(), "cost.ns_per_byte_interval", reason);
+    }
     if let Some(audit) = &report.audit {
+        let not_hooked = "segmentation is not hooked on this rung";
+        absent(audit.missed.uncountable_calls.is_none(), "audit.missed.uncountable_calls", not_hooked);
+        absent(audit.missed.unmatched_exits.is_none(), "audit.missed.unmatched_exits", not_hooked);
         for identity in &audit.identities {
             let note = "the identity's own note says why";
             absent(identity.left.is_none(), "audit.identities[].left", note);

@@ -36,6 +36,33 @@ const MOST_STDOUT: usize = 64 << 10;
 /// Rare events told one by one; beyond that they are only counted.
 const MOST_EVENTS: usize = 200;
 
+/// What is null in `counters` mode.
+const COUNTED_BY_PROGRAMS: &[&str] = &[
+    "audit",
+    "cost.cores",
+    "cost.ns_per_byte",
+    "cost.ns_per_byte_interval",
+    "cost.segmentation_calls",
+    "cost.segmentation_ns",
+    "cost.skb_segment_ns",
+    "ledger.other",
+    "ledger.tcp",
+    "ledger.udp",
+    "sizes",
+    "throughput.goodput_gbps",
+    "throughput.samples[].goodput_gbps",
+    "throughput.samples[].hardware_gbps",
+    "throughput.samples[].mean_driver_bytes",
+    "throughput.samples[].mean_queued_bytes",
+    "throughput.samples[].retransmitted_bytes",
+    "throughput.samples[].segmentation_cpu",
+    "throughput.samples[].segmentation_ns_per_byte",
+    "throughput.samples[].small_gbps",
+    "throughput.samples[].software_gbps",
+    "throughput.samples[].software_share",
+    "throughput.samples[].unaggregated_gbps",
+];
+
 pub(super) fn report(
     plan: &Plan,
     sampler: &mut Sampler,
@@ -89,6 +116,11 @@ fn unmeasured(plan: &Plan, sampler: &Sampler) -> BTreeMap<String, String> {
     }
     if plan.command.is_empty() {
         reasons.insert("benchmark".to_owned(), "no COMMAND was given".to_owned());
+    }
+    if sampler.attached.is_none() {
+        for path in COUNTED_BY_PROGRAMS {
+            reasons.insert((*path).to_owned(), "no programs count in this mode".to_owned());
+        }
     }
     for (part, reason) in &sampler.unreadable {
         reasons.insert(format!("({part})"), reason.clone());
