@@ -24,10 +24,12 @@ pub mod interrupt;
 pub mod kernel;
 pub mod netns;
 pub mod paths;
+pub mod report;
 pub mod setup;
 pub mod skip;
 mod vm;
 
 pub use kernel::Kernel;
 pub use netns::Netns;
+pub use report::Report;
 pub use vm::{Accel, HostEnd, TapCounters, Vm, VmRun};

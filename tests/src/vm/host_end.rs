@@ -1,5 +1,6 @@
-//! The host's end of `ens4`: a namespace with a tap and iperf3 servers. Everything ends with the value.
+//! The host's end of `ens4`: a namespace with a tap, and servers for iperf3 and `vmnet load`. Everything ends with the value.
 
+use std::ffi::OsStr;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
@@ -7,6 +8,7 @@ use anyhow::{Context as _, Result};
 use super::{HostEnd, TapCounters, Vm};
 use crate::Netns;
 use crate::command::shown;
+use crate::paths;
 
 /// The tap's name in its namespace.
 pub(super) const TAP: &str = "tap0";
@@ -35,13 +37,22 @@ impl Host {
             namespace.ip(&format!("address add fd00:10:10:1::10/64 dev {TAP} nodad"))?;
             namespace.ip(&format!("link set {TAP} up"))?;
         }
-        let servers = IPERF3_PORTS
+        let mut servers: Vec<Command> = IPERF3_PORTS
             .iter()
             .map(|port| {
                 let mut server = inside(&namespace, "iperf3");
-                server.args(["--server", "--port", port]).stdout(Stdio::null()).stderr(Stdio::null());
-                Running::start(&mut server)
+                server.args(["--server", "--port", port]);
+                server
             })
+            .collect();
+        if vm.serves_load {
+            let mut server = inside(&namespace, paths::vmnet());
+            server.args(["load", "server"]);
+            servers.push(server);
+        }
+        let servers = servers
+            .iter_mut()
+            .map(|server| Running::start(server.stdout(Stdio::null()).stderr(Stdio::null())))
             .collect::<Result<_>>()?;
         Ok(Self { _servers: servers, namespace, has_tap })
     }
@@ -61,9 +72,9 @@ impl Host {
     }
 }
 
-fn inside(namespace: &Netns, program: &str) -> Command {
+fn inside(namespace: &Netns, program: impl AsRef<OsStr>) -> Command {
     let mut command = namespace.command("setpriv");
-    command.args(["--pdeathsig", "TERM", program]).stdin(Stdio::null());
+    command.args(["--pdeathsig", "TERM"]).arg(program).stdin(Stdio::null());
     command
 }
 

@@ -6,6 +6,7 @@
 //! | IPv4 | 10.10.1.2/24 | 10.10.1.10/24 |
 //! | IPv6 | fd00:10:10:1::2/64 | fd00:10:10:1::10/64 |
 //! | iperf3 | client | servers on ports 5201 and 5202 |
+//! | `vmnet load` | client | server on port 5310, if asked for |
 
 mod capture;
 mod host_end;
@@ -57,6 +58,7 @@ pub struct Vm {
     timeout: Duration,
     echo: bool,
     capture_bytes: Option<u32>,
+    serves_load: bool,
 }
 
 impl Vm {
@@ -78,6 +80,7 @@ impl Vm {
             timeout: Duration::from_secs(180),
             echo: false,
             capture_bytes: None,
+            serves_load: false,
         }
     }
 
@@ -177,6 +180,13 @@ impl Vm {
     #[must_use]
     pub fn capture(mut self, bytes_per_packet: u32) -> Self {
         self.capture_bytes = Some(bytes_per_packet);
+        self
+    }
+
+    /// Runs `vmnet load server` at the host's end, on its usual port, over IPv4 and IPv6.
+    #[must_use]
+    pub fn serve_load(mut self) -> Self {
+        self.serves_load = true;
         self
     }
 

@@ -65,7 +65,13 @@ impl Window<'_> {
     /// they may wrap as often as there are samples. None with fewer than two samples.
     #[must_use]
     pub fn delta(&self) -> Option<Delta> {
-        self.intervals().reduce(Delta::then)
+        let delta = self.intervals().reduce(Delta::then)?;
+        // Sockets are dear to ask, so only the samples at the edges know them.
+        let sockets = match (self.samples.first()?.sockets, self.samples.last()?.sockets) {
+            (Some(earlier), Some(later)) => sockets_between(earlier, later),
+            _ => None,
+        };
+        Some(Delta { sockets, ..delta })
     }
 
     /// Between consecutive samples, in order of time.
@@ -187,14 +193,8 @@ impl Delta {
                     retrans_segs: a.retrans_segs.checked_add(b.retrans_segs)?,
                 })
             }),
-            sockets: both(self.sockets, next.sockets, |a, b| {
-                Some(SocketsDelta {
-                    bytes_sent: a.bytes_sent.checked_add(b.bytes_sent)?,
-                    bytes_retransmitted: a.bytes_retransmitted.checked_add(b.bytes_retransmitted)?,
-                    bytes_not_sent: a.bytes_not_sent.checked_add(b.bytes_not_sent)?,
-                    lower_bound: a.lower_bound || b.lower_bound,
-                })
-            }),
+            // Not a sum of parts: `Window::delta` takes it from the edges.
+            sockets: None,
             features: next.features,
         }
     }
@@ -306,6 +306,20 @@ mod tests {
             .map(|i| Sample { qdisc: qdisc(i * step * 1_500, (i * step) & 0xffff_ffff), ..sample_at(i) })
             .collect();
         assert_eq!(scene.window().delta().unwrap().qdisc.unwrap().packets, 4 * step);
+    }
+
+    #[test]
+    fn sockets_are_compared_between_the_edges_though_no_sample_between_knows_them() {
+        let mut scene = Scene::new();
+        let sockets = |bytes_sent| Some(SocketTotals { bytes_sent, ..SocketTotals::default() });
+        scene.samples = vec![
+            Sample { sockets: sockets(1_000), ..sample_at(0) },
+            Sample { sockets: None, ..sample_at(1) },
+            Sample { sockets: sockets(5_000), ..sample_at(2) },
+        ];
+        assert_eq!(scene.window().delta().unwrap().sockets.unwrap().bytes_sent, 4_000);
+        scene.samples.pop();
+        assert_eq!(scene.window().delta().unwrap().sockets, None);
     }
 
     #[test]

@@ -313,7 +313,7 @@ impl<'a> Facts<'a> {
             unit: "bytes",
             left: (left, QUEUE),
             right: (right, source),
-            slack: self.edges.reading(left.max(right)),
+            slack: self.edges.reading_sockets(left.max(right)),
             note: "TCP payload, retransmits included; negative: sockets of this address sent through another \
                    interface, or a packet was dropped before it was queued",
         }
@@ -389,7 +389,7 @@ impl<'a> Facts<'a> {
             unit: "bytes",
             left: (left, taken),
             right: (right, sent),
-            slack: self.edges.reading(left.max(right)),
+            slack: self.edges.reading_sockets(left.max(right)),
             note: "what applications wrote against what TCP sent for the first time or holds unsent",
         }
         .identity();

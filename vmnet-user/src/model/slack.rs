@@ -30,7 +30,16 @@ impl<'a> Edges<'a> {
     /// What may pass between the first and the last read of a sample: at each edge, twice the window's mean rate
     /// of `value` times the time that the reads took.
     pub(crate) fn reading(&self, value: u64) -> u64 {
-        let reads_ns = self.unrested.iter().fold(0_u64, |sum, sample| sum.saturating_add(sample.read_ns));
+        self.during(value, |sample| sample.read_ns)
+    }
+
+    /// The same for what is compared with the sockets, which are read after all else.
+    pub(crate) fn reading_sockets(&self, value: u64) -> u64 {
+        self.during(value, |sample| sample.sockets.map_or(0, |sockets| sockets.read_ns).max(sample.read_ns))
+    }
+
+    fn during(&self, value: u64, reads_ns: impl Fn(&Sample) -> u64) -> u64 {
+        let reads_ns = self.unrested.iter().fold(0_u64, |sum, sample| sum.saturating_add(reads_ns(sample)));
         scaled_up(value, reads_ns.saturating_mul(2), self.duration_ns)
     }
 

@@ -51,6 +51,9 @@ pub fn explain(report: &mut RunReport) {
         constant,
     );
     if let Some(audit) = &report.audit {
+        let not_hooked = "segmentation is not hooked on this rung";
+        absent(audit.missed.uncountable_calls.is_none(), "audit.missed.uncountable_calls", not_hooked);
+        absent(audit.missed.unmatched_exits.is_none(), "audit.missed.unmatched_exits", not_hooked);
         for identity in &audit.identities {
             let note = "the identity's own note says why";
             absent(identity.left.is_none(), "audit.identities[].left", note);

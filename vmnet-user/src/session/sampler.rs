@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
+use vmnet_common::ClosedSockets;
 
 use super::stop::Stop;
 use crate::{
@@ -22,6 +23,9 @@ use crate::{
     probes::{Attached, events::RareEvent},
     report::schema::{Interface, Netns},
 };
+
+/// How often live sockets are asked for while others close.
+const SOCKET_LOOKS: usize = 3;
 
 /// Reads samples. Sockets to the kernel stay open, so that a sample costs little.
 pub(super) struct Sampler {
@@ -218,8 +222,8 @@ impl Sampler {
             self.qdisc_kind.clone_from(&tree.root);
         }
         let features = self.feature_set().map(|set| set.offloads()).unwrap_or_default();
-        let closed = snapshot.as_ref().map(|snapshot| snapshot.counters.closed_sockets);
-        let sockets = if edge { self.socket_totals(closed) } else { None };
+        let sockets = if edge { self.socket_totals() } else { None };
+        let sockets = sockets.map(|totals| SocketTotals { read_ns: as_ns(start.elapsed()), ..totals });
         if let Some(attached) = &mut self.attached {
             let events = attached.probes.events();
             self.events.extend(events);
@@ -243,15 +247,33 @@ impl Sampler {
         self.features.as_mut()?.read(self.link.ifindex).ok()
     }
 
-    /// Live sockets plus closed ones. Without the programs, those that closed are not known, and there is no sum.
-    fn socket_totals(&mut self, closed: Option<vmnet_common::ClosedSockets>) -> Option<SocketTotals> {
-        let closed = closed?;
+    /// Live sockets plus closed ones, looked at again when some closed meanwhile: those may be in both sums or in neither.
+    /// Without the programs, those that closed are not known, and there is no sum.
+    fn socket_totals(&mut self) -> Option<SocketTotals> {
+        let mut closed = self.closed_sockets()?;
+        for _ in 0..SOCKET_LOOKS {
+            let totals = self.add_live_sockets(closed)?;
+            let closed_by_now = self.closed_sockets()?;
+            if closed_by_now == closed {
+                return Some(totals);
+            }
+            closed = closed_by_now;
+        }
+        Some(SocketTotals { lower_bound: true, ..self.add_live_sockets(closed)? })
+    }
+
+    fn closed_sockets(&self) -> Option<ClosedSockets> {
+        Some(self.attached.as_ref()?.probes.snapshot().ok()?.counters.closed_sockets)
+    }
+
+    fn add_live_sockets(&mut self, closed: ClosedSockets) -> Option<SocketTotals> {
         let live = self.sockets.as_mut()?.live(&self.addresses).ok()?;
         let mut totals = SocketTotals {
             bytes_sent: closed.bytes_sent,
             bytes_retransmitted: closed.bytes_retransmitted,
             bytes_not_sent: 0,
             lower_bound: closed.unrouted != 0,
+            read_ns: 0,
         };
         // A peer on this very machine is reached through lo, whatever address it has.
         for socket in live.iter().filter(|socket| !self.addresses.contains(&socket.remote.ip())) {
