@@ -1,12 +1,13 @@
-//! The host's end of `ens4`: a namespace with a tap and iperf3 servers. Everything ends with the value.
+//! The host's end of `ens4`: a namespace with a tap and servers of traffic. Everything ends with the value.
 
+use std::ffi::OsStr;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
 use super::{HostEnd, TapCounters, Vm};
-use crate::Netns;
 use crate::command::shown;
+use crate::{Netns, paths};
 
 /// The tap's name in its namespace.
 pub(super) const TAP: &str = "tap0";
@@ -35,14 +36,16 @@ impl Host {
             namespace.ip(&format!("address add fd00:10:10:1::10/64 dev {TAP} nodad"))?;
             namespace.ip(&format!("link set {TAP} up"))?;
         }
-        let servers = IPERF3_PORTS
+        for line in &vm.host_commands {
+            namespace.exec(line)?;
+        }
+        let mut servers = IPERF3_PORTS
             .iter()
-            .map(|port| {
-                let mut server = inside(&namespace, "iperf3");
-                server.args(["--server", "--port", port]).stdout(Stdio::null()).stderr(Stdio::null());
-                Running::start(&mut server)
-            })
-            .collect::<Result<_>>()?;
+            .map(|port| serve(&namespace, "iperf3", &["--server", "--port", port]))
+            .collect::<Result<Vec<_>>>()?;
+        if vm.load_server {
+            servers.push(serve(&namespace, paths::vmnet(), &["load", "server"])?);
+        }
         Ok(Self { _servers: servers, namespace, has_tap })
     }
 
@@ -61,10 +64,16 @@ impl Host {
     }
 }
 
-fn inside(namespace: &Netns, program: &str) -> Command {
+fn inside(namespace: &Netns, program: impl AsRef<OsStr>) -> Command {
     let mut command = namespace.command("setpriv");
-    command.args(["--pdeathsig", "TERM", program]).stdin(Stdio::null());
+    command.args(["--pdeathsig", "TERM"]).arg(program).stdin(Stdio::null());
     command
+}
+
+fn serve(namespace: &Netns, program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<Running> {
+    let mut server = inside(namespace, program);
+    server.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    Running::start(&mut server)
 }
 
 /// A program that is ended on drop.
