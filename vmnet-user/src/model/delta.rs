@@ -65,7 +65,13 @@ impl Window<'_> {
     /// they may wrap as often as there are samples. None with fewer than two samples.
     #[must_use]
     pub fn delta(&self) -> Option<Delta> {
-        self.intervals().reduce(Delta::then)
+        let mut delta = self.intervals().reduce(Delta::then)?;
+        // Sockets are looked at only at the window's ends.
+        delta.sockets = match (self.samples.first()?.sockets, self.samples.last()?.sockets) {
+            (Some(first), Some(last)) => sockets_between(first, last),
+            _ => None,
+        };
+        Some(delta)
     }
 
     /// Between consecutive samples, in order of time.

@@ -109,6 +109,8 @@ pub struct SocketTotals {
     pub bytes_not_sent: u64,
     /// Whether some sockets may have come and gone between two looks, so that the sums are a lower bound.
     pub lower_bound: bool,
+    /// From the start of the sample to the end of the look at the sockets.
+    pub read_ns: u64,
 }
 
 /// What the kernel says it did not run.

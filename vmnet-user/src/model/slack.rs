@@ -30,7 +30,19 @@ impl<'a> Edges<'a> {
     /// What may pass between the first and the last read of a sample: at each edge, twice the window's mean rate
     /// of `value` times the time that the reads took.
     pub(crate) fn reading(&self, value: u64) -> u64 {
-        let reads_ns = self.unrested.iter().fold(0_u64, |sum, sample| sum.saturating_add(sample.read_ns));
+        self.passed_while(|sample| sample.read_ns, value)
+    }
+
+    /// The same until the sockets were read, which comes last.
+    pub(crate) fn reading_sockets(&self, value: u64) -> u64 {
+        self.passed_while(
+            |sample| sample.sockets.map_or(sample.read_ns, |sockets| sockets.read_ns.max(sample.read_ns)),
+            value,
+        )
+    }
+
+    fn passed_while(&self, read_ns: impl Fn(&Sample) -> u64, value: u64) -> u64 {
+        let reads_ns = self.unrested.iter().fold(0_u64, |sum, sample| sum.saturating_add(read_ns(sample)));
         scaled_up(value, reads_ns.saturating_mul(2), self.duration_ns)
     }
 

@@ -209,9 +209,9 @@ impl Sampler {
         if let Some(tree) = &tree {
             self.qdisc_kind.clone_from(&tree.root);
         }
-        let features = self.feature_set().map(|set| set.offloads()).unwrap_or_default();
         let closed = snapshot.as_ref().map(|snapshot| snapshot.counters.closed_sockets);
-        let sockets = if edge { self.socket_totals(closed) } else { None };
+        let sockets = if edge { self.socket_totals(closed, start) } else { None };
+        let features = self.feature_set().map(|set| set.offloads()).unwrap_or_default();
         if let Some(attached) = &mut self.attached {
             let events = attached.probes.events();
             self.events.extend(events);
@@ -236,7 +236,11 @@ impl Sampler {
     }
 
     /// Live sockets plus closed ones. Without the programs, those that closed are not known, and there is no sum.
-    fn socket_totals(&mut self, closed: Option<vmnet_common::ClosedSockets>) -> Option<SocketTotals> {
+    fn socket_totals(
+        &mut self,
+        closed: Option<vmnet_common::ClosedSockets>,
+        start: Instant,
+    ) -> Option<SocketTotals> {
         let closed = closed?;
         let live = self.sockets.as_mut()?.live(&self.addresses).ok()?;
         let mut totals = SocketTotals {
@@ -244,6 +248,7 @@ impl Sampler {
             bytes_retransmitted: closed.bytes_retransmitted,
             bytes_not_sent: 0,
             lower_bound: closed.unrouted != 0,
+            read_ns: as_ns(start.elapsed()),
         };
         // A peer on this very machine is reached through lo, whatever address it has.
         for socket in live.iter().filter(|socket| !self.addresses.contains(&socket.remote.ip())) {
