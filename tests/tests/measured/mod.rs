@@ -1,6 +1,7 @@
 //! Runs of `vmnet` in a guest, and what they said.
 
 #![allow(dead_code, reason = "each scenario file uses its part")]
+#![allow(clippy::panic, reason = "a scenario's helpers fail as its tests do")]
 
 use std::fmt;
 

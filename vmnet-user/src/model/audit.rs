@@ -270,9 +270,9 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_a_vlan_above_gets_its_tags_after_the_qdisc_and_is_no_socket_s_of_this_interface() {
+    fn what_comes_vlan_cut_above_gets_its_tags_after_the_qdisc_and_is_no_socket_s_of_this_interface() {
         let mut scene = busy();
-        scene.from_a_vlan(100, 40);
+        scene.vlan_cut(100, 40);
         for identity in Audit::of(&scene.window()).unwrap().identities {
             assert_eq!((identity.residual, identity.ok), (Some(0), Some(true)), "{identity:?}");
         }

@@ -288,7 +288,7 @@ impl Scene {
     }
 
     /// Super-packets of a vlan device above that the CPU cuts up: their tag lies beside them until after the qdisc.
-    pub(crate) fn from_a_vlan(&mut self, packets: u64, segs: u64) -> &mut Self {
+    pub(crate) fn vlan_cut(&mut self, packets: u64, segs: u64) -> &mut Self {
         const TAG: u64 = 4;
         let made = packets * segs;
         self.queued(Class::Super, packets, segs * MSS, segs);
