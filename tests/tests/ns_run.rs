@@ -66,7 +66,7 @@ fn unexplained_nulls(report: &Value) -> Vec<String> {
         match value {
             Value::Null if !reasons.contains_key(&path) && !found.contains(&path) => found.push(path),
             Value::Array(elements) => {
-                open.extend(elements.iter().map(|element| (format!("{path}[]"), element)))
+                open.extend(elements.iter().map(|element| (format!("{path}[]"), element)));
             }
             Value::Object(members) => open.extend(members.iter().map(|(name, member)| {
                 (if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, member)

@@ -30,6 +30,7 @@ pub struct Layout {
     pub skb_inner_network_header: u32,
     pub skb_encapsulation: Bitfield,
     pub skb_tc_at_ingress: Bitfield,
+    pub skb_vlan_tag: Bitfield,
     pub shinfo_gso_size: u32,
     pub shinfo_gso_segs: u32,
     pub shinfo_gso_type: u32,

@@ -92,6 +92,16 @@ pub struct LaneCounts {
     pub retransmitted_payload_bytes: u64,
     /// Σ over super-packets of (segments − 1) · header: what the wire carries beyond `skb->len`.
     pub unsent_header_bytes: u64,
+    /// TCP payload of local sockets whose route leaves through another interface, above this one (vlan, bond, tunnel).
+    /// [`Stage::Queue`] only.
+    pub upper_payload_bytes: u64,
+    /// The part of it that was sent before.
+    pub upper_retransmitted_payload_bytes: u64,
+    /// Packets with a VLAN tag beside them that the device cannot insert: the kernel makes them 4 bytes longer on their
+    /// way to the driver.
+    pub tagged_packets: u64,
+    /// The wire segments of these.
+    pub tagged_segs: u64,
 }
 
 /// Who called for software segmentation.

@@ -57,6 +57,13 @@ pub(crate) fn account(counters: *mut Counters, stage: Stage, packet: &Packet) {
                 (*row).forwarded_payload_bytes += u64::from(packet.payload);
             }
         }
+        if packet.is(Packet::TAGGED) {
+            // SAFETY: as above.
+            unsafe {
+                (*row).tagged_packets += 1;
+                (*row).tagged_segs += u64::from(packet.segs);
+            }
+        }
         if packet.is(Packet::UNREADABLE) {
             add!(counters, health.unreadable, 1);
         }
@@ -68,17 +75,26 @@ pub(crate) fn account(counters: *mut Counters, stage: Stage, packet: &Packet) {
     }
 }
 
-/// Counts payload that was sent before.
+/// Counts TCP payload at the queue that was sent before, that comes from above, or both.
 #[inline(always)]
-pub(crate) fn account_retransmit(counters: *mut Counters, packet: &Packet) {
+pub(crate) fn account_origin(counters: *mut Counters, packet: &Packet, sent_before: bool, from_above: bool) {
     let payload = u64::from(packet.payload);
     // SAFETY: as for `add!`; the lane is a constant in each branch.
     unsafe {
         let queue = &raw mut (*counters).stages[Stage::Queue as usize];
-        if packet.lane == Lane::Tcp4 as u32 {
-            (*queue)[Lane::Tcp4 as usize].retransmitted_payload_bytes += payload;
+        let row = if packet.lane == Lane::Tcp4 as u32 {
+            &raw mut (*queue)[Lane::Tcp4 as usize]
         } else {
-            (*queue)[Lane::Tcp6 as usize].retransmitted_payload_bytes += payload;
+            &raw mut (*queue)[Lane::Tcp6 as usize]
+        };
+        if sent_before {
+            (*row).retransmitted_payload_bytes += payload;
+        }
+        if from_above {
+            (*row).upper_payload_bytes += payload;
+            if sent_before {
+                (*row).upper_retransmitted_payload_bytes += payload;
+            }
         }
     }
 }

@@ -37,6 +37,8 @@ impl Packet {
     pub(crate) const UNREADABLE: u32 = 4;
     /// No full local socket owns it.
     pub(crate) const LOOSE: u32 = 8;
+    /// A VLAN tag lies beside it that the device cannot insert.
+    pub(crate) const TAGGED: u32 = 16;
 
     #[inline(always)]
     pub(crate) fn is(&self, flag: u32) -> bool {
@@ -129,15 +131,12 @@ pub(crate) fn parse<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
     packet.gso_type = field(shared, offset!(shinfo_gso_type));
     let gso_segs = u32::from(field::<u16>(shared, offset!(shinfo_gso_segs)));
 
-    let encapsulated =
-        u32::from(field::<u8>(skb, offset!(skb_encapsulation.offset))) & offset!(skb_encapsulation.mask) != 0;
-    let mut network = u32::from(field::<u16>(skb, offset!(skb_network_header)));
-    if encapsulated {
-        let inner = u32::from(field::<u16>(skb, offset!(skb_inner_network_header)));
-        if inner != 0 {
-            network = inner;
-        }
+    let (network, tunnel) = innermost(skb, head, len.wrapping_add(data_offset));
+    if tunnel {
         packet.flags |= Packet::TUNNEL;
+    }
+    if is_tagged_in_software::<M>(skb, device) {
+        packet.flags |= Packet::TAGGED;
     }
 
     let mut headers = Headers([0; HEADERS]);
@@ -184,6 +183,45 @@ pub(crate) fn parse<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
         packet.class = single::<M>(&packet, socket, device, len + data_offset - network);
     }
     packet
+}
+
+/// Where the innermost IP header is, from `head`, and whether that is inside a tunnel. `end` is where the packet ends.
+///
+/// Segments of a tunnelled super-packet are not marked as encapsulated where the CPU made their inner checksum
+/// (`__skb_udp_tunnel_segment`), nor are singles (`iptunnel_handle_offloads`), but both still know where their inner header is. It is
+/// believed if what it says of its packet's length fits: behind encryption there is none.
+#[inline(always)]
+fn innermost(skb: *const u8, head: u64, end: u32) -> (u32, bool) {
+    let encapsulated =
+        u32::from(field::<u8>(skb, offset!(skb_encapsulation.offset))) & offset!(skb_encapsulation.mask) != 0;
+    let outer = u32::from(field::<u16>(skb, offset!(skb_network_header)));
+    let inner = u32::from(field::<u16>(skb, offset!(skb_inner_network_header)));
+    if encapsulated {
+        return (if inner == 0 { outer } else { inner }, true);
+    }
+    if inner <= outer {
+        return (outer, false);
+    }
+    let mut start = [0_u8; 8];
+    if !read(&raw mut start, head.wrapping_add(u64::from(inner)) as *const [u8; 8]) {
+        return (outer, false);
+    }
+    let says = match start[0] >> 4 {
+        4 => u32::from(u16::from_be_bytes([start[2], start[3]])),
+        6 => u32::from(u16::from_be_bytes([start[4], start[5]])) + 40,
+        _ => return (outer, false),
+    };
+    if inner + says == end { (inner, true) } else { (outer, false) }
+}
+
+/// NETIF_F_HW_VLAN_CTAG_TX: the device puts tags into packets.
+const INSERTS_TAGS: u64 = 1 << 7;
+
+/// Whether `validate_xmit_vlan` will put a tag into this packet.
+#[inline(always)]
+fn is_tagged_in_software<M: Memory>(skb: *const u8, device: *const u8) -> bool {
+    let tag = u32::from(field::<u8>(skb, offset!(skb_vlan_tag.offset))) & offset!(skb_vlan_tag.mask);
+    tag != 0 && M::load::<u64>(device, offset!(dev_features)) & INSERTS_TAGS == 0
 }
 
 /// Segments that a payload is cut into. The divisor's type keeps a panic out of the program.
@@ -245,6 +283,24 @@ pub(crate) fn is_retransmit<M: Memory>(skb: *const u8, packet: &Packet) -> bool 
     let mut snd_nxt = 0_u32;
     read(&raw mut snd_nxt, socket.wrapping_add(offset!(tcp_snd_nxt) as usize).cast())
         && (packet.seq.wrapping_sub(snd_nxt) as i32) < 0
+}
+
+/// Whether the local socket's route leaves through another device, above this one.
+#[inline(always)]
+pub(crate) fn comes_from_above<M: Memory>(skb: *const u8, device: *const u8, packet: &Packet) -> bool {
+    if packet.is(Packet::LOOSE) {
+        return false;
+    }
+    let socket: *const u8 = field(skb, offset!(skb_sk));
+    if socket.is_null() {
+        return false;
+    }
+    let route: *const u8 = M::load(socket, offset!(sock_dst_cache));
+    if route.is_null() {
+        return false;
+    }
+    let leaves_by: *const u8 = M::load(route, offset!(dst_dev));
+    !leaves_by.is_null() && leaves_by != device
 }
 
 /// What IP and transport headers say.

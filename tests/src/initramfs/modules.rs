@@ -21,6 +21,7 @@ const ON_DEMAND: &[&str] = &[
     "kernel/net/ipv6/",
     "kernel/net/packet/",
     "kernel/drivers/net/bonding/",
+    "kernel/drivers/net/vxlan/",
 ];
 
 /// The same, without the directories below it (those are drivers of hardware).

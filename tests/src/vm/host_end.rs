@@ -1,4 +1,4 @@
-//! The host's end of `ens4`: a namespace with a tap, and servers for iperf3 and `vmnet load`. Everything ends with the value.
+//! The host's end of `ens4`: a namespace with a tap and servers of traffic. Everything ends with the value.
 
 use std::ffi::OsStr;
 use std::process::{Child, Command, Stdio};
@@ -6,9 +6,8 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context as _, Result};
 
 use super::{HostEnd, TapCounters, Vm};
-use crate::Netns;
 use crate::command::shown;
-use crate::paths;
+use crate::{Netns, paths};
 
 /// The tap's name in its namespace.
 pub(super) const TAP: &str = "tap0";
@@ -37,23 +36,16 @@ impl Host {
             namespace.ip(&format!("address add fd00:10:10:1::10/64 dev {TAP} nodad"))?;
             namespace.ip(&format!("link set {TAP} up"))?;
         }
-        let mut servers: Vec<Command> = IPERF3_PORTS
-            .iter()
-            .map(|port| {
-                let mut server = inside(&namespace, "iperf3");
-                server.args(["--server", "--port", port]);
-                server
-            })
-            .collect();
-        if vm.serves_load {
-            let mut server = inside(&namespace, paths::vmnet());
-            server.args(["load", "server"]);
-            servers.push(server);
+        for line in &vm.host_commands {
+            namespace.exec(line)?;
         }
-        let servers = servers
-            .iter_mut()
-            .map(|server| Running::start(server.stdout(Stdio::null()).stderr(Stdio::null())))
-            .collect::<Result<_>>()?;
+        let mut servers = IPERF3_PORTS
+            .iter()
+            .map(|port| serve(&namespace, "iperf3", &["--server", "--port", port]))
+            .collect::<Result<Vec<_>>>()?;
+        if vm.load_server {
+            servers.push(serve(&namespace, paths::vmnet(), &["load", "server"])?);
+        }
         Ok(Self { _servers: servers, namespace, has_tap })
     }
 
@@ -76,6 +68,12 @@ fn inside(namespace: &Netns, program: impl AsRef<OsStr>) -> Command {
     let mut command = namespace.command("setpriv");
     command.args(["--pdeathsig", "TERM"]).arg(program).stdin(Stdio::null());
     command
+}
+
+fn serve(namespace: &Netns, program: impl AsRef<OsStr>, arguments: &[&str]) -> Result<Running> {
+    let mut server = inside(namespace, program);
+    server.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    Running::start(&mut server)
 }
 
 /// A program that is ended on drop.

@@ -6,7 +6,7 @@
 //! | IPv4 | 10.10.1.2/24 | 10.10.1.10/24 |
 //! | IPv6 | fd00:10:10:1::2/64 | fd00:10:10:1::10/64 |
 //! | iperf3 | client | servers on ports 5201 and 5202 |
-//! | `vmnet load` | client | server on port 5310, if asked for |
+//! | `vmnet load` | client | a server, if asked for ([`Vm::serve_load`]) |
 
 mod capture;
 mod host_end;
@@ -58,7 +58,8 @@ pub struct Vm {
     timeout: Duration,
     echo: bool,
     capture_bytes: Option<u32>,
-    serves_load: bool,
+    load_server: bool,
+    host_commands: Vec<String>,
 }
 
 impl Vm {
@@ -80,7 +81,8 @@ impl Vm {
             timeout: Duration::from_secs(180),
             echo: false,
             capture_bytes: None,
-            serves_load: false,
+            load_server: false,
+            host_commands: Vec::new(),
         }
     }
 
@@ -183,10 +185,18 @@ impl Vm {
         self
     }
 
-    /// Runs `vmnet load server` at the host's end, on its usual port, over IPv4 and IPv6.
+    /// Has a `vmnet load server` at the host's end, on its default port: for transfers of an exact size.
     #[must_use]
     pub fn serve_load(mut self) -> Self {
-        self.serves_load = true;
+        self.load_server = true;
+        self
+    }
+
+    /// Runs a command line (split at white space) in the host end's network namespace before the machine starts, such as
+    /// `ip route add 10.10.2.0/24 via 10.10.1.2`.
+    #[must_use]
+    pub fn host_exec(mut self, line: &str) -> Self {
+        self.host_commands.push(line.to_owned());
         self
     }
 

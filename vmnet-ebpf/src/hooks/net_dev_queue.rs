@@ -13,10 +13,10 @@ use aya_log_ebpf::debug;
 use vmnet_common::{Class, Counters, EventKind, Stage};
 
 use crate::{
-    account::{account, account_retransmit, counters, is_tcp_data, record_len, record_segs},
+    account::{account, account_origin, counters, is_tcp_data, record_len, record_segs},
     config::{config, offset},
     memory::{CopyOf, Direct, Memory, Probed},
-    packet::{Packet, is_retransmit, our_device, parse},
+    packet::{Packet, comes_from_above, is_retransmit, our_device, parse},
     tell::tell,
 };
 
@@ -53,8 +53,10 @@ fn queued<M: Memory>(ctx: &impl EbpfContext, skb: *const u8) {
         if packet.class == Class::Super as u32 {
             record_len(counters, offset_of!(Counters, queued_gso_size), packet.gso_size);
         }
-        if is_retransmit::<M>(skb, &packet) {
-            account_retransmit(counters, &packet);
+        let sent_before = is_retransmit::<M>(skb, &packet);
+        let from_above = comes_from_above::<M>(skb, device, &packet);
+        if sent_before || from_above {
+            account_origin(counters, &packet, sent_before, from_above);
         }
     }
     watch_features::<M>(counters, device);

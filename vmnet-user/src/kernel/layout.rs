@@ -26,6 +26,7 @@ pub fn resolve(btf: &Btf) -> Result<Layout, BtfError> {
         // Only with CONFIG_NET_XGRESS (CONFIG_NET_CLS_ACT before 6.6): without it nothing is ever at tc ingress.
         skb_tc_at_ingress: bitfield(btf, "sk_buff", "tc_at_ingress")
             .unwrap_or(Bitfield { offset: 0, mask: 0 }),
+        skb_vlan_tag: vlan_tag(btf)?,
         shinfo_gso_size: offset("skb_shared_info", "gso_size")?,
         shinfo_gso_segs: offset("skb_shared_info", "gso_segs")?,
         shinfo_gso_type: offset("skb_shared_info", "gso_type")?,
@@ -44,6 +45,19 @@ pub fn resolve(btf: &Btf) -> Result<Layout, BtfError> {
         tcp_bytes_sent: offset("tcp_sock", "bytes_sent")?,
         tcp_bytes_retrans: offset("tcp_sock", "bytes_retrans")?,
     })
+}
+
+/// What says that a VLAN tag lies beside the packet: a bit of its own up to 6.1, since then that the tag's protocol is
+/// not 0. Its first byte on the wire is 0x81 or 0x88, whatever the machine's byte order.
+fn vlan_tag(btf: &Btf) -> Result<Bitfield, BtfError> {
+    match bitfield(btf, "sk_buff", "vlan_present") {
+        Ok(bit) => Ok(bit),
+        Err(BtfError::NoMember { .. }) => {
+            let protocol = btf.member("sk_buff", "vlan_proto")?;
+            Ok(Bitfield { offset: protocol.offset_bits / 8, mask: 0xff })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The byte that holds a one-bit field, and its mask: bits are numbered as the machine's byte order has it.

@@ -243,6 +243,54 @@ mod tests {
     }
 
     #[test]
+    fn sockets_are_compared_over_the_whole_window_though_only_its_ends_looked_at_them() {
+        let mut scene = busy();
+        scene.tick();
+        let middle = scene.samples.len() - 2;
+        scene.samples[middle].sockets = None;
+        scene.full(100);
+        for name in ["tcp-bytes-sent", "sendmsg-bytes"] {
+            assert_eq!(
+                (identity(&scene, name).residual, identity(&scene, name).ok),
+                (Some(0), Some(true)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_look_at_the_sockets_comes_last_and_has_its_own_slack() {
+        let mut scene = busy();
+        scene.drained = false;
+        scene.last().read_ns = 0;
+        scene.last().sockets.as_mut().unwrap().read_ns = SECOND_NS / 100;
+        assert_eq!(identity(&scene, "device-packets").slack, Some(256));
+        let sent = identity(&scene, "tcp-bytes-sent");
+        assert_eq!(sent.slack, Some(sent.left.unwrap().div_ceil(50)));
+    }
+
+    #[test]
+    fn what_comes_vlan_cut_above_gets_its_tags_after_the_qdisc_and_is_no_socket_s_of_this_interface() {
+        let mut scene = busy();
+        scene.vlan_cut(100, 40);
+        for identity in Audit::of(&scene.window()).unwrap().identities {
+            assert_eq!((identity.residual, identity.ok), (Some(0), Some(true)), "{identity:?}");
+        }
+    }
+
+    #[test]
+    fn a_qdisc_that_misjudges_a_tunnel_s_headers_is_no_failure_up_to_those_headers() {
+        let mut scene = busy();
+        let headers = 40 * HEADER;
+        scene.last().qdisc.as_mut().unwrap().bytes -= headers;
+        assert_eq!(identity(&scene, "qdisc-bytes").ok, Some(false));
+        scene.counters().stages[0][0].tunnel_payload_bytes += MSS;
+        assert_eq!(identity(&scene, "qdisc-bytes").ok, None);
+        scene.last().qdisc.as_mut().unwrap().bytes /= 10;
+        assert_eq!(identity(&scene, "qdisc-bytes").ok, Some(false));
+    }
+
+    #[test]
     fn a_thousand_bypassing_frames_are_a_residual_of_a_thousand() {
         let mut scene = busy();
         scene.bypassing(1_000, 60);

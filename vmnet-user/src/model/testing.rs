@@ -287,6 +287,28 @@ impl Scene {
         }
     }
 
+    /// Super-packets of a vlan device above that the CPU cuts up: their tag lies beside them until after the qdisc.
+    pub(crate) fn vlan_cut(&mut self, packets: u64, segs: u64) -> &mut Self {
+        const TAG: u64 = 4;
+        let made = packets * segs;
+        self.queued(Class::Super, packets, segs * MSS, segs);
+        self.dequeued(packets, segs * MSS, segs);
+        self.segmented(packets, segs, false);
+        self.driver(Class::Made, made, MSS, 1);
+        self.device(0, made * TAG);
+        let counters = self.counters();
+        let split = &mut counters.segmentation.splits[Caller::Device as usize][Lane::Tcp4 as usize];
+        split.bytes_in += packets * TAG;
+        split.bytes_out += made * TAG;
+        let lane = Lane::Tcp4 as usize;
+        counters.stages[Stage::Driver as usize][lane].cells[Class::Made as usize].bytes += made * TAG;
+        let queue = &mut counters.stages[Stage::Queue as usize][lane];
+        queue.tagged_packets += packets;
+        queue.tagged_segs += made;
+        queue.upper_payload_bytes += made * MSS;
+        self
+    }
+
     /// Forwarded full singles: GRO off on the way in.
     pub(crate) fn forwarded_singles(&mut self, packets: u64) -> &mut Self {
         self.queued(Class::LooseFull, packets, MSS, 1);

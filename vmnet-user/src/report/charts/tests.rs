@@ -236,12 +236,10 @@ fn a_day_in_tenths_of_a_second_stays_a_small_file() {
     assert!(has(&texts(&svg), "hours since the run began"));
 }
 
-/// Not a test of anything: writes the charts for a person to look at.
-/// `VMNET_LOOK=/tmp/look cargo test -p vmnet-user look_at -- --ignored`
+/// With `VMNET_LOOK=DIRECTORY` it also writes them for a person to look at.
 #[test]
-#[ignore = "for looking, not for testing"]
-fn look_at_the_charts() {
-    let Ok(directory) = std::env::var("VMNET_LOOK") else { return };
+fn runs_of_every_odd_shape_are_drawn_as_xml_and_told_without_a_panic() {
+    let directory = std::env::var("VMNET_LOOK").ok();
     let mut two = fixture::flipped();
     two.throughput.samples = vec![fixture::second(1.0, 23.4, 0.0), fixture::second(2.0, 11.0, 1.0)];
     two.events = vec![fixture::event(1.93, "tx-tcp-segmentation off")];
@@ -278,16 +276,23 @@ fn look_at_the_charts() {
     ];
     for (name, report) in runs {
         let style = crate::report::style::Style { colour: true, plain: false, width: 100 };
-        let mut text = crate::live::introduction(&report.interface, report.probes.mode, &style);
-        text += &crate::live::columns(report.probes.mode, &style);
+        let mut told = crate::live::introduction(&report.interface, report.probes.mode, &style);
+        told += &crate::live::columns(report.probes.mode, &style);
         for sample in report.throughput.samples.iter().take(3) {
-            text += &crate::live::line(sample, report.probes.mode, &style);
+            told += &crate::live::line(sample, report.probes.mode, &style);
         }
-        text += &crate::report::text::answer(&report, &["reports/x/run.json".into()], &style);
-        std::fs::write(format!("{directory}/{name}.txt"), text).expect("a writable place");
+        told += &crate::report::text::answer(&report, &["reports/x/run.json".into()], &style);
+        assert!(told.contains(crate::report::text::state_word(&report)), "{name}: {told}");
+        let write = |file: String, content: &str| {
+            if let Some(directory) = &directory {
+                std::fs::write(format!("{directory}/{file}"), content).expect("a writable place");
+            }
+        };
+        write(format!("{name}.txt"), &told);
         for chart in CHARTS {
             let svg = (chart.draw)(&report).expect("it can be drawn");
-            std::fs::write(format!("{directory}/{name}-{}", chart.file), svg).expect("a writable place");
+            assert!(roxmltree::Document::parse(&svg).is_ok(), "{name}: {}", chart.file);
+            write(format!("{name}-{}", chart.file), &svg);
         }
     }
 }
