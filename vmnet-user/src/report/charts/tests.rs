@@ -291,7 +291,7 @@ fn runs_of_every_odd_shape_are_drawn_as_xml_and_told_without_a_panic() {
         write(format!("{name}.txt"), &told);
         for chart in CHARTS {
             let svg = (chart.draw)(&report).expect("it can be drawn");
-            assert!(roxmltree::Document::parse(&svg).is_ok(), "{name}: {}", chart.file);
+            assert!(Document::parse(&svg).is_ok(), "{name}: {}", chart.file);
             write(format!("{name}-{}", chart.file), &svg);
         }
     }
