@@ -107,6 +107,8 @@ pub struct SocketTotals {
     pub bytes_retransmitted: u64,
     /// Σ `tcpi_notsent_bytes`: written by the application, not sent yet.
     pub bytes_not_sent: u64,
+    /// Written by the application, and thrown away unsent when the socket closed.
+    pub bytes_discarded: u64,
     /// Whether some sockets may have come and gone between two looks, so that the sums are a lower bound.
     pub lower_bound: bool,
     /// From the sample's begin until they were read, which is last: nanoseconds.

@@ -53,6 +53,10 @@ pub fn explain(report: &mut RunReport) {
             absent(interval.mean_driver_bytes.is_none(), "throughput.samples[].mean_driver_bytes", idle);
         }
     }
+    for interval in &report.throughput.samples {
+        let untold = "too few packets to tell by, or the qdisc does not tell";
+        absent(interval.segments_per_packet.is_none(), "throughput.samples[].segments_per_packet", untold);
+    }
     let constant = "it, or goodput, did not vary enough over the intervals";
     let correlation = &report.throughput.correlation;
     absent(correlation.software_share.is_none(), "throughput.correlation.software_share", constant);

@@ -264,6 +264,7 @@ impl Sampler {
             bytes_sent: closed.bytes_sent,
             bytes_retransmitted: closed.bytes_retransmitted,
             bytes_not_sent: 0,
+            bytes_discarded: closed.bytes_discarded,
             lower_bound: closed.unrouted != 0,
             read_ns: 0,
         };
@@ -304,7 +305,13 @@ impl Sampler {
 fn at_rest(before: &Sample, now: &Sample) -> bool {
     let stages = |sample: &Sample| sample.traced.as_ref().map(|counters| counters.stages);
     let waiting = now.qdisc.is_some_and(|qdisc| qdisc.backlog_packets != 0 || qdisc.backlog_bytes != 0);
-    !waiting && stages(before) == stages(now) && before.link == now.link && before.qdisc == now.qdisc
+    // A pause in a stream that goes on is no rest.
+    let unsent = now.sockets.is_some_and(|sockets| sockets.bytes_not_sent != 0);
+    !waiting
+        && !unsent
+        && stages(before) == stages(now)
+        && before.link == now.link
+        && before.qdisc == now.qdisc
 }
 
 /// CLOCK_MONOTONIC, as the kernel's `bpf_ktime_get_ns` counts.
