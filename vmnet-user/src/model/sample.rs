@@ -9,6 +9,8 @@ pub struct Sample {
     pub at_ns: u64,
     /// How long the reads of this sample took: counts read first and last are this far apart.
     pub read_ns: u64,
+    /// Wire segments that the programs saw pass during those reads, at the busier stage; 0 where nobody looked again.
+    pub moved_segs: u64,
     /// The programs' counters, summed over CPUs. None in `counters` mode.
     pub traced: Option<Box<Counters>>,
     /// Entry and exit counts of the hooks that the kernel keeps for itself, and what it skipped.

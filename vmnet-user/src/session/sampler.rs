@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use vmnet_common::ClosedSockets;
+use vmnet_common::{ClosedSockets, Counters, Stage};
 
 use super::stop::Stop;
 use crate::{
@@ -210,6 +210,8 @@ impl Sampler {
         let link = self.links.counters(self.link.ifindex, &self.link.name)?;
         let tree = self.qdiscs.as_mut().and_then(|reader| reader.read(self.link.ifindex).ok());
         let read_ns = as_ns(start.elapsed());
+        let moved_segs =
+            snapshot.as_ref().filter(|_| edge).map_or(0, |before| self.moved_since(&before.counters));
         if let Some(tree) = &tree {
             self.qdisc_kind.clone_from(&tree.root);
         }
@@ -224,6 +226,7 @@ impl Sampler {
         Ok(Sample {
             at_ns: as_ns(start.duration_since(self.begun)),
             read_ns,
+            moved_segs,
             missed: snapshot.as_ref().map_or_else(MissedByKernel::default, |snapshot| snapshot.missed),
             traced: snapshot.map(|snapshot| snapshot.counters),
             link,
@@ -252,6 +255,19 @@ impl Sampler {
             closed = closed_by_now;
         }
         Some(SocketTotals { lower_bound: true, ..self.add_live_sockets(closed)? })
+    }
+
+    /// Wire segments that passed since, at the busier stage.
+    fn moved_since(&self, before: &Counters) -> u64 {
+        let now = self.attached.as_ref().and_then(|attached| attached.probes.snapshot().ok());
+        let segs = |counters: &Counters, stage: Stage| -> u64 {
+            let lanes = counters.stages[stage as usize].iter();
+            lanes.flat_map(|lane| &lane.cells).fold(0, |sum, cell| sum.wrapping_add(cell.segs))
+        };
+        now.map_or(0, |now| {
+            let moved = now.counters.since(before);
+            segs(&moved, Stage::Queue).max(segs(&moved, Stage::Driver))
+        })
     }
 
     fn closed_sockets(&self) -> Option<ClosedSockets> {
