@@ -245,7 +245,7 @@ fn thirty_two_streams_over_four_queues_close_to_nothing_as_well() {
         assert_the_tap_received_what_was_counted(&run, &name, &report);
         let by_qdiscs = qdisc_segments(&run, &format!("{name}-qdisc-after.json"))
             - qdisc_segments(&run, &format!("{name}-qdisc-before.json"));
-        let by_ledger = report.identity("wire-segments").and_then(|identity| identity.right).unwrap();
+        let by_ledger = report.identity("qdisc-packets").and_then(|identity| identity.right).unwrap();
         let outside = device_counted(&run, &format!("{name}-after"))[0]
             - device_counted(&run, &format!("{name}-before"))[0]
             - report.identity("device-packets").and_then(|identity| identity.right).unwrap();

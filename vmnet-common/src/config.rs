@@ -46,6 +46,7 @@ pub struct Layout {
     pub dst_dev: u32,
     pub tcp_mss_cache: u32,
     pub tcp_snd_nxt: u32,
+    pub tcp_write_seq: u32,
     pub tcp_bytes_sent: u32,
     pub tcp_bytes_retrans: u32,
 }
@@ -62,7 +63,7 @@ pub struct Config {
     /// Where the kernel keeps things.
     pub layout: Layout,
     /// Logs packets that cannot be classified, through aya-log, when not 0.
-    pub verbose: u32,
+    pub verbose: u64,
     /// First address of `__skb_gso_segment`, for stack samples; 0 where it is not known.
     pub segment_start: u64,
     /// The address after its last.

@@ -35,6 +35,7 @@ pub(crate) const UNSET: Config = Config {
         dst_dev: 0,
         tcp_mss_cache: 0,
         tcp_snd_nxt: 0,
+        tcp_write_seq: 0,
         tcp_bytes_sent: 0,
         tcp_bytes_retrans: 0,
     },

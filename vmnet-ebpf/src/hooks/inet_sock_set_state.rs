@@ -13,7 +13,11 @@ use crate::{
     packet::is_ours,
 };
 
+const TCP_SYN_SENT: i32 = 2;
+const TCP_FIN_WAIT1: i32 = 4;
 const TCP_CLOSE: i32 = 7;
+const TCP_LAST_ACK: i32 = 9;
+const TCP_CLOSING: i32 = 11;
 const IPPROTO_TCP: u16 = 6;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -55,6 +59,28 @@ fn changed<M: Memory>(socket: *const u8, old: i32, new: i32) {
     add!(counters, closed_sockets.sockets, 1);
     add!(counters, closed_sockets.bytes_sent, bytes_sent);
     add!(counters, closed_sockets.bytes_retransmitted, tcp_count(socket, offset!(tcp_bytes_retrans)));
+    add!(counters, closed_sockets.bytes_discarded, u64::from(not_sent(socket, old)));
+}
+
+/// As in `tcp_info`: `write_seq` − `snd_nxt`, here without the FIN that may wait behind the data.
+#[inline(always)]
+fn not_sent(socket: *const u8, state: i32) -> u32 {
+    // A connection that never came about wrote nothing, and may have set but one of the two.
+    if state == TCP_SYN_SENT {
+        return 0;
+    }
+    let waiting =
+        sequence(socket, offset!(tcp_write_seq)).wrapping_sub(sequence(socket, offset!(tcp_snd_nxt)));
+    let fin = state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK || state == TCP_CLOSING;
+    waiting.saturating_sub(u32::from(fin))
+}
+
+/// A sequence number of a `tcp_sock`.
+#[inline(always)]
+fn sequence(socket: *const u8, offset: u32) -> u32 {
+    let mut value = 0_u32;
+    read(&raw mut value, socket.wrapping_add(offset as usize).cast());
+    value
 }
 
 /// A 64-bit member of `tcp_sock`, which lies beyond the `sock` that the verifier knows.

@@ -42,6 +42,7 @@ pub fn resolve(btf: &Btf) -> Result<Layout, BtfError> {
         dst_dev: offset("dst_entry", "dev")?,
         tcp_mss_cache: offset("tcp_sock", "mss_cache")?,
         tcp_snd_nxt: offset("tcp_sock", "snd_nxt")?,
+        tcp_write_seq: offset("tcp_sock", "write_seq")?,
         tcp_bytes_sent: offset("tcp_sock", "bytes_sent")?,
         tcp_bytes_retrans: offset("tcp_sock", "bytes_retrans")?,
     })

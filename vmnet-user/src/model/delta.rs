@@ -260,7 +260,9 @@ fn tcp_between(earlier: TcpMib, later: TcpMib) -> Option<TcpMib> {
 }
 
 fn sockets_between(earlier: SocketTotals, later: SocketTotals) -> Option<SocketsDelta> {
-    let not_sent = i128::from(later.bytes_not_sent) - i128::from(earlier.bytes_not_sent);
+    let not_sent =
+        |totals: &SocketTotals| i128::from(totals.bytes_not_sent) + i128::from(totals.bytes_discarded);
+    let not_sent = not_sent(&later) - not_sent(&earlier);
     Some(SocketsDelta {
         bytes_sent: growth(earlier.bytes_sent, later.bytes_sent)?,
         bytes_retransmitted: growth(earlier.bytes_retransmitted, later.bytes_retransmitted)?,

@@ -9,6 +9,8 @@ pub struct Sample {
     pub at_ns: u64,
     /// How long the reads of this sample took: counts read first and last are this far apart.
     pub read_ns: u64,
+    /// Wire segments that the programs saw pass during those reads, at the busier stage; 0 where nobody looked again.
+    pub moved_segs: u64,
     /// The programs' counters, summed over CPUs. None in `counters` mode.
     pub traced: Option<Box<Counters>>,
     /// Entry and exit counts of the hooks that the kernel keeps for itself, and what it skipped.
@@ -107,6 +109,8 @@ pub struct SocketTotals {
     pub bytes_retransmitted: u64,
     /// Σ `tcpi_notsent_bytes`: written by the application, not sent yet.
     pub bytes_not_sent: u64,
+    /// Written by the application, and thrown away unsent when the socket closed.
+    pub bytes_discarded: u64,
     /// Whether some sockets may have come and gone between two looks, so that the sums are a lower bound.
     pub lower_bound: bool,
     /// From the sample's begin until they were read, which is last: nanoseconds.

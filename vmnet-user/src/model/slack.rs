@@ -2,7 +2,8 @@
 
 use super::delta::Delta;
 use super::sample::{QdiscCounters, Sample, Window};
-use super::tally::{Tally, bounded, scaled_up};
+use super::tally::{ALL_LANES, Tally, bounded, scaled_up};
+use vmnet_common::Stage;
 
 /// The two edges of a window, as far as they were not at rest.
 pub(crate) struct Edges<'a> {
@@ -11,6 +12,8 @@ pub(crate) struct Edges<'a> {
     ring_slots: u64,
     cpus: u64,
     requeued: bool,
+    /// Wire segments of the whole window at the driver, all protocols.
+    segs: u64,
 }
 
 impl<'a> Edges<'a> {
@@ -23,12 +26,16 @@ impl<'a> Edges<'a> {
             // Where the ring's size is unknown nothing is granted for it: a residual then shows as such.
             ring_slots: bounded(window.conditions.ring_slots.unwrap_or(0)),
             cpus: window.samples.iter().map(|sample| sample.cpus.len()).max().unwrap_or(0).max(1) as u64,
+            segs: delta
+                .traced
+                .as_deref()
+                .map_or(0, |counted| Tally::of(counted, Stage::Driver, &ALL_LANES).segs),
             requeued: delta.qdisc.is_some_and(|qdisc| qdisc.requeues != 0),
         }
     }
 
     /// What may pass between the first and the last read of a sample: at each edge, twice the window's mean rate
-    /// of `value` times the time that the reads took.
+    /// of `value` times the time that the reads took; or, in a burst, twice the share that the programs saw pass.
     pub(crate) fn reading(&self, value: u64) -> u64 {
         self.during(value, |sample| sample.read_ns)
     }
@@ -40,7 +47,10 @@ impl<'a> Edges<'a> {
 
     fn during(&self, value: u64, reads_ns: impl Fn(&Sample) -> u64) -> u64 {
         let reads_ns = self.unrested.iter().fold(0_u64, |sum, sample| sum.saturating_add(reads_ns(sample)));
-        scaled_up(value, reads_ns.saturating_mul(2), self.duration_ns)
+        let moved_segs =
+            self.unrested.iter().fold(0_u64, |sum, sample| sum.saturating_add(sample.moved_segs));
+        let by_time = scaled_up(value, reads_ns.saturating_mul(2), self.duration_ns);
+        by_time.max(scaled_up(value, moved_segs.saturating_mul(2), self.segs))
     }
 
     /// What may wait in the qdisc. Its packets are skbs or segments as the qdisc likes: both are granted.

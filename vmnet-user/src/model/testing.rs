@@ -19,6 +19,7 @@ pub(crate) fn sample_at(second: u64) -> Sample {
     Sample {
         at_ns: second * SECOND_NS,
         read_ns: 100_000,
+        moved_segs: 0,
         traced: Some(Box::default()),
         missed: MissedByKernel { recursion_misses: Some(0), kprobe_misses: None },
         link: LinkCounters::default(),

@@ -114,7 +114,7 @@ impl Environment {
             ifindex: request.ifindex,
             netns_inum: request.netns_inum,
             layout,
-            verbose: u32::from(request.verbose),
+            verbose: u64::from(request.verbose),
             segment_start: segment.map_or(0, |function| function.start),
             segment_end: segment.map_or(0, |function| function.end),
         };

@@ -374,6 +374,7 @@ mod tests {
         let sample = |at_ns| Sample {
             at_ns,
             read_ns: 0,
+            moved_segs: 0,
             traced: None,
             missed: crate::model::sample::MissedByKernel::default(),
             link: crate::model::sample::LinkCounters::default(),

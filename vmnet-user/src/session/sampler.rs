@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use vmnet_common::ClosedSockets;
+use vmnet_common::{ClosedSockets, Counters, Stage};
 
 use super::stop::Stop;
 use crate::{
@@ -218,6 +218,8 @@ impl Sampler {
         let link = self.links.counters(self.link.ifindex, &self.called)?;
         let tree = self.qdiscs.as_mut().and_then(|reader| reader.read(self.link.ifindex).ok());
         let read_ns = as_ns(start.elapsed());
+        let moved_segs =
+            snapshot.as_ref().filter(|_| edge).map_or(0, |before| self.moved_since(&before.counters));
         if let Some(tree) = &tree {
             self.qdisc_kind.clone_from(&tree.root);
         }
@@ -232,6 +234,7 @@ impl Sampler {
         Ok(Sample {
             at_ns: as_ns(start.duration_since(self.begun)),
             read_ns,
+            moved_segs,
             missed: snapshot.as_ref().map_or_else(MissedByKernel::default, |snapshot| snapshot.missed),
             traced: snapshot.map(|snapshot| snapshot.counters),
             link,
@@ -262,6 +265,19 @@ impl Sampler {
         Some(SocketTotals { lower_bound: true, ..self.add_live_sockets(closed)? })
     }
 
+    /// Wire segments that passed since, at the busier stage.
+    fn moved_since(&self, before: &Counters) -> u64 {
+        let now = self.attached.as_ref().and_then(|attached| attached.probes.snapshot().ok());
+        let segs = |counters: &Counters, stage: Stage| -> u64 {
+            let lanes = counters.stages[stage as usize].iter();
+            lanes.flat_map(|lane| &lane.cells).fold(0, |sum, cell| sum.wrapping_add(cell.segs))
+        };
+        now.map_or(0, |now| {
+            let moved = now.counters.since(before);
+            segs(&moved, Stage::Queue).max(segs(&moved, Stage::Driver))
+        })
+    }
+
     fn closed_sockets(&self) -> Option<ClosedSockets> {
         Some(self.attached.as_ref()?.probes.snapshot().ok()?.counters.closed_sockets)
     }
@@ -272,6 +288,7 @@ impl Sampler {
             bytes_sent: closed.bytes_sent,
             bytes_retransmitted: closed.bytes_retransmitted,
             bytes_not_sent: 0,
+            bytes_discarded: closed.bytes_discarded,
             lower_bound: closed.unrouted != 0,
             read_ns: 0,
         };
@@ -312,7 +329,13 @@ impl Sampler {
 fn at_rest(before: &Sample, now: &Sample) -> bool {
     let stages = |sample: &Sample| sample.traced.as_ref().map(|counters| counters.stages);
     let waiting = now.qdisc.is_some_and(|qdisc| qdisc.backlog_packets != 0 || qdisc.backlog_bytes != 0);
-    !waiting && stages(before) == stages(now) && before.link == now.link && before.qdisc == now.qdisc
+    // A pause in a stream that goes on is no rest.
+    let unsent = now.sockets.is_some_and(|sockets| sockets.bytes_not_sent != 0);
+    !waiting
+        && !unsent
+        && stages(before) == stages(now)
+        && before.link == now.link
+        && before.qdisc == now.qdisc
 }
 
 /// CLOCK_MONOTONIC, as the kernel's `bpf_ktime_get_ns` counts.
