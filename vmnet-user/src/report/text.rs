@@ -297,6 +297,7 @@ fn missed(report: &RunReport) -> Vec<String> {
 fn confidence(report: &RunReport, style: &Style) -> String {
     let verdict = &report.verdict;
     let Some(basis) = &verdict.basis else { return String::new() };
+    let basis = basis.strip_prefix("not proven: ").unwrap_or(basis);
     let why = match verdict.confidence {
         Confidence::Proven => "proven by ",
         Confidence::Supported => "not proven: ",
