@@ -1,7 +1,7 @@
 //! Exact counting on a real virtio-net device: every identity closes to nothing, and what arrives at the other end of
 //! the wire is what was counted.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a scenario's helpers fail as its tests do")]
 
 use testbed::{Kernel, Report, Vm, VmRun, skip, skip_unless};
 

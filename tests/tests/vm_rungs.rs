@@ -1,6 +1,7 @@
 //! The rungs of the ladder, side by side on one kernel: however packets are counted, the counts are the same.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a scenario's helpers fail as its tests do")]
+
 use testbed::{Kernel, Report, Vm, VmRun, skip, skip_unless};
 
 const SENT_BYTES: u64 = 10 << 20;
