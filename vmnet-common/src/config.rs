@@ -48,6 +48,7 @@ pub struct Layout {
     pub tcp_snd_nxt: u32,
     pub tcp_bytes_sent: u32,
     pub tcp_bytes_retrans: u32,
+    pub tcp_write_seq: u32,
 }
 
 /// All that the programs are told.
@@ -63,6 +64,8 @@ pub struct Config {
     pub layout: Layout,
     /// Logs packets that cannot be classified, through aya-log, when not 0.
     pub verbose: u32,
+    /// Keeps what follows aligned without a gap.
+    pub reserved: u32,
     /// First address of `__skb_gso_segment`, for stack samples; 0 where it is not known.
     pub segment_start: u64,
     /// The address after its last.

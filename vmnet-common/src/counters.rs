@@ -200,6 +200,8 @@ pub struct ClosedSockets {
     pub bytes_sent: u64,
     /// Σ `tcp_sock.bytes_retrans`.
     pub bytes_retransmitted: u64,
+    /// Σ of what was written and never sent (`write_seq` − `snd_nxt`): thrown away when the socket closed.
+    pub bytes_not_sent: u64,
     /// Sockets that had sent something but had no route any more, so that it is not known where it went.
     pub unrouted: u64,
 }

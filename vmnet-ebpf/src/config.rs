@@ -37,8 +37,10 @@ pub(crate) const UNSET: Config = Config {
         tcp_snd_nxt: 0,
         tcp_bytes_sent: 0,
         tcp_bytes_retrans: 0,
+        tcp_write_seq: 0,
     },
     verbose: 0,
+    reserved: 0,
     segment_start: 0,
     segment_end: 0,
 };

@@ -13,7 +13,10 @@ use crate::{
     packet::is_ours,
 };
 
+const TCP_FIN_WAIT1: i32 = 4;
 const TCP_CLOSE: i32 = 7;
+const TCP_LAST_ACK: i32 = 9;
+const TCP_CLOSING: i32 = 11;
 const IPPROTO_TCP: u16 = 6;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -55,6 +58,19 @@ fn changed<M: Memory>(socket: *const u8, old: i32, new: i32) {
     add!(counters, closed_sockets.sockets, 1);
     add!(counters, closed_sockets.bytes_sent, bytes_sent);
     add!(counters, closed_sockets.bytes_retransmitted, tcp_count(socket, offset!(tcp_bytes_retrans)));
+    let written = sequence(socket, offset!(tcp_write_seq));
+    let unsent = written.wrapping_sub(sequence(socket, offset!(tcp_snd_nxt)));
+    // A FIN takes a sequence number too.
+    let fin = u32::from(matches!(old, TCP_FIN_WAIT1 | TCP_LAST_ACK | TCP_CLOSING) && unsent != 0);
+    add!(counters, closed_sockets.bytes_not_sent, u64::from(unsent - fin));
+}
+
+/// A sequence number of `tcp_sock`.
+#[inline(always)]
+fn sequence(socket: *const u8, offset: u32) -> u32 {
+    let mut value = 0_u32;
+    read(&raw mut value, socket.wrapping_add(offset as usize).cast());
+    value
 }
 
 /// A 64-bit member of `tcp_sock`, which lies beyond the `sock` that the verifier knows.

@@ -44,6 +44,7 @@ pub fn resolve(btf: &Btf) -> Result<Layout, BtfError> {
         tcp_snd_nxt: offset("tcp_sock", "snd_nxt")?,
         tcp_bytes_sent: offset("tcp_sock", "bytes_sent")?,
         tcp_bytes_retrans: offset("tcp_sock", "bytes_retrans")?,
+        tcp_write_seq: offset("tcp_sock", "write_seq")?,
     })
 }
 

@@ -105,7 +105,7 @@ pub struct SocketTotals {
     pub bytes_sent: u64,
     /// Σ `tcpi_bytes_retrans`.
     pub bytes_retransmitted: u64,
-    /// Σ `tcpi_notsent_bytes`: written by the application, not sent yet.
+    /// Σ `tcpi_notsent_bytes`: written by the application, not sent yet, or thrown away unsent when the socket closed.
     pub bytes_not_sent: u64,
     /// Whether some sockets may have come and gone between two looks, so that the sums are a lower bound.
     pub lower_bound: bool,

@@ -112,6 +112,7 @@ impl Environment {
             netns_inum: request.netns_inum,
             layout,
             verbose: u32::from(request.verbose),
+            reserved: 0,
             segment_start: segment.map_or(0, |function| function.start),
             segment_end: segment.map_or(0, |function| function.end),
         };

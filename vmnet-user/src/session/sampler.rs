@@ -246,7 +246,7 @@ impl Sampler {
         let mut totals = SocketTotals {
             bytes_sent: closed.bytes_sent,
             bytes_retransmitted: closed.bytes_retransmitted,
-            bytes_not_sent: 0,
+            bytes_not_sent: closed.bytes_not_sent,
             lower_bound: closed.unrouted != 0,
             read_ns: as_ns(start.elapsed()),
         };
