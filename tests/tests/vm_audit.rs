@@ -21,12 +21,13 @@ const HOOKS: [(&str, &[&str]); 8] = [
 const DRIVER_STAGE: &[&str] =
     &["wire-bytes", "wire-segments", "driver-packets", "device-packets", "device-bytes"];
 
-/// Ways to lose packets between queue and driver.
-const DROPS: [(&str, &str); 4] = [
-    ("pfifo", "root pfifo limit 2"),
-    ("tbf", "root tbf rate 100mbit burst 70kb limit 140kb"),
-    ("netem", "root netem loss 2%"),
-    ("fq-codel", "root fq_codel limit 2 flows 1"),
+/// Ways to lose packets between queue and driver: the qdisc, and what is behind it. The slow tbf gives its child something
+/// to drop; the one of small burst cuts up by itself what it then drops.
+const DROPS: [(&str, &str, &str); 4] = [
+    ("pfifo", "tbf rate 100mbit burst 70kb limit 1mb", "pfifo limit 2"),
+    ("fq-codel", "tbf rate 100mbit burst 70kb limit 1mb", "fq_codel limit 2 flows 1"),
+    ("tbf", "tbf rate 100mbit burst 20kb limit 40kb", ""),
+    ("netem", "netem loss 5%", ""),
 ];
 
 #[test]
@@ -65,17 +66,21 @@ fn every_packet_that_a_qdisc_drops_is_found() {
     let mut script = "set -e\n".to_owned();
     for tso in ["on", "off"] {
         script += &format!("ethtool -K ens4 tso {tso}\n");
-        for (name, qdisc) in DROPS {
+        for (name, root, child) in DROPS {
+            script += &format!("tc qdisc replace dev ens4 root handle 1: {root}\n");
+            if !child.is_empty() {
+                script += &format!("tc qdisc replace dev ens4 parent 1:1 {child}\n");
+            }
             script += &format!(
-                "tc qdisc replace dev ens4 {qdisc}\n\
-                 measure {name}-{tso} -- vmnet load client 10.10.1.10 -n 4M -P 8\n"
+                "measure {name}-{tso} -- vmnet load client 10.10.1.10 -n 4M -P 8\n\
+                 tc qdisc delete dev ens4 root\n"
             );
         }
     }
     let run = machine(Kernel::V6_1, &script).run().unwrap();
     assert_eq!(run.exit_code, 0, "{}", run.stdout);
     for tso in ["on", "off"] {
-        for (name, _) in DROPS {
+        for (name, ..) in DROPS {
             let measured = Measured::of(&run, &format!("{name}-{tso}"));
             assert!(measured.tcp("dropped_bytes") > 0, "{measured}");
             assert_eq!(measured.identity("wire-segments").residual, Some(0), "{measured}");

@@ -39,6 +39,18 @@ static IN_DRIVER: PerCpuArray<InDriver> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static CALLS: PerCpuArray<Stack> = PerCpuArray::with_max_entries(1, 0);
 
+/// The packet that was last cut up on this CPU: what becomes of it is what becomes of its segments.
+#[repr(C)]
+struct CutUp {
+    /// Its address; 0 when another packet was queued since.
+    skb: u64,
+    len: u64,
+}
+
+/// See [`CutUp`].
+#[map]
+static CUT_UP: PerCpuArray<CutUp> = PerCpuArray::with_max_entries(1, 0);
+
 /// Where programs that cannot load through pointers copy an skb to, a place for each hook.
 #[map]
 static SKB_COPIES: PerCpuArray<SkbCopy> = PerCpuArray::with_max_entries(memory::COPIES, 0);

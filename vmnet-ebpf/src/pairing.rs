@@ -21,6 +21,8 @@ pub(crate) enum Function {
 pub(crate) struct Call {
     /// What exit and entry both know: the skb's address (fentry) or the stack pointer (kprobe).
     pub(crate) key: u64,
+    /// The skb's address.
+    pub(crate) skb: u64,
     pub(crate) start_ns: u64,
     /// A [`Function`].
     pub(crate) function: u32,

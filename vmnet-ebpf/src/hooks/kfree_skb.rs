@@ -8,7 +8,7 @@ use aya_ebpf::{
 use vmnet_common::Stage;
 
 use crate::{
-    IN_DRIVER,
+    CUT_UP, IN_DRIVER,
     account::{account, counters},
     config::offset,
     memory::{CopyOf, Direct, Memory, Probed, field},
@@ -37,14 +37,27 @@ fn freed<M: Memory>(skb: *const u8) {
             return;
         }
     }
+    let address = skb as u64;
     let Some(skb) = M::skb(skb, CopyOf::Freed) else { return };
     let Some(device) = our_device::<M>(skb) else { return };
     if !is_on_its_way_out(skb) {
         return;
     }
+    if was_cut_up(address, field(skb, offset!(skb_len))) {
+        return;
+    }
     let Some(counters) = counters() else { return };
     let packet = parse::<M>(skb, device);
     account(counters, Stage::Dropped, &packet);
+}
+
+/// A qdisc that cuts up a packet and then has no room for any of its segments frees it too (`tbf_segment`), but the
+/// segments are what was dropped.
+#[inline(always)]
+fn was_cut_up(address: u64, len: u32) -> bool {
+    let Some(last) = CUT_UP.get_ptr_mut(0) else { return false };
+    // SAFETY: the pointer came from the per-CPU map, whose value is a `CutUp`.
+    unsafe { (*last).skb == address && (*last).len == u64::from(len) }
 }
 
 /// Packets that wait for the driver start at their link header; received ones were pulled past it by

@@ -13,6 +13,7 @@ use aya_log_ebpf::debug;
 use vmnet_common::{Class, Counters, EventKind, Stage};
 
 use crate::{
+    CUT_UP,
     account::{account, account_origin, counters, is_tcp_data, record_len, record_segs},
     config::{config, offset},
     memory::{CopyOf, Direct, Memory, Probed},
@@ -44,6 +45,10 @@ fn dev_queue_xmit_kprobe(ctx: ProbeContext) -> u32 {
 fn queued<M: Memory>(ctx: &impl EbpfContext, skb: *const u8) {
     let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return };
     let Some(device) = our_device::<M>(skb) else { return };
+    if let Some(last) = CUT_UP.get_ptr_mut(0) {
+        // SAFETY: the pointer came from the per-CPU map, whose value is a `CutUp`.
+        unsafe { (*last).skb = 0 };
+    }
     let Some(counters) = counters() else { return };
     let packet = parse::<M>(skb, device);
     account(counters, Stage::Queue, &packet);

@@ -10,6 +10,7 @@ use aya_ebpf::{
 use vmnet_common::{CALLERS, Caller, Counters, EventKind, LANES, Split};
 
 use crate::{
+    CUT_UP, CutUp,
     account::{add, counters},
     config::offset,
     memory::{CopyOf, Direct, Memory, Probed, field, opaque, read},
@@ -75,11 +76,13 @@ pub(crate) fn stack_pointer(regs: *mut aya_ebpf::bindings::pt_regs) -> u64 {
 
 #[inline(always)]
 fn enter<M: Memory>(skb: *const u8, key: u64) {
+    let address = skb as u64;
     let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return };
     // SAFETY: the helper only returns a number.
     let start_ns = unsafe { bpf_ktime_get_ns() };
     let mut call = Call {
         key,
+        skb: address,
         start_ns,
         function: Function::SkbGsoSegment as u32,
         ours: 0,
@@ -145,6 +148,10 @@ fn leave<M: Memory>(key: u64, list: *const u8) {
         add!(counters, segmentation.errors, 1);
         tell(counters, EventKind::SegmentationError, list as u64, u64::from(call.len));
         return;
+    }
+    if let Some(last) = CUT_UP.get_ptr_mut(0) {
+        // SAFETY: the pointer came from the per-CPU map, whose value is a `CutUp`.
+        unsafe { *last = CutUp { skb: call.skb, len: u64::from(call.len) } };
     }
     let first_len: u32 = M::load(list, offset!(skb_len));
     let countable = call.gso_size != GSO_BY_FRAGS && !is_super::<M>(list);

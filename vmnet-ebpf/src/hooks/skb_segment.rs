@@ -53,6 +53,7 @@ fn enter<M: Memory>(skb: *const u8, key: u64) {
         return;
     }
     let Some(counters) = counters() else { return };
+    let address = skb as u64;
     let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return };
     let head: u64 = field(skb, offset!(skb_head));
     let end: u32 = field(skb, offset!(skb_end));
@@ -67,6 +68,7 @@ fn enter<M: Memory>(skb: *const u8, key: u64) {
     let len: u32 = field(skb, offset!(skb_len));
     let call = Call {
         key,
+        skb: address,
         start_ns,
         function: Function::SkbSegment as u32,
         ours: 1,
