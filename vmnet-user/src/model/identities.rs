@@ -412,7 +412,10 @@ impl<'a> Facts<'a> {
             unit: "bytes",
             left: (left, taken),
             right: (right, sent),
-            slack: self.edges.reading_sockets(left.max(right)),
+            slack: self
+                .edges
+                .reading_sockets(left.max(right))
+                .saturating_add(self.edges.calls_under_way(left, bounded(self.counted.tcp_sendmsg.calls))),
             note: "what applications wrote against what TCP sent for the first time or holds unsent",
         }
         .identity();

@@ -111,6 +111,8 @@ pub struct SocketTotals {
     pub bytes_not_sent: u64,
     /// Written by the application, and thrown away unsent when the socket closed.
     pub bytes_discarded: u64,
+    /// Sockets that live.
+    pub live: u64,
     /// Whether some sockets may have come and gone between two looks, so that the sums are a lower bound.
     pub lower_bound: bool,
     /// From the sample's begin until they were read, which is last: nanoseconds.

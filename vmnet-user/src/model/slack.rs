@@ -45,6 +45,14 @@ impl<'a> Edges<'a> {
         self.during(value, |sample| sample.sockets.map_or(0, |sockets| sockets.read_ns).max(sample.read_ns))
     }
 
+    /// What calls of `tcp_sendmsg` under way at an edge have put into their sockets and not yet returned: at most one
+    /// call a socket, of the mean size.
+    pub(crate) fn calls_under_way(&self, taken_bytes: u64, calls: u64) -> u64 {
+        let sockets = self.unrested.iter().filter_map(|sample| sample.sockets);
+        let live = sockets.fold(0_u64, |sum, sockets| sum.saturating_add(bounded(sockets.live)));
+        scaled_up(taken_bytes, live, calls)
+    }
+
     fn during(&self, value: u64, reads_ns: impl Fn(&Sample) -> u64) -> u64 {
         let reads_ns = self.unrested.iter().fold(0_u64, |sum, sample| sum.saturating_add(reads_ns(sample)));
         let moved_segs =

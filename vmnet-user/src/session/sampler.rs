@@ -289,6 +289,7 @@ impl Sampler {
             bytes_retransmitted: closed.bytes_retransmitted,
             bytes_not_sent: 0,
             bytes_discarded: closed.bytes_discarded,
+            live: 0,
             lower_bound: closed.unrouted != 0,
             read_ns: 0,
         };
@@ -296,6 +297,7 @@ impl Sampler {
         for socket in live.iter().filter(|socket| !self.addresses.contains(&socket.remote.ip())) {
             // A socket that waits out FIN-WAIT-2 keeps no figures any more: it was counted when it closed.
             let Some(bytes_sent) = socket.bytes_sent else { continue };
+            totals.live += 1;
             totals.bytes_sent += bytes_sent;
             totals.bytes_retransmitted += socket.bytes_retransmitted.unwrap_or_default();
             totals.bytes_not_sent += socket.bytes_not_sent.unwrap_or_default();
