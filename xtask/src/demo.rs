@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus};
 
 use anyhow::{Context as _, Result, bail};
 use testbed::command::shown;
@@ -22,9 +20,6 @@ const RECEIVER_ADDRESS: &str = "10.97.0.2";
 const DURATION: &str = "5s";
 /// How often a half is tried until its verdict is proven.
 const ATTEMPTS: u32 = 4;
-
-/// How long the load server may take until it listens.
-const LISTENS_WITHIN: Duration = Duration::from_secs(10);
 
 /// One half of the demonstration.
 struct Half {
@@ -51,7 +46,7 @@ pub(crate) fn run() -> Result<Outcome> {
         VethEnd { namespace: &receiver, interface: "veth1", addresses: &[&format!("{RECEIVER_ADDRESS}/24")] },
     )?;
     count_at_the_queue(&sender);
-    let _server = LoadServer::start(&vmnet, &receiver)?;
+    let _server = testbed::bench::serve_load(&receiver)?;
     let mut lines = Vec::new();
     let mut all_as_expected = true;
     for half in HALVES {
@@ -147,35 +142,4 @@ fn pictures(report: &Path) -> impl Iterator<Item = PathBuf> {
 /// What is in a directory; nothing where there is none.
 fn entries(directory: &Path) -> BTreeSet<PathBuf> {
     fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
-}
-
-/// The other end of the load, until dropped.
-struct LoadServer(Child);
-
-impl LoadServer {
-    fn start(vmnet: &Path, receiver: &Netns) -> Result<Self> {
-        let mut command = receiver.command(vmnet);
-        command.args(["load", "server"]).stdin(Stdio::null()).stdout(Stdio::null());
-        let mut server = Self(command.spawn().with_context(|| format!("`{}`", shown(&command)))?);
-        let started = Instant::now();
-        while receiver.exec("ss --listening --tcp --no-header")?.trim().is_empty() {
-            interrupt::check()?;
-            if let Some(status) = server.0.try_wait()? {
-                bail!("`{}` ended with {status}", shown(&command));
-            }
-            if started.elapsed() > LISTENS_WITHIN {
-                bail!("`{}` does not listen", shown(&command));
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(server)
-    }
-}
-
-impl Drop for LoadServer {
-    fn drop(&mut self) {
-        // Both fail only if it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

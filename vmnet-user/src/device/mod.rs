@@ -16,7 +16,6 @@ pub mod machine;
 pub mod netlink;
 pub mod qdisc;
 pub mod rings;
-pub mod snmp;
 pub mod sockets;
 pub mod tcp_info;
 

@@ -3,7 +3,7 @@
 use vmnet_common::Counters;
 
 use super::sample::{
-    CpuTimes, Features, LinkCounters, MissedByKernel, QdiscCounters, Sample, SocketTotals, TcpMib, Window,
+    CpuTimes, Features, LinkCounters, MissedByKernel, QdiscCounters, Sample, SocketTotals, Window,
 };
 
 /// What happened between two samples. A part that either sample lacks, or whose counters went backwards (the
@@ -24,8 +24,6 @@ pub struct Delta {
     pub qdisc: Option<QdiscDelta>,
     /// One per CPU; empty where the number of CPUs changed.
     pub cpus: Vec<CpuTimes>,
-    /// TCP of the namespace.
-    pub tcp: Option<TcpMib>,
     /// The interface's sockets.
     pub sockets: Option<SocketsDelta>,
     /// Offloads at its end.
@@ -104,10 +102,6 @@ impl Delta {
             (Some(earlier), Some(later)) => qdisc_between(earlier, later),
             _ => None,
         };
-        let tcp = match (earlier.tcp, later.tcp) {
-            (Some(earlier), Some(later)) => tcp_between(earlier, later),
-            _ => None,
-        };
         let sockets = match (earlier.sockets, later.sockets) {
             (Some(earlier), Some(later)) => sockets_between(earlier, later),
             _ => None,
@@ -136,7 +130,6 @@ impl Delta {
             link: link_between(&earlier.link, &later.link),
             qdisc,
             cpus,
-            tcp,
             sockets,
             features: later.features,
         }
@@ -187,12 +180,6 @@ impl Delta {
                 })
             }),
             cpus,
-            tcp: both(self.tcp, next.tcp, |a, b| {
-                Some(TcpMib {
-                    out_segs: a.out_segs.checked_add(b.out_segs)?,
-                    retrans_segs: a.retrans_segs.checked_add(b.retrans_segs)?,
-                })
-            }),
             // Not a sum of parts: `Window::delta` takes it from the edges.
             sockets: None,
             features: next.features,
@@ -250,13 +237,6 @@ fn qdisc_between(earlier: &QdiscCounters, later: &QdiscCounters) -> Option<Qdisc
 
 fn wrapped_u32(earlier: u64, later: u64) -> u64 {
     u64::from((later as u32).wrapping_sub(earlier as u32))
-}
-
-fn tcp_between(earlier: TcpMib, later: TcpMib) -> Option<TcpMib> {
-    Some(TcpMib {
-        out_segs: growth(earlier.out_segs, later.out_segs)?,
-        retrans_segs: growth(earlier.retrans_segs, later.retrans_segs)?,
-    })
 }
 
 fn sockets_between(earlier: SocketTotals, later: SocketTotals) -> Option<SocketsDelta> {

@@ -23,8 +23,6 @@ pub struct Sample {
     pub features: Features,
     /// One per CPU, in order.
     pub cpus: Vec<CpuTimes>,
-    /// TCP of the namespace (`/proc/net/snmp`).
-    pub tcp: Option<TcpMib>,
     /// TCP sockets whose local address is the interface's, as the kernel's own TCP sees them.
     pub sockets: Option<SocketTotals>,
 }
@@ -89,15 +87,6 @@ pub struct CpuTimes {
     pub steal_ns: u64,
     /// Everything, idle and steal included.
     pub total_ns: u64,
-}
-
-/// TCP counters of the namespace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TcpMib {
-    /// Segments sent; retransmits excluded, SYN-ACK and RST included.
-    pub out_segs: u64,
-    /// Segments retransmitted.
-    pub retrans_segs: u64,
 }
 
 /// Sums over sockets that live, plus those that closed since the run began.

@@ -40,7 +40,6 @@ pub(crate) fn sample_at(second: u64) -> Sample {
             };
             2
         ],
-        tcp: None,
         sockets: Some(SocketTotals::default()),
     }
 }

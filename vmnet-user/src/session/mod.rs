@@ -381,7 +381,6 @@ mod tests {
             qdisc: None,
             features: crate::model::sample::Features::default(),
             cpus: Vec::new(),
-            tcp: None,
             sockets: None,
         };
         let mut samples: Vec<_> = (0..MOST_SAMPLES as u64).map(sample).collect();

@@ -16,7 +16,7 @@ use crate::{
         links::{self, Link, LinkError, LinkReader},
         machine,
         qdisc::QdiscReader,
-        rings, snmp,
+        rings,
         sockets::SocketReader,
     },
     model::sample::{Conditions, Hooks, MissedByKernel, Mode, Sample, SocketTotals, Window},
@@ -241,7 +241,6 @@ impl Sampler {
             qdisc: tree.and_then(|tree| tree.counters),
             features,
             cpus: cpu::cpu_times().unwrap_or_default(),
-            tcp: snmp::tcp_mib().ok(),
             sockets,
         })
     }
