@@ -13,6 +13,11 @@ use super::witness::KernelCounters;
 pub const WIRE_UNMEASURED: &str = "neither programs nor a qdisc counted the headers that segmentation adds, and the \
                                    device's own bytes leave them out";
 
+/// Time of so many CPUs over a while, per byte. None without bytes.
+fn per_byte(cpus: f64, duration_ns: u64, bytes: u64) -> Option<f64> {
+    (bytes != 0).then(|| cpus * duration_ns as f64 / bytes as f64)
+}
+
 /// One interval of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
@@ -81,7 +86,10 @@ impl Interval {
         let tcp_gbps =
             |bytes: fn(&super::ledger::Entry) -> u64| tcp.as_ref().and_then(|tcp| gbps(bytes(tcp)));
         let goodput_bytes = counted.map(goodput_bytes);
-        let segmentation_ns = counted.and_then(|counted| segmentation_ns(window, counted));
+        let segmentation_cpu = counted.and_then(|counted| {
+            let timed = segmentation_ns(window, counted).and_then(|ns| share(ns, delta.duration_ns));
+            timed.or_else(|| sampled_cpu(window, delta, counted))
+        });
         Self {
             t_s: seconds(delta.end_ns),
             duration_s: seconds(delta.duration_ns),
@@ -92,12 +100,10 @@ impl Interval {
             unaggregated_gbps: tcp_gbps(|tcp| tcp.unaggregated_bytes),
             small_gbps: tcp_gbps(|tcp| tcp.small_bytes),
             software_share: tcp.as_ref().and_then(super::ledger::Entry::software_share),
-            segmentation_cpu: segmentation_ns
-                .and_then(|ns| share(ns, delta.duration_ns))
-                .or_else(|| counted.and_then(|counted| sampled_cpu(window, delta, counted))),
-            segmentation_ns_per_byte: segmentation_ns
-                .zip(counted)
-                .and_then(|(ns, counted)| share(ns, transport_payload_bytes(counted))),
+            segmentation_cpu,
+            segmentation_ns_per_byte: segmentation_cpu.zip(counted).and_then(|(cpus, counted)| {
+                per_byte(cpus, delta.duration_ns, transport_payload_bytes(counted))
+            }),
             retransmitted_bytes: tcp.as_ref().map(|tcp| tcp.retransmitted_bytes),
             mean_queued_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Queue)),
             mean_driver_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Driver)),

@@ -116,7 +116,9 @@ fn of_throughput(report: &RunReport) -> Vec<(&'static str, &'static str)> {
     let idle = if counters { NO_PROGRAMS } else { "nothing was sent in that interval" };
     let timed = match report.probes.mode {
         Mode::Counters => NO_PROGRAMS,
-        Mode::Tracepoint => "only stack samples time segmentation on this rung, and there were too few",
+        Mode::Tracepoint => {
+            "stack samples alone time segmentation on this rung: there were too few, or nothing was sent"
+        }
         Mode::Fentry | Mode::Kprobe => "segmentation was not hooked, or nothing was sent in that interval",
     };
     let mut nulls = vec![
