@@ -9,10 +9,10 @@ use crate::kernel::Kernel;
 use crate::{apt, paths};
 
 /// What scenarios in namespaces use.
-const NAMESPACE_PACKAGES: &[&str] = &["ethtool", "iperf3", "iproute2", "iputils-ping", "tcpdump"];
+const NAMESPACE_PACKAGES: &[&str] = &["ethtool", "iperf3", "iproute2", "iputils-ping", "procps", "tcpdump"];
 
 /// What goes into guests, and what makes them.
-const VM_PACKAGES: &[&str] = &["busybox-static", "dash", "kmod", "xz-utils"];
+const VM_PACKAGES: &[&str] = &["bpftrace", "busybox-static", "dash", "kmod", "xz-utils"];
 
 /// Older versions crash in emulation when they boot 6.12.
 const QEMU_MAJOR_LEAST: u32 = 10;
