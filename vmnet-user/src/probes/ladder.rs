@@ -95,6 +95,8 @@ pub fn attach(request: &Request) -> Result<Attached, Vec<ProbeError>> {
 pub(super) struct Environment {
     config: Config,
     symbols: Symbols,
+    // aya's reader, for its loader; parsed once.
+    btf: aya::Btf,
 }
 
 impl Environment {
@@ -118,11 +120,12 @@ impl Environment {
             segment_start: segment.map_or(0, |function| function.start),
             segment_end: segment.map_or(0, |function| function.end),
         };
-        Ok(Self { config, symbols })
+        let btf = aya::Btf::from_sys_fs().map_err(|error| ProbeError::Object(super::chain(&error)))?;
+        Ok(Self { config, symbols, btf })
     }
 
     fn climb(&self, mode: Mode, request: &Request) -> Result<Attached, ProbeError> {
-        let mut probes = Probes::load(&self.config, request.verbose)?;
+        let mut probes = Probes::load(&self.config, &self.btf, request.verbose)?;
         if request.run_times
             && let Err(error) = probes.keep_run_times()
         {
@@ -162,7 +165,7 @@ impl Environment {
             if insisted.is_some_and(|kind| way.programs.iter().all(|program| program.kind.name() != kind)) {
                 continue;
             }
-            match probes.attach_way(way, &self.symbols) {
+            match probes.attach_way(way, &self.symbols, &self.btf) {
                 Ok(()) => {
                     outcome.way = Some(way);
                     outcome.state = HookState::Attached;
@@ -181,7 +184,11 @@ impl Environment {
 
     /// Tries one way on its own and takes it down again.
     pub(super) fn try_way(&self, way: &'static Way) -> Result<(), String> {
-        Probes::load(&self.config, false).map_err(|error| error.to_string())?.attach_way(way, &self.symbols)
+        Probes::load(&self.config, &self.btf, false).map_err(|error| error.to_string())?.attach_way(
+            way,
+            &self.symbols,
+            &self.btf,
+        )
     }
 }
 

@@ -129,12 +129,11 @@ pub struct Probes {
 }
 
 impl Probes {
-    fn load(config: &Config, verbose: bool) -> Result<Self, ProbeError> {
+    fn load(config: &Config, btf: &aya::Btf, verbose: bool) -> Result<Self, ProbeError> {
         let object_error = |error: &dyn std::error::Error| ProbeError::Object(chain(error));
-        let btf = aya::Btf::from_sys_fs().map_err(|error| object_error(&error))?;
         let config = PodConfig(*config);
         let mut ebpf = EbpfLoader::new()
-            .btf(Some(&btf))
+            .btf(Some(btf))
             .override_global("CONFIG", &config, true)
             .load(OBJECT)
             .map_err(|error| object_error(&error))?;
@@ -152,11 +151,10 @@ impl Probes {
     }
 
     /// Attaches all programs of a way, or none.
-    fn attach_way(&mut self, way: &'static Way, symbols: &Symbols) -> Result<(), String> {
-        let btf = aya::Btf::from_sys_fs().map_err(|error| chain(&error))?;
+    fn attach_way(&mut self, way: &'static Way, symbols: &Symbols, btf: &aya::Btf) -> Result<(), String> {
         for program in way.programs {
             symbols.require(program)?;
-            self.load_program(program, &btf)?;
+            self.load_program(program, btf)?;
         }
         for program in way.programs {
             self.attach_program(program)?;

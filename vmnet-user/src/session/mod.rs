@@ -246,11 +246,8 @@ async fn measure(
         match sampler.drain(DRAIN, DRAIN_LOOK, &mut stop).await {
             Ok((last, rested)) => {
                 drained = rested;
-                if let Some(before) = samples.last() {
-                    let pair = [before.clone(), last.clone()];
-                    intervals.extend(throughput::intervals(&sampler.window(&pair)));
-                }
                 samples.push(last);
+                intervals.extend(last_interval(sampler, &samples));
                 break;
             }
             // It went while the command ended, or soon after: what was sampled until then holds.
@@ -310,18 +307,19 @@ impl Watch<'_> {
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {
-        let sample = self.sampler.sample(false)?;
-        if let Some(before) = self.samples.last() {
-            let pair = [before.clone(), sample.clone()];
-            for interval in throughput::intervals(&self.sampler.window(&pair)) {
-                self.observer.interval(&interval, self.sampler.mode());
-                self.intervals.push(interval);
-            }
+        self.samples.push(self.sampler.sample(false)?);
+        if let Some(interval) = last_interval(self.sampler, self.samples) {
+            self.observer.interval(&interval, self.sampler.mode());
+            self.intervals.push(interval);
         }
-        self.samples.push(sample);
         thin(self.samples);
         Ok(())
     }
+}
+
+/// What happened between the last two samples.
+fn last_interval(sampler: &Sampler, samples: &[Sample]) -> Option<Interval> {
+    throughput::intervals(&sampler.window(samples.last_chunk::<2>()?)).pop()
 }
 
 /// Leaves out every other sample but the ends when there are too many. Counts only grow, so nothing is lost but detail.
