@@ -7,7 +7,7 @@ use super::{
     ethtool::{ETHTOOL_FLAG_COMPACT_BITSETS, Ethtool, EthtoolError},
     netlink::NetlinkError,
 };
-use crate::model::sample::Features;
+use crate::model::features::{Feature, FeatureSet};
 
 // `linux/ethtool_netlink.h`.
 const ETHTOOL_MSG_FEATURES_GET: u8 = 11;
@@ -25,68 +25,6 @@ const ETHTOOL_A_BITSET_BIT_NAME: u16 = 2;
 /// More bits than any kernel has features: a larger figure is not believed.
 const MOST_FEATURES: usize = 1024;
 const WHAT: &str = "features";
-
-/// One feature, by the name that this kernel gives it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Feature {
-    /// Its place in `netdev_features_t`.
-    pub bit: u32,
-    /// `tx-tcp-segmentation` and the like.
-    pub name: String,
-    /// In `dev->features`: packets get it now.
-    pub active: bool,
-    /// In `dev->wanted_features`: asked for, whether or not it could be had.
-    pub wanted: bool,
-    /// In `dev->hw_features`: can be switched.
-    pub changeable: bool,
-    /// In `NETIF_F_NEVER_CHANGE`: cannot be switched on any device.
-    pub never_changes: bool,
-}
-
-impl Feature {
-    /// What `ethtool -k` writes as `[fixed]`.
-    #[must_use]
-    pub fn fixed(&self) -> bool {
-        !self.changeable || self.never_changes
-    }
-}
-
-/// All features of an interface, in the kernel's order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FeatureSet {
-    features: Vec<Feature>,
-}
-
-impl FeatureSet {
-    /// One feature; None where this kernel has none by that name.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Feature> {
-        self.features.iter().find(|feature| feature.name == name)
-    }
-
-    /// Whether a feature is active; None where this kernel has none by that name.
-    #[must_use]
-    pub fn active(&self, name: &str) -> Option<bool> {
-        self.get(name).map(|feature| feature.active)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Feature> {
-        self.features.iter()
-    }
-
-    /// Those that the model needs.
-    #[must_use]
-    pub fn offloads(&self) -> Features {
-        Features {
-            tso4: self.active("tx-tcp-segmentation"),
-            tso6: self.active("tx-tcp6-segmentation"),
-            tso_ecn: self.active("tx-tcp-ecn-segmentation"),
-            uso: self.active("tx-udp-segmentation"),
-            gso: self.active("tx-generic-segmentation"),
-        }
-    }
-}
 
 /// Asks the kernel about features. Keep it open for repeated reads: the names are asked for once, then only the bits (some 10 µs).
 #[derive(Debug)]
@@ -152,18 +90,15 @@ fn parse_features(reply: &[u8], names: &[String]) -> Option<FeatureSet> {
     let (active, wanted) = (bits(ETHTOOL_A_FEATURES_ACTIVE)?, bits(ETHTOOL_A_FEATURES_WANTED)?);
     let (changeable, never) = (bits(ETHTOOL_A_FEATURES_HW)?, bits(ETHTOOL_A_FEATURES_NOCHANGE)?);
     let named = names.iter().enumerate().filter(|(_, name)| !name.is_empty());
-    Some(FeatureSet {
-        features: named
-            .map(|(index, name)| Feature {
-                bit: u32::try_from(index).unwrap_or(u32::MAX),
-                name: name.clone(),
-                active: active.contains(&index),
-                wanted: wanted.contains(&index),
-                changeable: changeable.contains(&index),
-                never_changes: never.contains(&index),
-            })
-            .collect(),
-    })
+    let features = named.map(|(index, name)| Feature {
+        bit: u32::try_from(index).unwrap_or(u32::MAX),
+        name: name.clone(),
+        active: active.contains(&index),
+        wanted: wanted.contains(&index),
+        changeable: changeable.contains(&index),
+        never_changes: never.contains(&index),
+    });
+    Some(FeatureSet::new(features.collect()))
 }
 
 /// The bits set in a compact bitset: words of 32, least significant bit first.

@@ -8,11 +8,11 @@ use vmnet_common::{Counters, bucket_lower, bucket_upper};
 
 use super::{Measured, Plan, child, sampler::Sampler};
 use crate::{
-    device::features::FeatureSet,
     model::{
         audit::Audit,
         correlation::Correlations,
         cost::Cost,
+        features::FeatureSet,
         ledger::{Other, Protocol},
         sample::{HookState, Window},
         verdict::Verdict,

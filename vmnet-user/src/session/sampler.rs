@@ -12,13 +12,14 @@ use super::stop::Stop;
 use crate::{
     device::{
         cpu, driver,
-        features::{FeatureReader, FeatureSet},
+        features::FeatureReader,
         links::{self, Link, LinkError, LinkReader},
         machine,
         qdisc::QdiscReader,
         rings,
         sockets::SocketReader,
     },
+    model::features::FeatureSet,
     model::sample::{Conditions, Hooks, MissedByKernel, Mode, Sample, SocketTotals, Window},
     probes::{Attached, events::RareEvent},
     report::schema::{Interface, Netns},

@@ -1,0 +1,238 @@
+//! What the device and the machine around it say of themselves: the facts that causes are found from. Read by
+//! `device::machine_facts`, judged by [`super::cause`]; nothing here does I/O.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::features::FeatureSet;
+
+/// A fact, or why it is not known. Never a zero in place of what was not read.
+pub type Fact<T> = Result<T, String>;
+
+/// Everything about one interface and the machine around it, at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The interface itself.
+    pub device: Device,
+    /// The devices above it (vlan, bond, bridge, tunnel, macvlan) and below it, nearest first.
+    pub stack: Vec<Stacked>,
+    /// `uname -r`.
+    pub kernel: String,
+    /// virtio-net's bits; None where the interface is not a virtio one.
+    pub virtio: Option<Fact<Virtio>>,
+    /// Parameters of the driver's module (`/sys/module/virtio_net/parameters`): name → value. Empty where it has none.
+    pub module_parameters: BTreeMap<String, String>,
+    /// Queues and who serves them.
+    pub queues: Queues,
+    /// The transmit qdiscs, the root first.
+    pub qdiscs: Fact<Vec<Qdisc>>,
+    /// CPUs online.
+    pub cpus_online: Fact<u32>,
+    /// `net.ipv4.tcp_ecn`.
+    pub tcp_ecn: Fact<u32>,
+    /// Whether IPv4 or IPv6 packets are forwarded.
+    pub forwarding: Fact<bool>,
+    /// The other interfaces by which forwarded packets could come in, with whether GRO is on.
+    pub ingress: Vec<Ingress>,
+    /// Files that set offloads of this interface, or could: `.link`, netplan, NetworkManager, udev, tuned, ifupdown.
+    pub setters: Vec<Setter>,
+    /// nfqueue: queues that get packets without the GSO flag (`/proc/net/netfilter/nfnetlink_queue` has none of the flag, so this
+    /// is the number of queues bound).
+    pub nfqueues: Fact<u32>,
+}
+
+/// One network device as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// Its index in its network namespace.
+    pub ifindex: u32,
+    /// Driver of the bus device behind it (`virtio_net`); None where none stands behind it.
+    pub driver: Option<String>,
+    /// `IFLA_INFO_KIND` (veth, vlan, bond, …); None for hardware, virtio and lo.
+    pub kind: Option<String>,
+    /// The loopback device.
+    pub loopback: bool,
+    /// `IFF_UP`.
+    pub up: bool,
+    /// False where packets go on inside this machine.
+    pub terminal: bool,
+    /// Bytes.
+    pub mtu: u32,
+    /// Link speed, Mbit/s, where the driver tells.
+    pub speed_mbps: Fact<u32>,
+    /// hw, wanted and active sets.
+    pub features: Fact<FeatureSet>,
+    /// GSO and TSO limits.
+    pub limits: Limits,
+}
+
+/// Limits of super-packets. None where the kernel does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Most bytes (IPv6, and IPv4 where the next is not kept apart).
+    pub gso_max_size: Option<u32>,
+    /// Most bytes, IPv4 (6.3).
+    pub gso_ipv4_max_size: Option<u32>,
+    /// Most segments.
+    pub gso_max_segs: Option<u32>,
+    /// The driver's own most bytes (5.19).
+    pub tso_max_size: Option<u32>,
+    /// The driver's own most segments (5.19).
+    pub tso_max_segs: Option<u32>,
+}
+
+/// A device above or below.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stacked {
+    /// Where it stands.
+    pub relation: Relation,
+    /// How many steps away: 1 is next to the interface.
+    pub distance: u32,
+    /// The device.
+    pub device: Device,
+    /// vlan: its 802.1Q id.
+    pub vlan_id: Option<u16>,
+}
+
+/// Where a device stands, seen from the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Relation {
+    /// Its packets go through the interface: a vlan on it, the bond or bridge that it is a port of, a tunnel bound to it.
+    Above,
+    /// The interface's packets go through it.
+    Below,
+    /// The other end of a veth pair, in this namespace.
+    Peer,
+}
+
+/// virtio-net's feature bits by name, without `VIRTIO_NET_F_`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Virtio {
+    /// Agreed on by driver and host. A name that this kernel cannot show (bits above 63 before 6.18) is not in `shown`.
+    pub negotiated: Vec<String>,
+    /// Names whose bits this kernel shows at all.
+    pub shown: Vec<String>,
+    /// Offered by the host, from debugfs (`virtio/virtioN/device_features`, CONFIG_VIRTIO_DEBUG); mostly not there.
+    pub offered: Fact<Vec<String>>,
+}
+
+impl Virtio {
+    /// Whether a bit was negotiated; None where this kernel does not show it.
+    #[must_use]
+    pub fn negotiated(&self, name: &str) -> Option<bool> {
+        let has = |names: &[String]| names.iter().any(|known| known == name);
+        has(&self.shown).then(|| has(&self.negotiated))
+    }
+}
+
+/// Transmit queues and who serves them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Queues {
+    /// Transmit queues in use (`/sys/class/net/IF/queues/tx-*`).
+    pub tx: Fact<u32>,
+    /// `ethtool -l`: (in use, at most) combined or transmit channels.
+    pub channels: Fact<(u32, u32)>,
+    /// XPS: for each transmit queue, the CPUs that use it; a reason where the kernel has none (a single queue: ENOENT).
+    pub xps: Fact<Vec<Vec<u32>>>,
+    /// RPS: for each receive queue, the CPUs that packets are spread to; empty where it is off.
+    pub rps: Fact<Vec<Vec<u32>>>,
+    /// The transmit interrupts, in order of their queues: (name, number, CPUs it may go to).
+    pub irqs: Fact<Vec<Irq>>,
+    /// Packets and bytes of each transmit queue since boot.
+    pub statistics: Fact<Vec<QueueCounters>>,
+    /// Where `statistics` came from: `ethtool -S` or `netdev-genl`.
+    pub statistics_source: Option<String>,
+}
+
+/// An interrupt of a queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Irq {
+    /// As in `/proc/interrupts` (`virtio0-output.0`).
+    pub name: String,
+    /// Its number.
+    pub number: u32,
+    /// `smp_affinity_list`.
+    pub cpus: Vec<u32>,
+}
+
+/// One transmit queue's counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueCounters {
+    /// skbs; super-packets count once.
+    pub packets: Option<u64>,
+    /// Bytes.
+    pub bytes: Option<u64>,
+    /// Notifications to the host.
+    pub kicks: Option<u64>,
+}
+
+/// A transmit qdisc.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Qdisc {
+    /// `tbf`, `fq_codel`, …
+    pub kind: String,
+    /// `major << 16`.
+    pub handle: u32,
+    /// Handle of its parent; `0xffff_ffff` for the root.
+    pub parent: u32,
+    /// What its options say about segmentation, where they do.
+    pub options: QdiscOptions,
+}
+
+/// Options of a qdisc that decide about segmentation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "kebab-case")]
+pub enum QdiscOptions {
+    /// tbf cuts what is longer than its burst.
+    Tbf {
+        /// Bytes.
+        burst_bytes: u64,
+        /// Bytes per second.
+        rate_bytes_per_s: u64,
+    },
+    /// cake cuts everything while `split-gso` is on (its default).
+    Cake {
+        /// None where the kernel does not tell.
+        split_gso: Option<bool>,
+    },
+    /// taprio cuts what is longer than a class's max SDU.
+    Taprio {
+        /// Smallest that is set, bytes.
+        max_sdu_bytes: Option<u32>,
+    },
+    /// netem cuts what it corrupts.
+    Netem {
+        /// `corrupt`, per 2^32.
+        corrupt: u32,
+    },
+    /// No part in it.
+    None,
+}
+
+/// An interface by which forwarded packets come in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ingress {
+    /// Its name.
+    pub name: String,
+    /// `rx-gro`.
+    pub gro: Option<bool>,
+    /// Received packets since boot.
+    pub rx_packets: u64,
+}
+
+/// A setting found in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setter {
+    /// The file.
+    pub path: String,
+    /// Line number, from 1.
+    pub line: u32,
+    /// The line itself, trimmed.
+    pub text: String,
+    /// Whether it turns segmentation (or what it hangs on) off; otherwise it turns it on.
+    pub turns_off: bool,
+}
