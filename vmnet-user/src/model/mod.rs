@@ -7,6 +7,7 @@ pub mod counters_only;
 pub mod delta;
 mod identities;
 pub mod ledger;
+pub mod reasons;
 pub mod sample;
 mod slack;
 mod tally;
