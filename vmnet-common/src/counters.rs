@@ -1,6 +1,9 @@
 //! The layout of what the kernel counts. Everything is a `u64` that only grows, so a window is a subtraction.
 
-use crate::histogram::{LEN_BUCKETS, SEGS_BUCKETS};
+use crate::{
+    histogram::{LEN_BUCKETS, SEGS_BUCKETS},
+    refusal::REFUSALS,
+};
 
 /// Which ledger a packet belongs to, by its innermost headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +143,17 @@ pub struct Split {
     pub ns: u64,
 }
 
+/// Super-packets of one lane that were cut up for one [`crate::Refusal`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Refused {
+    /// How many.
+    pub packets: u64,
+    /// Their payload. Σ over refusals is Σ over callers of [`Split::payload_bytes`].
+    pub payload_bytes: u64,
+}
+
 /// `__skb_gso_segment`, whatever became of the call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -157,6 +171,8 @@ pub struct Segmentation {
     pub uncountable: u64,
     /// By [`Caller`], then [`Lane`].
     pub splits: [[Split; LANES]; CALLERS],
+    /// By [`Lane`], then [`crate::Refusal`].
+    pub refused: [[Refused; REFUSALS]; LANES],
 }
 
 /// `skb_segment` inside a counted `__skb_gso_segment`: the second count of segments.

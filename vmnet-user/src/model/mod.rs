@@ -10,6 +10,7 @@ pub mod features;
 mod identities;
 pub mod ledger;
 pub mod machine;
+pub mod reasons;
 pub mod sample;
 mod slack;
 mod tally;

@@ -1,6 +1,6 @@
 //! Scenes for tests: traffic that every counter of a healthy machine would agree on, and ways to spoil it.
 
-use vmnet_common::{Caller, Cell, Class, Counters, Lane, Stage, bucket};
+use vmnet_common::{Caller, Cell, Class, Counters, Lane, Refusal, Stage, bucket};
 
 use super::sample::{
     Conditions, CpuTimes, Features, HookState, Hooks, LinkCounters, MissedByKernel, Mode, QdiscCounters,
@@ -220,6 +220,9 @@ impl Scene {
             split.loose_payload_bytes += packets * segs * MSS;
             split.loose_segs += packets * segs;
         }
+        let refused = &mut counters.segmentation.refused[Lane::Tcp4 as usize][Refusal::Tso4Missing as usize];
+        refused.packets += packets;
+        refused.payload_bytes += packets * segs * MSS;
         counters.skb_segment.entries += packets;
         counters.skb_segment.exits += packets;
         counters.skb_segment.segs += packets * segs;
@@ -244,6 +247,33 @@ impl Scene {
         self.driver(Class::Made, packets * segs, MSS, 1);
         self.written(packets * segs * MSS);
         self
+    }
+
+    /// Calls of segmentation for one reason, and nothing beside them.
+    pub(crate) fn refused_for(&mut self, lane: Lane, refusal: Refusal, packets: u64, segs: u64) -> &mut Self {
+        let segmentation = &mut self.counters().segmentation;
+        let refused = &mut segmentation.refused[lane as usize][refusal as usize];
+        refused.packets += packets;
+        refused.payload_bytes += packets * segs * MSS;
+        let caller = if refusal == Refusal::StackSplits { Caller::Stack } else { Caller::Device };
+        let split = &mut segmentation.splits[caller as usize][lane as usize];
+        split.calls += packets;
+        split.segs += packets * segs;
+        split.payload_bytes += packets * segs * MSS;
+        self
+    }
+
+    /// Super-packets that a device above this one cut up.
+    pub(crate) fn cut_above(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.queued(Class::Made, packets * segs, MSS, 1);
+        self.dequeued(packets * segs, MSS, 1);
+        self.driver(Class::Made, packets * segs, MSS, 1);
+        self
+    }
+
+    /// Super-packets that the IP layer cut up for this device: their segments pass its queue.
+    pub(crate) fn cut_in_the_stack(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.refused_for(Lane::Tcp4, Refusal::StackSplits, packets, segs).cut_above(packets, segs)
     }
 
     /// Singles that TCP built with `payload` bytes.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{audit, correlation, cost, ledger, sample, throughput, verdict};
+use crate::model::{audit, correlation, cost, ledger, reasons, sample, throughput, verdict};
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.run/1";
@@ -30,8 +30,9 @@ pub struct RunReport {
     pub throughput: ThroughputReport,
     /// What software segmentation cost.
     pub cost: cost::Cost,
-    /// Why super-packets were refused, by the kernel's own mask.
-    pub reasons: Option<Vec<serde_json::Value>>,
+    /// Why super-packets of TCP were cut up by the CPU, by the kernel's own mask: the most bytes first. None where segmentation is
+    /// not hooked.
+    pub reasons: Option<Vec<reasons::Reason>>,
     /// Why TSO does not happen, ranked.
     pub causes: Option<Vec<serde_json::Value>>,
     /// What TSO would give at most.

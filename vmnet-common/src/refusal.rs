@@ -1,0 +1,290 @@
+//! Why a super-packet was cut up by the CPU: the rule, as a pure function of what `__skb_gso_segment` was called with. It runs
+//! in the kernel, once a super-packet.
+
+/// Why a device did not get a super-packet whole. One each, so that bytes by refusal add up to what was cut up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Refusal {
+    /// The kernel's BTF does not name its feature bits.
+    Unknown = 0,
+    /// Every bit that it needs was allowed: `netif_needs_gso` looks at `ip_summed` and fragment lists too.
+    NotRefused = 1,
+    /// The device does not segment TCP over IPv4.
+    Tso4Missing = 2,
+    /// The device does not segment TCP over IPv6.
+    Tso6Missing = 3,
+    /// The device does not segment packets with CWR set.
+    EcnMissing = 4,
+    /// The device does not segment UDP.
+    UsoMissing = 5,
+    /// The device does not segment inside this kind of tunnel.
+    TunnelMissing = 6,
+    /// The device lacks another bit (fixed IP identifiers, SCTP, ESP, …).
+    OtherMissing = 7,
+    /// Above `gso_max_size` or `gso_max_segs`.
+    TooLarge = 8,
+    /// The device does it, but not for encapsulated packets (`hw_enc_features`).
+    Tunnel = 9,
+    /// The device does it, but not for tagged packets (`vlan_features`), or not for two tags.
+    Vlan = 10,
+    /// The packet's checksum is not one that the device can make.
+    Checksum = 11,
+    /// The device would have taken it: a qdisc asked for segments (tbf, cake, taprio, netem).
+    QdiscSplits = 12,
+    /// A layer above the device's queue asked for segments: IP output to a smaller MTU, xfrm, nfqueue, OVS.
+    StackSplits = 13,
+    /// The device does it, but its driver refused this packet (`ndo_features_check`, `gso_partial_features`).
+    DriverCheck = 14,
+}
+
+/// Number of [`Refusal`]s.
+pub const REFUSALS: usize = 15;
+
+/// The running kernel's feature bits, as masks of `netdev_features_t`, from its BTF.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct GsoBits {
+    /// `NETIF_F_GSO_SHIFT`: from a bit of `gso_type` to its feature.
+    pub shift: u64,
+    /// `NETIF_F_GSO_MASK`; 0 where the kernel does not tell.
+    pub mask: u64,
+    /// Bits of `gso_type` without a feature of their own, which stand for [`Self::mangleid`] (from 6.18; 0 before).
+    pub fixed_ids: u64,
+    /// `NETIF_F_TSO_MANGLEID`.
+    pub mangleid: u64,
+    /// `NETIF_F_GSO_ROBUST`: without it a packet's headers are checked (`tcp_gso_segment`), but it is not cut up.
+    pub robust: u64,
+    /// `NETIF_F_TSO`.
+    pub tso4: u64,
+    /// `NETIF_F_TSO6`.
+    pub tso6: u64,
+    /// `NETIF_F_TSO_ECN`, and `NETIF_F_GSO_ACCECN` where there is one.
+    pub ecn: u64,
+    /// `NETIF_F_GSO_UDP_L4` and `NETIF_F_GSO_UDP`.
+    pub udp: u64,
+    /// `NETIF_F_GSO_ENCAP_ALL`, and remote checksums.
+    pub tunnel: u64,
+    /// `NETIF_F_CSUM_MASK`.
+    pub checksum: u64,
+}
+
+/// Why a super-packet could be refused, in terms of the packet and its device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SuperPacket {
+    /// `skb_shared_info.gso_type`.
+    pub gso_type: u32,
+    /// The second argument of `__skb_gso_segment`.
+    pub allowed: u64,
+    /// `net_device.features`.
+    pub device: u64,
+    /// `net_device.hw_enc_features`.
+    pub encapsulated_features: u64,
+    /// `net_device.vlan_features`.
+    pub vlan_features: u64,
+    /// Above the limits that `gso_features_check` applies.
+    pub too_large: bool,
+    /// `skb->encapsulation`.
+    pub encapsulated: bool,
+    /// A VLAN tag lies beside it or in it.
+    pub tagged: bool,
+    /// Two of them.
+    pub tagged_twice: bool,
+    /// It starts at its network header: the caller is above the device's queue.
+    pub from_stack: bool,
+}
+
+/// The one reason that comes first. What the device lacks comes before what the packet or its caller did to itself: mending the
+/// latter would change nothing. Of what it lacks, the tunnel comes first (without it, TSO is of no use), then the
+/// family's TSO, ECN, UDP, and the rest.
+///
+/// Source: `netif_skb_features`, `gso_features_check`, `harmonize_features` and `net_gso_ok`, 5.10 to 6.18.
+#[must_use]
+#[inline(always)]
+pub fn refusal(bits: &GsoBits, packet: &SuperPacket) -> Refusal {
+    if bits.mask == 0 {
+        return Refusal::Unknown;
+    }
+    let nothing_allowed = packet.allowed & bits.mask == 0;
+    if packet.from_stack && nothing_allowed {
+        return Refusal::StackSplits;
+    }
+    let missing = needed(bits, packet.gso_type) & !packet.allowed;
+    if missing == 0 {
+        return Refusal::NotRefused;
+    }
+    let absent = missing & !packet.device;
+    if absent != 0 {
+        return match absent {
+            absent if absent & bits.tunnel != 0 => Refusal::TunnelMissing,
+            absent if absent & bits.tso4 != 0 => Refusal::Tso4Missing,
+            absent if absent & bits.tso6 != 0 => Refusal::Tso6Missing,
+            absent if absent & bits.ecn != 0 => Refusal::EcnMissing,
+            absent if absent & bits.udp != 0 => Refusal::UsoMissing,
+            _ => Refusal::OtherMissing,
+        };
+    }
+    if nothing_allowed && packet.too_large {
+        return Refusal::TooLarge;
+    }
+    if packet.encapsulated && missing & !packet.encapsulated_features != 0 {
+        return Refusal::Tunnel;
+    }
+    if packet.tagged && (packet.tagged_twice || missing & !packet.vlan_features != 0) {
+        return Refusal::Vlan;
+    }
+    if !nothing_allowed {
+        return Refusal::DriverCheck;
+    }
+    // A caller that wants segments takes away the GSO bits alone; `harmonize_features` takes the checksum's along.
+    if packet.allowed & bits.checksum == 0 && packet.device & bits.checksum != 0 {
+        return Refusal::Checksum;
+    }
+    Refusal::QdiscSplits
+}
+
+/// The features that a packet of this `gso_type` needs to be left whole, as `net_gso_ok` has it.
+#[inline(always)]
+fn needed(bits: &GsoBits, gso_type: u32) -> u64 {
+    let gso_type = u64::from(gso_type);
+    let mut needed = (gso_type << (bits.shift & 63)) & bits.mask & !bits.robust;
+    if gso_type & bits.fixed_ids != 0 {
+        needed |= bits.mangleid;
+    }
+    needed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TCPV4: u32 = 1;
+    const DODGY: u32 = 1 << 1;
+    const CWR: u32 = 1 << 2;
+    const TCPV6: u32 = 1 << 4;
+    const UDP_TUNNEL: u32 = 1 << 10;
+    const UDP_L4: u32 = 1 << 17;
+    const FIXEDID_FROM_6_18: u32 = 1 << 30;
+
+    const SG: u64 = 1;
+    const HW_CSUM: u64 = 1 << 3;
+    const TSO4: u64 = 1 << 16;
+    const ROBUST: u64 = 1 << 17;
+    const ECN: u64 = 1 << 18;
+    const MANGLEID: u64 = 1 << 19;
+    const TSO6: u64 = 1 << 20;
+    const USO: u64 = 1 << 33;
+    const ALL: u64 = SG | HW_CSUM | ROBUST | TSO4 | ECN | TSO6;
+
+    const BITS: GsoBits = GsoBits {
+        shift: 16,
+        mask: (1 << 36) - (1 << 16),
+        fixed_ids: 3 << 30,
+        mangleid: MANGLEID,
+        robust: ROBUST,
+        tso4: TSO4,
+        tso6: TSO6,
+        ecn: ECN,
+        udp: USO | 1 << 32,
+        tunnel: 0xff << 22,
+        checksum: HW_CSUM | 1 << 1 | 1 << 4,
+    };
+
+    /// A packet that the device of these features was offered, as `netif_skb_features` would have it.
+    fn offered(gso_type: u32, device: u64) -> SuperPacket {
+        SuperPacket { gso_type, allowed: device, device, vlan_features: ALL, ..SuperPacket::default() }
+    }
+
+    fn why(packet: SuperPacket) -> Refusal {
+        refusal(&BITS, &packet)
+    }
+
+    #[test]
+    fn a_bit_that_the_device_lacks_is_named() {
+        for (gso_type, lacks, because) in [
+            (TCPV4, TSO4, Refusal::Tso4Missing),
+            (TCPV6, TSO6, Refusal::Tso6Missing),
+            (TCPV4 | CWR, ECN, Refusal::EcnMissing),
+            (TCPV6 | CWR, ECN, Refusal::EcnMissing),
+            (UDP_L4, USO, Refusal::UsoMissing),
+            (TCPV4 | UDP_TUNNEL, 0, Refusal::TunnelMissing),
+            (TCPV4 | FIXEDID_FROM_6_18, 0, Refusal::OtherMissing),
+            (TCPV4 | DODGY, ROBUST, Refusal::NotRefused),
+            (TCPV4 | DODGY | CWR, 0, Refusal::NotRefused),
+        ] {
+            assert_eq!(why(offered(gso_type, ALL & !lacks)), because, "{gso_type:#x} without {lacks:#x}");
+        }
+    }
+
+    #[test]
+    fn of_several_bits_that_it_lacks_the_tunnel_comes_first_and_the_family_before_ecn() {
+        let device = SG | HW_CSUM;
+        assert_eq!(why(offered(TCPV4 | CWR | DODGY, device)), Refusal::Tso4Missing);
+        assert_eq!(why(offered(TCPV6 | CWR | DODGY, device)), Refusal::Tso6Missing);
+        assert_eq!(why(offered(TCPV6 | UDP_TUNNEL, device)), Refusal::TunnelMissing);
+    }
+
+    #[test]
+    fn a_caller_that_wants_segments_is_told_from_a_device_that_refuses() {
+        let masked = |device: u64| SuperPacket { allowed: device & !BITS.mask, ..offered(TCPV4, device) };
+        assert_eq!(why(masked(ALL)), Refusal::QdiscSplits);
+        assert_eq!(why(SuperPacket { from_stack: true, ..masked(ALL) }), Refusal::StackSplits);
+        // Whoever asked, the device could not have taken it.
+        assert_eq!(why(masked(ALL & !TSO4)), Refusal::Tso4Missing);
+        // A device without a link header starts at the network header on its own path too.
+        assert_eq!(
+            why(SuperPacket { from_stack: true, ..offered(TCPV4, ALL & !TSO4) }),
+            Refusal::Tso4Missing
+        );
+    }
+
+    #[test]
+    fn what_takes_every_gso_bit_away_is_told_apart() {
+        let masked = SuperPacket { allowed: ALL & !BITS.mask, ..offered(TCPV6, ALL) };
+        assert_eq!(why(SuperPacket { too_large: true, ..masked }), Refusal::TooLarge);
+        assert_eq!(why(SuperPacket { allowed: SG, ..masked }), Refusal::Checksum);
+        let encapsulated = SuperPacket { allowed: 0, encapsulated: true, ..masked };
+        assert_eq!(why(encapsulated), Refusal::Tunnel);
+        assert_eq!(
+            why(SuperPacket { encapsulated_features: ALL, allowed: SG, ..encapsulated }),
+            Refusal::Checksum
+        );
+        let tagged = SuperPacket { tagged: true, ..masked };
+        assert_eq!(why(SuperPacket { vlan_features: SG, ..tagged }), Refusal::Vlan);
+        assert_eq!(why(SuperPacket { tagged_twice: true, ..tagged }), Refusal::Vlan);
+        assert_eq!(why(tagged), Refusal::QdiscSplits);
+    }
+
+    #[test]
+    fn a_driver_that_refuses_one_packet_of_its_own_accord_is_told_from_all_others() {
+        let picky = SuperPacket { allowed: ALL & !TSO4, ..offered(TCPV4, ALL) };
+        assert_eq!(why(picky), Refusal::DriverCheck);
+    }
+
+    #[test]
+    fn without_the_kernels_bits_nothing_is_claimed() {
+        assert_eq!(refusal(&GsoBits::default(), &offered(TCPV4, 0)), Refusal::Unknown);
+    }
+
+    proptest! {
+        #[test]
+        fn a_packet_whose_bits_are_all_allowed_is_never_refused(
+            gso_type: u32, device: u64, too_large: bool, encapsulated: bool, tagged: bool,
+        ) {
+            let allowed = device | BITS.mask;
+            let packet = SuperPacket { allowed, too_large, encapsulated, tagged, ..offered(gso_type, device) };
+            prop_assert_eq!(why(packet), Refusal::NotRefused);
+        }
+
+        #[test]
+        fn what_the_device_lacks_comes_before_what_the_caller_did(
+            gso_type in any::<u32>().prop_map(|bits| bits & 0xfffff | TCPV4), allowed: u64, too_large: bool,
+            encapsulated: bool, tagged: bool,
+        ) {
+            let device = ALL & !TSO4;
+            let packet = SuperPacket { allowed: allowed & device, too_large, encapsulated, tagged, ..offered(gso_type, device) };
+            prop_assert!(matches!(why(packet), Refusal::Tso4Missing | Refusal::TunnelMissing));
+        }
+    }
+}
