@@ -1,7 +1,9 @@
 //! Pure functions of values: no kernel, no clock, no files.
 
 pub mod audit;
+pub mod breaks;
 pub mod cause;
+pub mod chain;
 pub mod correlation;
 pub mod cost;
 pub mod counters_only;
@@ -10,6 +12,8 @@ pub mod features;
 mod identities;
 pub mod ledger;
 pub mod machine;
+#[cfg(test)]
+pub(crate) mod machine_fixture;
 pub mod reasons;
 pub mod sample;
 mod slack;

@@ -54,3 +54,101 @@ pub struct FeatureChange {
     /// On or off.
     pub on: bool,
 }
+
+impl Action {
+    /// Switches features on.
+    #[must_use]
+    pub fn switch_on<'a>(interface: &str, features: impl IntoIterator<Item = &'a str>) -> Self {
+        let changes =
+            features.into_iter().map(|feature| FeatureChange { feature: feature.to_owned(), on: true });
+        Self::Features { interface: interface.to_owned(), changes: changes.collect() }
+    }
+
+    /// The command that a person would type for the same. Names are quoted for a shell.
+    #[must_use]
+    pub fn command(&self) -> String {
+        match self {
+            Self::Features { interface, changes } => {
+                let mut words = format!("ethtool -K {}", quoted(interface));
+                for change in changes {
+                    let state = if change.on { "on" } else { "off" };
+                    words.push_str(&format!(" {} {state}", quoted(&change.feature)));
+                }
+                words
+            }
+            Self::GsoLimits { interface, gso_max_size, gso_ipv4_max_size, gso_max_segs } => {
+                let mut words = format!("ip link set dev {}", quoted(interface));
+                for (name, value) in [
+                    ("gso_max_size", gso_max_size),
+                    ("gso_ipv4_max_size", gso_ipv4_max_size),
+                    ("gso_max_segs", gso_max_segs),
+                ] {
+                    if let Some(value) = value {
+                        words.push_str(&format!(" {name} {value}"));
+                    }
+                }
+                words
+            }
+            Self::TbfBurst { interface, handle, parent, burst_bytes } => format!(
+                "tc qdisc change dev {} {} handle {:x}: tbf … burst {burst_bytes} (its rate and limit as they are)",
+                quoted(interface),
+                parent_words(*parent),
+                handle >> 16,
+            ),
+            Self::CakeNoSplit { interface, handle, parent } => format!(
+                "tc qdisc change dev {} {} handle {:x}: cake no-split-gso",
+                quoted(interface),
+                parent_words(*parent),
+                handle >> 16,
+            ),
+        }
+    }
+}
+
+/// `TC_H_ROOT`, or a class of another qdisc.
+fn parent_words(parent: u32) -> String {
+    if parent == u32::MAX {
+        "root".to_owned()
+    } else {
+        format!("parent {:x}:{:x}", parent >> 16, parent & 0xffff)
+    }
+}
+
+/// A word for a shell: interface names may hold anything but white space and slashes.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '@' | '+' | '=');
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_what_a_person_would_type() {
+        let action = Action::switch_on("ens4", ["tx-scatter-gather", "tx-tcp-segmentation"]);
+        assert_eq!(action.command(), "ethtool -K ens4 tx-scatter-gather on tx-tcp-segmentation on");
+        let limits = Action::GsoLimits {
+            interface: "ens4".to_owned(),
+            gso_max_size: Some(65_536),
+            gso_ipv4_max_size: None,
+            gso_max_segs: Some(65_535),
+        };
+        assert_eq!(limits.command(), "ip link set dev ens4 gso_max_size 65536 gso_max_segs 65535");
+        let cake =
+            Action::CakeNoSplit { interface: "ens4".to_owned(), handle: 0x8001_0000, parent: u32::MAX };
+        assert_eq!(cake.command(), "tc qdisc change dev ens4 root handle 8001: cake no-split-gso");
+    }
+
+    #[test]
+    fn a_hostile_name_stays_one_word() {
+        assert_eq!(quoted("a;reboot"), "'a;reboot'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("$(id)"), "'$(id)'");
+        assert_eq!(quoted("-K"), "'-K'");
+        assert_eq!(quoted("ens4.100"), "ens4.100");
+    }
+}

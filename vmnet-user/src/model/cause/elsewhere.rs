@@ -1,0 +1,168 @@
+//! `not-the-bottleneck`: TSO engages, so what else could be the limit.
+
+use super::{Cause, CauseId, Evidence, Fix, Found};
+use crate::model::verdict::State;
+
+/// What else a run saw that could limit it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Elsewhere {
+    /// Each transmit queue's part in the window; empty where it is not known.
+    pub queues: Vec<QueueUse>,
+    /// Each CPU's busy and stolen share of the window, 0 to 1.
+    pub cpus: Vec<CpuUse>,
+    /// What held the sockets back; None where it is not known.
+    pub senders: Option<Senders>,
+    /// Mean over the window.
+    pub wire_gbps: Option<f64>,
+    /// The link's, where the driver tells.
+    pub link_gbps: Option<f64>,
+}
+
+/// One transmit queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueUse {
+    /// Bytes in the window.
+    pub bytes: u64,
+}
+
+/// One CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CpuUse {
+    /// All but idle.
+    pub busy: f64,
+    /// Taken by the hypervisor.
+    pub steal: f64,
+}
+
+/// What held senders back, as TCP itself accounts for it: `tcpi_busy_time` and its parts, summed over sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Senders {
+    /// With data to send.
+    pub busy_us: u64,
+    /// Of that: waiting for the receiver's window.
+    pub rwnd_limited_us: u64,
+    /// Of that: waiting for room in the send buffer.
+    pub sndbuf_limited_us: u64,
+}
+
+/// From here on a share of one CPU is "all of it".
+const FULL: f64 = 0.95;
+/// Taken by the hypervisor: from here on it is worth telling.
+const MUCH_STEAL: f64 = 0.05;
+/// One queue of several with more than this of the bytes.
+const SKEWED: f64 = 0.8;
+/// Of the senders' busy time.
+const MUCH_WAITING: f64 = 0.2;
+/// Of the link's speed.
+const FULL_LINK: f64 = 0.9;
+
+pub(super) fn not_the_bottleneck(evidence: &Evidence<'_>) -> Option<Found> {
+    let traffic = evidence.traffic.as_ref().filter(|traffic| traffic.state == State::Engaged)?;
+    let mut hints = traffic.elsewhere.hints();
+    // A stable sort: of equals, what comes first in the list above.
+    hints.sort_by(|left, right| right.0.total_cmp(&left.0));
+    let detail = if hints.is_empty() {
+        "nothing that was measured here stands out: no full vCPU, no crowded queue, no waiting for the receiver; what is left is \
+         the path's congestion window, the receiver, and the host, which may segment behind the device"
+            .to_owned()
+    } else {
+        hints.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("; ")
+    };
+    let cause = Cause {
+        id: CauseId::NotTheBottleneck,
+        share: None,
+        title: "TSO is engaged: if throughput disappoints, the limit is elsewhere".to_owned(),
+        detail,
+        fix: Fix::none(),
+    };
+    Some(Found { cause, bytes: None })
+}
+
+impl Elsewhere {
+    /// What stands out, with how plainly: 0 to 1.
+    fn hints(&self) -> Vec<(f64, String)> {
+        let mut hints = Vec::new();
+        hints.extend(self.steal());
+        hints.extend(self.one_cpu());
+        hints.extend(self.one_queue());
+        hints.extend(self.waiting());
+        hints.extend(self.full_link());
+        hints
+    }
+
+    fn steal(&self) -> Option<(f64, String)> {
+        let (index, cpu) = largest(&self.cpus, |cpu| cpu.steal)?;
+        (cpu.steal >= MUCH_STEAL).then(|| {
+            (
+                cpu.steal,
+                format!("the hypervisor took {:.0} % of vCPU {index} away (steal)", cpu.steal * 100.0),
+            )
+        })
+    }
+
+    fn one_cpu(&self) -> Option<(f64, String)> {
+        let (index, cpu) = largest(&self.cpus, |cpu| cpu.busy)?;
+        let mean = self.cpus.iter().map(|cpu| cpu.busy).sum::<f64>() / self.cpus.len() as f64;
+        (cpu.busy >= FULL).then(|| {
+            let all = self.cpus.len() > 1 && mean >= FULL;
+            let text = if all {
+                format!("all {} vCPUs are busy", self.cpus.len())
+            } else {
+                format!(
+                    "vCPU {index} is busy {:.0} % of the time, all together {:.0} %: one flow or one queue is bound to it",
+                    cpu.busy * 100.0,
+                    mean * 100.0
+                )
+            };
+            (cpu.busy, text)
+        })
+    }
+
+    fn one_queue(&self) -> Option<(f64, String)> {
+        let total: u64 = self.queues.iter().fold(0, |sum, queue| sum.saturating_add(queue.bytes));
+        let (index, queue) = largest(&self.queues, |queue| queue.bytes as f64)?;
+        let share = (total != 0).then(|| queue.bytes as f64 / total as f64)?;
+        (self.queues.len() > 1 && share >= SKEWED).then(|| {
+            let count = self.queues.len();
+            let text = format!(
+                "queue {index} of {count} carried {:.0} % of the bytes: few flows, or XPS sends all senders' CPUs to it",
+                share * 100.0
+            );
+            // Less plain than a full CPU: one queue may well be enough.
+            (share * 0.9, text)
+        })
+    }
+
+    fn waiting(&self) -> Vec<(f64, String)> {
+        let Some(senders) = self.senders.filter(|senders| senders.busy_us != 0) else { return Vec::new() };
+        let share = |part: u64| part as f64 / senders.busy_us as f64;
+        [
+            (
+                senders.rwnd_limited_us,
+                "waited for the receiver's window: the receiver is the limit, or its buffer",
+            ),
+            (
+                senders.sndbuf_limited_us,
+                "waited for room in their own send buffer (net.ipv4.tcp_wmem, SO_SNDBUF)",
+            ),
+        ]
+        .into_iter()
+        .map(|(part, text)| (share(part), text))
+        .filter(|(share, _)| *share >= MUCH_WAITING)
+        .map(|(share, text)| (share, format!("senders {text}, {:.0} % of their busy time", share * 100.0)))
+        .collect()
+    }
+
+    fn full_link(&self) -> Option<(f64, String)> {
+        let (wire, link) = (self.wire_gbps?, self.link_gbps.filter(|link| *link > 0.0)?);
+        let share = wire / link;
+        (share >= FULL_LINK).then(|| {
+            (share.min(1.0), format!("the link is full: {wire:.1} of {link:.1} Gbit/s, headers included"))
+        })
+    }
+}
+
+/// The largest by some measure, with its place.
+fn largest<T>(all: &[T], by: impl Fn(&T) -> f64) -> Option<(usize, &T)> {
+    all.iter().enumerate().max_by(|(_, left), (_, right)| by(left).total_cmp(&by(right)))
+}

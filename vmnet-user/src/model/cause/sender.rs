@@ -1,0 +1,101 @@
+//! `not-built`, `gro-off`, `small-writes`: what never was a super-packet.
+
+use super::{Action, By, Cause, CauseId, Evidence, Fix, Found, limits, path};
+use crate::model::{ledger::Entry, machine::Machine, verdict::State};
+
+/// Below this share of the TCP payload, singles are the ends of what was written, not a way of writing.
+const MANY: f64 = 0.05;
+/// Less than this in small packets is chatter.
+const CHATTER_BYTES: u64 = 64 << 10;
+
+/// Full-size singles: TCP built none, or they came in as singles.
+pub(super) fn not_built(evidence: &Evidence<'_>) -> Vec<Found> {
+    let machine = evidence.machine;
+    let limited = machine.device.limits.gso_max_segs == Some(1);
+    let Some(traffic) = &evidence.traffic else {
+        let limited = limited.then(|| Found { cause: built_none(machine, true), bytes: None });
+        return limited.into_iter().collect();
+    };
+    let Some(total) = traffic.tcp.map(|tcp| &tcp.total) else { return Vec::new() };
+    if !is_many(total.unaggregated_bytes, total) {
+        return Vec::new();
+    }
+    let bytes = Some(total.unaggregated_bytes);
+    let forwarded = total.forwarded_bytes.saturating_mul(2) >= total.unaggregated_bytes;
+    let cause = if forwarded { came_in_cut(machine) } else { built_none(machine, limited) };
+    vec![Found { cause, bytes }]
+}
+
+fn is_many(bytes: u64, total: &Entry) -> bool {
+    bytes != 0 && bytes as f64 >= MANY * total.payload_bytes as f64
+}
+
+fn built_none(machine: &Machine, limited: bool) -> Cause {
+    let (detail, fix) = if limited {
+        (
+            format!(
+                "gso_max_segs of {} is 1, so sockets that connect now build packets of one segment",
+                machine.device.name
+            ),
+            limits::raise(machine),
+        )
+    } else {
+        (
+            "full-size singles at the device's queue, from local sockets; what makes TCP do that: TCP-MD5 or TCP-AO \
+             signatures (BGP), IPsec without offload, a socket that connected while gso_max_segs was 1, or recovery from loss"
+                .to_owned(),
+            Fix::none(),
+        )
+    };
+    Cause { id: CauseId::NotBuilt, share: None, title: "TCP builds no super-packets".to_owned(), detail, fix }
+}
+
+fn came_in_cut(machine: &Machine) -> Cause {
+    let off: Vec<&str> = machine
+        .ingress
+        .iter()
+        .filter(|ingress| ingress.gro == Some(false))
+        .map(|ingress| ingress.name.as_str())
+        .collect();
+    let detail = if off.is_empty() {
+        "forwarded packets that came in one by one: nothing put them together (GRO), though it is on where they could come in"
+            .to_owned()
+    } else {
+        format!("forwarded packets that came in one by one: GRO is off on {}", off.join(", "))
+    };
+    let actions = off.iter().map(|name| Action::switch_on(name, ["rx-gro"])).collect::<Vec<_>>();
+    Cause {
+        id: CauseId::GroOff,
+        share: None,
+        title: "forwarded packets come in already cut".to_owned(),
+        detail,
+        fix: if actions.is_empty() { Fix::none() } else { Fix::by_root(actions) },
+    }
+}
+
+/// Too little is written at a time.
+pub(super) fn small_writes(evidence: &Evidence<'_>) -> Vec<Found> {
+    let Some(traffic) = &evidence.traffic else { return Vec::new() };
+    let Some(total) = traffic.tcp.map(|tcp| &tcp.total) else { return Vec::new() };
+    let asked = traffic.state == State::NothingToOffload || total.small_bytes > path::bulk_bytes(total);
+    if !asked || total.small_bytes < CHATTER_BYTES || !is_many(total.small_bytes, total) {
+        return Vec::new();
+    }
+    let cause = Cause {
+        id: CauseId::SmallWrites,
+        share: None,
+        title: "the application sends little at a time: there is nothing to offload".to_owned(),
+        detail: "most of the payload left in packets of less than a segment, as it was written: small writes that are not \
+                 put together (TCP_NODELAY, request and answer), pacing, or a small window"
+            .to_owned(),
+        fix: Fix {
+            by: By::Application,
+            commands: vec![
+                "write more at a time, or let TCP put small writes together: no TCP_NODELAY, or TCP_CORK / MSG_MORE around them"
+                    .to_owned(),
+            ],
+            actions: Vec::new(),
+        },
+    };
+    vec![Found { cause, bytes: Some(total.small_bytes) }]
+}

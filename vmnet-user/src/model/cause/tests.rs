@@ -1,0 +1,371 @@
+use super::*;
+use crate::model::{
+    breaks::{CSUM_GENERIC, SCATTER_GATHER, TSO_ECN, TSO4, TSO6},
+    chain::Asked,
+    ledger::{Entry, Protocol},
+    machine::{Machine, QdiscOptions},
+    machine_fixture::{device, qdisc, virtio},
+    reasons::{Reason, ReasonId},
+    verdict::State,
+};
+
+const TSO: [&str; 2] = [TSO4, TSO6];
+
+fn without_traffic(machine: &Machine) -> Vec<Cause> {
+    find(&Evidence { machine, before: None, traffic: None, asked: [Asked::Unknown; 2] })
+}
+
+fn ids(causes: &[Cause]) -> Vec<CauseId> {
+    causes.iter().map(|cause| cause.id).collect()
+}
+
+/// What a run saw, family by family.
+#[derive(Default)]
+struct Seen {
+    tcp: Protocol,
+    reasons: Option<Vec<Reason>>,
+    elsewhere: Elsewhere,
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self { reasons: Some(Vec::new()), ..Self::default() }
+    }
+
+    fn hardware(mut self, ipv4: u64, ipv6: u64) -> Self {
+        self.tcp.ipv4.hardware_bytes += ipv4;
+        self.tcp.ipv6.hardware_bytes += ipv6;
+        self
+    }
+
+    fn refused(mut self, id: ReasonId, ipv4_bytes: u64, ipv6_bytes: u64) -> Self {
+        self.tcp.ipv4.software_bytes += ipv4_bytes;
+        self.tcp.ipv6.software_bytes += ipv6_bytes;
+        let bytes = ipv4_bytes + ipv6_bytes;
+        if let Some(reasons) = &mut self.reasons {
+            reasons.push(Reason { id, bytes, share: 0.0, ipv4_bytes, ipv6_bytes, text: String::new() });
+        }
+        self
+    }
+
+    fn singles(mut self, unaggregated: u64, small: u64, forwarded: u64) -> Self {
+        self.tcp.ipv4.unaggregated_bytes += unaggregated;
+        self.tcp.ipv4.small_bytes += small;
+        self.tcp.ipv4.forwarded_bytes += forwarded;
+        self
+    }
+
+    fn judged(mut self, machine: &Machine, before: Option<&Machine>, state: State) -> Vec<Cause> {
+        let sum = |field: fn(&mut Entry) -> &mut u64, tcp: &mut Protocol| {
+            *field(&mut tcp.total) = *field(&mut tcp.ipv4) + *field(&mut tcp.ipv6);
+        };
+        for entry in [&mut self.tcp.ipv4, &mut self.tcp.ipv6] {
+            entry.payload_bytes =
+                entry.hardware_bytes + entry.software_bytes + entry.unaggregated_bytes + entry.small_bytes;
+        }
+        for field in [
+            (|entry| &mut entry.payload_bytes) as fn(&mut Entry) -> &mut u64,
+            |entry| &mut entry.hardware_bytes,
+            |entry| &mut entry.software_bytes,
+            |entry| &mut entry.unaggregated_bytes,
+            |entry| &mut entry.small_bytes,
+            |entry| &mut entry.forwarded_bytes,
+        ] {
+            sum(field, &mut self.tcp);
+        }
+        let traffic = Traffic {
+            state,
+            tcp: Some(&self.tcp),
+            reasons: self.reasons.as_deref(),
+            elsewhere: &self.elsewhere,
+        };
+        find(&Evidence { machine, before, traffic: Some(traffic), asked: [Asked::Unknown; 2] })
+    }
+}
+
+type Broken = fn(&mut Machine);
+
+#[test]
+fn each_broken_link_has_its_name_and_its_mender_without_traffic() {
+    let table: [(Broken, &[CauseId], By); 14] = [
+        (
+            |m| {
+                m.not_offered(&["CSUM", "HOST_TSO4", "HOST_TSO6", "HOST_ECN"]);
+                m.device.never_have(&[TSO4, TSO6, TSO_ECN, CSUM_GENERIC, SCATTER_GATHER]);
+            },
+            &[CauseId::HostNoCsum],
+            By::Host,
+        ),
+        (
+            |m| {
+                m.not_offered(&["HOST_TSO4", "HOST_TSO6"]);
+                m.device.never_have(&TSO);
+            },
+            &[CauseId::HostNoTso],
+            By::Host,
+        ),
+        (
+            |m| {
+                m.not_offered(&["HOST_TSO6"]);
+                m.device.never_have(&[TSO6]);
+            },
+            &[CauseId::OneFamily],
+            By::Host,
+        ),
+        (
+            |m| {
+                m.device.turn_off(&[TSO6]);
+            },
+            &[CauseId::OneFamily],
+            By::GuestRoot,
+        ),
+        (
+            |m| {
+                m.device.turn_off(&TSO);
+            },
+            &[CauseId::TurnedOff],
+            By::GuestRoot,
+        ),
+        (
+            |m| {
+                m.device.turn_off(&[CSUM_GENERIC]).drop_out(&[SCATTER_GATHER, TSO4, TSO6]);
+            },
+            &[CauseId::CsumOff],
+            By::GuestRoot,
+        ),
+        (
+            |m| {
+                m.device.turn_off(&[SCATTER_GATHER]).drop_out(&TSO);
+            },
+            &[CauseId::SgOff],
+            By::GuestRoot,
+        ),
+        (
+            |m| {
+                m.loaded_with("gso").device.turn_off(&TSO);
+            },
+            &[CauseId::DriverParam],
+            By::GuestRoot,
+        ),
+        (
+            |m| {
+                m.loaded_with("csum").device.turn_off(&[CSUM_GENERIC]).drop_out(&[
+                    SCATTER_GATHER,
+                    TSO4,
+                    TSO6,
+                ]);
+            },
+            &[CauseId::DriverParam],
+            By::GuestRoot,
+        ),
+        (
+            |m| {
+                m.device.driver = Some("somenic".to_owned());
+                m.virtio = None;
+                m.device.never_have(&TSO);
+            },
+            &[CauseId::DriverNoTso],
+            By::None,
+        ),
+        (
+            |m| {
+                let mut vlan = device("ens4.5", 3, Some("vlan"));
+                vlan.turn_off(&TSO);
+                m.with_above(vlan);
+            },
+            &[CauseId::UpperDevice],
+            By::GuestRoot,
+        ),
+        (
+            |m| {
+                let mut vlan = device("ens4.5", 3, Some("vlan"));
+                vlan.drop_out(&TSO);
+                m.with_above(vlan);
+            },
+            &[CauseId::VlanStack],
+            By::GuestRoot,
+        ),
+        (
+            |m| {
+                let tbf = QdiscOptions::Tbf { burst_bytes: 3000, rate_bytes_per_s: 1_000_000 };
+                m.qdiscs = Ok(vec![qdisc("tbf", tbf)]);
+            },
+            &[CauseId::QdiscSplits],
+            By::GuestRoot,
+        ),
+        (|m| m.device.limits.gso_max_segs = Some(1), &[CauseId::NotBuilt], By::GuestRoot),
+    ];
+    for (broken, expected, by) in table {
+        let mut machine = virtio();
+        broken(&mut machine);
+        let causes = without_traffic(&machine);
+        assert_eq!(ids(&causes), expected);
+        assert_eq!(causes[0].fix.by, by, "{causes:?}");
+        assert_eq!(causes[0].share, None);
+        assert_eq!(
+            causes[0].fix.actions.is_empty(),
+            causes[0].fix.by != By::GuestRoot || expected == [CauseId::VlanStack]
+        );
+    }
+    assert_eq!(without_traffic(&virtio()), []);
+}
+
+#[test]
+fn two_causes_at_once_are_both_named_in_the_order_of_the_chain() {
+    let mut machine = virtio();
+    machine.not_offered(&["HOST_TSO6"]).device.never_have(&[TSO6]).turn_off(&[TSO4]);
+    assert_eq!(ids(&without_traffic(&machine)), [CauseId::HostNoTso, CauseId::TurnedOff]);
+
+    let mut machine = virtio();
+    machine.device.turn_off(&[CSUM_GENERIC, TSO4, TSO6]).drop_out(&[SCATTER_GATHER]);
+    let causes = without_traffic(&machine);
+    assert_eq!(ids(&causes), [CauseId::TurnedOff, CauseId::CsumOff]);
+    assert!(causes[1].detail.contains("hidden behind"), "{}", causes[1].detail);
+    // One stroke mends both.
+    assert_eq!(causes[0].fix.actions, causes[1].fix.actions);
+}
+
+#[test]
+fn what_explains_more_bytes_comes_first_and_shares_are_of_what_was_not_in_hardware() {
+    let mut machine = virtio();
+    machine.not_offered(&["HOST_ECN"]).device.never_have(&[TSO_ECN]);
+    machine.qdiscs =
+        Ok(vec![qdisc("tbf", QdiscOptions::Tbf { burst_bytes: 3000, rate_bytes_per_s: 1_000_000 })]);
+    let seen = Seen::new()
+        .hardware(1000, 0)
+        .refused(ReasonId::EcnMissing, 100, 0)
+        .refused(ReasonId::QdiscSplits, 700, 0)
+        .singles(0, 200, 0);
+    let causes = seen.judged(&machine, None, State::Partial);
+    assert_eq!(ids(&causes), [CauseId::QdiscSplits, CauseId::HostNoEcn]);
+    assert_eq!(causes[0].share, Some(0.7));
+    assert_eq!(causes[1].share, Some(0.1));
+}
+
+#[test]
+fn a_family_that_nobody_used_explains_nothing() {
+    let mut machine = virtio();
+    machine.not_offered(&["HOST_TSO6"]).device.never_have(&[TSO6]);
+    let causes = Seen::new().hardware(1 << 20, 0).judged(&machine, None, State::Engaged);
+    assert_eq!(ids(&causes), [CauseId::NotTheBottleneck]);
+}
+
+#[test]
+fn what_was_mended_during_the_run_still_explains_what_was_cut_before() {
+    let mut before = virtio();
+    before.device.turn_off(&TSO);
+    let seen = Seen::new().hardware(500, 0).refused(ReasonId::Tso4Missing, 500, 0);
+    let causes = seen.judged(&virtio(), Some(&before), State::Partial);
+    assert_eq!(ids(&causes), [CauseId::TurnedOff]);
+    assert!(causes[0].detail.contains("mended meanwhile"));
+    assert_eq!(causes[0].share, Some(1.0));
+}
+
+#[test]
+fn without_reasons_by_packet_the_features_speak_for_what_was_cut() {
+    let mut machine = virtio();
+    machine.device.turn_off(&[TSO6]);
+    let seen =
+        Seen { reasons: None, ..Seen::new() }.hardware(1000, 0).refused(ReasonId::Tso6Missing, 0, 1000);
+    let causes = seen.judged(&machine, None, State::Partial);
+    assert_eq!(ids(&causes), [CauseId::OneFamily]);
+    assert_eq!(causes[0].share, Some(1.0));
+
+    let seen = Seen { reasons: None, ..Seen::new() }.refused(ReasonId::Unexplained, 1000, 0);
+    let causes = seen.judged(&virtio(), None, State::Software);
+    assert_eq!(ids(&causes), [CauseId::Unexplained]);
+}
+
+#[test]
+fn what_the_kernel_refused_by_packet_is_told_apart() {
+    for (reason, forwarded, expected) in [
+        (ReasonId::TooLarge, 0, CauseId::TooLarge),
+        (ReasonId::TunnelMissing, 0, CauseId::Tunnel),
+        (ReasonId::Tunnel, 0, CauseId::Tunnel),
+        (ReasonId::Vlan, 0, CauseId::VlanStack),
+        (ReasonId::StackSplits, 1000, CauseId::MtuSmaller),
+        (ReasonId::StackSplits, 0, CauseId::Ipsec),
+        (ReasonId::UpperDevice, 0, CauseId::UpperDevice),
+        (ReasonId::QdiscSplits, 0, CauseId::QdiscSplits),
+        (ReasonId::Checksum, 0, CauseId::Unexplained),
+    ] {
+        let seen = Seen::new().refused(reason, 1000, 0).singles(0, 0, forwarded);
+        let causes = seen.judged(&virtio(), None, State::Software);
+        assert_eq!(ids(&causes), [expected], "{reason:?}");
+        assert_eq!(causes[0].share, Some(1.0));
+    }
+}
+
+#[test]
+fn singles_are_the_sockets_or_the_ingress_or_the_application() {
+    const MB: u64 = 1 << 20;
+    let mut limited = virtio();
+    limited.device.limits.gso_max_segs = Some(1);
+    let not_built = Seen::new().singles(MB, 0, 0).judged(&limited, None, State::NotBuilt);
+    assert_eq!(ids(&not_built), [CauseId::NotBuilt]);
+    assert!(!not_built[0].fix.actions.is_empty());
+    let forwarded = Seen::new().singles(MB, 0, MB).judged(&virtio(), None, State::Partial);
+    assert_eq!(ids(&forwarded), [CauseId::GroOff]);
+    let small = Seen::new().singles(0, MB, 0).judged(&virtio(), None, State::NothingToOffload);
+    assert_eq!(ids(&small), [CauseId::SmallWrites]);
+    assert_eq!(small[0].fix.by, By::Application);
+    let chatter = Seen::new().singles(0, 900, 0).judged(&virtio(), None, State::NothingToOffload);
+    assert_eq!(ids(&chatter), []);
+}
+
+#[test]
+fn an_engaged_run_ranks_what_else_stands_out_and_names_real_losses_first() {
+    let elsewhere = Elsewhere {
+        queues: vec![QueueUse { bytes: 990 }, QueueUse { bytes: 10 }],
+        cpus: vec![elsewhere::CpuUse { busy: 0.99, steal: 0.3 }, elsewhere::CpuUse { busy: 0.2, steal: 0.0 }],
+        senders: Some(elsewhere::Senders { busy_us: 1000, rwnd_limited_us: 500, sndbuf_limited_us: 0 }),
+        wire_gbps: Some(9.5),
+        link_gbps: Some(10.0),
+    };
+    let seen =
+        Seen { elsewhere, ..Seen::new() }.hardware(1_000_000, 0).refused(ReasonId::TooLarge, 10_000, 0);
+    let causes = seen.judged(&virtio(), None, State::Engaged);
+    assert_eq!(ids(&causes), [CauseId::TooLarge, CauseId::NotTheBottleneck]);
+    let detail = &causes[1].detail;
+    let place = |needle: &str| detail.find(needle).unwrap_or_else(|| panic!("no {needle:?} in {detail}"));
+    assert!(place("vCPU 0 is busy 99 %") < place("the link is full"));
+    assert!(place("the link is full") < place("queue 0 of 2 carried 99 %"));
+    assert!(place("queue 0 of 2") < place("receiver's window"));
+    assert!(place("receiver's window") < place("steal"));
+
+    let few = Seen::new().hardware(1_000_000, 0).refused(ReasonId::TooLarge, 10, 0);
+    let causes = few.judged(&virtio(), None, State::Engaged);
+    assert_eq!(ids(&causes), [CauseId::NotTheBottleneck, CauseId::TooLarge]);
+}
+
+#[test]
+fn names_in_json_are_those_of_the_catalogue() {
+    for id in [
+        CauseId::HostNoCsum,
+        CauseId::NotTheBottleneck,
+        CauseId::SgOff,
+        CauseId::VlanStack,
+        CauseId::OneFamily,
+    ] {
+        assert_eq!(serde_json::to_value(id).unwrap(), id.name());
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn shares_never_add_up_to_more_than_one(
+        bytes in proptest::collection::vec((0_usize..16, 1_u64..1 << 30), 1..10), off: bool, small in 0_u64..1 << 30,
+    ) {
+        let mut machine = virtio();
+        if off {
+            machine.device.turn_off(&TSO);
+        }
+        let mut seen = Seen::new().singles(0, small, 0);
+        for (index, bytes) in bytes {
+            seen = seen.refused(ReasonId::ALL[index], bytes, 0);
+        }
+        let causes = seen.judged(&machine, None, State::Software);
+        let sum: f64 = causes.iter().filter_map(|cause| cause.share).sum();
+        proptest::prop_assert!(sum <= 1.0 + 1e-9, "{sum}: {causes:?}");
+    }
+}
