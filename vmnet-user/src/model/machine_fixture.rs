@@ -101,7 +101,7 @@ impl Device {
     /// off [fixed].
     pub(crate) fn never_have(&mut self, names: &[&str]) -> &mut Self {
         self.edit(names, |feature| {
-            (feature.active, feature.wanted, feature.changeable) = (false, false, false)
+            (feature.active, feature.wanted, feature.changeable) = (false, false, false);
         });
         self
     }
