@@ -1,6 +1,8 @@
 //! What userspace tells the programs before they load. The programs see it as frozen read-only data, so the
 //! verifier knows each value and allows loads at these offsets.
 
+use crate::refusal::GsoBits;
+
 /// A one-bit field: the byte that holds it, and its mask in that byte. A mask of 0 where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -31,12 +33,21 @@ pub struct Layout {
     pub skb_encapsulation: Bitfield,
     pub skb_tc_at_ingress: Bitfield,
     pub skb_vlan_tag: Bitfield,
+    pub skb_protocol: u32,
     pub shinfo_gso_size: u32,
     pub shinfo_gso_segs: u32,
     pub shinfo_gso_type: u32,
     pub dev_ifindex: u32,
     pub dev_mtu: u32,
     pub dev_features: u32,
+    pub dev_hw_enc_features: u32,
+    pub dev_vlan_features: u32,
+    pub dev_gso_max_size: u32,
+    /// `gso_max_size` again where IPv4 has no limit of its own (before 6.3).
+    pub dev_gso_ipv4_max_size: u32,
+    pub dev_gso_max_segs: u32,
+    pub dev_netdev_ops: u32,
+    pub ops_features_check: u32,
     pub dev_net: u32,
     pub net_inum: u32,
     pub sock_family: u32,
@@ -62,6 +73,8 @@ pub struct Config {
     pub netns_inum: u32,
     /// Where the kernel keeps things.
     pub layout: Layout,
+    /// Its feature bits.
+    pub gso: GsoBits,
     /// Logs packets that cannot be classified, through aya-log, when not 0.
     pub verbose: u64,
     /// First address of `__skb_gso_segment`, for stack samples; 0 where it is not known.

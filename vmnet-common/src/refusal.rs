@@ -69,29 +69,23 @@ pub struct GsoBits {
     pub checksum: u64,
 }
 
-/// Why a super-packet could be refused, in terms of the packet and its device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SuperPacket {
+/// A super-packet at the entry of `__skb_gso_segment`. Each answer is asked for at most once, and most not at all: in the kernel
+/// they are reads of memory.
+pub trait SuperPacket {
     /// `skb_shared_info.gso_type`.
-    pub gso_type: u32,
-    /// The second argument of `__skb_gso_segment`.
-    pub allowed: u64,
+    fn gso_type(&self) -> u32;
+    /// The function's second argument: what its caller lets the device do.
+    fn allowed(&self) -> u64;
+    /// Whether it starts at its network header: the caller is above the device's queue.
+    fn is_from_stack(&self) -> bool;
     /// `net_device.features`.
-    pub device: u64,
-    /// `net_device.hw_enc_features`.
-    pub encapsulated_features: u64,
-    /// `net_device.vlan_features`.
-    pub vlan_features: u64,
-    /// Above the limits that `gso_features_check` applies.
-    pub too_large: bool,
-    /// `skb->encapsulation`.
-    pub encapsulated: bool,
-    /// A VLAN tag lies beside it or in it.
-    pub tagged: bool,
-    /// Two of them.
-    pub tagged_twice: bool,
-    /// It starts at its network header: the caller is above the device's queue.
-    pub from_stack: bool,
+    fn device_features(&self) -> u64;
+    /// Whether it is above the limits that `gso_features_check` applies.
+    fn is_too_large(&self) -> bool;
+    /// `net_device.hw_enc_features` if it is encapsulated.
+    fn encapsulated_features(&self) -> Option<u64>;
+    /// What the device does for packets of as many VLAN tags as it has; None if it has none.
+    fn tagged_features(&self) -> Option<u64>;
 }
 
 /// The one reason that comes first. What the device lacks comes before what the packet or its caller did to itself: mending the
@@ -101,46 +95,59 @@ pub struct SuperPacket {
 /// Source: `netif_skb_features`, `gso_features_check`, `harmonize_features` and `net_gso_ok`, 5.10 to 6.18.
 #[must_use]
 #[inline(always)]
-pub fn refusal(bits: &GsoBits, packet: &SuperPacket) -> Refusal {
+pub fn refusal(bits: &GsoBits, packet: &impl SuperPacket) -> Refusal {
     if bits.mask == 0 {
         return Refusal::Unknown;
     }
-    let nothing_allowed = packet.allowed & bits.mask == 0;
-    if packet.from_stack && nothing_allowed {
+    let allowed = packet.allowed();
+    let nothing_allowed = allowed & bits.mask == 0;
+    if nothing_allowed && packet.is_from_stack() {
         return Refusal::StackSplits;
     }
-    let missing = needed(bits, packet.gso_type) & !packet.allowed;
+    let missing = needed(bits, packet.gso_type()) & !allowed;
     if missing == 0 {
         return Refusal::NotRefused;
     }
-    let absent = missing & !packet.device;
+    let device = packet.device_features();
+    let absent = missing & !device;
     if absent != 0 {
-        return match absent {
-            absent if absent & bits.tunnel != 0 => Refusal::TunnelMissing,
-            absent if absent & bits.tso4 != 0 => Refusal::Tso4Missing,
-            absent if absent & bits.tso6 != 0 => Refusal::Tso6Missing,
-            absent if absent & bits.ecn != 0 => Refusal::EcnMissing,
-            absent if absent & bits.udp != 0 => Refusal::UsoMissing,
-            _ => Refusal::OtherMissing,
-        };
+        return lacking(bits, absent);
     }
-    if nothing_allowed && packet.too_large {
+    if nothing_allowed && packet.is_too_large() {
         return Refusal::TooLarge;
     }
-    if packet.encapsulated && missing & !packet.encapsulated_features != 0 {
+    if packet.encapsulated_features().is_some_and(|features| missing & !features != 0) {
         return Refusal::Tunnel;
     }
-    if packet.tagged && (packet.tagged_twice || missing & !packet.vlan_features != 0) {
+    if packet.tagged_features().is_some_and(|features| missing & !features != 0) {
         return Refusal::Vlan;
     }
     if !nothing_allowed {
         return Refusal::DriverCheck;
     }
     // A caller that wants segments takes away the GSO bits alone; `harmonize_features` takes the checksum's along.
-    if packet.allowed & bits.checksum == 0 && packet.device & bits.checksum != 0 {
+    if allowed & bits.checksum == 0 && device & bits.checksum != 0 {
         return Refusal::Checksum;
     }
     Refusal::QdiscSplits
+}
+
+/// Of the bits that a device lacks, the one to name.
+#[inline(always)]
+fn lacking(bits: &GsoBits, absent: u64) -> Refusal {
+    if absent & bits.tunnel != 0 {
+        Refusal::TunnelMissing
+    } else if absent & bits.tso4 != 0 {
+        Refusal::Tso4Missing
+    } else if absent & bits.tso6 != 0 {
+        Refusal::Tso6Missing
+    } else if absent & bits.ecn != 0 {
+        Refusal::EcnMissing
+    } else if absent & bits.udp != 0 {
+        Refusal::UsoMissing
+    } else {
+        Refusal::OtherMissing
+    }
 }
 
 /// The features that a packet of this `gso_type` needs to be left whole, as `net_gso_ok` has it.
@@ -191,12 +198,47 @@ mod tests {
         checksum: HW_CSUM | 1 << 1 | 1 << 4,
     };
 
-    /// A packet that the device of these features was offered, as `netif_skb_features` would have it.
-    fn offered(gso_type: u32, device: u64) -> SuperPacket {
-        SuperPacket { gso_type, allowed: device, device, vlan_features: ALL, ..SuperPacket::default() }
+    #[derive(Clone, Copy, Debug, Default)]
+    struct Offered {
+        gso_type: u32,
+        allowed: u64,
+        device: u64,
+        encapsulated: Option<u64>,
+        tagged: Option<u64>,
+        too_large: bool,
+        from_stack: bool,
     }
 
-    fn why(packet: SuperPacket) -> Refusal {
+    impl SuperPacket for Offered {
+        fn gso_type(&self) -> u32 {
+            self.gso_type
+        }
+        fn allowed(&self) -> u64 {
+            self.allowed
+        }
+        fn is_from_stack(&self) -> bool {
+            self.from_stack
+        }
+        fn device_features(&self) -> u64 {
+            self.device
+        }
+        fn is_too_large(&self) -> bool {
+            self.too_large
+        }
+        fn encapsulated_features(&self) -> Option<u64> {
+            self.encapsulated
+        }
+        fn tagged_features(&self) -> Option<u64> {
+            self.tagged
+        }
+    }
+
+    /// A packet that the device of these features was offered, as `netif_skb_features` would have it.
+    fn offered(gso_type: u32, device: u64) -> Offered {
+        Offered { gso_type, allowed: device, device, ..Offered::default() }
+    }
+
+    fn why(packet: Offered) -> Refusal {
         refusal(&BITS, &packet)
     }
 
@@ -227,38 +269,29 @@ mod tests {
 
     #[test]
     fn a_caller_that_wants_segments_is_told_from_a_device_that_refuses() {
-        let masked = |device: u64| SuperPacket { allowed: device & !BITS.mask, ..offered(TCPV4, device) };
+        let masked = |device: u64| Offered { allowed: device & !BITS.mask, ..offered(TCPV4, device) };
         assert_eq!(why(masked(ALL)), Refusal::QdiscSplits);
-        assert_eq!(why(SuperPacket { from_stack: true, ..masked(ALL) }), Refusal::StackSplits);
+        assert_eq!(why(Offered { from_stack: true, ..masked(ALL) }), Refusal::StackSplits);
         // Whoever asked, the device could not have taken it.
         assert_eq!(why(masked(ALL & !TSO4)), Refusal::Tso4Missing);
-        // A device without a link header starts at the network header on its own path too.
-        assert_eq!(
-            why(SuperPacket { from_stack: true, ..offered(TCPV4, ALL & !TSO4) }),
-            Refusal::Tso4Missing
-        );
+        // On a device without a link header, packets start at their network header on its own path too.
+        assert_eq!(why(Offered { from_stack: true, ..offered(TCPV4, ALL & !TSO4) }), Refusal::Tso4Missing);
     }
 
     #[test]
     fn what_takes_every_gso_bit_away_is_told_apart() {
-        let masked = SuperPacket { allowed: ALL & !BITS.mask, ..offered(TCPV6, ALL) };
-        assert_eq!(why(SuperPacket { too_large: true, ..masked }), Refusal::TooLarge);
-        assert_eq!(why(SuperPacket { allowed: SG, ..masked }), Refusal::Checksum);
-        let encapsulated = SuperPacket { allowed: 0, encapsulated: true, ..masked };
-        assert_eq!(why(encapsulated), Refusal::Tunnel);
-        assert_eq!(
-            why(SuperPacket { encapsulated_features: ALL, allowed: SG, ..encapsulated }),
-            Refusal::Checksum
-        );
-        let tagged = SuperPacket { tagged: true, ..masked };
-        assert_eq!(why(SuperPacket { vlan_features: SG, ..tagged }), Refusal::Vlan);
-        assert_eq!(why(SuperPacket { tagged_twice: true, ..tagged }), Refusal::Vlan);
-        assert_eq!(why(tagged), Refusal::QdiscSplits);
+        let masked = Offered { allowed: ALL & !BITS.mask, ..offered(TCPV6, ALL) };
+        assert_eq!(why(Offered { too_large: true, ..masked }), Refusal::TooLarge);
+        assert_eq!(why(Offered { allowed: SG, ..masked }), Refusal::Checksum);
+        assert_eq!(why(Offered { allowed: 0, encapsulated: Some(0), ..masked }), Refusal::Tunnel);
+        assert_eq!(why(Offered { allowed: SG, encapsulated: Some(ALL), ..masked }), Refusal::Checksum);
+        assert_eq!(why(Offered { tagged: Some(SG), ..masked }), Refusal::Vlan);
+        assert_eq!(why(Offered { tagged: Some(ALL), ..masked }), Refusal::QdiscSplits);
     }
 
     #[test]
     fn a_driver_that_refuses_one_packet_of_its_own_accord_is_told_from_all_others() {
-        let picky = SuperPacket { allowed: ALL & !TSO4, ..offered(TCPV4, ALL) };
+        let picky = Offered { allowed: ALL & !TSO4, ..offered(TCPV4, ALL) };
         assert_eq!(why(picky), Refusal::DriverCheck);
     }
 
@@ -270,20 +303,21 @@ mod tests {
     proptest! {
         #[test]
         fn a_packet_whose_bits_are_all_allowed_is_never_refused(
-            gso_type: u32, device: u64, too_large: bool, encapsulated: bool, tagged: bool,
+            gso_type: u32, device: u64, too_large: bool, encapsulated: Option<u64>, tagged: Option<u64>,
         ) {
             let allowed = device | BITS.mask;
-            let packet = SuperPacket { allowed, too_large, encapsulated, tagged, ..offered(gso_type, device) };
+            let packet = Offered { allowed, too_large, encapsulated, tagged, ..offered(gso_type, device) };
             prop_assert_eq!(why(packet), Refusal::NotRefused);
         }
 
         #[test]
         fn what_the_device_lacks_comes_before_what_the_caller_did(
             gso_type in any::<u32>().prop_map(|bits| bits & 0xfffff | TCPV4), allowed: u64, too_large: bool,
-            encapsulated: bool, tagged: bool,
+            encapsulated: Option<u64>, tagged: Option<u64>,
         ) {
             let device = ALL & !TSO4;
-            let packet = SuperPacket { allowed: allowed & device, too_large, encapsulated, tagged, ..offered(gso_type, device) };
+            let allowed = allowed & device;
+            let packet = Offered { allowed, too_large, encapsulated, tagged, ..offered(gso_type, device) };
             prop_assert!(matches!(why(packet), Refusal::Tso4Missing | Refusal::TunnelMissing));
         }
     }

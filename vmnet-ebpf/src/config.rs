@@ -1,6 +1,8 @@
 //! Reading [`crate::CONFIG`] field by field: a load of the whole struct would copy it to the stack.
 
-use vmnet_common::{Bitfield, Config, Layout};
+use vmnet_common::{Bitfield, Config, GsoBits, Layout};
+
+use crate::memory::opaque;
 
 /// What the object file carries; userspace always overrides it.
 pub(crate) const UNSET: Config = Config {
@@ -20,12 +22,20 @@ pub(crate) const UNSET: Config = Config {
         skb_encapsulation: Bitfield { offset: 0, mask: 0 },
         skb_tc_at_ingress: Bitfield { offset: 0, mask: 0 },
         skb_vlan_tag: Bitfield { offset: 0, mask: 0 },
+        skb_protocol: 0,
         shinfo_gso_size: 0,
         shinfo_gso_segs: 0,
         shinfo_gso_type: 0,
         dev_ifindex: 0,
         dev_mtu: 0,
         dev_features: 0,
+        dev_hw_enc_features: 0,
+        dev_vlan_features: 0,
+        dev_gso_max_size: 0,
+        dev_gso_ipv4_max_size: 0,
+        dev_gso_max_segs: 0,
+        dev_netdev_ops: 0,
+        ops_features_check: 0,
         dev_net: 0,
         net_inum: 0,
         sock_family: 0,
@@ -38,6 +48,19 @@ pub(crate) const UNSET: Config = Config {
         tcp_write_seq: 0,
         tcp_bytes_sent: 0,
         tcp_bytes_retrans: 0,
+    },
+    gso: GsoBits {
+        shift: 0,
+        mask: 0,
+        fixed_ids: 0,
+        mangleid: 0,
+        robust: 0,
+        tso4: 0,
+        tso6: 0,
+        ecn: 0,
+        udp: 0,
+        tunnel: 0,
+        checksum: 0,
     },
     verbose: 0,
     segment_start: 0,
@@ -60,3 +83,11 @@ macro_rules! offset {
     };
 }
 pub(crate) use offset;
+
+/// The running kernel's feature bits: by an address that LLVM does not know, or it would fold in those of [`UNSET`].
+#[inline(always)]
+pub(crate) fn gso_bits() -> &'static GsoBits {
+    let at = opaque(&raw const crate::CONFIG.gso as u64) as *const GsoBits;
+    // SAFETY: it is the address of a part of a static.
+    unsafe { &*at }
+}

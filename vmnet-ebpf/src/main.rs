@@ -13,6 +13,7 @@ mod hooks;
 mod memory;
 mod packet;
 mod pairing;
+mod refused;
 mod tell;
 
 use aya_ebpf::{

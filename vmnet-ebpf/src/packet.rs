@@ -39,6 +39,8 @@ impl Packet {
     pub(crate) const LOOSE: u32 = 8;
     /// A VLAN tag lies beside it that the device cannot insert.
     pub(crate) const TAGGED: u32 = 16;
+    /// A super-packet whose `gso_segs` is 0: forwarded, or from a packet socket.
+    pub(crate) const UNCOUNTED: u32 = 32;
 
     #[inline(always)]
     pub(crate) fn is(&self, flag: u32) -> bool {
@@ -165,6 +167,9 @@ pub(crate) fn parse<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
 
     if packet.gso_size != 0 {
         packet.class = Class::Super as u32;
+        if gso_segs == 0 {
+            packet.flags |= Packet::UNCOUNTED;
+        }
         packet.segs = match NonZero::new(packet.gso_size) {
             Some(gso_size) if gso_segs == 0 && packet.gso_size != GSO_BY_FRAGS => {
                 segments(packet.payload, gso_size)

@@ -38,7 +38,8 @@ pub(crate) struct Call {
     pub(crate) caller: u32,
     /// Segments made of what no local socket owns.
     pub(crate) loose: u32,
-    pub(crate) reserved: u32,
+    /// A `vmnet_common::Refusal`.
+    pub(crate) refusal: u32,
 }
 
 /// The calls under way on one CPU.

@@ -1,4 +1,4 @@
-//! `__skb_gso_segment(skb, features, tx_path)`, entry and exit: software segmentation, its segments and its cost.
+//! `__skb_gso_segment(skb, features, tx_path)`, entry and exit: software segmentation, its segments, its cost and its reason.
 
 use core::num::NonZero;
 
@@ -7,7 +7,7 @@ use aya_ebpf::{
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
-use vmnet_common::{CALLERS, Caller, Counters, EventKind, LANES, Split};
+use vmnet_common::{CALLERS, Caller, Counters, EventKind, LANES, REFUSALS, Refused, Split};
 
 use crate::{
     CUT_UP, CutUp,
@@ -16,6 +16,7 @@ use crate::{
     memory::{CopyOf, Direct, Memory, Probed, field, opaque, read},
     packet::{Packet, our_device, parse, segments},
     pairing::{Call, Function, pop, push},
+    refused::why,
     tell::tell,
 };
 
@@ -25,7 +26,7 @@ const GSO_BY_FRAGS: u32 = 0xffff;
 #[fentry(function = "__skb_gso_segment")]
 fn skb_gso_segment(ctx: FEntryContext) -> i32 {
     let skb: *const u8 = ctx.arg(0);
-    enter::<Direct>(skb, skb as u64);
+    enter::<Direct>(skb, ctx.arg(1), skb as u64);
     0
 }
 
@@ -39,8 +40,8 @@ fn skb_gso_segment_exit(ctx: FExitContext) -> i32 {
 
 #[kprobe(function = "__skb_gso_segment")]
 fn skb_gso_segment_kprobe(ctx: ProbeContext) -> u32 {
-    if let Some(skb) = ctx.arg(0) {
-        enter::<Probed>(skb, stack_pointer(ctx.regs).wrapping_add(RETURN_ADDRESS));
+    if let (Some(skb), Some(features)) = (ctx.arg(0), ctx.arg(1)) {
+        enter::<Probed>(skb, features, stack_pointer(ctx.regs).wrapping_add(RETURN_ADDRESS));
     }
     0
 }
@@ -75,7 +76,7 @@ pub(crate) fn stack_pointer(regs: *mut aya_ebpf::bindings::pt_regs) -> u64 {
 }
 
 #[inline(always)]
-fn enter<M: Memory>(skb: *const u8, key: u64) {
+fn enter<M: Memory>(skb: *const u8, features: u64, key: u64) {
     let address = skb as u64;
     let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return };
     // SAFETY: the helper only returns a number.
@@ -93,7 +94,7 @@ fn enter<M: Memory>(skb: *const u8, key: u64) {
         lane: 0,
         caller: 0,
         loose: 0,
-        reserved: 0,
+        refusal: 0,
     };
     let device = our_device::<M>(skb);
     if let Some(device) = device {
@@ -104,7 +105,9 @@ fn enter<M: Memory>(skb: *const u8, key: u64) {
         call.gso_size = packet.gso_size;
         call.gso_type = packet.gso_type;
         call.lane = packet.lane;
-        call.caller = caller(skb) as u32;
+        let caller = caller(skb);
+        call.caller = caller as u32;
+        call.refusal = why::<M>(skb, device, &packet, features, caller) as u32;
         call.loose = u32::from(packet.is(Packet::LOOSE));
         if let Some(counters) = counters() {
             add!(counters, segmentation.entries, 1);
@@ -190,6 +193,27 @@ fn count(counters: *mut Counters, call: &Call, gso_size: NonZero<u32>, header: u
             (*split).loose_segs += segs;
         }
         (*split).ns += ns;
+    }
+    count_refusal(counters, call);
+}
+
+/// Adds the same call to the reason that its entry found: once it is known to have succeeded, so that the two sums agree.
+#[inline(always)]
+fn count_refusal(counters: *mut Counters, call: &Call) {
+    let index = opaque(
+        (u64::from(call.lane) * REFUSALS as u64 + u64::from(call.refusal)) * size_of::<Refused>() as u64,
+    );
+    if index >= (LANES * REFUSALS * size_of::<Refused>()) as u64 {
+        return;
+    }
+    // SAFETY: the pointer came from the per-CPU map, and the index was just bounded.
+    unsafe {
+        let refused = (&raw mut (*counters).segmentation.refused)
+            .cast::<u8>()
+            .wrapping_add(index as usize)
+            .cast::<Refused>();
+        (*refused).packets += 1;
+        (*refused).payload_bytes += u64::from(call.payload);
     }
 }
 

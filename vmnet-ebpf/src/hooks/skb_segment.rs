@@ -79,7 +79,7 @@ fn enter<M: Memory>(skb: *const u8, key: u64) {
         lane: 0,
         caller: 0,
         loose: 0,
-        reserved: 0,
+        refusal: 0,
     };
     add!(counters, skb_segment.entries, 1);
     if !push(&call) {

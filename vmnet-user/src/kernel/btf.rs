@@ -10,6 +10,8 @@ use thiserror::Error;
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 const MAGIC: u16 = 0xeb9f;
+/// The kind of enumerations whose values take 64 bits.
+const ENUM64: u32 = 19;
 /// Structures nest; anonymous ones deeper than this are a damaged file.
 const MAX_DEPTH: u32 = 16;
 
@@ -53,6 +55,7 @@ enum Kind {
     Modifier,
     Function,
     Typedef,
+    Enum,
     Other,
 }
 
@@ -61,6 +64,7 @@ impl Kind {
         match number {
             4 => Self::Struct,
             5 => Self::Union,
+            6 | ENUM64 => Self::Enum,
             8 => Self::Typedef,
             9..=11 | 18 => Self::Modifier,
             12 => Self::Function,
@@ -88,6 +92,8 @@ pub struct Btf {
     structs: HashMap<String, u32>,
     functions: HashMap<String, u32>,
     typedefs: HashMap<String, u32>,
+    /// Byte of each enumeration.
+    enums: Vec<usize>,
 }
 
 impl Btf {
@@ -137,6 +143,7 @@ impl Btf {
             structs: HashMap::new(),
             functions: HashMap::new(),
             typedefs: HashMap::new(),
+            enums: Vec::new(),
             data,
         };
         let mut at = types_start;
@@ -145,6 +152,9 @@ impl Btf {
             let info = word(&btf.data, at + 4)?;
             btf.types.push(at);
             let kind = Kind::of(kind_number(info));
+            if kind == Kind::Enum {
+                btf.enums.push(at);
+            }
             if matches!(kind, Kind::Struct | Kind::Function | Kind::Typedef) {
                 let name = btf.name_of(at)?.to_owned();
                 match kind {
@@ -190,6 +200,29 @@ impl Btf {
             found.offset_bits = found.offset_bits.saturating_add(step.offset_bits);
             found.bitfield_bits = step.bitfield_bits;
             id = type_id;
+        }
+        Ok(found)
+    }
+
+    /// The values of enumerators, whatever enumeration they are of; those that the kernel does not have are left out. Values of
+    /// 32 bits come without their sign: they are flags.
+    ///
+    /// # Errors
+    /// [`BtfError::Damaged`].
+    pub fn enumerators<'a>(&self, names: &[&'a str]) -> Result<HashMap<&'a str, u64>, BtfError> {
+        let wanted: HashMap<&str, &'a str> = names.iter().map(|name| (*name, *name)).collect();
+        let mut found = HashMap::new();
+        for &at in &self.enums {
+            let info = word(&self.data, at + 4)?;
+            let is_wide = kind_number(info) == ENUM64;
+            for index in 0..(info & 0xffff) as usize {
+                let entry = at + 12 + index * if is_wide { 12 } else { 8 };
+                if let Some(name) = wanted.get(self.string(word(&self.data, entry)? as usize)?) {
+                    let high = if is_wide { word(&self.data, entry + 8)? } else { 0 };
+                    let value = u64::from(high) << 32 | u64::from(word(&self.data, entry + 4)?);
+                    found.entry(*name).or_insert(value);
+                }
+            }
         }
         Ok(found)
     }
@@ -286,9 +319,10 @@ fn body_len(info: u32) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// A hand-made BTF: `struct outer { u32 a; struct { u32 b:3; u32 c:5; }; struct inner in; }`, `struct inner { u32 x; u32 y; }`.
+    /// A hand-made BTF: `struct outer { u32 a; struct { u32 b:3; u32 c:5; }; struct inner in; }`, `struct inner { u32 x; u32 y; }`,
+    /// `enum { low = -1, high = 1 << 31 }`, `enum { wide = 1 << 40 }`.
     fn sample() -> Vec<u8> {
-        let strings = b"\0u32\0outer\0inner\0a\0b\0c\0in\0x\0y\0do_it\0";
+        let strings = b"\0u32\0outer\0inner\0a\0b\0c\0in\0x\0y\0do_it\0low\0high\0wide\0";
         let name = |text: &str| {
             let needle = [b"\0", text.as_bytes(), b"\0"].concat();
             strings.windows(needle.len()).position(|window| window == needle).unwrap() as u32 + 1
@@ -303,6 +337,8 @@ mod tests {
         types.extend([name("a"), 1, 0, 0, 2, 32, name("in"), 4, 64]);
         types.extend([0, 13 << 24, 0]); // 6: function prototype
         types.extend([name("do_it"), 12 << 24, 6]); // 7
+        types.extend([0, 1 << 31 | 6 << 24 | 2, 4, name("low"), u32::MAX, name("high"), 1 << 31]); // 8
+        types.extend([0, 19 << 24 | 1, 8, name("wide"), 0, 1 << 8]); // 9
         let types: Vec<u8> = types.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let mut data = Vec::new();
         data.extend(MAGIC.to_ne_bytes());
@@ -328,6 +364,13 @@ mod tests {
     }
 
     #[test]
+    fn enumerators_are_found_of_either_width_and_those_that_are_missing_are_left_out() {
+        let btf = Btf::parse(sample()).unwrap();
+        let found = btf.enumerators(&["high", "wide", "do_it", "none"]).unwrap();
+        assert_eq!(found, HashMap::from([("high", 1 << 31), ("wide", 1 << 40)]));
+    }
+
+    #[test]
     fn what_is_not_there_is_named() {
         let btf = Btf::parse(sample()).unwrap();
         assert_eq!(
@@ -346,6 +389,7 @@ mod tests {
         for len in 0..whole.len() {
             if let Ok(btf) = Btf::parse(whole[..len].to_vec()) {
                 let _ = btf.member("outer", "in.y");
+                let _ = btf.enumerators(&["low", "wide"]);
             }
         }
         for index in 0..whole.len() {
@@ -354,6 +398,7 @@ mod tests {
             if let Ok(btf) = Btf::parse(altered) {
                 let _ = btf.member("outer", "in.y");
                 let _ = btf.member("outer", "c");
+                let _ = btf.enumerators(&["low", "wide"]);
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{
     table::{HOOKS, Hook, Kind, Program, Spec, Way},
 };
 use crate::{
-    kernel::{Btf, layout, permissions, symbols},
+    kernel::{Btf, gso_bits, layout, permissions, symbols},
     model::sample::{HookState, Hooks, Mode},
 };
 
@@ -110,12 +110,14 @@ impl Environment {
         raise_memory_limit();
         let btf = Btf::running()?;
         let layout = layout::resolve(&btf)?;
+        let gso = gso_bits::resolve(&btf)?;
         let symbols = Symbols::read(btf);
         let segment = symbols.function("__skb_gso_segment");
         let config = Config {
             ifindex: request.ifindex,
             netns_inum: request.netns_inum,
             layout,
+            gso,
             verbose: u64::from(request.verbose),
             segment_start: segment.map_or(0, |function| function.start),
             segment_end: segment.map_or(0, |function| function.end),

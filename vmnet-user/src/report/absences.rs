@@ -15,7 +15,11 @@ pub fn explain(report: &mut RunReport) {
     };
     absent(report.interface.netns.name.is_none(), "interface.netns.name", "no --netns was given");
     absent(report.verdict.basis.is_none(), "verdict.basis", "nothing stands against the confidence");
-    absent(report.reasons.is_none(), "reasons", "this version does not tell refused super-packets apart");
+    absent(
+        report.reasons.is_none(),
+        "reasons",
+        if report.probes.mode == Mode::Counters { NO_PROGRAMS } else { "__skb_gso_segment is not hooked" },
+    );
     absent(report.causes.is_none(), "causes", "this version does not look for causes");
     absent(report.prediction.is_none(), "prediction", "this version does not predict");
     match &report.benchmark {
@@ -230,6 +234,17 @@ mod tests {
             let value = json::to_value(&report).expect("finite numbers");
             assert_eq!(json::missing_reasons(&value, &report.unmeasured), Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn reasons_are_missing_for_want_of_programs_or_of_a_hook() {
+        let mut report = fixture::counters();
+        explain(&mut report);
+        assert_eq!(report.unmeasured["reasons"], NO_PROGRAMS);
+        let mut report = fixture::software();
+        report.reasons = None;
+        explain(&mut report);
+        assert_eq!(report.unmeasured["reasons"], "__skb_gso_segment is not hooked");
     }
 
     #[test]

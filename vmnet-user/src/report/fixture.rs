@@ -6,6 +6,7 @@ use crate::model::audit::{Audit, Identity, Missed};
 use crate::model::correlation::Correlations;
 use crate::model::cost::Cost;
 use crate::model::ledger::{Entry, Other, Protocol};
+use crate::model::reasons::{Reason, ReasonId};
 use crate::model::sample::{HookState, Mode};
 use crate::model::throughput::{CpuShare, Interval};
 use crate::model::verdict::{Confidence, State, Verdict, Witness};
@@ -122,7 +123,7 @@ pub(crate) fn software() -> RunReport {
             ns_per_byte_interval: Some([0.93, 0.97]),
             cores: Some(1.31),
         },
-        reasons: None,
+        reasons: Some(vec![reason(ReasonId::Tso4Missing, 41_117_000_000, 1.0)]),
         causes: None,
         prediction: None,
         audit: Some(Audit {
@@ -197,6 +198,7 @@ pub(crate) fn engaged() -> RunReport {
     report.cost.ns_per_byte = None;
     report.cost.ns_per_byte_interval = None;
     report.cost.cores = Some(0.0);
+    report.reasons = Some(Vec::new());
     report
 }
 
@@ -224,6 +226,7 @@ pub(crate) fn flipped() -> RunReport {
         tcp.total.segments_made = 7_600_000;
         tcp.total.payload_bytes = 75_103_000_000;
     }
+    report.reasons = Some(vec![reason(ReasonId::Tso4Missing, 11_000_000_000, 1.0)]);
     report.events = vec![event(12.02, "tx-tcp-segmentation off"), event(20.01, "tx-tcp-segmentation on")];
     report
 }
@@ -241,6 +244,7 @@ pub(crate) fn counters() -> RunReport {
     report.ledger = LedgerReport { tcp: None, udp: None, other: None };
     report.sizes = None;
     report.audit = None;
+    report.reasons = None;
     report.cost = Cost {
         method: "none".to_owned(),
         segmentation_calls: None,
@@ -293,11 +297,17 @@ pub(crate) fn idle() -> RunReport {
     report.verdict.witnesses = vec![witness("tracing", "nothing-to-offload", "0 super-packets")];
     report.throughput.goodput_gbps = Some(0.0);
     report.cost = engaged().cost;
+    report.reasons = Some(Vec::new());
     report.throughput.samples = (1..=5_u32).map(|s| second(f64::from(s), 0.0, 0.0)).collect();
     report.ledger.tcp = Some(Protocol::default());
     report.sizes = Some(Sizes { queued: vec![], driver: vec![], segs: vec![], gso_size: vec![] });
     report.benchmark = None;
     report
+}
+
+/// A reason of IPv4 alone.
+pub(crate) fn reason(id: ReasonId, bytes: u64, share: f64) -> Reason {
+    Reason { id, bytes, share, ipv4_bytes: bytes, ipv6_bytes: 0, text: id.text().to_owned() }
 }
 
 pub(crate) fn event(t_s: f64, text: &str) -> EventReport {

@@ -145,6 +145,9 @@ fn make_finite(report: &mut RunReport) -> Result<(), JsonError> {
     });
     keep_finite(&mut cost.cores, "cost.cores", &mut spoilt);
 
+    keep(&mut report.reasons, "reasons", &mut spoilt, |reasons| {
+        reasons.iter().all(|reason| reason.share.is_finite())
+    });
     for hook in &mut report.probes.hooks {
         keep_finite(&mut hook.ns_per_event, "probes.hooks[].ns_per_event", &mut spoilt);
     }
@@ -229,6 +232,7 @@ mod tests {
         ("/throughput/samples/0", &["t_s", "wire_gbps", "software_share", "segmentation_cpu", "cpus"]),
         ("/throughput/samples/0/cpus/0", &["busy", "softirq", "steal"]),
         ("/cost", &["method", "segmentation_calls", "segmentation_ns", "ns_per_byte", "cores"]),
+        ("/reasons/0", &["id", "bytes", "share", "text"]),
         ("/audit", &["ok", "drained", "identities", "missed"]),
         (
             "/audit/identities/0",
@@ -334,6 +338,9 @@ mod tests {
         report.cost.ns_per_byte = Some(f64::NAN);
         report.cost.ns_per_byte_interval = Some([0.0, f64::INFINITY]);
         report.cost.cores = Some(f64::NAN);
+        if let Some(reasons) = &mut report.reasons {
+            reasons[0].share = f64::NAN;
+        }
         report.probes.hooks[0].ns_per_event = Some(f64::NAN);
         report.overhead.cpu_share = Some(f64::NAN);
         report.overhead.user_cpu_share = Some(f64::NAN);

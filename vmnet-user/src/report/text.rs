@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::ledger::Entry;
+use crate::model::reasons::Reason;
 use crate::model::sample::Mode;
 use crate::model::verdict::{Confidence, State, Witness};
 use crate::report::format;
@@ -11,6 +12,9 @@ use crate::report::style::{Style, Tone};
 
 /// UDP below this is chatter (DNS, NTP), not worth a line.
 const UDP_WORTH_A_LINE_BYTES: u64 = 1 << 20;
+
+/// Beyond these, reasons are told in run.json only.
+const MOST_REASONS: usize = 5;
 
 /// All that a run says to a person, a newline at the end of each line. `files` are where the reports went.
 #[must_use]
@@ -131,6 +135,7 @@ fn evidence(report: &RunReport) -> Vec<String> {
     if let Some(shares) = shares_of_bulk(tcp) {
         lines.push(shares);
     }
+    lines.extend(report.reasons.iter().flatten().take(MOST_REASONS).map(reason));
     if report.verdict.thin
         && let Some(median) = tcp.median_gso_segs
     {
@@ -173,6 +178,16 @@ fn shares_of_bulk(tcp: &Entry) -> Option<String> {
         share(tcp.software_bytes)?,
         share(tcp.unaggregated_bytes)?
     ))
+}
+
+/// `93.1 % of the software-segmented bytes: IPv6 TSO missing (tx-tcp6-segmentation off), 38.2 GB`.
+fn reason(reason: &Reason) -> String {
+    format!(
+        "{} of the software-segmented bytes: {}, {}",
+        format::percent(reason.share),
+        reason.text,
+        format::bytes(reason.bytes)
+    )
 }
 
 fn payload(report: &RunReport, tcp: &Entry) -> String {

@@ -14,6 +14,7 @@ use crate::{
         cost::Cost,
         features::FeatureSet,
         ledger::{Other, Protocol},
+        reasons,
         sample::{HookState, Window},
         verdict::Verdict,
     },
@@ -67,7 +68,7 @@ pub(super) fn report(
             samples: measured.intervals.clone(),
         },
         cost: Cost::of(window),
-        reasons: None,
+        reasons: counted.filter(|_| asks_why(window)).map(reasons::tcp),
         causes: None,
         prediction: None,
         audit,
@@ -81,10 +82,15 @@ pub(super) fn report(
     Ok(report)
 }
 
+/// Whether it was asked why super-packets are cut up.
+fn asks_why(window: &Window<'_>) -> bool {
+    window.conditions.hooks.skb_gso_segment == HookState::Attached
+}
+
 /// What only the run itself knows the reason of; the rest follows from the report.
 fn unmeasured(plan: &Plan, sampler: &Sampler, measured: &Measured) -> BTreeMap<String, String> {
     let mut reasons = BTreeMap::new();
-    for path in ["reasons", "causes", "prediction"] {
+    for path in ["causes", "prediction"] {
         reasons.insert(path.to_owned(), "this version does not look into it".to_owned());
     }
     if plan.command.is_empty() {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::reasons::ReasonId;
 use crate::report::fixture;
 use crate::report::schema::Interface;
 
@@ -28,6 +29,7 @@ fn the_answer_comes_first_then_the_evidence_then_the_cost_then_what_to_do() {
             "SOFTWARE  TSO is not happening on ens4 (proven)\n",
             "99.8 % of 41.2 GB of bulk TCP was cut up by the CPU: 0.96 M super-packets into 27.3 M segments\n",
             "bulk: 0.0 % in hardware, 99.8 % in software, 0.2 % unaggregated\n",
+            "100.0 % of the software-segmented bytes: IPv4 TSO missing (tx-tcp-segmentation off), 41.1 GB\n",
             "witnesses  tracing ✓",
             "kernel counters ✓ (1.00 segments per packet)",
             "device statistics silent",
@@ -193,4 +195,16 @@ fn a_thin_run_says_so_in_its_name() {
         tcp.total.median_gso_segs = Some(2.0);
     }
     assert_in_order(&said(&report), &["ENGAGED, THIN", "of 2 segments or fewer"]);
+}
+
+#[test]
+fn reasons_are_told_the_weightiest_first_and_not_without_end() {
+    let mut report = fixture::flipped();
+    let reason = |(index, id): (usize, &ReasonId)| fixture::reason(*id, 1_000 - index as u64, 0.1);
+    report.reasons = Some(ReasonId::ALL.iter().enumerate().map(reason).collect());
+    let text = said(&report);
+    assert_in_order(&text, &["IPv4 TSO missing", "IPv6 TSO missing", "tx-tcp-ecn-segmentation", "in 30.0 s"]);
+    assert_eq!(text.matches("of the software-segmented bytes").count(), MOST_REASONS, "{text}");
+    report.reasons = None;
+    assert!(!said(&report).contains("software-segmented"));
 }
