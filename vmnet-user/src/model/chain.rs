@@ -65,9 +65,25 @@ pub enum Asked {
     Unknown,
 }
 
-/// The chain of an interface. `asked`: what the driver got, IPv4 and IPv6; `why_not_asked` where nobody asked.
+/// What became of super-packets made by hand, by type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answers {
+    /// TCP over IPv4.
+    pub ipv4: Asked,
+    /// TCP over IPv6.
+    pub ipv6: Asked,
+    /// TCP with CWR set, over a family whose plain ones passed whole.
+    pub ecn: Asked,
+}
+
+impl Answers {
+    /// Nobody asked.
+    pub const NONE: Self = Self { ipv4: Asked::Unknown, ipv6: Asked::Unknown, ecn: Asked::Unknown };
+}
+
+/// The chain of an interface. `why_not_asked`: where the answers are not known.
 #[must_use]
-pub fn links(machine: &Machine, asked: [Asked; 2], why_not_asked: &str) -> Vec<Link> {
+pub fn links(machine: &Machine, answers: Answers, why_not_asked: &str) -> Vec<Link> {
     let mut chain = vec![offered(machine), negotiated(machine)];
     let of = |holds: fn(&Feature) -> bool| {
         let set = machine.device.features.as_ref().map_err(Clone::clone)?;
@@ -87,7 +103,7 @@ pub fn links(machine: &Machine, asked: [Asked; 2], why_not_asked: &str) -> Vec<L
     ));
     chain.push(active(machine, of(|tso| tso.active)));
     chain.push(allowed(machine));
-    chain.push(taken(asked, why_not_asked));
+    chain.push(taken([answers.ipv4, answers.ipv6], why_not_asked));
     chain
 }
 

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod breaks;
 pub mod cause;
 pub mod chain;
+pub mod checklist;
 pub mod correlation;
 pub mod cost;
 pub mod counters_only;

@@ -20,7 +20,14 @@ pub fn explain(report: &mut RunReport) {
         "reasons",
         if report.probes.mode == Mode::Counters { NO_PROGRAMS } else { "__skb_gso_segment is not hooked" },
     );
-    absent(report.causes.is_none(), "causes", "this version does not look for causes");
+    absent(report.causes.is_none(), "causes", "the machine around the interface could not be read");
+    for cause in report.causes.iter().flatten() {
+        absent(
+            cause.share.is_none(),
+            "causes[].share",
+            "it explains no bytes of its own, or bytes are not counted on this rung",
+        );
+    }
     absent(report.prediction.is_none(), "prediction", "this version does not predict");
     match &report.benchmark {
         None => absent(true, "benchmark", "no command was given"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::audit::{Audit, Identity, Missed};
+use crate::model::cause::{By, Cause, CauseId, Fix};
 use crate::model::correlation::Correlations;
 use crate::model::cost::Cost;
 use crate::model::ledger::{Entry, Other, Protocol};
@@ -124,7 +125,17 @@ pub(crate) fn software() -> RunReport {
             cores: Some(1.31),
         },
         reasons: Some(vec![reason(ReasonId::Tso4Missing, 41_117_000_000, 1.0)]),
-        causes: None,
+        causes: Some(vec![Cause {
+            id: CauseId::HostNoCsum,
+            share: Some(0.9987),
+            title: "the host never offered checksum offload, so the driver could not consider TSO".to_owned(),
+            detail: "the negotiated virtio features lack CSUM (bit 0)".to_owned(),
+            fix: Fix {
+                by: By::Host,
+                commands: vec!["QEMU: -device virtio-net-pci,csum=on".to_owned()],
+                actions: Vec::new(),
+            },
+        }]),
         prediction: None,
         audit: Some(Audit {
             ok: true,
@@ -199,6 +210,13 @@ pub(crate) fn engaged() -> RunReport {
     report.cost.ns_per_byte_interval = None;
     report.cost.cores = Some(0.0);
     report.reasons = Some(Vec::new());
+    report.causes = Some(vec![Cause {
+        id: CauseId::NotTheBottleneck,
+        share: None,
+        title: "TSO is engaged: if throughput disappoints, the limit is elsewhere".to_owned(),
+        detail: "vCPU 0 is busy 99 % of the time, all together 60 %".to_owned(),
+        fix: Fix { by: By::None, commands: Vec::new(), actions: Vec::new() },
+    }]);
     report
 }
 

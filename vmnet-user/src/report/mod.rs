@@ -2,6 +2,7 @@
 
 pub mod absences;
 pub mod charts;
+pub mod doctor;
 pub mod files;
 pub mod format;
 mod iperf3;
@@ -9,6 +10,7 @@ pub mod json;
 pub mod schema;
 pub mod style;
 pub mod text;
+pub mod why;
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{audit, correlation, cost, ledger, reasons, sample, throughput, verdict};
+use crate::model::{audit, cause::Cause, correlation, cost, ledger, reasons, sample, throughput, verdict};
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.run/1";
@@ -33,8 +33,8 @@ pub struct RunReport {
     /// Why super-packets of TCP were cut up by the CPU, by the kernel's own mask: the most bytes first. None where segmentation is
     /// not hooked.
     pub reasons: Option<Vec<reasons::Reason>>,
-    /// Why TSO does not happen, ranked.
-    pub causes: Option<Vec<serde_json::Value>>,
+    /// Why TSO does not happen, or what else is the limit: what explains most first.
+    pub causes: Option<Vec<Cause>>,
     /// What TSO would give at most.
     pub prediction: Option<serde_json::Value>,
     /// The identities, and what was missed.

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use crate::model::cause::quoted;
 use crate::model::ledger::Entry;
 use crate::model::reasons::Reason;
 use crate::model::sample::Mode;
 use crate::model::verdict::{Confidence, State, Witness};
-use crate::report::format;
 use crate::report::schema::{Benchmark, RunReport};
 use crate::report::style::{Style, Tone};
+use crate::report::{format, why};
 
 /// UDP below this is chatter (DNS, NTP), not worth a line.
 const UDP_WORTH_A_LINE_BYTES: u64 = 1 << 20;
@@ -32,6 +33,9 @@ pub fn answer(report: &RunReport, files: &[PathBuf], style: &Style) -> String {
             text += &style.paragraph(&style.paint(Tone::Heading, &heading), &style.data(line));
         }
     };
+    let causes = report.causes.as_deref().unwrap_or_default();
+    section("WHY", why::why(causes));
+    section("MEND", why::mend(&report.interface.name, causes));
     section("COST", cost(report));
     section("RUN", report.benchmark.as_ref().map(benchmark).unwrap_or_default());
     section("EVENT", events(report));
@@ -391,17 +395,13 @@ fn events(report: &RunReport) -> Vec<String> {
 
 /// Only what is known to help. Causes are not looked for yet, so no remedy is named that depends on one.
 fn next(report: &RunReport) -> Vec<String> {
-    let name = shell_word(&report.interface.name);
+    let name = quoted(&report.interface.name);
     let mut lines = Vec::new();
     match report.verdict.state {
-        State::Software | State::Partial => lines.push(format!(
-            "ethtool -k {name} shows whether tx-tcp-segmentation is on, off, or off [fixed]: fixed cannot be \
-             switched on from here"
-        )),
         State::NothingToOffload => {
             lines.push(format!("let bulk TCP leave {name} meanwhile: vmnet run {name} -- iperf3 -c PEER"));
         }
-        State::Engaged | State::NotBuilt | State::Inconclusive => {}
+        State::Software | State::Partial | State::Engaged | State::NotBuilt | State::Inconclusive => {}
     }
     if report.audit.as_ref().is_some_and(|audit| !audit.drained)
         && report.verdict.confidence != Confidence::Proven
@@ -436,16 +436,6 @@ fn limits(report: &RunReport) -> Vec<String> {
         lines.push(format!("the run was cut short: {}", report.window.ended_by.replace('-', " ")));
     }
     lines
-}
-
-/// A word that a shell takes as it is.
-fn shell_word(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:@".contains(c);
-    if !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

@@ -90,9 +90,6 @@ fn asks_why(window: &Window<'_>) -> bool {
 /// What only the run itself knows the reason of; the rest follows from the report.
 fn unmeasured(plan: &Plan, sampler: &Sampler, measured: &Measured) -> BTreeMap<String, String> {
     let mut reasons = BTreeMap::new();
-    for path in ["causes", "prediction"] {
-        reasons.insert(path.to_owned(), "this version does not look into it".to_owned());
-    }
     if plan.command.is_empty() {
         reasons.insert("benchmark".to_owned(), "no COMMAND was given".to_owned());
     }

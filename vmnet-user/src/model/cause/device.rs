@@ -3,6 +3,7 @@
 use super::{Cause, CauseId, Evidence, Fix, Found, features, host, host::HostNeed};
 use crate::model::{
     breaks::{Break, Family, TSO_ECN},
+    chain::Asked,
     machine::{Machine, Virtio},
     reasons::ReasonId,
 };
@@ -93,7 +94,9 @@ pub(super) fn no_ecn(evidence: &Evidence<'_>) -> Vec<Found> {
     let tso_is_on = Family::ALL.into_iter().any(|family| evidence.broken(family).is_none());
     let matters = match bytes {
         Some(bytes) => bytes != 0,
-        None => evidence.traffic.is_none() && machine.tcp_ecn == Ok(1),
+        None => {
+            evidence.traffic.is_none() && (evidence.answers.ecn == Asked::Cut || machine.tcp_ecn == Ok(1))
+        }
     };
     if ecn.active || !tso_is_on || !matters {
         return Vec::new();

@@ -3,7 +3,7 @@
 use crate::model::{
     breaks::{Break, Family, breaks},
     cause::Elsewhere,
-    chain::Asked,
+    chain::Answers,
     ledger::{Entry, Protocol},
     machine::Machine,
     reasons::{Reason, ReasonId},
@@ -19,8 +19,8 @@ pub struct Evidence<'a> {
     pub before: Option<&'a Machine>,
     /// What a run saw; None where nobody watched.
     pub traffic: Option<Traffic<'a>>,
-    /// What the driver got of super-packets made by hand, IPv4 and IPv6.
-    pub asked: [Asked; 2],
+    /// What the driver got of super-packets made by hand.
+    pub answers: Answers,
 }
 
 /// What a run saw.

@@ -22,8 +22,8 @@ pub mod host;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    action::{Action, FeatureChange},
-    elsewhere::{Elsewhere, QueueUse},
+    action::{Action, FeatureChange, quoted},
+    elsewhere::{CpuUse, Elsewhere, QueueUse, Senders},
     evidence::{Evidence, Traffic},
 };
 
@@ -232,6 +232,9 @@ pub fn find(evidence: &Evidence<'_>) -> Vec<Cause> {
         }
         // What hides behind another cause keeps its place behind those that explain something.
         found.sort_by_key(|found| std::cmp::Reverse(found.bytes.unwrap_or(0)));
+    }
+    if found.is_empty() {
+        found.extend(path::cut_for_no_known_reason(evidence).map(|cause| Found { cause, bytes: None }));
     }
     let mut causes = found;
     if let Some(elsewhere) = elsewhere::not_the_bottleneck(evidence) {

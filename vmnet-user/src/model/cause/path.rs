@@ -1,13 +1,27 @@
 //! What no other cause claims.
 
 use super::{Cause, CauseId, Evidence, Fix, Found, qdisc, upper};
-use crate::model::{ledger::Entry, reasons::ReasonId};
+use crate::model::{breaks::Family, chain::Asked, ledger::Entry, reasons::ReasonId};
 
 /// Below this share of what was cut up, what stays unexplained is not worth a cause of its own.
 const WORTH_TELLING: f64 = 0.001;
 
 pub(super) fn bulk_bytes(total: &Entry) -> u64 {
     total.hardware_bytes.saturating_add(total.software_bytes).saturating_add(total.unaggregated_bytes)
+}
+
+/// Super-packets made by hand that were cut up although nothing that is known stands in their way.
+pub(super) fn cut_for_no_known_reason(evidence: &Evidence<'_>) -> Option<Cause> {
+    let cut = [(evidence.answers.ipv4, Family::Ipv4), (evidence.answers.ipv6, Family::Ipv6)]
+        .into_iter()
+        .any(|(asked, family)| asked == Asked::Cut && evidence.broken(family).is_none());
+    (evidence.traffic.is_none() && cut).then(|| Cause {
+        id: CauseId::Unexplained,
+        share: None,
+        title: "super-packets are cut up, and nothing that is known here explains it".to_owned(),
+        detail: "TSO is on, and the driver got segments; vmnet run tells why, packet by packet".to_owned(),
+        fix: Fix::none(),
+    })
 }
 
 /// Bytes that were cut up for reasons that no cause of the catalogue stands for.

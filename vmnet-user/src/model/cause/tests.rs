@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::{
     breaks::{CSUM_GENERIC, SCATTER_GATHER, TSO_ECN, TSO4, TSO6},
-    chain::Asked,
+    chain::{Answers, Asked},
     ledger::{Entry, Protocol},
     machine::{Machine, QdiscOptions},
     machine_fixture::{device, qdisc, virtio},
@@ -12,7 +12,7 @@ use crate::model::{
 const TSO: [&str; 2] = [TSO4, TSO6];
 
 fn without_traffic(machine: &Machine) -> Vec<Cause> {
-    find(&Evidence { machine, before: None, traffic: None, asked: [Asked::Unknown; 2] })
+    find(&Evidence { machine, before: None, traffic: None, answers: Answers::NONE })
 }
 
 fn ids(causes: &[Cause]) -> Vec<CauseId> {
@@ -79,7 +79,7 @@ impl Seen {
             reasons: self.reasons.as_deref(),
             elsewhere: &self.elsewhere,
         };
-        find(&Evidence { machine, before, traffic: Some(traffic), asked: [Asked::Unknown; 2] })
+        find(&Evidence { machine, before, traffic: Some(traffic), answers: Answers::NONE })
     }
 }
 
@@ -317,8 +317,8 @@ fn singles_are_the_sockets_or_the_ingress_or_the_application() {
 fn an_engaged_run_ranks_what_else_stands_out_and_names_real_losses_first() {
     let elsewhere = Elsewhere {
         queues: vec![QueueUse { bytes: 990 }, QueueUse { bytes: 10 }],
-        cpus: vec![elsewhere::CpuUse { busy: 0.99, steal: 0.3 }, elsewhere::CpuUse { busy: 0.2, steal: 0.0 }],
-        senders: Some(elsewhere::Senders { busy_us: 1000, rwnd_limited_us: 500, sndbuf_limited_us: 0 }),
+        cpus: vec![CpuUse { busy: 0.99, steal: 0.3 }, CpuUse { busy: 0.2, steal: 0.0 }],
+        senders: Some(Senders { busy_us: 1000, rwnd_limited_us: 500, sndbuf_limited_us: 0 }),
         wire_gbps: Some(9.5),
         link_gbps: Some(10.0),
     };
@@ -336,6 +336,22 @@ fn an_engaged_run_ranks_what_else_stands_out_and_names_real_losses_first() {
     let few = Seen::new().hardware(1_000_000, 0).refused(ReasonId::TooLarge, 10, 0);
     let causes = few.judged(&virtio(), None, State::Engaged);
     assert_eq!(ids(&causes), [CauseId::NotTheBottleneck, CauseId::TooLarge]);
+}
+
+#[test]
+fn what_was_asked_by_hand_speaks_where_no_traffic_was_seen() {
+    let asked =
+        |machine: &Machine, answers| ids(&find(&Evidence { machine, before: None, traffic: None, answers }));
+    let mut machine = virtio();
+    machine.not_offered(&["HOST_ECN"]).device.never_have(&[TSO_ECN]);
+    let whole = Answers { ipv4: Asked::Whole, ipv6: Asked::Whole, ecn: Asked::Cut };
+    assert_eq!(asked(&machine, whole), [CauseId::HostNoEcn]);
+    assert_eq!(asked(&machine, Answers::NONE), []);
+    // Cut up, and nothing that is known explains it: said, not hidden.
+    let cut = Answers { ipv4: Asked::Cut, ..Answers::NONE };
+    assert_eq!(asked(&virtio(), cut), [CauseId::Unexplained]);
+    machine.device.turn_off(&TSO);
+    assert_eq!(asked(&machine, cut), [CauseId::TurnedOff]);
 }
 
 #[test]

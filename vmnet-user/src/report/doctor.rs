@@ -1,0 +1,291 @@
+//! `vmnet.doctor/1`: the chain from the host's offer to the driver, the causes, and the list that people check by hand.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::cause::Cause;
+use crate::model::chain::{Link, LinkName, LinkState, first_broken};
+use crate::model::checklist::{Item, ItemState};
+use crate::model::machine::Machine;
+use crate::report::schema::Interface;
+use crate::report::style::{Style, Tone};
+use crate::report::{format, why};
+
+/// The schema's name.
+pub const SCHEMA: &str = "vmnet.doctor/1";
+
+/// All that is known of an interface without traffic.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DoctorReport {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// What was looked at.
+    pub interface: Interface,
+    /// One sentence.
+    pub summary: String,
+    /// Link by link, in order.
+    pub chain: Vec<Link>,
+    /// What breaks it, in the chain's order.
+    pub causes: Vec<Cause>,
+    /// What people check by hand.
+    pub checklist: Vec<Item>,
+    /// What was read.
+    pub machine: Machine,
+    /// Path of a null → why it was not measured.
+    pub unmeasured: BTreeMap<String, String>,
+}
+
+impl DoctorReport {
+    /// From what was found.
+    #[must_use]
+    pub fn new(
+        interface: Interface,
+        chain: Vec<Link>,
+        causes: Vec<Cause>,
+        checklist: Vec<Item>,
+        machine: Machine,
+    ) -> Self {
+        let summary = summary(&interface.name, &chain, &causes);
+        let mut report = Self {
+            schema: SCHEMA.to_owned(),
+            interface,
+            summary,
+            chain,
+            causes,
+            checklist,
+            machine,
+            unmeasured: BTreeMap::new(),
+        };
+        report.explain();
+        report
+    }
+
+    /// The reason for every null.
+    fn explain(&mut self) {
+        let untold = "the kernel does not tell";
+        let device = &self.machine.device;
+        let none = "there is none";
+        let mut reasons: Vec<(&str, bool, &str)> = vec![
+            ("interface.netns.name", self.interface.netns.name.is_none(), "no --netns was given"),
+            (
+                "interface.driver",
+                self.interface.driver.is_none(),
+                "it has neither a driver's name nor a kind",
+            ),
+            ("interface.queues", self.interface.queues.is_none(), untold),
+            ("interface.qdisc", self.interface.qdisc.is_none(), "the kernel named no root qdisc"),
+            (
+                "causes[].share",
+                self.causes.iter().any(|cause| cause.share.is_none()),
+                "no traffic was watched: vmnet run tells shares",
+            ),
+            ("machine.virtio", self.machine.virtio.is_none(), "not a virtio device"),
+            ("machine.device.driver", device.driver.is_none(), "no bus device stands behind it"),
+            ("machine.device.kind", device.kind.is_none(), "the driver makes it, not the user"),
+            (
+                "machine.queues.statistics_source",
+                self.machine.queues.statistics_source.is_none(),
+                "there are no statistics by queue",
+            ),
+        ];
+        let stacked =
+            |absent: fn(&crate::model::machine::Stacked) -> bool| self.machine.stack.iter().any(absent);
+        reasons.extend([
+            ("machine.stack[].vlan_id", stacked(|above| above.vlan_id.is_none()), "not a vlan"),
+            ("machine.stack[].device.driver", stacked(|above| above.device.driver.is_none()), none),
+            ("machine.stack[].device.kind", stacked(|above| above.device.kind.is_none()), none),
+        ]);
+        let devices = [
+            ("machine.device", vec![&device.limits]),
+            ("machine.stack[].device", self.machine.stack.iter().map(|above| &above.device.limits).collect()),
+        ];
+        let mut owned: Vec<(String, &str)> = Vec::new();
+        for (path, limits) in devices {
+            for (name, absent) in [
+                ("gso_max_size", limits.iter().any(|limits| limits.gso_max_size.is_none())),
+                ("gso_ipv4_max_size", limits.iter().any(|limits| limits.gso_ipv4_max_size.is_none())),
+                ("gso_max_segs", limits.iter().any(|limits| limits.gso_max_segs.is_none())),
+                ("tso_max_size", limits.iter().any(|limits| limits.tso_max_size.is_none())),
+                ("tso_max_segs", limits.iter().any(|limits| limits.tso_max_segs.is_none())),
+            ] {
+                if absent {
+                    owned.push((format!("{path}.limits.{name}"), "this kernel does not tell"));
+                }
+            }
+        }
+        let counters = self.machine.queues.statistics.iter().flatten();
+        for counter in counters {
+            for (name, absent) in [
+                ("packets", counter.packets.is_none()),
+                ("bytes", counter.bytes.is_none()),
+                ("kicks", counter.kicks.is_none()),
+            ] {
+                if absent {
+                    owned.push((
+                        format!("machine.queues.statistics[].{name}"),
+                        "not among this kernel's statistics",
+                    ));
+                }
+            }
+        }
+        if self.machine.ingress.iter().any(|ingress| ingress.gro.is_none()) {
+            owned.push(("machine.ingress[].gro".to_owned(), "its features could not be read"));
+        }
+        owned.extend(
+            reasons.into_iter().filter(|(_, absent, _)| *absent).map(|(path, _, why)| (path.to_owned(), why)),
+        );
+        for (path, why) in owned {
+            self.unmeasured.insert(path, why.to_owned());
+        }
+        for qdisc in self.machine.qdiscs.iter().flatten() {
+            use crate::model::machine::QdiscOptions;
+            let absent = match qdisc.options {
+                QdiscOptions::Cake { split_gso: None } => "split_gso",
+                QdiscOptions::Taprio { max_sdu_bytes: None } => "max_sdu_bytes",
+                _ => continue,
+            };
+            self.unmeasured.insert(
+                format!("machine.qdiscs[].options.{absent}"),
+                "not set, or this kernel does not tell".to_owned(),
+            );
+        }
+    }
+}
+
+fn summary(interface: &str, chain: &[Link], causes: &[Cause]) -> String {
+    let taken = chain.last().map(|link| link.state);
+    match (first_broken(chain), taken) {
+        (None, Some(LinkState::Ok)) => {
+            format!("TSO works on {interface}: super-packets reach its driver whole")
+        }
+        (None, _) if causes.is_empty() => {
+            format!(
+                "nothing stands in TSO's way on {interface}, as far as can be read; nobody asked the driver"
+            )
+        }
+        (None, _) => {
+            format!("TSO can be had on {interface}, and something above or beside it stands in the way")
+        }
+        (Some(link), _) => {
+            let what = if link.state == LinkState::Partial { "for one family only" } else { "not" };
+            let link = match link.link {
+                LinkName::Offered => "offered by the host",
+                LinkName::Negotiated => "negotiated with the host",
+                LinkName::Hw => "among what the driver can switch",
+                LinkName::Wanted => "asked for",
+                LinkName::Active => "active",
+                LinkName::Allowed => "allowed for every packet",
+                LinkName::Taken => "given whole to the driver",
+            };
+            format!("the chain breaks on {interface}: TSO is {what} {link}")
+        }
+    }
+}
+
+/// All that is said to a person.
+#[must_use]
+pub fn answer(report: &DoctorReport, style: &Style) -> String {
+    let mut text = headline(report, style);
+    text.push('\n');
+    text += &chain(&report.chain, style);
+    text.push('\n');
+    let mut section = |name: &str, lines: Vec<String>| {
+        for (index, line) in lines.iter().enumerate() {
+            let heading = format!("{:<6}", if index == 0 { name } else { "" });
+            text += &style.paragraph(&style.paint(Tone::Heading, &heading), &style.data(line));
+        }
+    };
+    section("WHY", why::why(&report.causes));
+    section("MEND", why::mend(&report.interface.name, &report.causes));
+    text += &checklist(&report.checklist, style);
+    if !report.machine.setters.is_empty() {
+        let lines = report.machine.setters.iter().map(|setter| {
+            let effect = if setter.turns_off { "off" } else { "on" };
+            format!("turns offloads {effect}: {}:{}  {}", setter.path, setter.line, setter.text)
+        });
+        for (index, line) in lines.enumerate() {
+            let heading = format!("{:<6}", if index == 0 { "FILES" } else { "" });
+            text += &style.paragraph(&style.paint(Tone::Heading, &heading), &style.data(&line));
+        }
+    }
+    text
+}
+
+fn headline(report: &DoctorReport, style: &Style) -> String {
+    let interface = &report.interface;
+    let mut about = vec![interface.driver.clone().unwrap_or_else(|| "no driver".to_owned())];
+    if let Some(queues) = interface.queues {
+        about.push(format!("{queues} queue{}", if queues == 1 { "" } else { "s" }));
+    }
+    about.push(format!("MTU {}", interface.mtu));
+    about.push(format!("kernel {}", interface.kernel));
+    let name = format!("{}  ", format::printable(&interface.name));
+    let mut text = style.paragraph(&name, &style.data(&about.join(", ")));
+    let tone = match first_broken(&report.chain) {
+        Some(link) if link.state == LinkState::Broken => Tone::Bad,
+        Some(_) => Tone::Unsure,
+        None if report.causes.is_empty() => Tone::Good,
+        None => Tone::Unsure,
+    };
+    text += &style.paragraph("", &style.paint(tone, &style.data(&report.summary)));
+    text
+}
+
+/// Link below link. What comes after the first broken link stands in its shadow.
+fn chain(links: &[Link], style: &Style) -> String {
+    let mut text = String::new();
+    let broken = first_broken(links).map(|link| link.link);
+    for (index, link) in links.iter().enumerate() {
+        let (mark, tone) = match link.state {
+            LinkState::Ok => ("✓", Tone::Good),
+            LinkState::Partial => ("◐", Tone::Unsure),
+            LinkState::Broken => ("✗", Tone::Bad),
+            LinkState::Unknown => ("?", Tone::Unsure),
+            LinkState::NotApplicable => ("·", Tone::Heading),
+        };
+        let name = match link.link {
+            LinkName::Offered => "offered by the host",
+            LinkName::Negotiated => "negotiated",
+            LinkName::Hw => "can be switched (hw)",
+            LinkName::Wanted => "wanted",
+            LinkName::Active => "active",
+            LinkName::Allowed => "allowed for packets",
+            LinkName::Taken => "taken by the driver",
+        };
+        let first = format!("  {} {name:<21}", style.paint(tone, &marked(style, mark)));
+        let arrow = if broken == Some(link.link) { "  ← breaks here first" } else { "" };
+        text += &style.paragraph(&first, &style.data(&format!("{}{arrow}", link.evidence)));
+        if index + 1 < links.len() {
+            text += &style.paragraph("  │", "");
+        }
+    }
+    text
+}
+
+fn checklist(items: &[Item], style: &Style) -> String {
+    let mut text = String::new();
+    for (index, item) in items.iter().enumerate() {
+        let (mark, tone) = match item.state {
+            ItemState::Ok => ("✓", Tone::Good),
+            ItemState::Warn => ("!", Tone::Unsure),
+            ItemState::Info => ("·", Tone::Heading),
+            ItemState::Unknown => ("?", Tone::Unsure),
+        };
+        let heading = format!("{:<6}", if index == 0 { "LIST" } else { "" });
+        let first = format!(
+            "{}{} {:<15}",
+            style.paint(Tone::Heading, &heading),
+            style.paint(tone, &marked(style, mark)),
+            item.item
+        );
+        text += &style.paragraph(&first, &style.data(&item.text));
+    }
+    text
+}
+
+/// A mark, as wide as every other: in ASCII they are words.
+fn marked(style: &Style, mark: &str) -> String {
+    let width = if style.plain { "FAILED".len() } else { 1 };
+    format!("{:<width$}", style.typeset(mark))
+}
