@@ -1,5 +1,6 @@
 //! The command line: one thin file a subcommand.
 
+mod facts;
 mod kernel;
 mod load;
 mod run;
@@ -26,6 +27,8 @@ enum Command {
     Run(Box<run::Args>),
     Load(crate::load::LoadArgs),
     Kernel(kernel::Args),
+    #[command(hide = true)]
+    Facts(facts::Args),
 }
 
 /// Runs the command line.
@@ -39,6 +42,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(args),
         Command::Kernel(args) => kernel::run(&args),
+        Command::Facts(args) => facts::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -1,10 +1,13 @@
 //! Who drives the interface, on which kernel, in which namespace.
 
 use std::{
+    collections::BTreeMap,
     io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
+
+use super::small_file;
 
 /// Why something of `/sys` or `/proc` could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -178,6 +181,59 @@ impl VirtioFeatures {
     }
 }
 
+/// What the host offers, whether or not the driver took it: bits by number, from debugfs. Needs root, debugfs and `CONFIG_VIRTIO_DEBUG` (6.5).
+///
+/// # Errors
+/// The reason why it is not known: mostly, that the kernel was built without.
+pub fn virtio_offered(interface: &str) -> Result<Vec<u32>, String> {
+    virtio_offered_in(Path::new("/sys"), interface)
+}
+
+fn virtio_offered_in(sys: &Path, interface: &str) -> Result<Vec<u32>, String> {
+    let device = sys.join("class/net").join(interface).join("device");
+    let name = std::fs::canonicalize(&device)
+        .ok()
+        .and_then(|device| device.file_name().map(ToOwned::to_owned))
+        .ok_or_else(|| format!("{} leads nowhere", device.display()))?;
+    let path = sys.join("kernel/debug/virtio").join(name).join("device_features");
+    let text = small_file::read(&path, 64 * 1024).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            "this kernel does not tell what the host offers (no CONFIG_VIRTIO_DEBUG, or debugfs is not mounted)"
+                .to_owned()
+        }
+        io::ErrorKind::PermissionDenied => format!("reading {} takes root", path.display()),
+        _ => small_file::unreadable(&path, &error),
+    })?;
+    // `virtio_debug_device_features_show`: one bit's number a line.
+    let bits: Option<Vec<u32>> = text.split_whitespace().map(|word| word.parse().ok()).collect();
+    bits.ok_or_else(|| format!("{} holds something else than numbers of bits", path.display()))
+}
+
+/// The parameters of the module of the interface's driver (`virtio_net`) that can be read: name → value. Empty where there is no
+/// driver, or its module has none.
+#[must_use]
+pub fn module_parameters(interface: &str) -> BTreeMap<String, String> {
+    module_parameters_in(Path::new("/sys"), interface)
+}
+
+fn module_parameters_in(sys: &Path, interface: &str) -> BTreeMap<String, String> {
+    let driver = sys.join("class/net").join(interface).join("device/driver");
+    // A driver that is built in has no link to its module, which is then named like the driver.
+    let module = std::fs::read_link(driver.join("module"))
+        .or_else(|_| std::fs::read_link(&driver))
+        .ok()
+        .and_then(|target| target.file_name().map(|name| name.to_string_lossy().replace('-', "_")));
+    let Some(module) = module else { return BTreeMap::new() };
+    let Ok(entries) = std::fs::read_dir(sys.join("module").join(module).join("parameters")) else {
+        return BTreeMap::new();
+    };
+    let value = |entry: std::fs::DirEntry| {
+        let text = small_file::read(&entry.path(), 4096).ok()?;
+        Some((entry.file_name().to_string_lossy().into_owned(), text.trim_end().to_owned()))
+    };
+    entries.flatten().filter_map(value).collect()
+}
+
 /// The negotiated bits of a virtio interface; None where the interface is not a virtio one.
 ///
 /// # Errors
@@ -242,6 +298,47 @@ mod tests {
         assert!(error.contains("0xff"), "{error}");
         let empty = virtio_interface("\n");
         assert!(virtio_features_in(empty.path(), "ens4").is_err());
+    }
+
+    fn whole_machine() -> tempfile::TempDir {
+        let sys = tempfile::tempdir().unwrap();
+        let at = |path: &str| sys.path().join(path);
+        for directory in [
+            "class/net/ens4",
+            "devices/virtio3",
+            "bus/virtio/drivers/virtio_net",
+            "module/virtio_net/parameters",
+            "kernel/debug/virtio/virtio3",
+        ] {
+            std::fs::create_dir_all(at(directory)).unwrap();
+        }
+        symlink(at("devices/virtio3"), at("class/net/ens4/device")).unwrap();
+        symlink(at("bus/virtio/drivers/virtio_net"), at("devices/virtio3/driver")).unwrap();
+        symlink(at("module/virtio_net"), at("bus/virtio/drivers/virtio_net/module")).unwrap();
+        std::fs::write(at("module/virtio_net/parameters/gso"), "N\n").unwrap();
+        std::fs::write(at("kernel/debug/virtio/virtio3/device_features"), "0\n11\n32\n").unwrap();
+        sys
+    }
+
+    #[test]
+    fn the_parameters_of_the_drivers_module_are_read_by_name() {
+        let sys = whole_machine();
+        let expected = BTreeMap::from([("gso".to_owned(), "N".to_owned())]);
+        assert_eq!(module_parameters_in(sys.path(), "ens4"), expected);
+        std::fs::remove_file(sys.path().join("bus/virtio/drivers/virtio_net/module")).unwrap();
+        assert_eq!(module_parameters_in(sys.path(), "ens4"), expected, "built in");
+        assert_eq!(module_parameters_in(sys.path(), "veth0"), BTreeMap::new());
+    }
+
+    #[test]
+    fn what_the_host_offers_is_a_list_of_bits_or_a_reason() {
+        let sys = whole_machine();
+        assert_eq!(virtio_offered_in(sys.path(), "ens4"), Ok(vec![0, 11, 32]));
+        let file = sys.path().join("kernel/debug/virtio/virtio3/device_features");
+        std::fs::write(&file, "0x23\n").unwrap();
+        assert!(virtio_offered_in(sys.path(), "ens4").is_err());
+        std::fs::remove_file(file).unwrap();
+        assert!(virtio_offered_in(sys.path(), "ens4").unwrap_err().contains("CONFIG_VIRTIO_DEBUG"));
     }
 
     #[test]

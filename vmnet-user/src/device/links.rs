@@ -10,7 +10,7 @@ use std::{
 use netlink_sys::protocols::NETLINK_ROUTE;
 
 use super::{
-    attributes::{array_at, attribute, attributes, push_attribute, text, u32_at, u64_at},
+    attributes::{array_at, attribute, attributes, push_attribute, text, u16_at, u32_at, u64_at},
     netlink::{Netlink, NetlinkError},
 };
 use crate::model::sample::LinkCounters;
@@ -66,6 +66,18 @@ pub struct Link {
     pub qdisc: Option<String>,
     /// Index of the interface below (vlan, macvlan) or of the peer (veth).
     pub below_ifindex: Option<u32>,
+    /// Whether `below_ifindex` is a number of another network namespace (`IFLA_LINK_NETNSID`).
+    pub below_is_elsewhere: bool,
+    /// Index of the bond, bridge or team that it is a port of (`IFLA_MASTER`).
+    pub master_ifindex: Option<u32>,
+    /// Index of the interface that a tunnel is bound to: vxlan (`IFLA_VXLAN_LINK`), ipip, sit, gre and the like.
+    pub bound_to_ifindex: Option<u32>,
+    /// vlan: its 802.1Q id.
+    pub vlan_id: Option<u16>,
+    /// `IFLA_ADDRESS`: six bytes on Ethernet.
+    pub hardware_address: Vec<u8>,
+    /// Packets received since boot.
+    pub rx_packets: u64,
     /// Its counters.
     pub counters: LinkCounters,
     /// Its addresses, in the kernel's order.
@@ -189,6 +201,19 @@ impl LinkReader {
     pub fn list(&mut self) -> Result<Vec<LinkId>, LinkError> {
         let messages = self.netlink.dump(libc::RTM_GETLINK, &[0; IFINFOMSG_BYTES])?;
         let mut links: Vec<_> = messages.iter().filter_map(|message| parse_id(message)).collect();
+        links.sort_by_key(|link| link.ifindex);
+        Ok(links)
+    }
+
+    /// The interfaces of the namespace in order of index, with everything but their addresses.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn all(&mut self) -> Result<Vec<Link>, LinkError> {
+        let mut request = vec![0; IFINFOMSG_BYTES];
+        push_attribute(&mut request, libc::IFLA_EXT_MASK, &0u32.to_ne_bytes());
+        let messages = self.netlink.dump(libc::RTM_GETLINK, &request)?;
+        let mut links = messages.iter().map(|message| parse_link(message)).collect::<Result<Vec<_>, _>>()?;
         links.sort_by_key(|link| link.ifindex);
         Ok(links)
     }
@@ -323,13 +348,17 @@ fn parse_link(message: &[u8]) -> Result<Link, NetlinkError> {
     let number = |kind| attribute(values, kind).and_then(|value| u32_at(value, 0));
     let flags = u32_at(message, 8).unwrap_or_default();
     let flag = |flag: libc::c_int| flags & flag.cast_unsigned() != 0;
+    let info = attribute(values, libc::IFLA_LINKINFO).unwrap_or_default();
+    let kind = attribute(info, libc::IFLA_INFO_KIND).map(text);
+    let data = attribute(info, libc::IFLA_INFO_DATA).unwrap_or_default();
+    let kind_is = |kinds: &[&str]| kind.as_deref().is_some_and(|kind| kinds.contains(&kind));
     Ok(Link {
         name,
         ifindex,
         alternative_names,
-        kind: attribute(values, libc::IFLA_LINKINFO)
-            .and_then(|info| attribute(info, libc::IFLA_INFO_KIND))
-            .map(text),
+        bound_to_ifindex: bound_to(data, &kind_is).filter(|below| *below != 0),
+        vlan_id: attribute(data, IFLA_VLAN_ID).filter(|_| kind_is(&["vlan"])).and_then(|id| u16_at(id, 0)),
+        kind,
         loopback: flag(libc::IFF_LOOPBACK),
         up: flag(libc::IFF_UP),
         mtu: number(libc::IFLA_MTU).ok_or(NetlinkError::Malformed { missing: "IFLA_MTU" })?,
@@ -345,10 +374,45 @@ fn parse_link(message: &[u8]) -> Result<Link, NetlinkError> {
         qdisc: attribute(values, libc::IFLA_QDISC).map(text),
         // The kernel leaves it out, or names the interface itself, where there is none below.
         below_ifindex: number(libc::IFLA_LINK).filter(|below| *below != ifindex),
+        below_is_elsewhere: number(libc::IFLA_LINK_NETNSID).is_some(),
+        master_ifindex: number(libc::IFLA_MASTER).filter(|master| *master != 0),
+        hardware_address: attribute(values, libc::IFLA_ADDRESS).unwrap_or_default().to_vec(),
+        rx_packets: attribute(values, libc::IFLA_STATS64)
+            .and_then(|stats| u64_at(stats, 0))
+            .unwrap_or_default(),
         counters: parse_counters(values).ok_or(NetlinkError::Malformed { missing: "IFLA_STATS64" })?,
         addresses: Vec::new(),
     })
 }
+
+/// The interface that a tunnel's outer packets are bound to, from its `IFLA_INFO_DATA`. geneve and wireguard have no such binding.
+fn bound_to(data: &[u8], kind_is: &dyn Fn(&[&str]) -> bool) -> Option<u32> {
+    let kind = if kind_is(&["vxlan"]) {
+        IFLA_VXLAN_LINK
+    } else if kind_is(&[
+        "ipip",
+        "sit",
+        "ip6tnl",
+        "gre",
+        "gretap",
+        "ip6gre",
+        "ip6gretap",
+        "erspan",
+        "ip6erspan",
+    ]) {
+        IFLA_TUNNEL_LINK
+    } else {
+        return None;
+    };
+    u32_at(attribute(data, kind)?, 0)
+}
+
+/// `linux/if_link.h`.
+const IFLA_VLAN_ID: u16 = 1;
+/// `linux/if_link.h`.
+const IFLA_VXLAN_LINK: u16 = 3;
+/// `linux/if_tunnel.h`: `IFLA_IPTUN_LINK` and `IFLA_GRE_LINK`.
+const IFLA_TUNNEL_LINK: u16 = 1;
 
 /// Since kernel 6.3, `linux/if_link.h`.
 const IFLA_GSO_IPV4_MAX_SIZE: u16 = 63;

@@ -8,16 +8,30 @@
 //!
 //! An error's message tells its cause too, so that the message alone can stand as the reason why something was not measured.
 
+pub mod channels;
 pub mod cpu;
 pub mod driver;
+pub mod ethtool;
+pub mod facts;
 pub mod features;
+pub mod irqs;
 pub mod links;
 pub mod machine;
 pub mod netlink;
 pub mod qdisc;
+pub mod qdisc_options;
+pub mod queue_stats;
 pub mod rings;
+pub mod setters;
 pub mod sockets;
+pub mod stack;
+pub mod system;
 pub mod tcp_info;
+pub mod watch;
+pub mod xps;
 
 mod attributes;
-pub mod ethtool;
+mod cpu_list;
+mod driver_stats;
+mod genl;
+mod small_file;

@@ -182,11 +182,11 @@ impl Netlink {
 }
 
 /// One message of a datagram.
-struct Message<'a> {
-    kind: u16,
+pub(super) struct Message<'a> {
+    pub(super) kind: u16,
     flags: u16,
     sequence: u32,
-    payload: &'a [u8],
+    pub(super) payload: &'a [u8],
 }
 
 impl Message<'_> {
@@ -198,7 +198,7 @@ impl Message<'_> {
 }
 
 /// The messages of a datagram, up to the first malformed one.
-fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
+pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     std::iter::from_fn(move || {
         let message = NetlinkBuffer::new_checked(datagram).ok()?;
         let length = usize::try_from(message.length()).ok()?;

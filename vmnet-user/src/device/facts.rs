@@ -1,0 +1,166 @@
+//! Everything about one interface and the machine around it, at one moment: see [`Machine`].
+
+use std::collections::BTreeMap;
+
+use super::{
+    channels,
+    driver::{self, VirtioBit},
+    features::FeatureReader,
+    irqs,
+    links::{self, Link, LinkError, LinkReader},
+    qdisc_options, queue_stats, rings, setters, stack, system, xps,
+};
+use crate::model::machine::{Device, Fact, Ingress, Limits, Machine, Queues, Stacked, Virtio};
+
+/// More other interfaces than this are not asked for their GRO: those that received most are.
+const MOST_INGRESS: usize = 64;
+
+/// Reads the interface and what is around it, in the network namespace of this thread; `/sys` must be that of the namespace.
+///
+/// Needs no root: what the kernel keeps from others is a reason in its place. Some milliseconds.
+///
+/// # Errors
+/// When there is no such interface, or interfaces cannot be listed at all.
+pub fn read(interface: &str) -> Result<Machine, LinkError> {
+    let mut reader = LinkReader::open()?;
+    let link = reader.link(interface)?;
+    let links = reader.all()?;
+    let mut features = FeatureReader::open().map_err(|error| error.to_string());
+    let stack = stack::around(&links, link.ifindex)
+        .into_iter()
+        .map(|found| Stacked {
+            relation: found.relation,
+            distance: found.distance,
+            device: device(found.link, &mut features),
+            vlan_id: found.link.vlan_id,
+        })
+        .collect();
+    let driver = driver::driver_name(&link.name);
+    Ok(Machine {
+        device: device(&link, &mut features),
+        stack,
+        kernel: driver::kernel_release().unwrap_or_else(|error| error.to_string()),
+        virtio: virtio(&link.name),
+        module_parameters: driver
+            .as_ref()
+            .map_or_else(BTreeMap::new, |_| driver::module_parameters(&link.name)),
+        queues: queues(&link),
+        qdiscs: qdisc_options::transmit_qdiscs(link.ifindex).map_err(|error| error.to_string()),
+        cpus_online: system::cpus_online(),
+        tcp_ecn: system::tcp_ecn(),
+        forwarding: system::forwarding(),
+        ingress: ingress(&links, link.ifindex, &mut features),
+        setters: setters::find(&setters::Target::of(&link, driver)),
+        nfqueues: system::nfqueues(),
+    })
+}
+
+type Features = Result<FeatureReader, String>;
+
+fn device(link: &Link, features: &mut Features) -> Device {
+    Device {
+        name: link.name.clone(),
+        ifindex: link.ifindex,
+        driver: driver::driver_name(&link.name),
+        kind: link.kind.clone(),
+        loopback: link.loopback,
+        up: link.up,
+        terminal: links::terminal(link),
+        mtu: link.mtu,
+        speed_mbps: channels::link_speed_mbps(link.ifindex).map_err(|error| error.to_string()),
+        features: match features {
+            Ok(reader) => reader.read(link.ifindex).map_err(|error| error.to_string()),
+            Err(reason) => Err(reason.clone()),
+        },
+        limits: Limits {
+            gso_max_size: link.gso_max_size,
+            gso_ipv4_max_size: link.gso_ipv4_max_size,
+            gso_max_segs: link.gso_max_segs,
+            tso_max_size: link.tso_max_size,
+            tso_max_segs: link.tso_max_segs,
+        },
+    }
+}
+
+fn virtio(interface: &str) -> Option<Fact<Virtio>> {
+    let features = match driver::virtio_features(interface) {
+        Ok(features) => features?,
+        Err(error) => return Some(Err(error.to_string())),
+    };
+    let names_of = |wanted: &dyn Fn(VirtioBit) -> bool| -> Vec<String> {
+        VirtioBit::ALL.into_iter().filter(|bit| wanted(*bit)).map(|bit| bit.name().to_owned()).collect()
+    };
+    Some(Ok(Virtio {
+        negotiated: names_of(&|bit| features.negotiated(bit) == Some(true)),
+        shown: names_of(&|bit| features.negotiated(bit).is_some()),
+        offered: driver::virtio_offered(interface)
+            .map(|bits| names_of(&|bit| bits.contains(&u32::from(bit as u8)))),
+    }))
+}
+
+fn queues(link: &Link) -> Queues {
+    let tx = rings::tx_queues(&link.name)
+        .map_err(|error| format!("cannot read /sys/class/net/{}/queues: {error}", link.name));
+    let (statistics, statistics_source) = match queue_stats::transmit_queues(&link.name, link.ifindex) {
+        Ok((counters, source)) => (Ok(counters), Some(source.to_owned())),
+        Err(reason) => (Err(reason), None),
+    };
+    Queues {
+        channels: channels::transmit_channels(link.ifindex).map_err(|error| error.to_string()),
+        xps: tx.clone().and_then(|queues| xps::xps(&link.name, queues)),
+        rps: xps::rps(&link.name),
+        irqs: irqs::transmit_irqs(&link.name),
+        tx,
+        statistics,
+        statistics_source,
+    }
+}
+
+/// Every other interface but loopback: whichever has received is where forwarded packets may come from.
+fn ingress(links: &[Link], ifindex: u32, features: &mut Features) -> Vec<Ingress> {
+    let mut others: Vec<&Link> =
+        links.iter().filter(|link| link.ifindex != ifindex && !link.loopback).collect();
+    others.sort_by_key(|link| std::cmp::Reverse(link.rx_packets));
+    others
+        .into_iter()
+        .take(MOST_INGRESS)
+        .map(|link| Ingress {
+            name: link.name.clone(),
+            gro: features
+                .as_mut()
+                .ok()
+                .and_then(|reader| reader.read(link.ifindex).ok())
+                .and_then(|features| features.active("rx-gro")),
+            rx_packets: link.rx_packets,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_device_is_described_for_what_it_is() {
+        let machine = read("lo").unwrap();
+        assert!(machine.device.loopback && !machine.device.terminal);
+        assert_eq!((machine.device.ifindex, &machine.device.driver, &machine.virtio), (1, &None, &None));
+        assert!(machine.device.features.unwrap().active("tx-tcp-segmentation").is_some());
+        assert!(machine.queues.statistics.is_err() && machine.queues.irqs.is_err());
+        assert!(machine.queues.channels.is_err() && machine.device.speed_mbps.is_err());
+        assert!(machine.ingress.iter().all(|other| other.name != "lo"));
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_an_error() {
+        assert!(matches!(read("no-such-name"), Err(LinkError::NotFound { .. })));
+        assert!(matches!(read("../../etc\u{1b}[2J"), Err(LinkError::NotFound { .. })));
+    }
+
+    #[test]
+    fn what_was_read_survives_being_written_as_json() {
+        let machine = read("lo").unwrap();
+        let json = serde_json::to_string(&machine).unwrap();
+        assert_eq!(serde_json::from_str::<Machine>(&json).unwrap(), machine);
+    }
+}

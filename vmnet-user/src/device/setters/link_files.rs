@@ -1,0 +1,105 @@
+//! systemd's `.link` files (`systemd.link(5)`), with their drop-ins.
+
+use std::path::Path;
+
+use super::{
+    Files, Source, Target,
+    ini::{Entry, entries},
+    matching, yes_or_no,
+};
+use crate::model::machine::Setter;
+
+/// The earlier hides the later's files of the same name.
+const DIRECTORIES: [&str; 4] = [
+    "/etc/systemd/network",
+    "/run/systemd/network",
+    "/usr/local/lib/systemd/network",
+    "/usr/lib/systemd/network",
+];
+const KEYS: [&str; 4] = [
+    "TCPSegmentationOffload",
+    "TCP6SegmentationOffload",
+    "GenericSegmentationOffload",
+    "TransmitChecksumOffload",
+];
+
+/// udev applies the first file alone whose `[Match]` fits; the others are not shown.
+pub(super) fn find(files: &Files<'_>, target: &Target) -> Vec<Setter> {
+    for path in files.list_overriding(&DIRECTORIES, ".link") {
+        let Some(source) = files.read(&path) else { continue };
+        let drop_ins = drop_ins(files, &path);
+        let sources: Vec<&Source> = [&source].into_iter().chain(&drop_ins).collect();
+        let all: Vec<(&Source, Entry<'_>)> = sources
+            .iter()
+            .flat_map(|source| entries(source).into_iter().map(move |entry| (*source, entry)))
+            .collect();
+        let conditions: Vec<Entry<'_>> =
+            all.iter().map(|(_, entry)| *entry).filter(|entry| entry.section == "Match").collect();
+        match fits(&conditions, target) {
+            Fit::No => continue,
+            fit => {
+                let found: Vec<Setter> =
+                    all.iter().filter_map(|(source, entry)| setting(source, entry)).collect();
+                // One that only may fit does not end the search, nor does one that says nothing of segmentation where it may not fit.
+                if fit == Fit::Yes || !found.is_empty() {
+                    return found;
+                }
+            }
+        }
+    }
+    Vec::new()
+}
+
+fn drop_ins(files: &Files<'_>, path: &Path) -> Vec<Source> {
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else { return Vec::new() };
+    let directories: Vec<String> =
+        DIRECTORIES.iter().map(|directory| format!("{directory}/{name}.d")).collect();
+    let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
+    files.list_overriding(&directories, ".conf").iter().filter_map(|path| files.read(path)).collect()
+}
+
+fn setting(source: &Source, entry: &Entry<'_>) -> Option<Setter> {
+    if entry.section != "Link" || !KEYS.contains(&entry.key) {
+        return None;
+    }
+    Some(source.setter(entry.line, entry.text, !yes_or_no(entry.value)?))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    Yes,
+    /// It has conditions that are not judged here (`Path=`, `Property=`, `Host=`, …).
+    Perhaps,
+    No,
+}
+
+/// All conditions must hold. A file without any is not used at all.
+fn fits(conditions: &[Entry<'_>], target: &Target) -> Fit {
+    let mut fit = Fit::Yes;
+    if conditions.is_empty() {
+        return Fit::No;
+    }
+    for entry in conditions.iter().filter(|entry| !entry.value.is_empty()) {
+        let (negated, list) = match entry.value.strip_prefix('!') {
+            Some(rest) => (true, rest),
+            None => (false, entry.value),
+        };
+        let patterns: Vec<&str> = list.split_whitespace().collect();
+        let any = |text: &str| patterns.iter().any(|pattern| matching::glob(pattern, text));
+        let holds = match entry.key {
+            "MACAddress" | "PermanentMACAddress" => matching::macs(&patterns, target),
+            // The kernel's first name (`eth0`) is forgotten by now, so a name that is not the present one may have been it.
+            "OriginalName" if matching::names(&patterns, target) => true,
+            "Driver" => any(target.driver.as_deref().unwrap_or_default()),
+            "Kind" => any(target.kind.as_deref().unwrap_or_default()),
+            _ => {
+                fit = Fit::Perhaps;
+                continue;
+            }
+        };
+        if holds == negated {
+            return Fit::No;
+        }
+    }
+    fit
+}

@@ -1,0 +1,174 @@
+//! Files that set offloads of an interface: those that turn TSO off again at the next boot, or did at this one.
+//!
+//! Only lines are read, not what programs make of them: a line that could be meant for the interface is shown, one that is plainly
+//! meant for another is not. Files may hold anything: at most [`MOST_BYTES`] of a regular file are read, and at most [`MOST_FILES`] of a directory.
+
+mod command_lines;
+mod ini;
+mod link_files;
+mod matching;
+mod netplan;
+mod network_manager;
+mod tuned;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use super::{links::Link, small_file};
+use crate::model::machine::Setter;
+
+/// Longer files are left out.
+const MOST_BYTES: u64 = 1 << 20;
+/// More files of one directory are left out.
+const MOST_FILES: usize = 1024;
+/// Longer lines are cut when they are shown.
+const MOST_LINE_CHARS: usize = 300;
+
+/// The interface that settings may be meant for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Its name, and others that it answers to.
+    pub names: Vec<String>,
+    /// `52:54:00:12:34:56`, lower case; None where it has no Ethernet address.
+    pub mac_address: Option<String>,
+    /// Its driver.
+    pub driver: Option<String>,
+    /// `IFLA_INFO_KIND`.
+    pub kind: Option<String>,
+}
+
+impl Target {
+    /// An interface as the kernel described it, with its driver.
+    #[must_use]
+    pub fn of(link: &Link, driver: Option<String>) -> Self {
+        let bytes: Vec<String> = link.hardware_address.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self {
+            names: [vec![link.name.clone()], link.alternative_names.clone()].concat(),
+            mac_address: (bytes.len() == 6).then(|| bytes.join(":")),
+            driver,
+            kind: link.kind.clone(),
+        }
+    }
+}
+
+/// The settings found on this machine, in the order of their files.
+#[must_use]
+pub fn find(target: &Target) -> Vec<Setter> {
+    find_in(Path::new("/"), target)
+}
+
+fn find_in(root: &Path, target: &Target) -> Vec<Setter> {
+    let files = Files { root };
+    [link_files::find, netplan::find, network_manager::find, tuned::find, command_lines::find]
+        .into_iter()
+        .flat_map(|find| find(&files, target))
+        .collect()
+}
+
+/// The files below a root directory.
+struct Files<'a> {
+    root: &'a Path,
+}
+
+/// A file's text, and its path as it is on the machine that the root is of.
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Files<'_> {
+    /// None where it is not there, may not be read, or is no regular file of a size to be read.
+    fn read(&self, path: &Path) -> Option<Source> {
+        let real = self.root.join(path.strip_prefix("/").unwrap_or(path));
+        match small_file::read(&real, MOST_BYTES) {
+            Ok(text) => Some(Source { path: path.to_owned(), text }),
+            Err(error) => {
+                if error.kind() != std::io::ErrorKind::NotFound {
+                    log::info!("settings in {} are not known: {error}", path.display());
+                }
+                None
+            }
+        }
+    }
+
+    /// The paths of a directory's files with that ending, in order; empty where there is no such directory.
+    fn list(&self, directory: &str, ending: &str) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.root.join(directory.trim_start_matches('/'))) else {
+            return Vec::new();
+        };
+        let mut names: Vec<OsString> = entries
+            .flatten()
+            .map(|entry| entry.file_name())
+            .filter(|name| name.as_encoded_bytes().ends_with(ending.as_bytes()))
+            .collect();
+        names.sort_unstable();
+        names.truncate(MOST_FILES);
+        names.into_iter().map(|name| Path::new(directory).join(name)).collect()
+    }
+
+    /// The files of several directories of which an earlier one's file hides a later one's of the same name, by name.
+    fn list_overriding(&self, directories: &[&str], ending: &str) -> Vec<PathBuf> {
+        let mut by_name = BTreeMap::new();
+        for path in directories.iter().flat_map(|directory| self.list(directory, ending)) {
+            if let Some(name) = path.file_name().map(ToOwned::to_owned) {
+                by_name.entry(name).or_insert(path);
+            }
+        }
+        by_name.into_values().collect()
+    }
+}
+
+impl Source {
+    /// The lines with their numbers from 1.
+    fn lines(&self) -> impl Iterator<Item = (u32, &str)> {
+        (1..).zip(self.text.lines())
+    }
+
+    fn setter(&self, line: u32, text: &str, turns_off: bool) -> Setter {
+        Setter {
+            path: self.path.display().to_string(),
+            line,
+            text: text.trim().chars().take(MOST_LINE_CHARS).collect(),
+            turns_off,
+        }
+    }
+}
+
+/// What the programs that read such files take for yes or no; None for anything else.
+fn yes_or_no(word: &str) -> Option<bool> {
+    match word.trim().trim_matches(['"', '\'']).to_ascii_lowercase().as_str() {
+        "1" | "yes" | "y" | "true" | "t" | "on" => Some(true),
+        "0" | "no" | "n" | "false" | "f" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether an offload, by its ethtool name, short or long, is segmentation of TCP or what it hangs on.
+fn segmentation_hangs_on(feature: &str) -> bool {
+    matches!(
+        feature,
+        "tso"
+            | "gso"
+            | "sg"
+            | "tx"
+            | "tcp-segmentation-offload"
+            | "generic-segmentation-offload"
+            | "scatter-gather"
+            | "tx-checksumming"
+            | "tx-tcp-segmentation"
+            | "tx-tcp6-segmentation"
+            | "tx-tcp-ecn-segmentation"
+            | "tx-generic-segmentation"
+            | "tx-scatter-gather"
+            | "tx-checksum-ip-generic"
+            | "tx-checksum-ipv4"
+            | "tx-checksum-ipv6"
+    )
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
