@@ -115,7 +115,7 @@ impl Interval {
 
 impl CpuShare {
     /// None where no time passed on that CPU: the kernel counts it in ticks.
-    fn of(times: &CpuTimes) -> Option<Self> {
+    pub(crate) fn of(times: &CpuTimes) -> Option<Self> {
         let of_total = |part| share(part, times.total_ns).map(|share| share.min(1.0));
         Some(Self {
             busy: of_total(times.busy_ns)?,

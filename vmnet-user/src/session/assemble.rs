@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use jiff::Zoned;
 use vmnet_common::{Counters, bucket_lower, bucket_upper};
 
-use super::{Measured, Plan, child, sampler::Sampler};
+use super::{Measured, Plan, around::Around, child, sampler::Sampler};
 use crate::{
     model::{
         audit::Audit,
@@ -42,6 +42,7 @@ pub(super) fn report(
     sampler: &mut Sampler,
     measured: &Measured,
     window: &Window<'_>,
+    around: &Around,
     start: &Zoned,
     notes: Vec<String>,
 ) -> Result<RunReport> {
@@ -78,6 +79,10 @@ pub(super) fn report(
         events: events(sampler, window),
         unmeasured: unmeasured(plan, sampler, measured),
     };
+    report.causes = around.causes(window, &report);
+    if let Some(reason) = around.unread.as_ref().filter(|_| report.causes.is_none()) {
+        report.unmeasured.insert("causes".to_owned(), reason.clone());
+    }
     absences::explain(&mut report);
     Ok(report)
 }

@@ -1,5 +1,6 @@
 //! The run loop: attach, tick, stop, drain, and say what was seen.
 
+mod around;
 mod assemble;
 mod caller;
 mod child;
@@ -14,11 +15,11 @@ use jiff::Zoned;
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use self::{around::Around, child::Child, sampler::Sampler, stop::Stop};
 pub use self::{
     caller::Caller,
     netns::{NetnsError, enter as enter_netns},
 };
-use self::{child::Child, sampler::Sampler, stop::Stop};
 use crate::{
     device::links::LinkError,
     kernel::permissions,
@@ -104,8 +105,12 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     let output = OutputDir::prepare(&plan.output, &plan.interface, &start, plan.caller.owner())?;
     permissions::drop_privileges().unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut around = Around::before(&sampler.link.name);
     match runtime.block_on(measure(plan, &mut sampler, &notes, observer)) {
-        Ok(measured) => finish(plan, &mut sampler, &measured, &start, &output, notes),
+        Ok(measured) => {
+            around.after(sampler.called());
+            finish(plan, &mut sampler, &measured, &around, &start, &output, notes)
+        }
         Err(error) => {
             output.remove_if_empty();
             Err(error)
@@ -339,6 +344,7 @@ fn finish(
     plan: &Plan,
     sampler: &mut Sampler,
     measured: &Measured,
+    around: &Around,
     start: &Zoned,
     output: &OutputDir,
     notes: Vec<String>,
@@ -351,7 +357,7 @@ fn finish(
         rested_at_start: measured.rested_at_start,
         cut_short: measured.ended_by.cut_short(),
     };
-    let report = assemble::report(plan, sampler, measured, &window, start, notes)?;
+    let report = assemble::report(plan, sampler, measured, &window, around, start, notes)?;
     let command_failed = measured.child.as_ref().and_then(|ended| match ended {
         Ok(ended) => ended.failure(&plan.command, matches!(measured.ended_by, Ending::Command)),
         Err(error) => Some(error.clone()),

@@ -112,6 +112,11 @@ impl Sampler {
         name.clone_into(&mut self.called);
     }
 
+    /// What it is called now.
+    pub(super) fn called(&self) -> &str {
+        &self.called
+    }
+
     pub(super) fn mode(&self) -> Mode {
         self.conditions.mode
     }

@@ -1,15 +1,15 @@
 //! `not-the-bottleneck`: TSO engages, so what else could be the limit.
 
 use super::{Cause, CauseId, Evidence, Fix, Found};
-use crate::model::verdict::State;
+use crate::model::{throughput::CpuShare, verdict::State};
 
 /// What else a run saw that could limit it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Elsewhere {
     /// Each transmit queue's part in the window; empty where it is not known.
     pub queues: Vec<QueueUse>,
-    /// Each CPU's busy and stolen share of the window, 0 to 1.
-    pub cpus: Vec<CpuUse>,
+    /// Each CPU's share of the window.
+    pub cpus: Vec<CpuShare>,
     /// What held the sockets back; None where it is not known.
     pub senders: Option<Senders>,
     /// Mean over the window.
@@ -23,15 +23,6 @@ pub struct Elsewhere {
 pub struct QueueUse {
     /// Bytes in the window.
     pub bytes: u64,
-}
-
-/// One CPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct CpuUse {
-    /// All but idle.
-    pub busy: f64,
-    /// Taken by the hypervisor.
-    pub steal: f64,
 }
 
 /// What held senders back, as TCP itself accounts for it: `tcpi_busy_time` and its parts, summed over sockets.

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     action::{Action, FeatureChange, quoted},
-    elsewhere::{CpuUse, Elsewhere, QueueUse, Senders},
+    elsewhere::{Elsewhere, QueueUse, Senders},
     evidence::{Evidence, Traffic},
 };
 

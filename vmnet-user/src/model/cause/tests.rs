@@ -6,6 +6,7 @@ use crate::model::{
     machine::{Machine, QdiscOptions},
     machine_fixture::{device, qdisc, virtio},
     reasons::{Reason, ReasonId},
+    throughput::CpuShare,
     verdict::State,
 };
 
@@ -317,7 +318,10 @@ fn singles_are_the_sockets_or_the_ingress_or_the_application() {
 fn an_engaged_run_ranks_what_else_stands_out_and_names_real_losses_first() {
     let elsewhere = Elsewhere {
         queues: vec![QueueUse { bytes: 990 }, QueueUse { bytes: 10 }],
-        cpus: vec![CpuUse { busy: 0.99, steal: 0.3 }, CpuUse { busy: 0.2, steal: 0.0 }],
+        cpus: vec![
+            CpuShare { busy: 0.99, softirq: 0.1, steal: 0.3 },
+            CpuShare { busy: 0.2, softirq: 0.0, steal: 0.0 },
+        ],
         senders: Some(Senders { busy_us: 1000, rwnd_limited_us: 500, sndbuf_limited_us: 0 }),
         wire_gbps: Some(9.5),
         link_gbps: Some(10.0),
