@@ -11,6 +11,7 @@ mod identities;
 pub mod ledger;
 pub mod machine;
 pub mod sample;
+pub mod senders;
 mod slack;
 mod tally;
 #[cfg(test)]
