@@ -79,7 +79,7 @@ fn first_word(pair: u64) -> usize {
 }
 
 /// One ethtool command, which `buffer` begins with, for an interface of the socket's namespace.
-fn ioctl(socket: &impl AsRawFd, interface: &str, buffer: &mut [u64]) -> io::Result<()> {
+pub(super) fn ioctl(socket: &impl AsRawFd, interface: &str, buffer: &mut [u64]) -> io::Result<()> {
     // SAFETY: all zeroes is a valid `ifreq`: it is integers, and a union of integers and a pointer.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // Its last byte stays 0.

@@ -9,6 +9,7 @@ use super::{
     netlink::{Netlink, NetlinkError},
     tcp_info::TcpInfo,
 };
+use crate::model::senders::Sender;
 
 /// `linux/sock_diag.h`.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -112,6 +113,26 @@ impl SocketReader {
     /// # Errors
     /// When the kernel cannot be asked: `ENOENT` where it has no `tcp_diag`.
     pub fn live(&mut self, addresses: &[IpAddr]) -> Result<Vec<SocketBytes>, NetlinkError> {
+        let mut sockets = self.all(parse)?;
+        sockets.retain(|socket| addresses.contains(&socket.local.ip()));
+        Ok(sockets)
+    }
+
+    /// What holds up the TCP sockets of the namespace, of all users, whose local address is one of `addresses`; two looks make a
+    /// [`crate::model::senders::SenderLimits`].
+    ///
+    /// # Errors
+    /// The same as of [`Self::live`].
+    pub fn senders(&mut self, addresses: &[IpAddr]) -> Result<Vec<Sender>, NetlinkError> {
+        let sockets = self.all(|message| Some((parse(message)?.local.ip(), parse_sender(message)?)))?;
+        Ok(sockets
+            .into_iter()
+            .filter(|(address, _)| addresses.contains(address))
+            .map(|(_, sender)| sender)
+            .collect())
+    }
+
+    fn all<T>(&mut self, parse: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, NetlinkError> {
         let mut sockets = Vec::new();
         for family in [libc::AF_INET, libc::AF_INET6] {
             let messages = match self.netlink.dump(SOCK_DIAG_BY_FAMILY, &request(family)) {
@@ -121,7 +142,6 @@ impl SocketReader {
             };
             sockets.extend(messages.iter().filter_map(|message| parse(message)));
         }
-        sockets.retain(|socket| addresses.contains(&socket.local.ip()));
         Ok(sockets)
     }
 }
@@ -164,6 +184,23 @@ fn parse(message: &[u8]) -> Option<SocketBytes> {
         bytes_retransmitted: info.bytes_retransmitted,
         bytes_not_sent: info.bytes_not_sent.map(u64::from),
         segs_out: info.segs_out,
+    })
+}
+
+fn parse_sender(message: &[u8]) -> Option<Sender> {
+    let values = message.get(INET_DIAG_MSG_BYTES..)?;
+    let info = TcpInfo::parse(attribute(values, INET_DIAG_INFO).unwrap_or_default());
+    Some(Sender {
+        cookie: parse(message)?.cookie,
+        busy_us: info.busy_us,
+        rwnd_limited_us: info.rwnd_limited_us,
+        sndbuf_limited_us: info.sndbuf_limited_us,
+        bytes_sent: info.bytes_sent,
+        retransmitted_segs: info.retransmitted_segments,
+        rtt_us: info.rtt_us,
+        cwnd_segs: info.snd_cwnd,
+        mss_bytes: info.snd_mss,
+        app_limited: info.app_limited,
     })
 }
 

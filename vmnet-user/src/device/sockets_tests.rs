@@ -86,6 +86,40 @@ fn the_kernel_counts_what_a_socket_of_this_test_sends_over_either_family() {
 }
 
 #[test]
+fn a_receiver_that_does_not_read_shows_as_what_holds_the_sender_up() {
+    use crate::model::senders::SenderLimits;
+    let ip: IpAddr = "127.0.0.1".parse().unwrap();
+    let listener = TcpListener::bind((ip, 0)).unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (_server, _) = listener.accept().unwrap();
+    client.set_nonblocking(true).unwrap();
+    let mut reader = SocketReader::open().unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let own = |reader: &mut SocketReader| {
+        let local = client.local_addr().unwrap();
+        let cookie =
+            reader.live(&[ip]).unwrap().into_iter().find(|socket| socket.local == local).unwrap().cookie;
+        let mut senders = reader.senders(&[ip]).unwrap();
+        senders.retain(|sender| sender.cookie == cookie);
+        senders
+    };
+    let before = own(&mut reader);
+    assert_eq!(before.len(), 1);
+    loop {
+        // Until its own buffer is full too.
+        while (&client).write(&[0; 65_536]).is_ok() {}
+        let after = own(&mut reader);
+        let limits = SenderLimits::between(&before, &after);
+        if limits.is_some_and(|limits| limits.rwnd_limited_us > 0 && limits.rwnd_limited_us <= limits.busy_us)
+        {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{after:?}");
+    }
+    client.shutdown(std::net::Shutdown::Both).unwrap();
+}
+
+#[test]
 fn sockets_of_other_addresses_are_left_out() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -95,6 +129,6 @@ fn sockets_of_other_addresses_are_left_out() {
 proptest! {
     #[test]
     fn any_message_can_be_parsed(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
-        let _ = parse(&bytes);
+        let _ = (parse(&bytes), parse_sender(&bytes));
     }
 }

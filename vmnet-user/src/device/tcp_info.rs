@@ -11,9 +11,26 @@ use super::attributes::{u32_at, u64_at};
 /// Longer than any kernel's `tcp_info` (248 bytes in 6.12).
 const BUFFER_BYTES: usize = 512;
 
+/// `tcpi_delivery_rate_app_limited` is the first of three bits in a byte: the lowest, or the highest, by the machine's order.
+const APP_LIMITED: u8 = if cfg!(target_endian = "little") { 1 } else { 0x80 };
+
 /// What is used of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpInfo {
+    /// `tcpi_delivery_rate_app_limited` (4.9): the application gave less than could be sent.
+    pub app_limited: Option<bool>,
+    /// `tcpi_snd_mss`: bytes.
+    pub snd_mss: Option<u32>,
+    /// `tcpi_rtt`: µs.
+    pub rtt_us: Option<u32>,
+    /// `tcpi_snd_cwnd`: segments.
+    pub snd_cwnd: Option<u32>,
+    /// `tcpi_busy_time` (4.10): µs with something to send or not acknowledged yet; holds the next two.
+    pub busy_us: Option<u64>,
+    /// `tcpi_rwnd_limited` (4.10): µs held up by the receiver's window.
+    pub rwnd_limited_us: Option<u64>,
+    /// `tcpi_sndbuf_limited` (4.10): µs held up by a full send buffer.
+    pub sndbuf_limited_us: Option<u64>,
     /// `tcpi_total_retrans`: segments retransmitted.
     pub retransmitted_segments: Option<u32>,
     /// `tcpi_bytes_acked` (4.1): one more than the payload acknowledged, once the SYN is.
@@ -32,7 +49,16 @@ impl TcpInfo {
     /// Picks the fields out of as many bytes as the kernel gave.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
+        // Older kernels leave the bit 0, and are known by the struct's end.
+        let app_limited = bytes.get(7).filter(|_| bytes.len() >= 168).map(|flags| flags & APP_LIMITED != 0);
         Self {
+            app_limited,
+            snd_mss: u32_at(bytes, 16),
+            rtt_us: u32_at(bytes, 68),
+            snd_cwnd: u32_at(bytes, 80),
+            busy_us: u64_at(bytes, 168),
+            rwnd_limited_us: u64_at(bytes, 176),
+            sndbuf_limited_us: u64_at(bytes, 184),
             retransmitted_segments: u32_at(bytes, 100),
             bytes_acked: u64_at(bytes, 120),
             segs_out: u32_at(bytes, 136),
@@ -91,6 +117,24 @@ mod tests {
         client.write_all(&[7; 12_345]).unwrap();
         let info = TcpInfo::of(&client).unwrap();
         assert_eq!(info.bytes_sent.unwrap() + u64::from(info.bytes_not_sent.unwrap()), 12_345);
+    }
+
+    #[test]
+    fn what_held_the_sender_up_is_picked_from_its_place() {
+        let mut bytes = [0; 248];
+        bytes[7] = APP_LIMITED;
+        for (at, value) in [(16usize, 1448u32), (68, 250), (80, 10)] {
+            bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+        }
+        for (at, value) in [(168usize, 3000u64), (176, 2000), (184, 500)] {
+            bytes[at..at + 8].copy_from_slice(&value.to_ne_bytes());
+        }
+        let info = TcpInfo::parse(&bytes);
+        assert_eq!((info.snd_mss, info.rtt_us, info.snd_cwnd), (Some(1448), Some(250), Some(10)));
+        let times = (info.busy_us, info.rwnd_limited_us, info.sndbuf_limited_us);
+        assert_eq!(times, (Some(3000), Some(2000), Some(500)));
+        assert_eq!(info.app_limited, Some(true));
+        assert_eq!(TcpInfo::parse(&bytes[..160]).app_limited, None);
     }
 
     #[test]

@@ -32,7 +32,8 @@ const IFINFOMSG_BYTES: usize = 16;
 /// Larger than any datagram the kernel makes (32 KiB).
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Something changed. What it is now is for the caller to read: the message tells only of what it was.
+/// Something changed. Not told of: GSO limits (`do_setlink` notifies of them only beside something else) and qdiscs, which a caller has to
+/// look at from time to time. What it is now is for the caller to read: the message tells only of what it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Features of an interface.
@@ -42,7 +43,7 @@ pub enum Change {
         /// Its name.
         name: String,
     },
-    /// Anything about a link: up or down, name, MTU, limits, its place in the stack, and its features once more.
+    /// Anything else about a link (up or down, name, MTU, its place in the stack), and its features once more.
     Link {
         /// Its index.
         ifindex: u32,

@@ -17,6 +17,7 @@ pub mod machine;
 pub(crate) mod machine_fixture;
 pub mod reasons;
 pub mod sample;
+pub mod senders;
 mod slack;
 mod tally;
 #[cfg(test)]

@@ -23,8 +23,9 @@ const KEYS: [&str; 4] = [
     "TransmitChecksumOffload",
 ];
 
-/// udev applies the first file alone whose `[Match]` fits; the others are not shown.
+/// udev applies the first file alone whose `[Match]` fits; what comes after it is not shown.
 pub(super) fn find(files: &Files<'_>, target: &Target) -> Vec<Setter> {
+    let mut found = Vec::new();
     for path in files.list_overriding(&DIRECTORIES, ".link") {
         let Some(source) = files.read(&path) else { continue };
         let drop_ins = drop_ins(files, &path);
@@ -35,19 +36,15 @@ pub(super) fn find(files: &Files<'_>, target: &Target) -> Vec<Setter> {
             .collect();
         let conditions: Vec<Entry<'_>> =
             all.iter().map(|(_, entry)| *entry).filter(|entry| entry.section == "Match").collect();
-        match fits(&conditions, target) {
-            Fit::No => continue,
-            fit => {
-                let found: Vec<Setter> =
-                    all.iter().filter_map(|(source, entry)| setting(source, entry)).collect();
-                // One that only may fit does not end the search, nor does one that says nothing of segmentation where it may not fit.
-                if fit == Fit::Yes || !found.is_empty() {
-                    return found;
-                }
-            }
+        let fit = fits(&conditions, target);
+        if fit != Fit::No {
+            found.extend(all.iter().filter_map(|(source, entry)| setting(source, entry)));
+        }
+        if fit == Fit::Yes {
+            break;
         }
     }
-    Vec::new()
+    found
 }
 
 fn drop_ins(files: &Files<'_>, path: &Path) -> Vec<Source> {
@@ -68,7 +65,7 @@ fn setting(source: &Source, entry: &Entry<'_>) -> Option<Setter> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fit {
     Yes,
-    /// It has conditions that are not judged here (`Path=`, `Property=`, `Host=`, …).
+    /// It has conditions that are not judged here (`Path=`, `Property=`, `Host=`, a name that it no longer has).
     Perhaps,
     No,
 }
@@ -88,8 +85,12 @@ fn fits(conditions: &[Entry<'_>], target: &Target) -> Fit {
         let any = |text: &str| patterns.iter().any(|pattern| matching::glob(pattern, text));
         let holds = match entry.key {
             "MACAddress" | "PermanentMACAddress" => matching::macs(&patterns, target),
-            // The kernel's first name (`eth0`) is forgotten by now, so a name that is not the present one may have been it.
-            "OriginalName" if matching::names(&patterns, target) => true,
+            // The kernel's own first name is forgotten by now, so a pattern for such names may have meant it.
+            "OriginalName" if !matching::names(&patterns, target) && any("eth0") != negated => {
+                fit = Fit::Perhaps;
+                continue;
+            }
+            "OriginalName" => matching::names(&patterns, target),
             "Driver" => any(target.driver.as_deref().unwrap_or_default()),
             "Kind" => any(target.kind.as_deref().unwrap_or_default()),
             _ => {

@@ -1,0 +1,159 @@
+//! What held the senders up, by the account that the kernel's TCP keeps of each socket: its own congestion window, the receiver's window, or
+//! the room in the send buffer.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One socket that may send, at one moment. Times and counts are since it was made; None where the kernel does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sender {
+    /// Its number, never used again while the machine runs.
+    pub cookie: u64,
+    /// `tcpi_busy_time` (4.10): time with something to send or not acknowledged yet, µs. Holds the next two.
+    pub busy_us: Option<u64>,
+    /// `tcpi_rwnd_limited`: the part of it that the receiver's window held it up, µs.
+    pub rwnd_limited_us: Option<u64>,
+    /// `tcpi_sndbuf_limited`: the part of it that a full send buffer held it up, µs.
+    pub sndbuf_limited_us: Option<u64>,
+    /// `tcpi_bytes_sent` (4.19): payload, retransmits included.
+    pub bytes_sent: Option<u64>,
+    /// `tcpi_total_retrans`: segments.
+    pub retransmitted_segs: Option<u32>,
+    /// `tcpi_rtt`: smoothed round trip, µs.
+    pub rtt_us: Option<u32>,
+    /// `tcpi_snd_cwnd`: congestion window, segments.
+    pub cwnd_segs: Option<u32>,
+    /// `tcpi_snd_mss`: bytes.
+    pub mss_bytes: Option<u32>,
+    /// `tcpi_delivery_rate_app_limited` (4.9): the application gave less than could be sent.
+    pub app_limited: Option<bool>,
+}
+
+/// What held the senders up during a window: sums over the sockets that lived at its end. What closed before is not in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SenderLimits {
+    /// Sockets that were busy sending in the window.
+    pub sockets: u32,
+    /// Σ time with something to send or not acknowledged yet, µs; holds the next two.
+    pub busy_us: u64,
+    /// Σ of it, held up by the receivers' windows, µs.
+    pub rwnd_limited_us: u64,
+    /// Σ of it, held up by full send buffers, µs.
+    pub sndbuf_limited_us: u64,
+    /// Σ payload sent, bytes; None where the kernel does not tell (before 4.19).
+    pub bytes_sent: Option<u64>,
+    /// Σ segments retransmitted.
+    pub retransmitted_segs: u64,
+    /// Median of their round trips at the window's end, µs.
+    pub rtt_us: Option<u32>,
+    /// Median of their congestion windows at its end, segments.
+    pub cwnd_segs: Option<u32>,
+    /// Σ of their congestion windows at its end, bytes: more cannot be in flight.
+    pub cwnd_bytes: Option<u64>,
+    /// Those whose last rate was limited by the application.
+    pub app_limited_sockets: u32,
+}
+
+impl SenderLimits {
+    /// What happened between two looks; a socket that is new in the second counts from its beginning. None where this kernel keeps no
+    /// such account (before 4.10), or no socket was busy.
+    #[must_use]
+    pub fn between(before: &[Sender], after: &[Sender]) -> Option<Self> {
+        let earlier: BTreeMap<u64, &Sender> = before.iter().map(|sender| (sender.cookie, sender)).collect();
+        let mut sum = Self { bytes_sent: Some(0), ..Self::default() };
+        let mut busy = Vec::new();
+        for sender in after {
+            let begin = earlier.get(&sender.cookie).copied();
+            let grown = |of: fn(&Sender) -> Option<u64>| {
+                Some(of(sender)?.saturating_sub(begin.and_then(of).unwrap_or_default()))
+            };
+            let Some(busy_us) = grown(|sender| sender.busy_us).filter(|busy_us| *busy_us > 0) else {
+                continue;
+            };
+            sum.busy_us += busy_us;
+            sum.rwnd_limited_us += grown(|sender| sender.rwnd_limited_us).unwrap_or_default();
+            sum.sndbuf_limited_us += grown(|sender| sender.sndbuf_limited_us).unwrap_or_default();
+            sum.retransmitted_segs +=
+                grown(|sender| sender.retransmitted_segs.map(u64::from)).unwrap_or_default();
+            sum.bytes_sent =
+                sum.bytes_sent.zip(grown(|sender| sender.bytes_sent)).map(|(sum, more)| sum + more);
+            sum.app_limited_sockets += u32::from(sender.app_limited == Some(true));
+            busy.push(*sender);
+        }
+        if busy.is_empty() {
+            return None;
+        }
+        sum.sockets = u32::try_from(busy.len()).unwrap_or(u32::MAX);
+        sum.rtt_us = median(busy.iter().filter_map(|sender| sender.rtt_us));
+        sum.cwnd_segs = median(busy.iter().filter_map(|sender| sender.cwnd_segs));
+        sum.cwnd_bytes = busy
+            .iter()
+            .map(|sender| Some(u64::from(sender.cwnd_segs?) * u64::from(sender.mss_bytes?)))
+            .sum::<Option<u64>>();
+        Some(sum)
+    }
+
+    /// Share of the busy time in which the receivers' windows held the senders up.
+    #[must_use]
+    pub fn rwnd_limited_share(&self) -> f64 {
+        self.rwnd_limited_us as f64 / self.busy_us.max(1) as f64
+    }
+
+    /// Share of the busy time in which full send buffers held the senders up.
+    #[must_use]
+    pub fn sndbuf_limited_share(&self) -> f64 {
+        self.sndbuf_limited_us as f64 / self.busy_us.max(1) as f64
+    }
+}
+
+/// The lower one of two.
+fn median(values: impl Iterator<Item = u32>) -> Option<u32> {
+    let mut values: Vec<u32> = values.collect();
+    values.sort_unstable();
+    values.get(values.len().checked_sub(1)? / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sender(cookie: u64, busy_us: u64, rwnd_limited_us: u64) -> Sender {
+        Sender {
+            cookie,
+            busy_us: Some(busy_us),
+            rwnd_limited_us: Some(rwnd_limited_us),
+            sndbuf_limited_us: Some(0),
+            bytes_sent: Some(busy_us * 10),
+            retransmitted_segs: Some(1),
+            rtt_us: Some(100),
+            cwnd_segs: Some(10),
+            mss_bytes: Some(1448),
+            app_limited: Some(false),
+        }
+    }
+
+    #[test]
+    fn only_what_came_between_the_looks_counts_and_a_new_socket_counts_whole() {
+        let limits =
+            SenderLimits::between(&[sender(1, 1000, 900)], &[sender(1, 3000, 1900), sender(2, 500, 0)])
+                .unwrap();
+        assert_eq!((limits.sockets, limits.busy_us, limits.rwnd_limited_us), (2, 2500, 1000));
+        assert_eq!((limits.bytes_sent, limits.retransmitted_segs), (Some(25_000), 1));
+        assert_eq!(limits.cwnd_bytes, Some(28_960));
+        assert!((limits.rwnd_limited_share() - 0.4).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_socket_that_was_not_busy_is_no_sender() {
+        assert_eq!(SenderLimits::between(&[sender(1, 1000, 0)], &[sender(1, 1000, 0)]), None);
+        assert_eq!(SenderLimits::between(&[], &[]), None);
+    }
+
+    #[test]
+    fn a_kernel_that_keeps_no_account_gives_none_and_not_zeros() {
+        assert_eq!(SenderLimits::between(&[], &[Sender { cookie: 1, ..Sender::default() }]), None);
+        let partly = Sender { bytes_sent: None, ..sender(1, 5, 0) };
+        assert_eq!(SenderLimits::between(&[], &[partly]).unwrap().bytes_sent, None);
+    }
+}
