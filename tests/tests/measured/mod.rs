@@ -28,6 +28,36 @@ pub(crate) fn machine(kernel: Kernel, script: &str) -> Vm {
     Vm::new(kernel).serve_load().script(format!("{PRELUDE}{script}"))
 }
 
+/// A tunnel's other end inside the guest: the host routes 10.10.3.1 back, and what comes in for it goes on to the
+/// namespace `far`. What `far` answers does not pass `ens4`. The host needs `ip_forward` and a route for 10.10.3.0/24 by the guest.
+pub(crate) const TUNNEL: &str = r#"
+set -e
+echo 1 >/proc/sys/net/ipv4/ip_forward
+for name in all ens4; do
+    echo 0 >/proc/sys/net/ipv4/conf/$name/rp_filter
+    echo 1 >/proc/sys/net/ipv4/conf/$name/accept_local
+done
+ip netns add far
+ip link add to-far type veth peer name near netns far
+ip link set to-far up
+ip address add 10.10.3.254/24 dev to-far noprefixroute
+ip -n far link set lo up
+ip -n far address add 10.10.3.1/24 dev near
+ip -n far link set near up
+ip -n far route add default via 10.10.3.254
+ip route add 10.10.3.0/24 via 10.10.1.10
+ip route add 10.10.3.0/24 dev to-far table 100
+ip rule add iif ens4 lookup 100
+ip link add vx0 type vxlan id 42 remote 10.10.3.1 local 10.10.1.2 dstport 4789
+ip address add 10.10.4.2/24 dev vx0
+ip link set vx0 mtu 1450 up
+ip -n far link add vx0 type vxlan id 42 remote 10.10.1.2 local 10.10.3.1 dstport 4789
+ip -n far address add 10.10.4.1/24 dev vx0
+ip -n far link set vx0 mtu 1450 up
+ip netns exec far vmnet load server &
+until ip netns exec far ss -ltn | grep -q 5310; do sleep 0.1; done
+"#;
+
 /// One result.
 pub(crate) struct Measured {
     name: String,
