@@ -2,6 +2,7 @@
 //!
 //! One direction, no loops: hooks → counters → snapshot → sample → window → verdict → report.
 
+pub mod check;
 pub mod cli;
 pub mod device;
 pub mod kernel;

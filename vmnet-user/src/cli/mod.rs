@@ -1,5 +1,6 @@
 //! The command line: one thin file a subcommand.
 
+mod check;
 mod kernel;
 mod load;
 mod run;
@@ -24,6 +25,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Check(check::Args),
     Load(crate::load::LoadArgs),
     Kernel(kernel::Args),
 }
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Load(args) => load::run(args),
         Command::Kernel(args) => kernel::run(&args),
     };

@@ -1,6 +1,7 @@
 //! Pure functions of values: no kernel, no clock, no files.
 
 pub mod audit;
+pub mod checked;
 pub mod correlation;
 pub mod cost;
 pub mod counters_only;

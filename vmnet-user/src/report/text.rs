@@ -424,7 +424,7 @@ fn limits(report: &RunReport) -> Vec<String> {
 }
 
 /// A word that a shell takes as it is.
-fn shell_word(word: &str) -> String {
+pub(super) fn shell_word(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:@".contains(c);
     if !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
         word.to_owned()

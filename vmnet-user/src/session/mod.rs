@@ -3,6 +3,7 @@
 mod assemble;
 mod caller;
 mod child;
+mod interface;
 mod netns;
 mod sampler;
 mod stop;
@@ -16,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 pub use self::{
     caller::Caller,
+    interface::describe as describe_interface,
     netns::{NetnsError, enter as enter_netns},
 };
 use self::{child::Child, sampler::Sampler, stop::Stop};
