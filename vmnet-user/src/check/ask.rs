@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_micros(50);
 /// A driver adds to its counter a moment after it has freed the packet: so long between two looks that must be the same.
 const REST: Duration = Duration::from_micros(300);
 /// Looks at most: on a busy interface no two are the same.
-const MOST_LOOKS_FOR_REST: usize = 6;
+const MOST_LOOKS_FOR_REST: usize = 4;
 
 /// One type, what is sent for it, and what came of it.
 #[derive(Clone, Debug)]

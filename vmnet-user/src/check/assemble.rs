@@ -160,7 +160,12 @@ fn summary(state: State, types: &[TypeReport], interface: &Interface) -> String 
             format!("TSO is happening on {name}: the driver got every super-packet whole")
         }
         State::Engaged => format!("super-packets leave {name} whole"),
-        State::Software => format!("TSO is not happening on {name}: the CPU cut up every super-packet"),
+        State::Software => {
+            let at = types.iter().find(|one| one.counts).and_then(|one| one.cut_at.as_ref());
+            let below =
+                at.filter(|at| *at != name).map(|at| format!(", on {at} below it")).unwrap_or_default();
+            format!("TSO is not happening on {name}: the CPU cut up every super-packet{below}")
+        }
         State::Partial => format!(
             "TSO is happening on {name} for {}, and not for {}",
             named(TypeState::Whole),

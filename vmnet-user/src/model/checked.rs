@@ -217,13 +217,14 @@ pub fn judge_round(round: &Round, others_per_s: f64, counts_by: CountsBy) -> Fat
     let gap = (cut - whole) as f64;
     let by_others = (BURST_FACTOR * others_per_s * round.duration_s + STRAY_PACKETS).min(gap);
     let excess = (seen - whole) as f64;
-    // Had they been cut, all of these would have been counted, here or as lost, beside whatever others sent.
-    let is_not_cut = seen.saturating_add(round.lost_packets) < cut;
-    if is_not_cut && excess * 4.0 < gap {
-        return if excess <= by_others { Fate::Whole } else { Fate::Unknown(Doubt::Mixed) };
-    }
-    if is_not_cut {
-        return Fate::Unknown(if by_others < gap / 4.0 { Doubt::Mixed } else { Doubt::Blurred });
+    // Had they been cut, all of these would have been counted, here or as lost, beside whatever others sent. What is left open is that
+    // some were cut: others must explain all that is more than the super-packets, and it must stay plainly below.
+    if seen.saturating_add(round.lost_packets) < cut {
+        return match (excess <= by_others, excess * 4.0 < gap * 3.0) {
+            (true, true) => Fate::Whole,
+            (false, _) => Fate::Unknown(Doubt::Mixed),
+            (true, false) => Fate::Unknown(Doubt::Blurred),
+        };
     }
     // As many as the segments, or more: were they whole, others would have to have sent all the rest.
     let plainly = by_others * 2.0 <= gap && excess * 2.0 >= gap && excess - gap <= by_others;
@@ -459,7 +460,7 @@ mod tests {
 
         /// A steady background that is small against the difference does not keep it from an answer.
         #[test]
-        fn a_little_traffic_beside_it_does_no_harm(seen_by_others in 0_u64..15) {
+        fn a_little_traffic_beside_it_does_no_harm(seen_by_others in 0_u64..40) {
             let others_per_s = seen_by_others as f64 / 0.002;
             let whole = round(4 + seen_by_others);
             let cut = round(176 + seen_by_others);

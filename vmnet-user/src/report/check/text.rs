@@ -26,10 +26,10 @@ pub fn answer(report: &CheckReport, style: &Style) -> String {
             text += &style.paragraph(&style.paint(Tone::Heading, &heading), &style.data(line));
         }
     };
-    section("WHY", reasons(report));
+    section("WHY", reasons(report, true));
     section("COST", cost(report).into_iter().collect());
     section("SENT", vec![sent(report)]);
-    section("NOTE", report.notes.clone());
+    section("NOTE", [reasons(report, false), report.notes.clone()].concat());
     section("NEXT", next(report).into_iter().collect());
     text
 }
@@ -143,10 +143,10 @@ fn remark(one: &TypeReport) -> &'static str {
     }
 }
 
-/// Each reason once, with the types that it is about.
-fn reasons(report: &CheckReport) -> Vec<String> {
+/// Each reason once, with the types that it is about: those that count for the answer, or the others.
+fn reasons(report: &CheckReport, counting: bool) -> Vec<String> {
     let mut types_by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for one in &report.types {
+    for one in report.types.iter().filter(|one| one.counts == counting) {
         if let Some(reason) = &one.reason {
             types_by_reason.entry(reason).or_default().push(one.kind.name());
         }
