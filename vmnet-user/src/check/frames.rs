@@ -159,3 +159,113 @@ fn pseudo_header_sum(kind: Type, length: u16) -> u16 {
     let sum = addresses.add_2bytes([0, protocol.0]).add_2bytes(length.to_be_bytes());
     !sum.ones_complement().to_be()
 }
+
+#[cfg(test)]
+mod tests {
+    use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+
+    use super::*;
+    use crate::check::shape::{Limits, shape};
+
+    const OWN: [u8; 6] = [0x52, 0x54, 0, 0, 0, 1];
+    const LIMITS: Limits = Limits { mtu_bytes: 1500, gso_max_bytes: 65_536, gso_max_segs: 65_535 };
+
+    fn built(kind: Type) -> (Shape, Frame) {
+        let tagged = kind == Type::Tcp4Vlan;
+        let shape = shape(kind, &LIMITS, tagged).unwrap();
+        let envelope = Envelope { source: OWN, destination: OWN, tagged };
+        (shape, build(kind, &shape, &envelope).unwrap())
+    }
+
+    fn numbers(frame: &Frame) -> [u16; 4] {
+        let at = |place: usize| u16::from_ne_bytes([frame.bytes[place], frame.bytes[place + 1]]);
+        [at(2), at(4), at(6), at(8)]
+    }
+
+    /// RFC 1071, in the plainest way there is.
+    fn internet_sum(bytes: &[u8]) -> u16 {
+        let words =
+            bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
+        let sum = words.fold(0_u32, |sum, word| {
+            let sum = sum + word;
+            (sum & 0xFFFF) + (sum >> 16)
+        });
+        u16::try_from(sum).unwrap()
+    }
+
+    #[test]
+    fn every_type_can_be_read_back_as_what_it_is() {
+        for kind in Type::ALL {
+            let (shape, frame) = built(kind);
+            let packet = SlicedPacket::from_ethernet(&frame.bytes[VIRTIO_NET_HDR_BYTES..]).unwrap();
+            assert_eq!(frame.bytes.len() - VIRTIO_NET_HDR_BYTES, shape.frame_bytes, "{kind:?}");
+            match packet.net.unwrap() {
+                NetSlice::Ipv4(ip) => {
+                    let header = ip.header();
+                    assert!(!is_ipv6(kind) && header.ttl() == 1);
+                    assert_eq!((header.source_addr(), header.destination_addr()), (SOURCE_4, DESTINATION_4));
+                    assert_eq!(internet_sum(header.slice()), 0xFFFF, "{kind:?}: the header's checksum");
+                }
+                NetSlice::Ipv6(ip) => {
+                    let header = ip.header();
+                    assert!(is_ipv6(kind) && header.hop_limit() == 1);
+                    assert_eq!((header.source_addr(), header.destination_addr()), (SOURCE_6, DESTINATION_6));
+                }
+                NetSlice::Arp(_) => panic!("{kind:?} is ARP"),
+            }
+            let payload_bytes = match packet.transport.unwrap() {
+                TransportSlice::Tcp(tcp) => {
+                    assert_eq!(tcp.cwr(), matches!(kind, Type::Tcp4Ecn | Type::Tcp6Ecn), "{kind:?}");
+                    assert!(tcp.ack() && !tcp.syn() && !tcp.fin() && !tcp.rst());
+                    tcp.payload().len()
+                }
+                TransportSlice::Udp(udp) => udp.payload().len(),
+                other => panic!("{kind:?} is {other:?}"),
+            };
+            assert_eq!(payload_bytes, shape.payload_bytes, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_virtio_header_points_at_the_transport_header_and_its_checksum() {
+        for (kind, expected) in [
+            (Type::Tcp4, [54, 1460, 34, 16]),
+            (Type::Tcp6, [74, 1440, 54, 16]),
+            (Type::Udp4, [42, 1472, 34, 6]),
+            (Type::Tcp4Vlan, [58, 1460, 38, 16]),
+        ] {
+            assert_eq!(numbers(&built(kind).1), expected, "{kind:?}");
+        }
+        let types: Vec<u8> = Type::ALL.into_iter().map(|kind| built(kind).1.bytes[1]).collect();
+        assert_eq!(types, [1, 4, 0x81, 0x84, 5, 5, 1, 1]);
+    }
+
+    #[test]
+    fn a_checksum_over_all_of_it_comes_out_right_once_it_is_filled_in() {
+        for kind in Type::ALL {
+            let (shape, frame) = built(kind);
+            let [_, _, start, offset] = numbers(&frame).map(usize::from);
+            let mut transport = frame.bytes[VIRTIO_NET_HDR_BYTES + start..].to_vec();
+            // As the device does it: the sum over all, with that over the pseudo-header in its place.
+            let sum = !internet_sum(&transport);
+            transport[offset..offset + 2].copy_from_slice(&sum.to_be_bytes());
+            let length = u32::try_from(transport.len()).unwrap().to_be_bytes();
+            let protocol = if is_udp(kind) { 17 } else { 6 };
+            let mut whole = if is_ipv6(kind) {
+                [SOURCE_6.octets(), DESTINATION_6.octets()].concat()
+            } else {
+                [SOURCE_4.octets(), DESTINATION_4.octets()].concat()
+            };
+            whole.extend_from_slice(&length);
+            whole.extend_from_slice(&[0, 0, 0, protocol]);
+            whole.append(&mut transport);
+            assert_eq!(internet_sum(&whole), 0xFFFF, "{kind:?} of {} bytes", shape.frame_bytes);
+        }
+    }
+
+    #[test]
+    fn whoever_captures_one_can_read_what_it_is() {
+        let (_, frame) = built(Type::Tcp4);
+        assert!(frame.bytes.windows(11).any(|bytes| bytes == b"vmnet check"));
+    }
+}

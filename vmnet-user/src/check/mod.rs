@@ -61,7 +61,9 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
     let mut links = LinkReader::open()?;
     let link = links.link(interface)?;
     let described = describe_interface(&link, options.netns.as_deref())?;
-    usable(&link)?;
+    if !link.up {
+        return Err(CheckError::Down { name: link.name });
+    }
     let socket = PacketSocket::open(link.ifindex)?;
     let levels = stack::levels(&link, &mut links)?;
     let mut reader = FeatureReader::open();
@@ -70,6 +72,7 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
         Err(error) => Err(error.to_string()),
     };
     let ends = Ends::of(&socket, &link, has_room_for_a_tag(&link, &levels, &mut reader.ok()))?;
+    has_carrier(&link)?;
     let limits = Limits::of(&link);
     let mut questions = questions(&limits, &ends);
     let mut asking = Asking::new(&link.name, &socket, &levels, Watch::new(links), begun + options.budget);
@@ -87,11 +90,8 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
     }))
 }
 
-/// Whether anything can be sent through it.
-fn usable(link: &Link) -> Result<(), CheckError> {
-    if !link.up {
-        return Err(CheckError::Down { name: link.name.clone() });
-    }
+/// Whether anything sent through it goes further than its queue.
+fn has_carrier(link: &Link) -> Result<(), CheckError> {
     let state = match link.operstate {
         OperState::Down => "down",
         OperState::LowerLayerDown => "the layer below is down",
