@@ -2,8 +2,10 @@
 //!
 //! One direction, no loops: hooks → counters → snapshot → sample → window → verdict → report.
 
+pub mod check;
 pub mod cli;
 pub mod device;
+pub mod doctor;
 pub mod kernel;
 pub mod live;
 pub mod load;

@@ -1,6 +1,7 @@
 //! The command line: one thin file a subcommand.
 
-mod facts;
+mod check;
+mod doctor;
 mod kernel;
 mod load;
 mod run;
@@ -25,10 +26,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Check(check::Args),
+    Doctor(doctor::Args),
     Load(crate::load::LoadArgs),
     Kernel(kernel::Args),
-    #[command(hide = true)]
-    Facts(facts::Args),
 }
 
 /// Runs the command line.
@@ -40,9 +41,10 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Load(args) => load::run(args),
         Command::Kernel(args) => kernel::run(&args),
-        Command::Facts(args) => facts::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -26,9 +26,9 @@ use crate::{
 };
 
 /// `--expect` was not met.
-const UNEXPECTED: u8 = 3;
+pub(super) const UNEXPECTED: u8 = 3;
 /// `--expect` was given, and the verdict is inconclusive.
-const UNDECIDED: u8 = 4;
+pub(super) const UNDECIDED: u8 = 4;
 /// Without a command, a run ends by itself after this.
 const DEFAULT_DURATION: Duration = Duration::from_secs(30);
 
@@ -255,7 +255,7 @@ fn open_json(path: &PathBuf, caller: &Caller) -> Result<(File, PathBuf)> {
     Ok((file, path.clone()))
 }
 
-fn style_for(to_stderr: bool, plain: bool) -> Style {
+pub(super) fn style_for(to_stderr: bool, plain: bool) -> Style {
     let is_terminal = if to_stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
     let no_color = std::env::var("NO_COLOR").ok();
     let width =

@@ -4,6 +4,8 @@ pub mod audit;
 pub mod breaks;
 pub mod cause;
 pub mod chain;
+pub mod changes;
+pub mod checked;
 pub mod checklist;
 pub mod correlation;
 pub mod cost;

@@ -2,6 +2,7 @@
 
 pub mod absences;
 pub mod charts;
+pub mod check;
 pub mod doctor;
 pub mod files;
 pub mod format;

@@ -4,6 +4,7 @@ mod around;
 mod assemble;
 mod caller;
 mod child;
+mod interface;
 mod netns;
 mod sampler;
 mod stop;
@@ -18,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use self::{around::Around, child::Child, sampler::Sampler, stop::Stop};
 pub use self::{
     caller::Caller,
+    interface::describe as describe_interface,
     netns::{NetnsError, enter as enter_netns},
 };
 use crate::{

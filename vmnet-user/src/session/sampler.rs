@@ -8,12 +8,12 @@ use std::{
 use anyhow::Result;
 use vmnet_common::{ClosedSockets, Counters, Stage};
 
-use super::stop::Stop;
+use super::{interface, stop::Stop};
 use crate::{
     device::{
-        cpu, driver,
+        cpu,
         features::FeatureReader,
-        links::{self, Link, LinkError, LinkReader},
+        links::{Link, LinkError, LinkReader},
         machine,
         qdisc::QdiscReader,
         rings,
@@ -22,7 +22,7 @@ use crate::{
     model::features::FeatureSet,
     model::sample::{Conditions, Hooks, MissedByKernel, Mode, Sample, SocketTotals, Window},
     probes::{Attached, events::RareEvent},
-    report::schema::{Interface, Netns},
+    report::schema::Interface,
 };
 
 /// How often live sockets are asked for while others close.
@@ -31,10 +31,11 @@ const SOCKET_LOOKS: usize = 3;
 /// Reads samples. Sockets to the kernel stay open, so that a sample costs little.
 pub(super) struct Sampler {
     pub(super) link: Link,
+    /// What the report says of it; the qdisc as of the last sample.
+    described: Interface,
     pub(super) netns_inode: u64,
     pub(super) attached: Option<Attached>,
     pub(super) events: Vec<RareEvent>,
-    pub(super) qdisc_kind: Option<String>,
     /// Reasons for parts that cannot be read, by part.
     pub(super) unreadable: Vec<(&'static str, String)>,
     /// What the interface is called now; `link` says what it was called when the run began.
@@ -44,9 +45,6 @@ pub(super) struct Sampler {
     features: Option<FeatureReader>,
     sockets: Option<SocketReader>,
     addresses: Vec<IpAddr>,
-    driver: Option<String>,
-    queues: Option<u32>,
-    kernel: String,
     conditions: Conditions,
     begun: Instant,
     begun_monotonic_ns: u64,
@@ -68,7 +66,7 @@ impl Sampler {
         let mut links = LinkReader::open()?;
         let link = links.link(interface)?;
         let addresses = links.addresses(link.ifindex)?;
-        let queues = rings::tx_queues(&link.name).ok();
+        let described = interface::describe(&link, None)?;
         let mut unreadable = Vec::new();
         let mut or_reason = |part, error: &dyn std::error::Error| unreadable.push((part, error.to_string()));
         let qdiscs = QdiscReader::open().map_err(|error| or_reason("qdisc", &error)).ok();
@@ -78,18 +76,16 @@ impl Sampler {
         let conditions = Conditions {
             mtu: link.mtu,
             gso_max_segs: link.gso_max_segs,
-            ring_slots: ring.zip(queues).map(|(ring, queues)| rings::ring_slots(ring, queues)),
-            terminal: links::terminal(&link),
+            ring_slots: ring.zip(described.queues).map(|(ring, queues)| rings::ring_slots(ring, queues)),
+            terminal: described.terminal,
             mode: Mode::Counters,
             hooks: Hooks::default(),
         };
         Ok(Self {
-            driver: driver::driver_name(&link.name).or_else(|| link.kind.clone()),
-            kernel: driver::kernel_release()?,
-            netns_inode: driver::netns_inode()?,
+            netns_inode: described.netns.inode,
+            described,
             attached: None,
             events: Vec::new(),
-            qdisc_kind: link.qdisc.clone(),
             unreadable,
             called: link.name.clone(),
             links,
@@ -97,7 +93,6 @@ impl Sampler {
             features,
             sockets,
             addresses,
-            queues,
             conditions,
             begun: Instant::now(),
             begun_monotonic_ns: 0,
@@ -122,17 +117,9 @@ impl Sampler {
     }
 
     pub(super) fn interface(&self, netns: Option<&str>) -> Interface {
-        Interface {
-            name: self.link.name.clone(),
-            ifindex: self.link.ifindex,
-            netns: Netns { name: netns.map(str::to_owned), inode: self.netns_inode },
-            driver: self.driver.clone(),
-            mtu: self.link.mtu,
-            queues: self.queues,
-            kernel: self.kernel.clone(),
-            terminal: self.conditions.terminal,
-            qdisc: self.qdisc_kind.clone(),
-        }
+        let mut interface = self.described.clone();
+        interface.netns.name = netns.map(str::to_owned);
+        interface
     }
 
     /// What is fixed from now on.
@@ -227,7 +214,7 @@ impl Sampler {
         let moved_segs =
             snapshot.as_ref().filter(|_| edge).map_or(0, |before| self.moved_since(&before.counters));
         if let Some(tree) = &tree {
-            self.qdisc_kind.clone_from(&tree.root);
+            self.described.qdisc.clone_from(&tree.root);
         }
         let features = self.feature_set().map(|set| set.offloads()).unwrap_or_default();
         let sockets = if edge { self.socket_totals() } else { None };

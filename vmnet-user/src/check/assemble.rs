@@ -1,0 +1,275 @@
+//! The report, from what was seen.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Ends,
+    ask::Question,
+    frames::{DESTINATION_4, DESTINATION_6, PORT, SOURCE_4, SOURCE_6, TTL, VLAN_ID},
+    shape::{Limits, is_udp},
+    stack::Level,
+    written,
+};
+use crate::{
+    model::{
+        checked::{self, CountsBy, Fate, Pause, State, Type, fastest_others_per_s},
+        features::FeatureSet,
+        sample::Features,
+    },
+    report::{
+        check::{self, Background, BelowReport, CheckReport, CostComparison, Frames, TypeReport, TypeState},
+        schema::Interface,
+    },
+    stats::of_sorted,
+};
+
+/// All that is known when the asking has ended.
+pub(super) struct Seen<'a> {
+    pub(super) described: Interface,
+    pub(super) limits: &'a Limits,
+    pub(super) ends: &'a Ends,
+    pub(super) levels: &'a [Level],
+    /// Or why they cannot be read.
+    pub(super) features: &'a Result<FeatureSet, String>,
+    pub(super) questions: &'a [Question],
+    /// Level by level.
+    pub(super) pauses: &'a [Vec<Pause>],
+    pub(super) duration_s: f64,
+}
+
+pub(super) fn report(seen: Seen<'_>) -> CheckReport {
+    let active = seen.features.as_ref().map(FeatureSet::offloads).unwrap_or_default();
+    let answered: Vec<(TypeReport, Fate)> =
+        seen.questions.iter().map(|question| of_type(&seen, question, &active)).collect();
+    let counting = answered.iter().filter(|(one, _)| one.counts).map(|(_, fate)| *fate);
+    let state = checked::state(counting);
+    let types: Vec<TypeReport> = answered.into_iter().map(|(one, _)| one).collect();
+    let mut report = CheckReport {
+        schema: check::SCHEMA.to_owned(),
+        state,
+        summary: summary(state, &types, &seen.described),
+        cost: compare(&types),
+        causes: None,
+        frames: frames(&seen),
+        background: background(seen.pauses.first().map_or(&[], Vec::as_slice)),
+        driver_counts_by: seen.levels.first().map_or(CountsBy::Unknown, |level| level.counts_by),
+        below: seen.levels.iter().skip(1).map(Level::name).collect(),
+        notes: notes(&seen, state, &types),
+        duration_s: seen.duration_s,
+        unmeasured: BTreeMap::new(),
+        types,
+        interface: seen.described,
+    };
+    check::explain(&mut report);
+    report
+}
+
+fn of_type(seen: &Seen<'_>, question: &Question, active: &Features) -> (TypeReport, Fate) {
+    let fates = question.fates(seen.levels, seen.pauses);
+    let (fate, at) = match question.refused {
+        Some(_) => (Fate::Refused, None),
+        None => checked::through_the_stack(&fates),
+    };
+    let at_name = at.and_then(|depth| seen.levels.get(depth)).map(Level::name);
+    let sent = question.sent();
+    let rounds = question.rounds.first().map_or(&[][..], Vec::as_slice);
+    let mut sends_ns = question.sends_ns.clone();
+    sends_ns.sort_unstable_by(f64::total_cmp);
+    let ns = if question.refused.is_some() { None } else { of_sorted(&sends_ns, 0.5) };
+    let others_per_s = mean_per_s(seen.pauses.first().map_or(&[], Vec::as_slice));
+    let duration_s: f64 = rounds.iter().map(|round| round.duration_s).sum();
+    let segments = question.shape.segments;
+    let payload_bytes = question.shape.payload_bytes as u64;
+    let below = question.rounds.iter().zip(&fates).zip(seen.levels).skip(1);
+    let report = TypeReport {
+        kind: question.kind,
+        state: state_of(fate),
+        counts: question.kind.counts(active),
+        offered: question.kind.offered(active),
+        reason: reason(question, fate, at, at_name.as_deref()),
+        sent,
+        bytes_per_packet: question.shape.frame_bytes as u64,
+        payload_bytes_per_packet: payload_bytes,
+        gso_size_bytes: question.shape.gso_size.into(),
+        segments_per_packet: segments,
+        driver_packets: (sent > 0).then(|| rounds.iter().map(|round| round.driver_packets).sum()),
+        background_packets: others_per_s.filter(|_| sent > 0).map(|per_s| per_s * duration_s),
+        expected_whole: sent,
+        expected_cut: sent.saturating_mul(segments),
+        cut_at: at_name.filter(|_| fate == Fate::Cut),
+        below: below
+            .map(|((rounds, fate), level)| BelowReport {
+                interface: level.name(),
+                driver_packets: rounds.iter().map(|round| round.driver_packets).sum(),
+                state: fate.map(state_of),
+            })
+            .collect(),
+        ns_per_super_packet: ns,
+        ns_per_byte: ns.map(|ns| ns / payload_bytes as f64),
+    };
+    (report, fate)
+}
+
+fn state_of(fate: Fate) -> TypeState {
+    match fate {
+        Fate::Whole => TypeState::Whole,
+        Fate::Cut => TypeState::Cut,
+        Fate::Refused => TypeState::Refused,
+        Fate::Unknown(_) => TypeState::Inconclusive,
+    }
+}
+
+fn reason(question: &Question, fate: Fate, depth: Option<usize>, at: Option<&str>) -> Option<String> {
+    let on = |what: String| match (depth, at) {
+        (Some(1..), Some(name)) => format!("on {name}, below: {what}"),
+        _ => what,
+    };
+    match fate {
+        Fate::Whole => None,
+        Fate::Cut => depth.filter(|depth| *depth > 0).map(|_| {
+            format!("whole on the interface itself, and cut up on {}, below", at.unwrap_or_default())
+        }),
+        Fate::Unknown(doubt) => Some(on(doubt.to_string())),
+        Fate::Refused => Some(refusal(question.kind, question.refused.unwrap_or_default())),
+    }
+}
+
+fn refusal(kind: Type, errno: i32) -> String {
+    let answer = std::io::Error::from_raw_os_error(errno);
+    match errno {
+        libc::EINVAL if is_udp(kind) => {
+            format!(
+                "this kernel takes no UDP super-packets from a packet socket (they came with 6.2): {answer}"
+            )
+        }
+        libc::ENOMEM => format!("the kernel failed to segment it, and dropped it: {answer}"),
+        _ => format!("the kernel did not take it: {answer}"),
+    }
+}
+
+fn summary(state: State, types: &[TypeReport], interface: &Interface) -> String {
+    let name = &interface.name;
+    let named = |wanted: TypeState| {
+        let names: Vec<&str> =
+            types.iter().filter(|one| one.counts && one.state == wanted).map(|one| one.kind.name()).collect();
+        names.join(", ")
+    };
+    match state {
+        // "The device did it" would be more than is known where the packets go on inside this machine.
+        State::Engaged if interface.terminal => {
+            format!("TSO is happening on {name}: the driver got every super-packet whole")
+        }
+        State::Engaged => format!("super-packets leave {name} whole"),
+        State::Software => {
+            let at = types.iter().find(|one| one.counts).and_then(|one| one.cut_at.as_ref());
+            let below =
+                at.filter(|at| *at != name).map(|at| format!(", on {at} below it")).unwrap_or_default();
+            format!("TSO is not happening on {name}: the CPU cut up every super-packet{below}")
+        }
+        State::Partial => format!(
+            "TSO is happening on {name} for {}, and not for {}",
+            named(TypeState::Whole),
+            named(TypeState::Cut)
+        ),
+        State::Inconclusive => format!("this check cannot tell whether TSO is happening on {name}"),
+    }
+}
+
+/// TCP that was cut up against TCP that was not, or else UDP: the way there is the same, and so are the bytes.
+fn compare(types: &[TypeReport]) -> Option<CostComparison> {
+    let of = |state: TypeState, udp: bool| {
+        types.iter().find(|one| one.state == state && is_udp(one.kind) == udp && one.ns_per_byte.is_some())
+    };
+    let cut = of(TypeState::Cut, false)?;
+    let whole = of(TypeState::Whole, false).or_else(|| of(TypeState::Whole, true))?;
+    let (cut_ns, whole_ns) = (cut.ns_per_byte?, whole.ns_per_byte?);
+    (whole_ns > 0.0).then(|| CostComparison {
+        whole: whole.kind,
+        cut: cut.kind,
+        whole_ns_per_byte: whole_ns,
+        cut_ns_per_byte: cut_ns,
+        segmentation_ns_per_byte: cut_ns - whole_ns,
+        ratio: cut_ns / whole_ns,
+    })
+}
+
+fn frames(seen: &Seen<'_>) -> Frames {
+    let bytes = |question: &Question| question.sent().saturating_mul(question.shape.frame_bytes as u64);
+    Frames {
+        sent: seen.questions.iter().map(Question::sent).sum(),
+        bytes: seen.questions.iter().map(bytes).sum(),
+        source_mac: written(seen.ends.own),
+        destination_mac: written(seen.ends.destination),
+        source_ipv4: SOURCE_4.to_string(),
+        destination_ipv4: DESTINATION_4.to_string(),
+        source_ipv6: SOURCE_6.to_string(),
+        destination_ipv6: DESTINATION_6.to_string(),
+        ttl: TTL,
+        port: PORT,
+        vlan_id: VLAN_ID,
+    }
+}
+
+fn mean_per_s(pauses: &[Pause]) -> Option<f64> {
+    let seconds: f64 = pauses.iter().map(|pause| pause.duration_s).sum();
+    let packets: u64 = pauses.iter().map(|pause| pause.driver_packets).sum();
+    (seconds > 0.0).then(|| packets as f64 / seconds)
+}
+
+fn background(pauses: &[Pause]) -> Background {
+    Background {
+        pauses: pauses.len() as u64,
+        packets_per_s: mean_per_s(pauses),
+        most_packets_per_s: (!pauses.is_empty()).then(|| fastest_others_per_s(pauses)),
+    }
+}
+
+fn notes(seen: &Seen<'_>, state: State, types: &[TypeReport]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let interface = &seen.described;
+    if seen.limits.gso_max_segs < 2 {
+        notes.push(
+            "gso_max_segs is below 2, so TCP builds no super-packets for this interface at all, whatever it would do with them"
+                .to_owned(),
+        );
+    }
+    if let Err(reason) = seen.features {
+        notes.push(format!(
+            "features could not be read, so that only plain TCP has a part in the answer: {reason}"
+        ));
+    }
+    if seen.ends.tagged {
+        notes.push(
+            "the frames bear a tag of VLAN 0 inside this device's own: without it the kernel would misplace their headers, as the device \
+             below inserts no tags itself"
+                .to_owned(),
+        );
+    }
+    let claims_whole = matches!(state, State::Engaged | State::Partial);
+    let reached = |depth: usize| {
+        types.iter().any(|one| one.below.get(depth).is_some_and(|below| below.state.is_some()))
+    };
+    let below: Vec<String> = seen.levels.iter().skip(1).map(Level::name).collect();
+    let unreached: Vec<&str> = below
+        .iter()
+        .enumerate()
+        .filter(|(depth, _)| !reached(*depth))
+        .map(|(_, name)| name.as_str())
+        .collect();
+    if !unreached.is_empty() {
+        notes.push(format!(
+            "none of it came to {}, below, so what happens there is not shown",
+            unreached.join(" and ")
+        ));
+    }
+    if claims_whole && interface.terminal {
+        notes.push("seen from this machine: a host below it may still segment behind the device".to_owned());
+    } else if claims_whole && (below.is_empty() || !unreached.is_empty()) {
+        notes.push(
+            "packets that leave this device go on inside this machine: it is shown that they left it whole, not where they are cut \
+             up later"
+                .to_owned(),
+        );
+    }
+    notes
+}

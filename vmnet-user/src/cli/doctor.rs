@@ -1,0 +1,92 @@
+//! `vmnet doctor`: the chain from the host's offer to the driver, without traffic.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+
+use super::run::style_for;
+use crate::{
+    doctor::{self, watch::Watch},
+    report::{doctor::answer, format::printable, style::Style},
+    session,
+};
+
+/// Say where TSO breaks, and who can mend it: the chain from the host's offer to the driver, without traffic
+///
+/// Reads what the device, the driver and the kernel say (ethtool features as their three sets, virtio bits, queues, XPS, qdiscs, limits,
+/// devices above, files that set offloads) and, where it may (CAP_NET_RAW), asks the interface with a few hand-made super-packets, as
+/// vmnet check does. Nothing on the machine is changed.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  sudo vmnet doctor ens4\n  vmnet doctor ens4 --json - | jq '.causes[0].id'\n  vmnet doctor ens4 --watch"
+)]
+pub(super) struct Args {
+    /// The interface, such as ens4
+    #[arg(value_name = "IFACE")]
+    interface: String,
+    /// Write the result as JSON (vmnet.doctor/1) to standard output
+    #[arg(long, value_name = "-", value_parser = ["-"])]
+    json: Option<String>,
+    /// After that, tell what changes and when, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    /// Send nothing, not even a few super-packets to the interface's own address
+    #[arg(long)]
+    no_check: bool,
+    /// Look into this network namespace
+    #[arg(long, value_name = "NAME")]
+    netns: Option<String>,
+    /// No colour, nothing but ASCII
+    #[arg(long)]
+    plain: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    if let Some(name) = &args.netns {
+        session::enter_netns(name)?;
+    }
+    let watch = args.watch.then(|| Watch::begin(&args.interface)).transpose()?;
+    let report = doctor::examine(&args.interface, args.netns.as_deref(), !args.no_check)?;
+    let to_stdout = args.json.is_some();
+    let style = style_for(to_stdout, args.plain);
+    let words = answer(&report, &style);
+    if to_stdout {
+        // A reader that has gone is no reason to fail.
+        let _ = io::stderr().write_all(words.as_bytes());
+        print(&(serde_json::to_string_pretty(&report)? + "\n"))?;
+    } else {
+        print(&words)?;
+    }
+    match watch {
+        Some(watch) => until_interrupted(watch, to_stdout, &style),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Ctrl-C ends the process as it is: nothing was changed that would have to be put back.
+fn until_interrupted(mut watch: Watch, json: bool, style: &Style) -> Result<ExitCode> {
+    loop {
+        let Some(noticed) = watch.next()? else { continue };
+        let at = noticed.at.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        for line in &noticed.lines {
+            let told = if json {
+                serde_json::json!({ "at": at, "changed": line }).to_string() + "\n"
+            } else {
+                style.paragraph(&format!("{at}  "), &printable(line))
+            };
+            print(&told)?;
+        }
+    }
+}
+
+/// A reader that has gone ends it quietly.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => written.context("writing to standard output"),
+    }
+}

@@ -1,0 +1,75 @@
+//! The diagnosis without traffic: what the machine says of itself, and what it does with super-packets made by hand.
+
+pub mod watch;
+
+use crate::{
+    check::{self, CheckError, Options},
+    device::{
+        facts,
+        links::{LinkError, LinkReader},
+    },
+    model::{
+        cause::{self, Cause, Evidence},
+        chain::{self, Answers},
+        checklist,
+        machine::Machine,
+    },
+    report::{check::CheckReport, doctor::DoctorReport},
+    session::describe_interface,
+};
+
+/// Why there is no diagnosis.
+#[derive(Debug, thiserror::Error)]
+pub enum DoctorError {
+    /// The interface cannot be read.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The machine cannot be read.
+    #[error(transparent)]
+    Machine(#[from] crate::device::driver::DriverError),
+}
+
+/// The causes that the machine and the answers show.
+#[must_use]
+pub fn causes(machine: &Machine, answers: Answers) -> Vec<Cause> {
+    cause::find(&Evidence { machine, before: None, traffic: None, answers })
+}
+
+/// Asks an interface, and says why where super-packets are cut up.
+///
+/// # Errors
+/// As [`check::check`].
+pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckError> {
+    let mut report = check::check(interface, options)?;
+    match facts::read(interface) {
+        Ok(machine) => report.explain_by(causes(&machine, report.answers())),
+        Err(error) => {
+            report.unmeasured.insert("causes".to_owned(), error.to_string());
+        }
+    }
+    Ok(report)
+}
+
+/// Examines an interface in the network namespace of the calling thread. `ask`: whether to send it super-packets.
+///
+/// # Errors
+/// When there is no such interface. What else cannot be read is a reason in its place.
+pub fn examine(interface: &str, netns: Option<&str>, ask: bool) -> Result<DoctorReport, DoctorError> {
+    let link = LinkReader::open().map_err(LinkError::from)?.link(interface)?;
+    let described = describe_interface(&link, netns)?;
+    let machine = facts::read(interface)?;
+    let asked = if ask {
+        check::check(interface, &Options { netns: netns.map(str::to_owned), ..Options::default() })
+            .map_err(|error| error.to_string())
+    } else {
+        Err("nobody asked (--no-check)".to_owned())
+    };
+    let (answers, why_not) = match &asked {
+        Ok(report) => (report.answers(), report.summary.clone()),
+        Err(why) => (Answers::NONE, format!("not asked: {why}")),
+    };
+    let chain = chain::links(&machine, answers, &why_not);
+    let causes = causes(&machine, answers);
+    let checklist = checklist::of(&machine);
+    Ok(DoctorReport::new(described, chain, causes, checklist, machine))
+}
