@@ -47,7 +47,7 @@ for kind in tbf cake netem; do
     esac
     if tc qdisc add dev ens4 root handle 9: $kind $options; then
         keep facts-$kind vmnet facts ens4
-        keep tc-$kind tc -j -d qdisc show dev ens4
+        keep tc-$kind tc -j qdisc show dev ens4
         tc qdisc del dev ens4 root
     fi
 done
