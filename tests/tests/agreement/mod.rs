@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 /// Parses what a program wrote as JSON.
-pub fn json(text: &[u8]) -> Value {
+pub(crate) fn json(text: &[u8]) -> Value {
     serde_json::from_slice(text).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(text)))
 }
 
 /// `ethtool -k`: every feature, by name, with all that is said of it.
-pub fn features_agree(features: &Value, ethtool_k: &str) {
+pub(crate) fn features_agree(features: &Value, ethtool_k: &str) {
     let shown: Vec<(&str, &str)> = ethtool_k
         .lines()
         .filter_map(|line| line.trim().split_once(": "))
@@ -60,7 +60,7 @@ fn legacy(name: &str) -> bool {
 }
 
 /// `ip -d -j link`: the device, and every device around it by where `ip` says that it hangs.
-pub fn device_agrees(device: &Value, links: &Value) {
+pub(crate) fn device_agrees(device: &Value, links: &Value) {
     let name = device["name"].as_str().unwrap();
     let shown = link(links, name);
     for (ours, theirs) in [
@@ -81,13 +81,13 @@ pub fn device_agrees(device: &Value, links: &Value) {
     assert_eq!(device["up"], up, "{name}");
 }
 
-pub fn link<'a>(links: &'a Value, name: &str) -> &'a Value {
+pub(crate) fn link<'a>(links: &'a Value, name: &str) -> &'a Value {
     let all = links.as_array().unwrap();
     all.iter().find(|link| link["ifname"] == name).unwrap_or_else(|| panic!("ip shows no {name}: {links}"))
 }
 
 /// (relation, distance, name) of the devices around the interface.
-pub fn stack(machine: &Value) -> Vec<(String, u64, String)> {
+pub(crate) fn stack(machine: &Value) -> Vec<(String, u64, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let stack = machine["stack"].as_array().unwrap();
     stack
@@ -98,7 +98,7 @@ pub fn stack(machine: &Value) -> Vec<(String, u64, String)> {
         .collect()
 }
 
-pub fn stacked(places: &[(&str, u64, &str)]) -> Vec<(String, u64, String)> {
+pub(crate) fn stacked(places: &[(&str, u64, &str)]) -> Vec<(String, u64, String)> {
     places
         .iter()
         .map(|(relation, distance, name)| ((*relation).to_owned(), *distance, (*name).to_owned()))
@@ -106,7 +106,7 @@ pub fn stacked(places: &[(&str, u64, &str)]) -> Vec<(String, u64, String)> {
 }
 
 /// `tc -j qdisc show dev …`: kinds, handles and places in the tree.
-pub fn qdiscs_agree(machine: &Value, tc: &Value) {
+pub(crate) fn qdiscs_agree(machine: &Value, tc: &Value) {
     let row = |kind: &Value, major: u64, root: bool| (kind.as_str().unwrap().to_owned(), major, root);
     let read = machine["qdiscs"]["Ok"].as_array().unwrap().iter();
     let mut read: Vec<_> = read
