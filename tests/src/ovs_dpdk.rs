@@ -1,7 +1,7 @@
 //! Open vSwitch with DPDK: Debian's packages, unpacked beside the kernels rather than installed, as their installation
 //! would start a switch of the machine's own.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -13,9 +13,8 @@ use crate::paths::testbed_cache;
 /// The same switch on whichever Debian: OVS 3.1 and DPDK 22.11. What it offers to guests is what scenarios are about.
 const SUITE: &str = "bookworm";
 
-/// The driver of DPDK's packet pools is only recommended by the packages that cannot do without.
-const PACKAGES: [&str; 2] = ["openvswitch-switch-dpdk", MEMPOOL_DRIVER_PACKAGE];
-const MEMPOOL_DRIVER_PACKAGE: &str = "librte-mempool-ring23";
+/// The second has the driver of DPDK's packet pools, which the first only recommends and cannot do without.
+const PACKAGES: [&str; 2] = ["openvswitch-switch-dpdk", "librte-mempool-ring23"];
 
 /// A plugin of DPDK, to be loaded by name: in a directory that others may write to (or one below such) DPDK would
 /// refuse it.
@@ -56,7 +55,8 @@ impl OvsDpdk {
     }
 
     fn download(cache: &Path) -> Result<Self> {
-        let suite = Suite::open(SUITE, &cache.join("apt").join(SUITE))?;
+        // Apart from the kernels', as apt lets only one at a time at its state.
+        let suite = Suite::open(SUITE, &cache.join("apt/ovs-dpdk"))?;
         let mut packages = Vec::new();
         for package in PACKAGES {
             packages.extend(suite.closure_of(package)?.into_iter().filter(|package| is_needed(package)));
@@ -104,15 +104,8 @@ impl OvsDpdk {
 
     /// The value of `LD_LIBRARY_PATH` with which the programs run.
     pub(crate) fn library_path(&self) -> OsString {
-        let directories: Vec<_> = LIBRARIES.iter().map(|directory| self.root.join(directory)).collect();
-        let mut path = OsString::new();
-        for directory in directories {
-            if !path.is_empty() {
-                path.push(":");
-            }
-            path.push(directory);
-        }
-        path
+        let directories = LIBRARIES.map(|directory| self.root.join(directory).into_os_string());
+        directories.join(OsStr::new(":"))
     }
 }
 

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
 
-use testbed::{HostEnd, Kernel, VmRun, skip, skip_unless};
+use testbed::{HostEnd, Kernel, Vm, VmRun, skip, skip_unless};
 
 use measured::Measured;
 
@@ -107,4 +107,22 @@ fn the_same_switch_with_userspace_tso_gets_super_packets_whole() {
     let bulk = seen.bulk();
     bulk.assert_proven("engaged");
     assert!(seen.mean_packet_bytes_behind_the_switch() > 1514);
+}
+
+#[test]
+fn the_switch_serves_every_queue_of_the_device() {
+    skip_unless!(skip::vm(Kernel::V6_1), skip::ovs_dpdk());
+    let run = Vm::new(Kernel::V6_1)
+        .host_end(HostEnd::OvsDpdk { tso: false })
+        .queues(2)
+        // A CPU sends through the queue of its own.
+        .script(
+            "taskset 1 ping -c 1 -W 10 10.10.1.10 && taskset 2 ping -c 1 -W 10 10.10.1.10 || exit 1\n\
+             ethtool -S ens4 | grep -E 'tx_queue_[01]_packets'",
+        )
+        .run()
+        .unwrap();
+    assert_eq!(run.exit_code, 0, "{}", run.stdout);
+    let sent = run.stdout.lines().filter_map(|line| line.trim().strip_prefix("tx_queue_"));
+    assert_eq!(sent.filter(|queue| !queue.ends_with(" 0")).count(), 2, "{}", run.stdout);
 }

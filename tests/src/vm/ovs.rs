@@ -20,11 +20,11 @@ use crate::{Netns, interrupt};
 /// DPDK's own memory, for packets. Touched as it is used.
 const DPDK_MEMORY_MIB: u32 = 512;
 
-/// How long the switch may take to come up: far longer than a busy machine needs (a third of a second on a quiet one).
+/// How long the switch may take to come up: far longer than a busy machine needs (half a second on a quiet one).
 const STARTS_WITHIN: Duration = Duration::from_secs(90);
 
 /// What a single question to the switch's database may take.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether it is up.
 const LOOK: Duration = Duration::from_millis(50);
@@ -128,6 +128,8 @@ impl Place {
             "dpdk-init=true".to_owned(),
             format!("dpdk-extra=\"{dpdk}\""),
             format!("userspace-tso-enable={tso}"),
+            // A pool of packets to the measure of the port, instead of all the memory that is there.
+            "per-port-memory=true".to_owned(),
             // A thread that only ever polls would take half of a machine with two CPUs from the guest.
             "pmd-maxsleep=100".to_owned(),
         ];
