@@ -89,11 +89,7 @@ impl Kernel {
         }
         eprintln!("downloading kernel {}: {} (Debian {})", self.name(), packages.join(" "), self.suite());
         let unpacked = tempfile::tempdir_in(testbed_cache().join("kernels"))?;
-        suite.download(&packages, unpacked.path())?;
-        for package in files_in(unpacked.path(), ".deb")? {
-            output(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(unpacked.path()))?;
-            fs::remove_file(&package)?;
-        }
+        suite.unpack(&packages, unpacked.path())?;
         prepare(unpacked.path(), &packages)?;
         let _ = fs::remove_dir_all(self.directory());
         let unpacked = unpacked.keep();

@@ -23,6 +23,7 @@ mod initramfs;
 pub mod interrupt;
 pub mod kernel;
 pub mod netns;
+pub mod ovs_dpdk;
 pub mod paths;
 pub mod report;
 pub mod setup;
@@ -31,5 +32,6 @@ mod vm;
 
 pub use kernel::Kernel;
 pub use netns::Netns;
+pub use ovs_dpdk::OvsDpdk;
 pub use report::Report;
 pub use vm::{Accel, HostEnd, TapCounters, Vm, VmRun};

@@ -22,7 +22,8 @@ pub fn namespaces() -> Result<()> {
     apt::install(NAMESPACE_PACKAGES)
 }
 
-/// Programs for virtual machines: QEMU and what goes into the guest. Kernels come by [`Kernel::fetch`].
+/// Programs for virtual machines: QEMU and what goes into the guest. Kernels come by [`Kernel::fetch`], the switch at
+/// the other end by [`OvsDpdk::fetch`](crate::OvsDpdk::fetch); neither is installed.
 pub fn virtual_machines() -> Result<()> {
     namespaces()?;
     apt::install(VM_PACKAGES)?;

@@ -14,7 +14,7 @@ use std::io::Write as _;
 use std::thread;
 
 use crate::command::is_root;
-use crate::{Kernel, paths, setup};
+use crate::{Kernel, OvsDpdk, paths, setup};
 
 /// Where skips are also written, one `name<tab>reason` a line, for the summary of `cargo xtask test`.
 pub const SKIPS_FILE: &str = "VMNET_SKIPS_FILE";
@@ -40,6 +40,13 @@ pub fn root() -> Result<(), String> {
 pub fn vm(kernel: Kernel) -> Result<(), String> {
     root()?;
     setup::missing_for(kernel).map_or(Ok(()), Err)
+}
+
+/// A switch at the host's end (`HostEnd::OvsDpdk`) needs its programs.
+pub fn ovs_dpdk() -> Result<(), String> {
+    OvsDpdk::cached()
+        .map(drop)
+        .ok_or_else(|| "Open vSwitch with DPDK is not here (`cargo xtask setup` fetches it)".to_owned())
 }
 
 /// The binary `vmnet`, as `cargo xtask build` makes it.

@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: what the other commands would fetch by themselves, now.
 
 use anyhow::Result;
-use testbed::Kernel;
+use testbed::{Kernel, OvsDpdk};
 
 use crate::build::{BpfLinker, BpfToolchain};
 use crate::exit::Outcome;
@@ -19,6 +19,13 @@ pub(crate) fn run() -> Result<Outcome> {
     testbed::setup::virtual_machines()?;
     println!("programs for namespaces and virtual machines: installed");
     let mut outcome = Outcome::Done;
+    match OvsDpdk::fetch() {
+        Ok(_) => println!("Open vSwitch with DPDK: unpacked"),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            outcome = Outcome::Failed;
+        }
+    }
     for kernel in Kernel::ALL {
         match kernel.fetch() {
             Ok(files) => println!("kernel {kernel}: {}", files.release),

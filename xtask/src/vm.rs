@@ -46,6 +46,10 @@ enum Host {
     Tap,
     /// QEMU's user-mode network: the host offers nothing
     User,
+    /// Open vSwitch with DPDK (vhost-user) as it is by default: neither TSO nor checksums are offered
+    OvsDpdk,
+    /// The same with userspace-tso-enable=true
+    OvsDpdkTso,
 }
 
 /// Builds, boots, runs the command. The exit code is the command's.
@@ -65,6 +69,8 @@ pub(crate) fn run(arguments: &VmArguments) -> Result<Outcome> {
         .host_end(match arguments.host {
             Host::Tap => HostEnd::Tap,
             Host::User => HostEnd::User,
+            Host::OvsDpdk => HostEnd::OvsDpdk { tso: false },
+            Host::OvsDpdkTso => HostEnd::OvsDpdk { tso: true },
         })
         .accel(if arguments.kvm { Accel::Kvm } else { Accel::Emulated })
         .timeout(Duration::from_secs(arguments.timeout))

@@ -28,6 +28,9 @@ impl Capture {
             TAP,
             "-n",
             "-U",
+            // Otherwise the kernel hands packets over in blocks, up to a second late: SIGINT would lose the last
+            // block, and nothing would count it as lost.
+            "--immediate-mode",
             "-Z",
             "root",
             "-B",

@@ -1,10 +1,13 @@
-//! The host's end of `ens4`: a namespace with a tap and servers of traffic. Everything ends with the value.
+//! The host's end of `ens4`: a namespace with a tap and servers of traffic, and a switch between if asked for.
+//! Everything ends with the value.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
+use super::ovs::Switch;
 use super::{HostEnd, TapCounters, Vm};
 use crate::command::shown;
 use crate::{Netns, paths};
@@ -19,19 +22,27 @@ const IPERF3_PORTS: [&str; 2] = ["5201", "5202"];
 pub(super) struct Host {
     // Programs end before the namespace does: fields are dropped in this order.
     _servers: Vec<Running>,
+    switch: Option<Switch>,
     namespace: Netns,
     has_tap: bool,
 }
 
 impl Host {
-    /// As the machine asks for it.
-    pub(super) fn new(vm: &Vm) -> Result<Self> {
+    /// As the machine asks for it. `directory` is the machine's.
+    pub(super) fn new(vm: &Vm, directory: &Path) -> Result<Self> {
         let namespace = Netns::new("vm")?;
-        let has_tap = vm.host_end == HostEnd::Tap;
+        let mut switch = None;
+        match vm.host_end {
+            HostEnd::User => {}
+            HostEnd::Tap => {
+                // As a host would have it: the tap takes super-packets from QEMU whole.
+                let queues = if vm.queues > 1 { "multi_queue" } else { "" };
+                namespace.ip(&format!("tuntap add dev {TAP} mode tap vnet_hdr {queues}"))?;
+            }
+            HostEnd::OvsDpdk { tso } => switch = Some(Switch::start(&namespace, directory, tso)?),
+        }
+        let has_tap = vm.host_end != HostEnd::User;
         if has_tap {
-            // As a host would have it: the tap takes super-packets from QEMU whole.
-            let queues = if vm.queues > 1 { "multi_queue" } else { "" };
-            namespace.ip(&format!("tuntap add dev {TAP} mode tap vnet_hdr {queues}"))?;
             namespace.ip(&format!("address add 10.10.1.10/24 dev {TAP}"))?;
             namespace.ip(&format!("address add fd00:10:10:1::10/64 dev {TAP} nodad"))?;
             namespace.ip(&format!("link set {TAP} up"))?;
@@ -46,7 +57,12 @@ impl Host {
         if vm.load_server {
             servers.push(serve(&namespace, paths::vmnet(), &["load", "server"])?);
         }
-        Ok(Self { _servers: servers, namespace, has_tap })
+        Ok(Self { _servers: servers, switch, namespace, has_tap })
+    }
+
+    /// What the switch said, if there is one.
+    pub(super) fn switch_log(&self) -> Option<String> {
+        self.switch.as_ref().map(Switch::log)
     }
 
     /// A command in the namespace that ends when this process does, however that ends.
@@ -64,7 +80,8 @@ impl Host {
     }
 }
 
-fn inside(namespace: &Netns, program: impl AsRef<OsStr>) -> Command {
+/// A command in the namespace that ends when this process does, however that ends.
+pub(super) fn inside(namespace: &Netns, program: impl AsRef<OsStr>) -> Command {
     let mut command = namespace.command("setpriv");
     command.args(["--pdeathsig", "TERM"]).arg(program).stdin(Stdio::null());
     command

@@ -10,6 +10,7 @@
 
 mod capture;
 mod host_end;
+mod ovs;
 mod qemu;
 mod run;
 mod serial;
@@ -29,6 +30,11 @@ pub enum HostEnd {
     Tap,
     /// QEMU's user-mode network: no `vnet_hdr`, so that nothing is offered. Not counted at the host's end.
     User,
+    /// Open vSwitch with DPDK: the guest is at a vhost-user port, and the tap is the bridge's own port.
+    OvsDpdk {
+        /// Its `userspace-tso-enable`, off by default. Without, neither TSO nor checksums are offered to the guest.
+        tso: bool,
+    },
 }
 
 /// How the guest's instructions are run.

@@ -16,11 +16,13 @@ pub(super) struct Files<'a> {
     pub(super) console: &'a Path,
     /// Where the guest's outbox goes, as tar.
     pub(super) outbox: &'a Path,
+    /// Where a switch connects to.
+    pub(super) vhost_user: &'a Path,
 }
 
 /// All arguments. The second serial port is QEMU's standard input and output.
 pub(super) fn arguments(vm: &Vm, files: &Files<'_>) -> Vec<String> {
-    let Files { image, initramfs, console, outbox } = files;
+    let Files { image, initramfs, console, outbox, vhost_user } = files;
     let accel = match vm.accel {
         // qemu64 is what all four kernels boot on in emulation.
         Accel::Emulated => ["-accel", "tcg,thread=multi", "-cpu", "qemu64"],
@@ -41,6 +43,12 @@ pub(super) fn arguments(vm: &Vm, files: &Files<'_>) -> Vec<String> {
     add("-device", "virtio-serial-pci".to_owned());
     add("-chardev", format!("file,id=outbox,path={}", outbox.display()));
     add("-device", "virtserialport,chardev=outbox,name=outbox".to_owned());
+    if let HostEnd::OvsDpdk { .. } = vm.host_end {
+        // The switch reads and writes the guest's memory.
+        add("-object", format!("memory-backend-memfd,id=memory,size={}M,share=on", vm.memory_mib));
+        add("-machine", "memory-backend=memory".to_owned());
+        add("-chardev", format!("socket,id=switch,path={},server=on,wait=off", vhost_user.display()));
+    }
     add("-netdev", netdev(vm));
     add("-device", nic(vm));
     line.extend(["-nodefaults", "-no-user-config", "-no-reboot"].map(str::to_owned));
@@ -54,6 +62,7 @@ fn netdev(vm: &Vm) -> String {
         }
         HostEnd::Tap => format!("tap,id=net0,ifname={TAP},script=no,downscript=no"),
         HostEnd::User => "user,id=net0,net=10.10.1.0/24,host=10.10.1.10,ipv6-prefix=fd00:10:10:1::,ipv6-host=fd00:10:10:1::10".to_owned(),
+        HostEnd::OvsDpdk { .. } => format!("vhost-user,id=net0,chardev=switch,queues={}", vm.queues),
     }
 }
 

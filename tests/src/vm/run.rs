@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::capture::Capture;
 use super::host_end::{Host, Running};
+use super::ovs::Switch;
 use super::serial::{Parser, Piece};
 use super::{Vm, VmRun, qemu};
 use crate::command::output;
@@ -47,14 +48,19 @@ pub(super) fn run(vm: &Vm) -> Result<VmRun> {
         script: &vm.script,
     };
     fs::write(at("initramfs"), initramfs::archive(&contents)?)?;
-    let host = Host::new(vm)?;
+    let host = Host::new(vm, directory.path())?;
     let capture = match vm.capture_bytes {
         Some(bytes) => Some(Capture::start(&host, bytes, &at("capture.pcap"))?),
         None => None,
     };
     let (console, outbox, initramfs) = (at("console"), at("outbox.tar"), at("initramfs"));
-    let files =
-        qemu::Files { image: &kernel.image, initramfs: &initramfs, console: &console, outbox: &outbox };
+    let files = qemu::Files {
+        image: &kernel.image,
+        initramfs: &initramfs,
+        console: &console,
+        outbox: &outbox,
+        vhost_user: &Switch::socket(directory.path()),
+    };
     let started = Instant::now();
     let mut command = host.command("qemu-system-x86_64");
     command
@@ -65,7 +71,7 @@ pub(super) fn run(vm: &Vm) -> Result<VmRun> {
     let mut machine = Running::start(&mut command)?;
     let followed = follow(vm, &host, &mut machine, started)
         .with_context(|| format!("kernel {} ({}) in QEMU", vm.kernel, kernel.release))
-        .map_err(|error| if interrupt::came() { error } else { with_console(&error, &console) });
+        .map_err(|error| if interrupt::came() { error } else { with_logs(&error, &console, &host) });
     // The machine has to be gone before its counters are final.
     drop(machine);
     let mut outcome = followed?;
@@ -161,9 +167,13 @@ fn chunks_of(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     receiver
 }
 
-fn with_console(error: &anyhow::Error, console: &Path) -> anyhow::Error {
+fn with_logs(error: &anyhow::Error, console: &Path, host: &Host) -> anyhow::Error {
     let text = fs::read(console).unwrap_or_default();
-    anyhow!("{error:#}\n--- the console's last lines ---\n{}\n---", end_of(&text))
+    let mut shown = format!("{error:#}\n--- the console's last lines ---\n{}\n---", end_of(&text));
+    if let Some(log) = host.switch_log() {
+        shown.push_str(&format!(" the switch's last lines ---\n{}\n---", end_of(log.as_bytes())));
+    }
+    anyhow!(shown)
 }
 
 /// The last lines.

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
-use testbed::{Kernel, interrupt};
+use testbed::{Kernel, OvsDpdk, interrupt};
 
 use crate::build;
 use crate::exit::Outcome;
@@ -50,6 +50,7 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Outcome> {
         interrupt::check()?;
         summary.add(phase("virtual machines", |phase| {
             phase.require(testbed::setup::virtual_machines());
+            phase.require(OvsDpdk::fetch().map(drop));
             for kernel in Kernel::ALL {
                 match kernel.fetch() {
                     Ok(_) => {}
