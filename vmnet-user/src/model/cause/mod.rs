@@ -1,6 +1,7 @@
 //! Why TSO does not happen, and who can mend it: the first broken link of the chain.
 
 mod action;
+pub mod host;
 
 pub use action::{Action, FeatureChange};
 use serde::{Deserialize, Serialize};

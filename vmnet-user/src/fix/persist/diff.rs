@@ -1,0 +1,16 @@
+use similar::TextDiff;
+
+use super::FileChange;
+
+/// A unified diff with terminal control made visible.
+pub(super) fn unified(change: &FileChange) -> String {
+    let path = change.path.display().to_string();
+    let before = change.before.as_deref().unwrap_or_default();
+    let from = if change.before.is_some() { path.as_str() } else { "/dev/null" };
+    let diff = TextDiff::from_lines(before, &change.after).unified_diff().header(from, &path).to_string();
+    diff.chars().map(visible).collect()
+}
+
+fn visible(c: char) -> String {
+    if c.is_control() && !matches!(c, '\n' | '\t') { c.escape_default().to_string() } else { c.to_string() }
+}
