@@ -36,14 +36,13 @@ pub(super) fn plan(
         return assigned(path, &text, settings, note.to_owned());
     };
     let text = read::existing(&in_force)?;
-    let entries = ini::entries(&text, Dialect::Systemd, &in_force)?;
+    let said = said(root, &in_force, &text)?;
     if text.starts_with(HEADER) {
         return assigned(in_force, &text, settings, "added to what vmnet wrote before".to_owned());
     }
-    let drop_ins = drop_ins(root, &in_force)?;
-    if is_for_one_interface(&entries) {
+    if is_for_one_interface(&conditions(&said)) {
         let path = root.join(OURS).join(format!("{}.d", file_name(&in_force))).join(DROP_IN);
-        for later in drop_ins.iter().filter(|known| known.file_name() > path.file_name()) {
+        for later in drop_ins(root, &in_force)?.iter().filter(|known| known.file_name() > path.file_name()) {
             refuse_if_overruled(later, settings)?;
         }
         let note = format!("a drop-in for {}, which applies to this interface alone", shown(root, &in_force));
@@ -55,10 +54,6 @@ pub(super) fn plan(
         shown(root, &in_force),
         matching(interface)?
     );
-    let mut said = entries;
-    for drop_in in &drop_ins {
-        said.extend(ini::entries(&read::existing(drop_in)?, Dialect::Systemd, drop_in)?);
-    }
     append_without_match(&mut text, &said);
     let note = format!(
         "takes the place of {} for this interface, and says all that it says",
@@ -140,13 +135,13 @@ fn first_that_matches(root: &Path, interface: &Identity) -> Result<Option<PathBu
         if text.trim().is_empty() {
             continue;
         }
-        let entries = ini::entries(&text, Dialect::Systemd, &path)?;
-        let mut conditions = entries.iter().filter(|entry| entry.section == "Match").peekable();
-        if conditions.peek().is_none() {
+        let conditions = conditions(&said(root, &path, &text)?);
+        // systemd ignores files that match nothing in particular.
+        if conditions.is_empty() {
             continue;
         }
         let mut fits = Some(true);
-        for condition in conditions {
+        for condition in &conditions {
             match holds(condition, interface) {
                 Some(true) => {}
                 Some(false) => {
@@ -173,29 +168,51 @@ fn first_that_matches(root: &Path, interface: &Identity) -> Result<Option<PathBu
     Ok(None)
 }
 
-/// None for conditions that are about more than the interface's name, address and driver.
-fn holds(condition: &Entry, interface: &Identity) -> Option<bool> {
-    let words = || condition.value.split_whitespace();
-    let is_mac = |mac: &Option<String>| {
-        words()
-            .any(|word| mac.as_deref().is_some_and(|mac| mac.eq_ignore_ascii_case(&word.replace('-', ":"))))
-    };
-    if condition.value.is_empty() || condition.value.contains(['!', '"', '\'', '\\']) {
-        return None;
+/// One key of `[Match]` with all that it is given, of which any may hold.
+struct Condition {
+    key: String,
+    words: Vec<String>,
+    /// Quoted, negated or taken back: not judged here.
+    is_plain: bool,
+}
+
+fn conditions(said: &[Entry]) -> Vec<Condition> {
+    let mut all: Vec<Condition> = Vec::new();
+    for entry in said.iter().filter(|entry| entry.section == "Match") {
+        let is_plain = !entry.value.is_empty() && !entry.value.contains(['!', '"', '\'', '\\']);
+        let words = entry.value.split_whitespace().map(str::to_owned);
+        match all.iter_mut().find(|known| known.key == entry.key) {
+            Some(known) => {
+                known.words.extend(words);
+                known.is_plain &= is_plain;
+            }
+            None => all.push(Condition { key: entry.key.clone(), words: words.collect(), is_plain }),
+        }
     }
+    all
+}
+
+/// None for conditions that are about more than the interface's name, address and driver.
+fn holds(condition: &Condition, interface: &Identity) -> Option<bool> {
+    let words = &condition.words;
+    let is_mac = |mac: &Option<String>| {
+        let mac = mac.as_deref().unwrap_or_default();
+        words.iter().any(|word| mac.eq_ignore_ascii_case(&word.replace('-', ":")))
+    };
     match condition.key.as_str() {
+        _ if !condition.is_plain => None,
         "MACAddress" => Some(is_mac(&interface.mac)),
         "PermanentMACAddress" => Some(is_mac(&interface.permanent_mac)),
-        // Of a renamed interface the former name is not known.
-        "OriginalName" if condition.value == "*" => Some(true),
+        "OriginalName" if words.iter().any(|word| word == "*") => Some(true),
+        // The former name of a renamed interface is not known.
         "OriginalName" if interface.renamed => None,
-        "OriginalName" => glob_any(words(), &interface.name),
-        "Driver" => glob_any(words(), interface.driver.as_deref()?),
+        "OriginalName" => glob_any(words, &interface.name),
+        "Driver" => glob_any(words, interface.driver.as_deref()?),
         _ => None,
     }
 }
 
-fn glob_any<'w>(patterns: impl Iterator<Item = &'w str>, name: &str) -> Option<bool> {
+fn glob_any(patterns: &[String], name: &str) -> Option<bool> {
     for pattern in patterns {
         if glob::Pattern::new(pattern).ok()?.matches(name) {
             return Some(true);
@@ -205,15 +222,22 @@ fn glob_any<'w>(patterns: impl Iterator<Item = &'w str>, name: &str) -> Option<b
 }
 
 /// By an address, or by one name that is not a pattern.
-fn is_for_one_interface(entries: &[Entry]) -> bool {
-    entries.iter().filter(|entry| entry.section == "Match").any(|entry| {
-        let one = entry.value.split_whitespace().count() == 1;
-        match entry.key.as_str() {
-            "MACAddress" | "PermanentMACAddress" => one,
-            "OriginalName" => one && !entry.value.contains(['*', '?', '[', '!']),
-            _ => false,
-        }
+fn is_for_one_interface(conditions: &[Condition]) -> bool {
+    conditions.iter().any(|condition| match (condition.key.as_str(), condition.words.as_slice()) {
+        _ if !condition.is_plain => false,
+        ("MACAddress" | "PermanentMACAddress", [_]) => true,
+        ("OriginalName", [name]) => !name.contains(['*', '?', '[']),
+        _ => false,
     })
+}
+
+/// All that a `.link` file says, with its drop-ins.
+fn said(root: &Path, link_file: &Path, text: &str) -> Result<Vec<Entry>, PersistError> {
+    let mut said = ini::entries(text, Dialect::Systemd, link_file)?;
+    for drop_in in drop_ins(root, link_file)? {
+        said.extend(ini::entries(&read::existing(&drop_in)?, Dialect::Systemd, &drop_in)?);
+    }
+    Ok(said)
 }
 
 fn drop_ins(root: &Path, link_file: &Path) -> Result<Vec<PathBuf>, PersistError> {
