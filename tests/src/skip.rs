@@ -42,6 +42,14 @@ pub fn vm(kernel: Kernel) -> Result<(), String> {
     setup::missing_for(kernel).map_or(Ok(()), Err)
 }
 
+/// The programs that read configuration at boot, which `cargo xtask setup` fetches.
+pub fn consumers() -> Result<(), String> {
+    root()?;
+    crate::consumers::cached().map(drop).ok_or_else(|| {
+        "the programs that read configuration at boot are not here (`cargo xtask setup`)".to_owned()
+    })
+}
+
 /// The binary `vmnet`, as `cargo xtask build` makes it.
 pub fn vmnet() -> Result<(), String> {
     let binary = paths::vmnet();

@@ -188,7 +188,7 @@ fn a_link_file_for_everybody_is_copied_for_this_interface_and_keeps_naming_it() 
         link_file: LinkFile::InForce("/usr/lib/systemd/network/99-default.link".into()),
         ..interface("ens4")
     };
-    let plan = super::plan(Form::Networkd, root.path(), &known, &tso()).unwrap();
+    let plan = plan(Form::Networkd, root.path(), &known, &tso()).unwrap();
     let change = &plan.changes[0];
     assert_eq!(change.path, root.path().join("etc/systemd/network/90-vmnet-ens4.link"));
     let (matches, link) = change.after.split_once("\n[Link]\n").unwrap();
