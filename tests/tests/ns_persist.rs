@@ -213,9 +213,9 @@ fn netplan_merges_our_file_into_the_definition_and_its_link_file_works() {
     skip_unless!(skip::consumers());
     for renderer in ["networkd", "NetworkManager"] {
         let machine = Machine::new().unwrap();
-        // An id that has to be quoted, found by the name that it gives.
+        // An id that means something else without quotes, found by what it matches.
         let theirs = format!(
-            "network:\n  version: 2\n  renderer: {renderer}\n  ethernets:\n    'na: me':\n      match: {{name: ens4}}\n      dhcp4: yes\n      tcp-segmentation-offload: false\n"
+            "network:\n  version: 2\n  renderer: {renderer}\n  ethernets:\n    'no':\n      match: {{name: ens4}}\n      dhcp4: yes\n      tcp-segmentation-offload: false\n"
         );
         machine.put("etc/netplan/50-theirs.yaml", &theirs, 0o600).unwrap();
         let (plan, written) =
@@ -288,8 +288,9 @@ fn network_manager_applies_the_profile_and_complains_of_no_key() {
     assert!(!daemons[0].log().contains("invalid key"), "{}", daemons[0].log());
     drop(daemons);
 
-    // And by itself at the next start.
+    // And by itself at the next boot, when there is no state to go on from.
     tso_off(&machine, "ens4");
+    fs::remove_dir_all(machine.root().join("run/NetworkManager")).unwrap();
     machine.namespace().ip("address flush dev ens4").unwrap();
     machine.namespace().ip("link set ens4 down").unwrap();
     drop(connected());
