@@ -8,7 +8,19 @@ pub(super) fn unified(change: &FileChange) -> String {
     let before = change.before.as_deref().unwrap_or_default();
     let from = if change.before.is_some() { path.as_str() } else { "/dev/null" };
     let diff = TextDiff::from_lines(before, &change.after).unified_diff().header(from, &path).to_string();
-    diff.chars().map(visible).collect()
+    diff.split_inclusive('\n').map(without_secret).collect::<String>().chars().map(visible).collect()
+}
+
+/// Keyfiles hold passwords, and what is around a change is shown on screens.
+fn without_secret(line: &str) -> String {
+    match line.split_once('=') {
+        Some((key, _))
+            if ["password", "psk", "secret", "key", "pin"].iter().any(|word| key.ends_with(word)) =>
+        {
+            format!("{key}=(not shown)\n")
+        }
+        _ => line.to_owned(),
+    }
 }
 
 fn visible(c: char) -> String {

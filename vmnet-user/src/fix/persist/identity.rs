@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use super::name;
+
 /// The interface, as those see it who set it up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
@@ -42,8 +44,12 @@ const ADDRESS_IS_PERMANENT: &str = "0";
 const NAME_IS_CHANGED: &str = "4";
 
 impl Identity {
-    /// Reads sysfs, and asks udev and NetworkManager where they are. What cannot be read is None or Unknown.
+    /// Reads sysfs, and asks udev and NetworkManager where they are. What cannot be read is None or Unknown, as is all of
+    /// what cannot be an interface.
     pub fn read(name: &str) -> Self {
+        if name::check(name).is_err() {
+            return Self::nothing_known(name);
+        }
         let device = Path::new("/sys/class/net").join(name);
         let of_device = |attribute: &str| {
             let text = fs::read_to_string(device.join(attribute)).ok()?;
@@ -86,6 +92,18 @@ impl Identity {
             name: name.to_owned(),
         }
     }
+
+    fn nothing_known(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            mac: None,
+            permanent_mac: None,
+            driver: None,
+            renamed: false,
+            link_file: LinkFile::Unknown,
+            nm_profile_uuid: None,
+        }
+    }
 }
 
 fn udev_properties(device: &Path) -> Option<String> {
@@ -120,5 +138,14 @@ mod tests {
         assert_eq!(mac_of_name("enx52540012"), None);
         assert_eq!(mac_of_name("enxzz5400123456"), None);
         assert_eq!(mac_of_name("ä2540012345"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_an_interface_is_not_looked_for_on_the_machine() {
+        let elsewhere = "../net/lo";
+        assert_eq!(Identity::read(elsewhere), Identity::nothing_known(elsewhere));
+        let loopback = Identity::read("lo");
+        assert_eq!(loopback.mac.as_deref(), Some("00:00:00:00:00:00"));
+        assert!(!loopback.renamed);
     }
 }

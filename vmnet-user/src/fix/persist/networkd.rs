@@ -1,7 +1,7 @@
 //! systemd `.link` files (systemd.link(5)). Only the first one that matches applies, so a file of our own would take away
-//! what the one in force does, down to the interface's name: where that one is for this interface alone, it gets a drop-in (read
-//! by systemd 247 and by all after it that we tried); where it is for others too, a file before it says all that it
-//! says, for this interface.
+//! what the one in force does, down to the interface's name. Where that one is for this interface alone, it gets a drop-in
+//! (in the manual since 249 at the latest, seen to work in 252). Where it is for others too, a drop-in would change them as
+//! well: a file before it says, for this interface, all that it says.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -96,7 +96,13 @@ impl Settings {
             for (name, value) in
                 [("gso_max_size", kept.gso_max_size.take()), ("gso_max_segs", kept.gso_max_segs.take())]
             {
-                left_out.extend(value.map(|_| format!("{name}: {holder} no key for it")));
+                // NetworkManager 1.44 and later have one in [link]; earlier ones drop the section without a word.
+                let why = if form == Form::Nm {
+                    "NetworkManager has a key for it only since 1.44".to_owned()
+                } else {
+                    format!("{holder} no key for it")
+                };
+                left_out.extend(value.map(|_| format!("{name}: {why}")));
             }
         }
         left_out.extend(

@@ -21,6 +21,8 @@ pub struct Written {
     pub after: String,
     /// Directories that were made for it, innermost last.
     pub made_directories: Vec<PathBuf>,
+    /// The command that makes a running consumer read the file, now and after [`undo`]; empty where none is needed.
+    pub reload: Vec<String>,
 }
 
 /// One file from one content to another; None is no file.
@@ -66,6 +68,7 @@ pub fn write(plan: &Plan) -> Result<Vec<Written>, PersistError> {
         before: change.before.clone(),
         after: change.after.clone(),
         made_directories,
+        reload: change.reload.clone(),
     });
     Ok(written.collect())
 }

@@ -268,6 +268,14 @@ fn an_alias_that_says_the_opposite_is_turned_too_and_the_rest_of_the_keyfile_sta
 }
 
 #[test]
+fn a_password_near_the_change_is_not_shown() {
+    let with_password = PROFILE.1.replace("\n[ethtool]", "\n[802-1x]\npassword=hunter2\n\n[ethtool]");
+    let root = root(&[(PROFILE.0, &with_password)]);
+    let diff = plan(Form::Nm, root.path(), &interface("ens4"), &tso()).unwrap().diff();
+    assert!(diff.contains("password=(not shown)") && !diff.contains("hunter2"), "{diff}");
+}
+
+#[test]
 fn profiles_that_do_not_outlive_the_boot_are_not_changed() {
     let root = root(&[(
         "run/NetworkManager/system-connections/netplan-ens4.nmconnection",
