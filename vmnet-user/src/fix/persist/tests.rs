@@ -356,7 +356,7 @@ fn hostile_names_are_quoted_or_refused_and_never_reach_a_path_or_a_terminal() {
                     panic!("{name:?} has characters that a rule cannot hold safely\n{}", change.after)
                 }
                 Form::Networkd => {
-                    assert!(["a*", "[a-z]", "-K"].contains(&name), "{name:?}\n{}", change.after)
+                    assert!(["a*", "[a-z]", "-K"].contains(&name), "{name:?}\n{}", change.after);
                 }
                 Form::CloudInit => {
                     let list = change.after.lines().find_map(|line| line.strip_prefix("  - ")).unwrap();
