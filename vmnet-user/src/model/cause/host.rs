@@ -6,31 +6,29 @@
 pub enum HostNeed {
     /// Transmit checksum, without which a driver considers no segmentation (virtio bit 0).
     Checksum,
-    /// TCP segmentation, for the families that miss it (bits 11 and 12).
-    Tso {
-        /// TCP over IPv4.
-        ipv4: bool,
-        /// TCP over IPv6.
-        ipv6: bool,
-    },
+    /// TCP segmentation, both families (bits 11 and 12).
+    Tso,
+    /// TCP segmentation over IPv4 (bit 11).
+    Tso4,
+    /// TCP segmentation over IPv6 (bit 12).
+    Tso6,
     /// Segmentation of packets that carry CWR (bit 13).
     Ecn,
     /// UDP segmentation (bit 56).
     Uso,
     /// Segmentation inside UDP tunnels (bits 67 and 68).
-    TunnelGso,
+    Tunnel,
 }
 
 /// One line a system, which names the system first. All take effect when the virtual machine is stopped and started, which
 /// a reboot from inside is not.
+#[must_use]
 pub fn settings(need: HostNeed) -> Vec<String> {
     match need {
         HostNeed::Checksum => offer(&["csum", "tso4", "tso6"], OVS_DPDK),
-        HostNeed::Tso { ipv4, ipv6 } => {
-            let families: Vec<&str> =
-                [("tso4", ipv4), ("tso6", ipv6)].into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).collect();
-            offer(&[&["csum"], families.as_slice()].concat(), OVS_DPDK)
-        }
+        HostNeed::Tso => offer(&["csum", "tso4", "tso6"], OVS_DPDK),
+        HostNeed::Tso4 => offer(&["csum", "tso4"], OVS_DPDK),
+        HostNeed::Tso6 => offer(&["csum", "tso6"], OVS_DPDK),
         HostNeed::Ecn => {
             let mut lines = offer(&["csum", "tso4", "tso6", "ecn"], "OVS-DPDK: offers no segmentation with ECN; nothing to set");
             lines.retain(|line| !line.starts_with("Firecracker") && !line.starts_with("VPP"));
@@ -42,7 +40,7 @@ pub fn settings(need: HostNeed) -> Vec<String> {
             "libvirt: has no attribute for it; QEMU offers it by itself where machine type and tap allow".to_owned(),
             "cloud-hypervisor, Firecracker, OVS-DPDK: do not offer it; nothing to set".to_owned(),
         ],
-        HostNeed::TunnelGso => vec![
+        HostNeed::Tunnel => vec![
             "QEMU: -device virtio-net-pci,…,host_tunnel=on,host_tunnel_csum=on (10.2 and later), on a tap of Linux 6.17 or later"
                 .to_owned(),
             "libvirt: has no attribute for it; QEMU offers it by itself where machine type and tap allow".to_owned(),
@@ -85,12 +83,12 @@ mod tests {
 
     const NEEDS: [HostNeed; 7] = [
         HostNeed::Checksum,
-        HostNeed::Tso { ipv4: true, ipv6: true },
-        HostNeed::Tso { ipv4: true, ipv6: false },
-        HostNeed::Tso { ipv4: false, ipv6: true },
+        HostNeed::Tso,
+        HostNeed::Tso4,
+        HostNeed::Tso6,
         HostNeed::Ecn,
         HostNeed::Uso,
-        HostNeed::TunnelGso,
+        HostNeed::Tunnel,
     ];
 
     #[test]
@@ -109,7 +107,7 @@ mod tests {
 
     #[test]
     fn only_the_family_that_misses_segmentation_is_asked_for() {
-        let only_ipv6 = settings(HostNeed::Tso { ipv4: false, ipv6: true });
+        let only_ipv6 = settings(HostNeed::Tso6);
         assert!(
             only_ipv6[0].contains("csum=on,host_tso6=on ") && !only_ipv6[0].contains("tso4"),
             "{only_ipv6:?}"
@@ -119,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_switch_that_people_forget_to_restart_is_said_with_its_restart() {
-        for need in [HostNeed::Checksum, HostNeed::Tso { ipv4: true, ipv6: true }] {
+        for need in [HostNeed::Checksum, HostNeed::Tso] {
             let lines = settings(need);
             let ovs = lines.iter().find(|line| line.starts_with("OVS-DPDK")).unwrap();
             assert!(ovs.contains("userspace-tso-enable=true") && ovs.contains("restart"), "{ovs}");
