@@ -137,11 +137,16 @@ impl Suite {
     /// Downloads packages and unpacks them into `directory`, over one another. None of their scripts is run.
     pub fn unpack(&self, packages: &[String], directory: &Path) -> Result<()> {
         let archives = tempfile::tempdir_in(directory)?;
-        output(self.apt_get().arg("download").args(packages).current_dir(archives.path()))?;
+        self.download(packages, archives.path())?;
         for archive in fs::read_dir(archives.path())? {
             output(Command::new("dpkg-deb").arg("--extract").arg(archive?.path()).arg(directory))?;
         }
         Ok(())
+    }
+
+    /// Downloads packages into `directory`, as they are.
+    pub fn download(&self, packages: &[String], directory: &Path) -> Result<()> {
+        output(self.apt_get().arg("download").args(packages).current_dir(directory)).map(drop)
     }
 
     fn apt_get(&self) -> Command {

@@ -19,6 +19,7 @@
 pub mod apt;
 pub mod bench;
 pub mod command;
+pub mod consumers;
 mod initramfs;
 pub mod interrupt;
 pub mod kernel;

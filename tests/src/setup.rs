@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::command::{captured, find};
 use crate::kernel::Kernel;
-use crate::{apt, paths};
+use crate::{apt, consumers, paths};
 
 /// What scenarios in namespaces use.
 const NAMESPACE_PACKAGES: &[&str] = &["ethtool", "iperf3", "iproute2", "iputils-ping", "procps", "tcpdump"];
@@ -20,6 +20,11 @@ const QEMU_MAJOR_LEAST: u32 = 10;
 /// Programs for scenarios in namespaces on this machine.
 pub fn namespaces() -> Result<()> {
     apt::install(NAMESPACE_PACKAGES)
+}
+
+/// Programs that read configuration at boot. They are unpacked, not installed: none of them is to run for this machine.
+pub fn consumers() -> Result<()> {
+    consumers::fetch().map(drop)
 }
 
 /// Programs for virtual machines: QEMU and what goes into the guest. Kernels come by [`Kernel::fetch`], the switch at

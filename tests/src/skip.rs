@@ -49,6 +49,14 @@ pub fn ovs_dpdk() -> Result<(), String> {
         .ok_or_else(|| "Open vSwitch with DPDK is not here (`cargo xtask setup` fetches it)".to_owned())
 }
 
+/// The programs that read configuration at boot, which `cargo xtask setup` fetches.
+pub fn consumers() -> Result<(), String> {
+    root()?;
+    crate::consumers::cached().map(drop).ok_or_else(|| {
+        "the programs that read configuration at boot are not here (`cargo xtask setup`)".to_owned()
+    })
+}
+
 /// The binary `vmnet`, as `cargo xtask build` makes it.
 pub fn vmnet() -> Result<(), String> {
     let binary = paths::vmnet();

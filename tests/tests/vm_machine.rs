@@ -27,7 +27,7 @@ tries=0
 while [ $tries -lt 50 ]; do
     tries=$((tries + 1))
     ethtool -S ens4 >/tmp/before
-    vmnet facts ens4 >/tmp/facts
+    vmnet doctor --no-check --json - ens4 >/tmp/facts
     ethtool -S ens4 >/tmp/statistics
     cmp -s /tmp/before /tmp/statistics && break
     sleep 0.1
@@ -46,7 +46,7 @@ for kind in tbf cake netem; do
         netem) options="corrupt 1%" ;;
     esac
     if tc qdisc add dev ens4 root handle 9: $kind $options; then
-        keep facts-$kind vmnet facts ens4
+        keep facts-$kind vmnet doctor --no-check --json - ens4
         keep tc-$kind tc -j qdisc show dev ens4
         tc qdisc del dev ens4 root
     fi

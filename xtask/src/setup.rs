@@ -17,6 +17,7 @@ pub(crate) fn run() -> Result<Outcome> {
         return Ok(outcome);
     }
     testbed::setup::virtual_machines()?;
+    testbed::setup::consumers()?;
     println!("programs for namespaces and virtual machines: installed");
     let mut outcome = Outcome::Done;
     match OvsDpdk::fetch() {

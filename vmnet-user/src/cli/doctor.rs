@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 /// Ctrl-C ends the process as it is: nothing was changed that would have to be put back.
 fn until_interrupted(mut watch: Watch, json: bool, style: &Style) -> Result<ExitCode> {
     loop {
-        let Some(noticed) = watch.next()? else { continue };
+        let Some(noticed) = watch.wait()? else { continue };
         let at = noticed.at.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
         for line in &noticed.lines {
             let told = if json {

@@ -55,7 +55,7 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
 /// # Errors
 /// When there is no such interface. What else cannot be read is a reason in its place.
 pub fn examine(interface: &str, netns: Option<&str>, ask: bool) -> Result<DoctorReport, DoctorError> {
-    let link = LinkReader::open().map_err(LinkError::from)?.link(interface)?;
+    let link = LinkReader::open()?.link(interface)?;
     let described = describe_interface(&link, netns)?;
     let machine = facts::read(interface)?;
     let asked = if ask {

@@ -61,7 +61,7 @@ impl Watch {
     ///
     /// # Errors
     /// When the interface is gone or was renamed.
-    pub fn next(&mut self) -> Result<Option<Noticed>, WatchError> {
+    pub fn wait(&mut self) -> Result<Option<Noticed>, WatchError> {
         match self.monitor.next(LOOK)? {
             Some(Change::Gone { ifindex, name }) if ifindex == self.last.device.ifindex => {
                 return Err(LinkError::Gone { name, ifindex }.into());

@@ -7,6 +7,7 @@ use crate::{
         chain::Answers,
         machine::{Machine, QueueCounters},
         sample::Window,
+        senders::SenderLimits,
         throughput::CpuShare,
     },
     report::schema::RunReport,
@@ -16,6 +17,7 @@ use crate::{
 pub(super) struct Around {
     before: Option<Machine>,
     after: Option<Machine>,
+    senders: Option<SenderLimits>,
     /// Why one of them is not known.
     pub(super) unread: Option<String>,
 }
@@ -24,11 +26,12 @@ impl Around {
     /// Before the first sample.
     pub(super) fn before(interface: &str) -> Self {
         let (before, unread) = split(facts::read(interface));
-        Self { before, after: None, unread }
+        Self { before, after: None, senders: None, unread }
     }
 
     /// After the last. `interface` is what it is called now.
-    pub(super) fn after(&mut self, interface: &str) {
+    pub(super) fn after(&mut self, interface: &str, senders: Option<SenderLimits>) {
+        self.senders = senders;
         let (after, unread) = split(facts::read(interface));
         self.after = after;
         self.unread = self.unread.take().or(unread);
@@ -59,7 +62,7 @@ impl Around {
         Elsewhere {
             queues: self.queues().unwrap_or_default(),
             cpus: cpus(window),
-            senders: None,
+            senders: self.senders.clone(),
             wire_gbps: report.throughput.wire_gbps,
             link_gbps: speed.map(|mbps| f64::from(*mbps) / 1e3),
         }

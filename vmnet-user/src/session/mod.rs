@@ -27,6 +27,7 @@ use crate::{
     kernel::permissions,
     model::{
         sample::{Mode, Sample, Window},
+        senders::{Sender, SenderLimits},
         throughput::{self, Interval},
     },
     probes::{self, ProbeError, Request},
@@ -110,7 +111,7 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     let mut around = Around::before(&sampler.link.name);
     match runtime.block_on(measure(plan, &mut sampler, &notes, observer)) {
         Ok(measured) => {
-            around.after(sampler.called());
+            around.after(sampler.called(), measured.senders.clone());
             finish(plan, &mut sampler, &measured, &around, &start, &output, notes)
         }
         Err(error) => {
@@ -170,6 +171,8 @@ struct Measured {
     ended_by: Ending,
     child: Option<Result<child::Ended, String>>,
     overhead: sampler::Overhead,
+    /// What held the sockets up, as far as they lived at the last tick with any that sent.
+    senders: Option<SenderLimits>,
 }
 
 /// What ended a run.
@@ -222,6 +225,8 @@ async fn measure(
     observer.begin(&sampler.interface(plan.netns.as_deref()), sampler.mode(), notes);
 
     let mut samples = vec![first];
+    let senders_before = sampler.senders();
+    let mut senders = None;
     let mut intervals = Vec::new();
     let mut child = None;
     let mut child_ended = None;
@@ -234,7 +239,15 @@ async fn measure(
     let mut ended_by = if child_ended.is_some() {
         Ending::Command
     } else {
-        let mut watch = Watch { plan, sampler, samples: &mut samples, intervals: &mut intervals, observer };
+        let mut watch = Watch {
+            plan,
+            sampler,
+            samples: &mut samples,
+            intervals: &mut intervals,
+            senders_before: &senders_before,
+            senders: &mut senders,
+            observer,
+        };
         watch.until_it_ends(&mut child, &mut stop).await?
     };
     if let Some(child) = &mut child {
@@ -269,7 +282,16 @@ async fn measure(
     if samples.len() < 2 {
         bail!("{}, before anything could be measured", ended_by.cut_short().unwrap_or_default());
     }
-    Ok(Measured { samples, intervals, drained, rested_at_start, ended_by, child: child_ended, overhead })
+    Ok(Measured {
+        samples,
+        intervals,
+        drained,
+        rested_at_start,
+        ended_by,
+        child: child_ended,
+        overhead,
+        senders,
+    })
 }
 
 /// The loop proper.
@@ -278,6 +300,8 @@ struct Watch<'a> {
     sampler: &'a mut Sampler,
     samples: &'a mut Vec<Sample>,
     intervals: &'a mut Vec<Interval>,
+    senders_before: &'a [Sender],
+    senders: &'a mut Option<SenderLimits>,
     observer: &'a mut dyn Observer,
 }
 
@@ -320,6 +344,9 @@ impl Watch<'_> {
             self.intervals.push(interval);
         }
         thin(self.samples);
+        // A command's sockets are gone when the run ends, so the last look that saw some is kept.
+        let held_up = SenderLimits::between(self.senders_before, &self.sampler.senders());
+        *self.senders = held_up.or_else(|| self.senders.take());
         Ok(())
     }
 }

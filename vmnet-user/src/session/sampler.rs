@@ -21,6 +21,7 @@ use crate::{
     },
     model::features::FeatureSet,
     model::sample::{Conditions, Hooks, MissedByKernel, Mode, Sample, SocketTotals, Window},
+    model::senders::Sender,
     probes::{Attached, events::RareEvent},
     report::schema::Interface,
 };
@@ -105,6 +106,12 @@ impl Sampler {
     /// The interface has another name from now on.
     pub(super) fn follow(&mut self, name: &str) {
         name.clone_into(&mut self.called);
+    }
+
+    /// Sockets of the interface's addresses, with what held them up; empty where that cannot be read.
+    pub(super) fn senders(&mut self) -> Vec<Sender> {
+        let reader = self.sockets.as_mut();
+        reader.and_then(|reader| reader.senders(&self.addresses).ok()).unwrap_or_default()
     }
 
     /// What it is called now.

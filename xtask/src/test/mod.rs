@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Outcome> {
         if !arguments.vm {
             summary.add(phase("namespaces", |phase| {
                 phase.require(testbed::setup::namespaces());
+                phase.require(testbed::setup::consumers());
                 scenarios::run(Kind::Namespaces, phase);
             }));
         }

@@ -1,7 +1,7 @@
 //! `not-the-bottleneck`: TSO engages, so what else could be the limit.
 
 use super::{Cause, CauseId, Evidence, Fix, Found};
-use crate::model::{throughput::CpuShare, verdict::State};
+use crate::model::{senders::SenderLimits, throughput::CpuShare, verdict::State};
 
 /// What else a run saw that could limit it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -11,7 +11,7 @@ pub struct Elsewhere {
     /// Each CPU's share of the window.
     pub cpus: Vec<CpuShare>,
     /// What held the sockets back; None where it is not known.
-    pub senders: Option<Senders>,
+    pub senders: Option<SenderLimits>,
     /// Mean over the window.
     pub wire_gbps: Option<f64>,
     /// The link's, where the driver tells.
@@ -23,17 +23,6 @@ pub struct Elsewhere {
 pub struct QueueUse {
     /// Bytes in the window.
     pub bytes: u64,
-}
-
-/// What held senders back, as TCP itself accounts for it: `tcpi_busy_time` and its parts, summed over sockets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Senders {
-    /// With data to send.
-    pub busy_us: u64,
-    /// Of that: waiting for the receiver's window.
-    pub rwnd_limited_us: u64,
-    /// Of that: waiting for room in the send buffer.
-    pub sndbuf_limited_us: u64,
 }
 
 /// From here on a share of one CPU is "all of it".
@@ -125,7 +114,9 @@ impl Elsewhere {
     }
 
     fn waiting(&self) -> Vec<(f64, String)> {
-        let Some(senders) = self.senders.filter(|senders| senders.busy_us != 0) else { return Vec::new() };
+        let Some(senders) = self.senders.as_ref().filter(|senders| senders.busy_us != 0) else {
+            return Vec::new();
+        };
         let share = |part: u64| part as f64 / senders.busy_us as f64;
         [
             (

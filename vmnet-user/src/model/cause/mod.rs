@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     action::{Action, FeatureChange, quoted},
-    elsewhere::{Elsewhere, QueueUse, Senders},
+    elsewhere::{Elsewhere, QueueUse},
     evidence::{Evidence, Traffic},
 };
 

@@ -6,6 +6,7 @@ use crate::model::{
     machine::{Machine, QdiscOptions},
     machine_fixture::{device, qdisc, virtio},
     reasons::{Reason, ReasonId},
+    senders::SenderLimits,
     throughput::CpuShare,
     verdict::State,
 };
@@ -322,7 +323,7 @@ fn an_engaged_run_ranks_what_else_stands_out_and_names_real_losses_first() {
             CpuShare { busy: 0.99, softirq: 0.1, steal: 0.3 },
             CpuShare { busy: 0.2, softirq: 0.0, steal: 0.0 },
         ],
-        senders: Some(Senders { busy_us: 1000, rwnd_limited_us: 500, sndbuf_limited_us: 0 }),
+        senders: Some(SenderLimits { busy_us: 1000, rwnd_limited_us: 500, ..SenderLimits::default() }),
         wire_gbps: Some(9.5),
         link_gbps: Some(10.0),
     };

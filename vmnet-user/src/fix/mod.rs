@@ -1,0 +1,3 @@
+//! Mending what can be mended on this machine.
+
+pub mod persist;

@@ -1,0 +1,151 @@
+//! What tells this interface from others at boot, when it may not have its name yet.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use super::name;
+
+/// The interface, as those see it who set it up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its name now.
+    pub name: String,
+    /// Lower case, with colons; None where it has none.
+    pub mac: Option<String>,
+    /// The one that the device came with; None where the kernel made one up, as it does for most virtual interfaces.
+    pub permanent_mac: Option<String>,
+    /// By the name of its kernel module.
+    pub driver: Option<String>,
+    /// Whether userspace gave it another name than the kernel had (`name_assign_type` 4).
+    pub renamed: bool,
+    /// The `.link` file in force.
+    pub link_file: LinkFile,
+    /// The NetworkManager profile that is active on it.
+    pub nm_profile_uuid: Option<String>,
+}
+
+/// Which `.link` file applied when the interface appeared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkFile {
+    /// udev says: this one.
+    InForce(PathBuf),
+    /// udev says: none.
+    None,
+    /// udev knows nothing of the interface, or is not there.
+    Unknown,
+}
+
+/// `NET_ADDR_PERM` in `include/uapi/linux/netdevice.h`.
+const ADDRESS_IS_PERMANENT: &str = "0";
+/// `NET_NAME_RENAMED` there.
+const NAME_IS_CHANGED: &str = "4";
+
+impl Identity {
+    /// Reads sysfs, and asks udev and NetworkManager where they are. What cannot be read is None or Unknown, as is all of
+    /// what cannot be an interface.
+    pub fn read(name: &str) -> Self {
+        if name::check(name).is_err() {
+            return Self::nothing_known(name);
+        }
+        let device = Path::new("/sys/class/net").join(name);
+        let of_device = |attribute: &str| {
+            let text = fs::read_to_string(device.join(attribute)).ok()?;
+            Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+        };
+        let udev = udev_properties(&device);
+        let property = |wanted: &str| {
+            let all = udev.as_deref()?;
+            all.lines().find_map(|line| line.strip_prefix(wanted)?.strip_prefix('=')).map(str::to_owned)
+        };
+        let mac = of_device("address").filter(|mac| mac.len() == "00:00:00:00:00:00".len());
+        let permanent_mac = if of_device("addr_assign_type").as_deref() == Some(ADDRESS_IS_PERMANENT) {
+            mac.clone()
+        } else {
+            // The name that udev would make from the permanent address, `enx` and twelve digits.
+            property("ID_NET_NAME_MAC").as_deref().and_then(mac_of_name)
+        };
+        let link_file = match (property("ID_NET_LINK_FILE"), property("USEC_INITIALIZED")) {
+            (Some(path), _) => LinkFile::InForce(PathBuf::from(path)),
+            (None, Some(_)) => LinkFile::None,
+            (None, None) => LinkFile::Unknown,
+        };
+        Self {
+            mac,
+            permanent_mac,
+            driver: fs::read_link(device.join("device/driver"))
+                .ok()
+                .and_then(|link| Some(link.file_name()?.to_str()?.to_owned())),
+            renamed: of_device("name_assign_type").as_deref() == Some(NAME_IS_CHANGED),
+            link_file,
+            nm_profile_uuid: answer(Command::new("nmcli").args([
+                "--get-values",
+                "GENERAL.CON-UUID",
+                "device",
+                "show",
+                name,
+            ]))
+            .map(|uuid| uuid.trim().to_owned())
+            .filter(|uuid| !uuid.is_empty()),
+            name: name.to_owned(),
+        }
+    }
+
+    fn nothing_known(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            mac: None,
+            permanent_mac: None,
+            driver: None,
+            renamed: false,
+            link_file: LinkFile::Unknown,
+            nm_profile_uuid: None,
+        }
+    }
+}
+
+fn udev_properties(device: &Path) -> Option<String> {
+    answer(
+        Command::new("udevadm")
+            .args(["info", "--query=property"])
+            .arg(format!("--path={}", device.display())),
+    )
+}
+
+fn answer(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
+}
+
+fn mac_of_name(name: &str) -> Option<String> {
+    let digits = name.get(name.len().checked_sub(12)?..)?;
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let pairs: Vec<&str> = (0..6).filter_map(|pair| digits.get(2 * pair..2 * pair + 2)).collect();
+    Some(pairs.join(":").to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_permanent_address_is_read_from_the_name_that_udev_makes_of_it() {
+        assert_eq!(mac_of_name("enx5254001234Ab").as_deref(), Some("52:54:00:12:34:ab"));
+        assert_eq!(mac_of_name("enx52540012"), None);
+        assert_eq!(mac_of_name("enxzz5400123456"), None);
+        assert_eq!(mac_of_name("ä2540012345"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_an_interface_is_not_looked_for_on_the_machine() {
+        let elsewhere = "../net/lo";
+        assert_eq!(Identity::read(elsewhere), Identity::nothing_known(elsewhere));
+        let loopback = Identity::read("lo");
+        assert_eq!(loopback.mac.as_deref(), Some("00:00:00:00:00:00"));
+        assert!(!loopback.renamed);
+    }
+}

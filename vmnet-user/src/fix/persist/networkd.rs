@@ -1,0 +1,307 @@
+//! systemd `.link` files (systemd.link(5)). Only the first one that matches applies, so a file of our own would take away
+//! what the one in force does, down to the interface's name. Where that one is for this interface alone, it gets a drop-in
+//! (in the manual since 249 at the latest, seen to work in 252). Where it is for others too, a drop-in would change them as
+//! well: a file before it says, for this interface, all that it says.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::ini::{self, Dialect, Entry};
+use super::settings::link_key;
+use super::{FileChange, Identity, LinkFile, PersistError, Settings, name, read};
+
+const SYNTAX: &str = "a systemd .link file";
+const OURS: &str = "etc/systemd/network";
+const DROP_IN: &str = "90-vmnet.conf";
+/// As systemd orders them: earlier ones win.
+const DIRECTORIES: &[&str] = &[
+    "etc/systemd/network",
+    "run/systemd/network",
+    "usr/local/lib/systemd/network",
+    "usr/lib/systemd/network",
+    "lib/systemd/network",
+];
+const HEADER: &str = "# Written by `vmnet fix --persist networkd`; `vmnet fix --undo` takes it back.\n";
+const MODE: u32 = 0o644;
+
+pub(super) fn plan(
+    root: &Path,
+    interface: &Identity,
+    settings: &Settings,
+) -> Result<FileChange, PersistError> {
+    let Some(in_force) = in_force(root, interface)? else {
+        let path = root.join(OURS).join(format!("90-vmnet-{}.link", name::for_file(&interface.name)));
+        let text = format!("{HEADER}[Match]\n{}\n[Link]\n", matching(interface)?);
+        let note = "a .link file of its own: no other one applies to this interface";
+        return assigned(path, &text, settings, note.to_owned());
+    };
+    let text = read::existing(&in_force)?;
+    let said = said(root, &in_force, &text)?;
+    if text.starts_with(HEADER) {
+        return assigned(in_force, &text, settings, "added to what vmnet wrote before".to_owned());
+    }
+    if is_for_one_interface(&conditions(&said)) {
+        let path = root.join(OURS).join(format!("{}.d", file_name(&in_force))).join(DROP_IN);
+        for later in drop_ins(root, &in_force)?.iter().filter(|known| known.file_name() > path.file_name()) {
+            refuse_if_overruled(later, settings)?;
+        }
+        let note = format!("a drop-in for {}, which applies to this interface alone", shown(root, &in_force));
+        return assigned(path, HEADER, settings, note);
+    }
+    let path = before(root, &in_force, interface)?;
+    let mut text = format!(
+        "{HEADER}# All that {} says, which applies to other interfaces too, and what is to be kept for this one.\n[Match]\n{}\n",
+        shown(root, &in_force),
+        matching(interface)?
+    );
+    append_without_match(&mut text, &said);
+    let note = format!(
+        "takes the place of {} for this interface, and says all that it says",
+        shown(root, &in_force)
+    );
+    assigned(path, &text, settings, note)
+}
+
+/// The file, or what it begins as, with the settings in `[Link]`.
+fn assigned(
+    path: PathBuf,
+    begins_as: &str,
+    settings: &Settings,
+    note: String,
+) -> Result<FileChange, PersistError> {
+    let before = read::text(&path)?;
+    let mut after = before.clone().unwrap_or_else(|| begins_as.to_owned());
+    for (key, value) in assignments(settings) {
+        after = ini::set(&after, Dialect::Systemd, &path, "Link", key, &value)?;
+    }
+    Ok(FileChange { path, before, after, mode: MODE, note, reload: Vec::new() })
+}
+
+fn assignments(settings: &Settings) -> Vec<(&'static str, String)> {
+    let mut all: Vec<(&'static str, String)> = Vec::new();
+    for change in &settings.features {
+        if let Some(key) = link_key(&change.feature)
+            && !all.iter().any(|(known, _)| *known == key.systemd)
+        {
+            all.push((key.systemd, change.on.to_string()));
+        }
+    }
+    all.extend(settings.gso_max_size.map(|bytes| ("GenericSegmentOffloadMaxBytes", bytes.to_string())));
+    all.extend(
+        settings.gso_max_segs.map(|segments| ("GenericSegmentOffloadMaxSegments", segments.to_string())),
+    );
+    all
+}
+
+/// What matches at boot, when the interface may still have the kernel's name. A vlan on top has the same address, but not
+/// as its permanent one.
+fn matching(interface: &Identity) -> Result<String, PersistError> {
+    match &interface.permanent_mac {
+        Some(mac) => Ok(format!("PermanentMACAddress={mac}")),
+        None if !interface.renamed => Ok(format!("OriginalName={}", name::as_glob(&interface.name, SYNTAX)?)),
+        None => Err(PersistError::NotConfiguredHere {
+            why: format!(
+                "{:?} was renamed and has no permanent address, so a .link file cannot tell it from others at boot",
+                interface.name
+            ),
+            remedy: "use --persist udev".to_owned(),
+        }),
+    }
+}
+
+fn in_force(root: &Path, interface: &Identity) -> Result<Option<PathBuf>, PersistError> {
+    match &interface.link_file {
+        LinkFile::None => Ok(None),
+        LinkFile::InForce(path) => {
+            // What applied at boot may have been replaced by a file of the same name since, or a newer one may come first:
+            // ours does, when a person calls twice.
+            let reported = root.join(path.strip_prefix("/").unwrap_or(path));
+            let files = read::layered(root, DIRECTORIES, ".link")?;
+            let ours = files.iter().find(|file| {
+                file_name(file).ends_with(&format!("-vmnet-{}.link", name::for_file(&interface.name)))
+            });
+            let replaced = files.iter().find(|file| file.file_name() == reported.file_name());
+            Ok(ours.or(replaced).cloned().or(Some(reported)))
+        }
+        LinkFile::Unknown => first_that_matches(root, interface),
+    }
+}
+
+/// Without udev: the first file whose `[Match]` fits, where that can be told from here.
+fn first_that_matches(root: &Path, interface: &Identity) -> Result<Option<PathBuf>, PersistError> {
+    for path in read::layered(root, DIRECTORIES, ".link")? {
+        let text = read::existing(&path)?;
+        // Empty, or a link to /dev/null: masked.
+        if text.trim().is_empty() {
+            continue;
+        }
+        let conditions = conditions(&said(root, &path, &text)?);
+        // systemd ignores files that match nothing in particular.
+        if conditions.is_empty() {
+            continue;
+        }
+        let mut fits = Some(true);
+        for condition in &conditions {
+            match holds(condition, interface) {
+                Some(true) => {}
+                Some(false) => {
+                    fits = Some(false);
+                    break;
+                }
+                None => fits = None,
+            }
+        }
+        match fits {
+            Some(true) => return Ok(Some(path)),
+            Some(false) => {}
+            None => {
+                return Err(PersistError::NotConfiguredHere {
+                    why: format!(
+                        "udev does not say which .link file applies, and it cannot be told whether {} does",
+                        path.display()
+                    ),
+                    remedy: "run where udevadm works, or use --persist udev".to_owned(),
+                });
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// One key of `[Match]` with all that it is given, of which any may hold.
+struct Condition {
+    key: String,
+    words: Vec<String>,
+    /// Quoted, negated or taken back: not judged here.
+    is_plain: bool,
+}
+
+fn conditions(said: &[Entry]) -> Vec<Condition> {
+    let mut all: Vec<Condition> = Vec::new();
+    for entry in said.iter().filter(|entry| entry.section == "Match") {
+        let is_plain = !entry.value.is_empty() && !entry.value.contains(['!', '"', '\'', '\\']);
+        let words = entry.value.split_whitespace().map(str::to_owned);
+        match all.iter_mut().find(|known| known.key == entry.key) {
+            Some(known) => {
+                known.words.extend(words);
+                known.is_plain &= is_plain;
+            }
+            None => all.push(Condition { key: entry.key.clone(), words: words.collect(), is_plain }),
+        }
+    }
+    all
+}
+
+/// None for conditions that are about more than the interface's name, address and driver.
+fn holds(condition: &Condition, interface: &Identity) -> Option<bool> {
+    let words = &condition.words;
+    let is_mac = |mac: &Option<String>| {
+        let mac = mac.as_deref().unwrap_or_default();
+        words.iter().any(|word| mac.eq_ignore_ascii_case(&word.replace('-', ":")))
+    };
+    match condition.key.as_str() {
+        _ if !condition.is_plain => None,
+        "MACAddress" => Some(is_mac(&interface.mac)),
+        "PermanentMACAddress" => Some(is_mac(&interface.permanent_mac)),
+        "OriginalName" if words.iter().any(|word| word == "*") => Some(true),
+        // The former name of a renamed interface is not known.
+        "OriginalName" if interface.renamed => None,
+        "OriginalName" => glob_any(words, &interface.name),
+        "Driver" => glob_any(words, interface.driver.as_deref()?),
+        _ => None,
+    }
+}
+
+fn glob_any(patterns: &[String], name: &str) -> Option<bool> {
+    for pattern in patterns {
+        if glob::Pattern::new(pattern).ok()?.matches(name) {
+            return Some(true);
+        }
+    }
+    Some(false)
+}
+
+/// By an address, or by one name that is not a pattern.
+fn is_for_one_interface(conditions: &[Condition]) -> bool {
+    conditions.iter().any(|condition| match (condition.key.as_str(), condition.words.as_slice()) {
+        _ if !condition.is_plain => false,
+        ("MACAddress" | "PermanentMACAddress", [_]) => true,
+        ("OriginalName", [name]) => !name.contains(['*', '?', '[']),
+        _ => false,
+    })
+}
+
+/// All that a `.link` file says, with its drop-ins.
+fn said(root: &Path, link_file: &Path, text: &str) -> Result<Vec<Entry>, PersistError> {
+    let mut said = ini::entries(text, Dialect::Systemd, link_file)?;
+    for drop_in in drop_ins(root, link_file)? {
+        said.extend(ini::entries(&read::existing(&drop_in)?, Dialect::Systemd, &drop_in)?);
+    }
+    Ok(said)
+}
+
+fn drop_ins(root: &Path, link_file: &Path) -> Result<Vec<PathBuf>, PersistError> {
+    let directories: Vec<String> =
+        DIRECTORIES.iter().map(|directory| format!("{directory}/{}.d", file_name(link_file))).collect();
+    let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
+    read::layered(root, &directories, ".conf")
+}
+
+fn refuse_if_overruled(drop_in: &Path, settings: &Settings) -> Result<(), PersistError> {
+    let entries = ini::entries(&read::existing(drop_in)?, Dialect::Systemd, drop_in)?;
+    for (key, value) in assignments(settings) {
+        if let Some(other) = ini::value(&entries, "Link", key)
+            && !same(other, &value)
+        {
+            return Err(PersistError::Overruled {
+                path: drop_in.to_path_buf(),
+                what: format!("{key}={other}"),
+                remedy: "take that line out".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// `parse_boolean` of systemd takes more words than ours.
+fn same(one: &str, other: &str) -> bool {
+    let meaning = |word: &str| match word.to_ascii_lowercase().as_str() {
+        "1" | "yes" | "y" | "true" | "t" | "on" => "true".to_owned(),
+        "0" | "no" | "n" | "false" | "f" | "off" => "false".to_owned(),
+        other => other.to_owned(),
+    };
+    meaning(one) == meaning(other)
+}
+
+/// A file of ours that sorts before the one in force. None before that applies, or it would be the one in force.
+fn before(root: &Path, in_force: &Path, interface: &Identity) -> Result<PathBuf, PersistError> {
+    let theirs = file_name(in_force);
+    ["90", "70", "50", "30", "10", "00", "0"]
+        .iter()
+        .map(|number| format!("{number}-vmnet-{}.link", name::for_file(&interface.name)))
+        .find(|ours| ours.as_bytes() < theirs.as_bytes())
+        .map(|ours| root.join(OURS).join(ours))
+        .ok_or_else(|| PersistError::NotConfiguredHere {
+            why: format!("no file name sorts before {theirs}, which applies to this interface and others"),
+            remedy: "use --persist udev".to_owned(),
+        })
+}
+
+fn append_without_match(text: &mut String, entries: &[Entry]) {
+    let mut section = "Match";
+    for entry in entries.iter().filter(|entry| entry.section != "Match") {
+        if entry.section != section {
+            section = &entry.section;
+            let _ = write!(text, "\n[{section}]\n");
+        }
+        let _ = writeln!(text, "{}={}", entry.key, entry.value);
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn shown(root: &Path, path: &Path) -> String {
+    format!("/{}", path.strip_prefix(root).unwrap_or(path).display())
+}
