@@ -112,13 +112,6 @@ fn software_devices_are_asked_for_what_they_are() {
     let lo = answer(&pair.near, "lo");
     assert_eq!((lo["state"].as_str(), lo["interface"]["terminal"].as_bool()), (Some("engaged"), Some(false)));
     assert_ne!(lo["frames"]["destination_mac"], lo["frames"]["source_mac"], "nobody takes it there: {lo}");
-
-    pair.near.ip("link add link veth0 name veth0.7 type vlan id 7").unwrap();
-    pair.near.ip("link set veth0.7 up").unwrap();
-    pair.near.exec("ethtool -K veth0 tso off").unwrap();
-    let vlan = answer(&pair.near, "veth0.7");
-    assert_eq!(vlan["state"], "software", "{vlan}");
-    assert_eq!(vlan["below"], serde_json::json!(["veth0"]));
 }
 
 #[test]

@@ -114,9 +114,9 @@ ask vlan ens4.7
 ethtool -K ens4 tso off
 ask vlan-below-off ens4.7
 
-ip link add dummy0 type dummy
-ip link set dummy0 up
-ask dummy dummy0
+ip link add quiet0 type dummy
+ip link set quiet0 up
+ask dummy quiet0
 ip link add gre1 type gre local 10.10.1.2 remote 10.10.1.10
 ip link set gre1 up
 before=$(cat /sys/class/net/gre1/statistics/tx_packets)

@@ -1,4 +1,4 @@
-//! What `vmnet facts` reads of a virtio-net device with four queues, a vlan on it and shaping, is what ethtool, tc and ip show.
+//! What `vmnet doctor --json` reads of a virtio-net device with four queues, a vlan on it and shaping, is what ethtool, tc and ip show.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a scenario's helpers fail as its tests do")]
 
@@ -57,7 +57,7 @@ fn agrees(kernel: Kernel) -> (VmRun, Value) {
     let run = Vm::new(kernel).queues(4).cpus(4).script(LOOK).run().unwrap();
     assert!(run.files.contains_key("facts"), "{}", run.stdout);
     let text = |name: &str| String::from_utf8(run.files[name].clone()).unwrap();
-    let machine = json(&run.files["facts"]);
+    let machine = json(&run.files["facts"])["machine"].clone();
     let links = json(&run.files["links"]);
 
     device_agrees(&machine["device"], &links);
@@ -72,7 +72,7 @@ fn agrees(kernel: Kernel) -> (VmRun, Value) {
     assert_eq!(machine["stack"][0]["vlan_id"], 7);
     qdiscs_agree(&machine, &json(&run.files["qdiscs"]));
 
-    let channels = &machine["queues"]["channels"]["Ok"];
+    let channels = &machine["queues"]["channels"];
     let combined: Vec<u64> = text("channels")
         .lines()
         .filter_map(|line| line.strip_prefix("Combined:")?.trim().parse().ok())
@@ -80,8 +80,8 @@ fn agrees(kernel: Kernel) -> (VmRun, Value) {
     assert_eq!(combined, [channels[1].as_u64().unwrap(), channels[0].as_u64().unwrap()], "most, in use");
     // The driver spreads four CPUs over four queues, and so their interrupts.
     let each_cpu = serde_json::json!([[0], [1], [2], [3]]);
-    assert_eq!(machine["queues"]["xps"]["Ok"], each_cpu, "{}", machine["queues"]);
-    let irqs = machine["queues"]["irqs"]["Ok"].as_array().unwrap();
+    assert_eq!(machine["queues"]["xps"], each_cpu, "{}", machine["queues"]);
+    let irqs = machine["queues"]["irqs"].as_array().unwrap();
     assert_eq!(irqs.len(), 4);
     for irq in irqs {
         let line = format!("{}:", irq["number"]);
@@ -91,16 +91,13 @@ fn agrees(kernel: Kernel) -> (VmRun, Value) {
     }
     statistics_agree(&machine, &text("statistics"));
 
-    let names = machine["virtio"]["Ok"]["negotiated"].as_array().unwrap();
+    let names = machine["virtio"]["negotiated"].as_array().unwrap();
     assert!(
         ["CSUM", "HOST_TSO4", "HOST_TSO6", "MQ"].iter().all(|name| names.contains(&(*name).into())),
         "{names:?}"
     );
     assert_eq!(machine["module_parameters"]["csum"], "Y");
-    assert_eq!(
-        (&machine["cpus_online"]["Ok"], &machine["device"]["driver"]),
-        (&4.into(), &"virtio_net".into())
-    );
+    assert_eq!((&machine["cpus_online"], &machine["device"]["driver"]), (&4.into(), &"virtio_net".into()));
     assert_eq!(machine["device"]["terminal"], true);
     options_agree(&run);
     (run, machine)
@@ -113,7 +110,7 @@ fn statistics_agree(machine: &Value, ethtool_s: &str) {
         .filter_map(|line| line.trim().split_once(": "))
         .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
         .collect();
-    let queues = machine["queues"]["statistics"]["Ok"].as_array().unwrap();
+    let queues = machine["queues"]["statistics"].as_array().unwrap();
     assert_eq!(queues.len(), 4);
     let mut compared = 0;
     for (number, queue) in queues.iter().enumerate() {
@@ -138,9 +135,9 @@ fn options_agree(run: &VmRun) {
             continue;
         };
         seen.push(kind);
-        let (machine, tc) = (json(facts), json(&run.files[&format!("tc-{kind}")]));
+        let (machine, tc) = (json(facts)["machine"].clone(), json(&run.files[&format!("tc-{kind}")]));
         qdiscs_agree(&machine, &tc);
-        let (read, shown) = (&machine["qdiscs"]["Ok"][0]["options"], &tc[0]["options"]);
+        let (read, shown) = (&machine["qdiscs"][0]["options"], &tc[0]["options"]);
         assert_eq!(read["of"], kind);
         match kind {
             "tbf" => {

@@ -22,7 +22,8 @@ impl Capture {
     /// Starts, and returns when packets are being captured.
     pub(super) fn start(host: &Host, bytes_per_packet: u32, pcap: &Path) -> Result<Self> {
         let mut command = host.command("tcpdump");
-        // A buffer of 64 MiB, so that none are lost while the emulator has the CPUs.
+        // A buffer of 64 MiB, so that none are lost while the emulator has the CPUs. Immediate, or what came in the last second
+        // before the end is still in the ring then, and never written.
         command.args([
             "-i",
             TAP,

@@ -1,4 +1,4 @@
-//! Whether what `vmnet facts` read is what ethtool, tc and ip show.
+//! Whether what `vmnet doctor --json` read is what ethtool, tc and ip show.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ pub(crate) fn features_agree(features: &Value, ethtool_k: &str) {
         .filter_map(|line| line.trim().split_once(": "))
         .filter(|(name, _)| !legacy(name))
         .collect();
-    let read = features["Ok"].as_array().unwrap_or_else(|| panic!("{features}"));
+    let read = features.as_array().unwrap_or_else(|| panic!("{features}"));
     let mut compared = 0;
     for feature in read {
         let flag = |name: &str| feature[name].as_bool().unwrap();
@@ -108,7 +108,7 @@ pub(crate) fn stacked(places: &[(&str, u64, &str)]) -> Vec<(String, u64, String)
 /// `tc -j qdisc show dev …`: kinds, handles and places in the tree.
 pub(crate) fn qdiscs_agree(machine: &Value, tc: &Value) {
     let row = |kind: &Value, major: u64, root: bool| (kind.as_str().unwrap().to_owned(), major, root);
-    let read = machine["qdiscs"]["Ok"].as_array().unwrap().iter();
+    let read = machine["qdiscs"].as_array().unwrap().iter();
     let mut read: Vec<_> = read
         .map(|qdisc| {
             row(&qdisc["kind"], qdisc["handle"].as_u64().unwrap() >> 16, qdisc["parent"] == 0xffff_ffff_u32)

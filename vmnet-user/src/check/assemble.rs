@@ -273,3 +273,104 @@ fn notes(seen: &Seen<'_>, state: State, types: &[TypeReport]) -> Vec<String> {
     }
     notes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        check::{
+            ask::questions,
+            stack::{Device, Level},
+        },
+        model::checked::Round,
+        report::{check::answer, json::missing_reasons, schema::Netns, style::Style},
+    };
+
+    const LIMITS: Limits = Limits { mtu_bytes: 1500, gso_max_bytes: 65_536, gso_max_segs: 65_535 };
+    const ENDS: Ends = Ends { own: [2, 0, 0, 0, 0, 1], destination: [2, 0, 0, 0, 0, 1], tagged: false };
+
+    /// A quiet interface over another. Types in `cut` are cut up on the one below, UDP is refused.
+    fn seen(cut: &[Type]) -> CheckReport {
+        let mut questions = questions(&LIMITS, &ENDS);
+        for question in &mut questions {
+            let segments_each = question.shape.segments;
+            let is_cut = cut.contains(&question.kind);
+            let round = |driver_packets| Round {
+                sent: 4,
+                segments_each,
+                driver_packets,
+                lost_packets: 0,
+                duration_s: 0.002,
+                settled: true,
+            };
+            question.rounds = vec![Vec::new(), Vec::new()];
+            if is_udp(question.kind) {
+                question.refused = Some(libc::EINVAL);
+                continue;
+            }
+            question.rounds =
+                vec![vec![round(4); 2], vec![round(if is_cut { 4 * segments_each } else { 4 }); 2]];
+            question.sends_ns = vec![if is_cut { 33_000.0 } else { 4_000.0 }; 8];
+        }
+        let level = |name: &str, ifindex| Level {
+            devices: vec![Device { name: name.to_owned(), ifindex }],
+            counts_by: CountsBy::Skb,
+        };
+        let pause = Pause { driver_packets: 0, duration_s: 0.002 };
+        report(Seen {
+            described: Interface {
+                name: "ens4.7".to_owned(),
+                ifindex: 3,
+                netns: Netns { name: None, inode: 1 },
+                driver: None,
+                mtu: 1500,
+                queues: None,
+                kernel: "6.1.0".to_owned(),
+                terminal: false,
+                qdisc: None,
+            },
+            limits: &LIMITS,
+            ends: &ENDS,
+            levels: &[level("ens4.7", 3), level("ens4", 2)],
+            features: &Err("refused".to_owned()),
+            questions: &questions,
+            pauses: &[vec![pause; 3], vec![pause; 3]],
+            duration_s: 0.1,
+        })
+    }
+
+    #[test]
+    fn what_is_cut_up_below_is_cut_up_and_it_is_said_where() {
+        let report = seen(&[Type::Tcp6]);
+        assert_eq!(report.state, State::Partial);
+        let tcp6 = &report.types[1];
+        assert_eq!((tcp6.state, tcp6.cut_at.as_deref()), (TypeState::Cut, Some("ens4")));
+        let cost = report.cost.unwrap();
+        assert_eq!((cost.whole, cost.cut), (Type::Tcp4, Type::Tcp6));
+        assert!((cost.segmentation_ns_per_byte - (33_000.0 / 64_800.0 - 4_000.0 / 64_240.0)).abs() < 1e-9);
+        assert_eq!(seen(&Type::ALL).state, State::Software);
+        assert_eq!(seen(&[]).state, State::Engaged);
+    }
+
+    #[test]
+    fn every_null_has_its_reason_and_what_is_written_can_be_read_again() {
+        for cut in [&[][..], &[Type::Tcp6], &Type::ALL] {
+            let report = seen(cut);
+            let value = serde_json::to_value(&report).unwrap();
+            assert_eq!(missing_reasons(&value, &report.unmeasured), Vec::<String>::new());
+            let again: CheckReport = serde_json::from_str(&check::to_text(&report).unwrap()).unwrap();
+            assert_eq!(again.types, report.types);
+        }
+    }
+
+    #[test]
+    fn the_text_says_the_answer_first_and_fits_a_narrow_terminal() {
+        let text = answer(&seen(&[Type::Tcp6]), &Style { width: 80, ..Style::PLAIN });
+        assert!(
+            text.lines().nth(1).unwrap().starts_with("PARTIAL  TSO is happening on ens4.7 for tcp4"),
+            "{text}"
+        );
+        assert!(text.lines().all(|line| line.len() <= 80) && text.is_ascii(), "{text}");
+        assert!(text.contains("tcp6 cut up costs the CPU 8.18 times"), "{text}");
+    }
+}

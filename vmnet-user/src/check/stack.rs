@@ -78,7 +78,9 @@ pub(super) fn levels(link: &Link, links: &mut LinkReader) -> Result<Vec<Level>, 
                 .iter()
                 .map(|link| Device { name: link.name.clone(), ifindex: link.ifindex })
                 .collect(),
-            counts_by: if by_itself || (is_a_sum && below_counts_skbs) {
+            counts_by: if devices.iter().any(|link| counts_late(&link.name)) {
+                CountsBy::Late
+            } else if by_itself || (is_a_sum && below_counts_skbs) {
                 CountsBy::Skb
             } else {
                 CountsBy::Unknown
@@ -98,6 +100,13 @@ fn counts_skbs(kind: Option<&str>, loopback: bool, name: &str) -> bool {
                     .is_some_and(|driver| DRIVERS_THAT_COUNT_SKBS.contains(&driver.as_str()))
         }
     }
+}
+
+/// virtio-net without transmit interrupts: the parameter is read when the driver is loaded, and cannot be written later.
+fn counts_late(name: &str) -> bool {
+    driver::driver_name(name).as_deref() == Some("virtio_net")
+        && std::fs::read_to_string("/sys/module/virtio_net/parameters/napi_tx")
+            .is_ok_and(|value| value.trim() == "N")
 }
 
 /// The kernel shows each as `lower_NAME`. Names cannot hold a slash.

@@ -1,5 +1,6 @@
 //! Everything about one interface and the machine around it, at one moment: see [`Machine`].
 
+use crate::model::fact::Fact;
 use std::collections::BTreeMap;
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     links::{self, Link, LinkError, LinkReader},
     qdisc_options, queue_stats, rings, setters, stack, system, xps,
 };
-use crate::model::machine::{Device, Fact, Ingress, Limits, Machine, Queues, Stacked, Virtio};
+use crate::model::machine::{Device, Ingress, Limits, Machine, Queues, Stacked, Virtio};
 
 /// More other interfaces than this are not asked for their GRO: those that received most are.
 const MOST_INGRESS: usize = 64;

@@ -1,9 +1,10 @@
 //! The interrupts of an interface's transmit queues, and the CPUs that may serve them.
 
+use crate::model::fact::Fact;
 use std::{collections::BTreeSet, path::Path};
 
 use super::{cpu_list::parse_list, small_file};
-use crate::model::machine::{Fact, Irq};
+use crate::model::machine::Irq;
 
 /// The transmit interrupts in order of their queues.
 ///

@@ -1,9 +1,9 @@
 //! Settings of the machine and of its network namespace: CPUs, ECN, forwarding, nfqueue.
 
+use crate::model::fact::Fact;
 use std::{io, path::Path};
 
 use super::{cpu_list::parse_list, small_file};
-use crate::model::machine::Fact;
 
 /// The namespace of this thread, which is not always the process's: `/proc/net` would be the latter's.
 const OWN_NET: &str = "proc/thread-self/net";

@@ -1,9 +1,9 @@
 //! Which CPUs transmit on which queue (XPS), and to which CPUs received packets are spread (RPS).
 
+use crate::model::fact::Fact;
 use std::{io, path::Path};
 
 use super::{cpu_list::parse_mask, small_file};
-use crate::model::machine::Fact;
 
 /// For each transmit queue in use, the CPUs that are sent to it; none of them where XPS is not set.
 /// `/sys` must be that of the namespace.

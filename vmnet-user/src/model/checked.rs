@@ -143,6 +143,9 @@ pub enum CountsBy {
     Skb,
     /// Not known: many drivers of hardware count the segments of a super-packet that they took whole.
     Unknown,
+    /// Not told in time: what was sent is counted when more is sent (virtio-net with `napi_tx=0`, which also lets go of a packet's
+    /// memory before it has left).
+    Late,
 }
 
 /// Why it is not known what became of them.
@@ -164,6 +167,11 @@ pub enum Doubt {
         "this driver may count the segments of a super-packet that it got whole, so its count does not tell"
     )]
     CountsSegments,
+    /// Counted when more is sent.
+    #[error(
+        "this driver counts what it has sent only when more is sent (napi_tx=0), so its count does not tell; use vmnet run"
+    )]
+    CountsLate,
     /// Others sent too much.
     #[error("other traffic moves the counters too much; try again when it is quieter, or use vmnet run")]
     Blurred,
@@ -208,6 +216,9 @@ pub fn judge_round(round: &Round, others_per_s: f64, counts_by: CountsBy) -> Fat
     if round.sent == 0 || cut <= whole {
         return Fate::Unknown(Doubt::NotSent);
     }
+    if counts_by == CountsBy::Late {
+        return Fate::Unknown(Doubt::CountsLate);
+    }
     if !round.settled {
         return Fate::Unknown(Doubt::NotSettled);
     }
@@ -231,6 +242,7 @@ pub fn judge_round(round: &Round, others_per_s: f64, counts_by: CountsBy) -> Fat
     match (plainly, counts_by) {
         (true, CountsBy::Skb) => Fate::Cut,
         (true, CountsBy::Unknown) => Fate::Unknown(Doubt::CountsSegments),
+        (true, CountsBy::Late) => Fate::Unknown(Doubt::CountsLate),
         (false, _) => Fate::Unknown(Doubt::Blurred),
     }
 }
@@ -378,6 +390,14 @@ mod tests {
         assert_eq!(judge_round(&round(4), QUIET, CountsBy::Unknown), Fate::Whole);
         let as_segments = judge_round(&round(176), QUIET, CountsBy::Unknown);
         assert_eq!(as_segments, Fate::Unknown(Doubt::CountsSegments));
+    }
+
+    #[test]
+    fn a_driver_that_counts_late_shows_nothing() {
+        for seen in [4, 176] {
+            let judged = judge_round(&round(seen), QUIET, CountsBy::Late);
+            assert_eq!(judged, Fate::Unknown(Doubt::CountsLate));
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What people check by hand before they know the answer: vCPUs, queues, XPS, TSO, GSO, GRO, checksums.
 
+use super::fact::Fact;
 use serde::{Deserialize, Serialize};
 
 use super::breaks::{CSUM_GENERIC, Family, GSO, SCATTER_GATHER};
 use super::features::Feature;
-use super::machine::{Fact, Machine};
+use super::machine::Machine;
 
 /// One line of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

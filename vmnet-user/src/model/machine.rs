@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::fact::{self, Fact};
 use super::features::FeatureSet;
-
-/// A fact, or why it is not known. Never a zero in place of what was not read.
-pub type Fact<T> = Result<T, String>;
 
 /// Everything about one interface and the machine around it, at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,18 +18,23 @@ pub struct Machine {
     /// `uname -r`.
     pub kernel: String,
     /// virtio-net's bits; None where the interface is not a virtio one.
+    #[serde(with = "fact::optional")]
     pub virtio: Option<Fact<Virtio>>,
     /// Parameters of the driver's module (`/sys/module/virtio_net/parameters`): name → value. Empty where it has none.
     pub module_parameters: BTreeMap<String, String>,
     /// Queues and who serves them.
     pub queues: Queues,
     /// The transmit qdiscs, the root first.
+    #[serde(with = "fact")]
     pub qdiscs: Fact<Vec<Qdisc>>,
     /// CPUs online.
+    #[serde(with = "fact")]
     pub cpus_online: Fact<u32>,
     /// `net.ipv4.tcp_ecn`.
+    #[serde(with = "fact")]
     pub tcp_ecn: Fact<u32>,
     /// Whether IPv4 or IPv6 packets are forwarded.
+    #[serde(with = "fact")]
     pub forwarding: Fact<bool>,
     /// The other interfaces by which forwarded packets could come in, with whether GRO is on.
     pub ingress: Vec<Ingress>,
@@ -39,7 +42,41 @@ pub struct Machine {
     pub setters: Vec<Setter>,
     /// nfqueue: queues that get packets without the GSO flag (`/proc/net/netfilter/nfnetlink_queue` has none of the flag, so this
     /// is the number of queues bound).
+    #[serde(with = "fact")]
     pub nfqueues: Fact<u32>,
+}
+
+impl Machine {
+    /// What is not known, by its path in JSON, where it is null; and why.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<(String, String)> {
+        let mut unknown = Vec::new();
+        let mut look = |path: &str, why: Option<&String>| {
+            unknown.extend(why.map(|why| (path.to_owned(), why.clone())));
+        };
+        let queues = &self.queues;
+        look("virtio", self.virtio.as_ref().and_then(|virtio| virtio.as_ref().err()));
+        if let Some(Ok(virtio)) = &self.virtio {
+            look("virtio.offered", virtio.offered.as_ref().err());
+        }
+        look("queues.tx", queues.tx.as_ref().err());
+        look("queues.channels", queues.channels.as_ref().err());
+        look("queues.xps", queues.xps.as_ref().err());
+        look("queues.rps", queues.rps.as_ref().err());
+        look("queues.irqs", queues.irqs.as_ref().err());
+        look("queues.statistics", queues.statistics.as_ref().err());
+        look("qdiscs", self.qdiscs.as_ref().err());
+        look("cpus_online", self.cpus_online.as_ref().err());
+        look("tcp_ecn", self.tcp_ecn.as_ref().err());
+        look("forwarding", self.forwarding.as_ref().err());
+        look("nfqueues", self.nfqueues.as_ref().err());
+        let stack = self.stack.iter().map(|stacked| ("stack[].device", &stacked.device));
+        for (place, device) in [("device", &self.device)].into_iter().chain(stack) {
+            look(&format!("{place}.speed_mbps"), device.speed_mbps.as_ref().err());
+            look(&format!("{place}.features"), device.features.as_ref().err());
+        }
+        unknown
+    }
 }
 
 /// One network device as it stands.
@@ -62,8 +99,10 @@ pub struct Device {
     /// Bytes.
     pub mtu: u32,
     /// Link speed, Mbit/s, where the driver tells.
+    #[serde(with = "fact")]
     pub speed_mbps: Fact<u32>,
     /// hw, wanted and active sets.
+    #[serde(with = "fact")]
     pub features: Fact<FeatureSet>,
     /// GSO and TSO limits.
     pub limits: Limits,
@@ -117,6 +156,7 @@ pub struct Virtio {
     /// Names whose bits this kernel shows at all.
     pub shown: Vec<String>,
     /// Offered by the host, from debugfs (`virtio/virtioN/device_features`, CONFIG_VIRTIO_DEBUG); mostly not there.
+    #[serde(with = "fact")]
     pub offered: Fact<Vec<String>>,
 }
 
@@ -133,16 +173,22 @@ impl Virtio {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Queues {
     /// Transmit queues in use (`/sys/class/net/IF/queues/tx-*`).
+    #[serde(with = "fact")]
     pub tx: Fact<u32>,
     /// `ethtool -l`: (in use, at most) combined or transmit channels.
+    #[serde(with = "fact")]
     pub channels: Fact<(u32, u32)>,
     /// XPS: for each transmit queue, the CPUs that use it; a reason where the kernel has none (a single queue: ENOENT).
+    #[serde(with = "fact")]
     pub xps: Fact<Vec<Vec<u32>>>,
     /// RPS: for each receive queue, the CPUs that packets are spread to; empty where it is off.
+    #[serde(with = "fact")]
     pub rps: Fact<Vec<Vec<u32>>>,
     /// The transmit interrupts, in order of their queues: (name, number, CPUs it may go to).
+    #[serde(with = "fact")]
     pub irqs: Fact<Vec<Irq>>,
     /// Packets and bytes of each transmit queue since boot.
+    #[serde(with = "fact")]
     pub statistics: Fact<Vec<QueueCounters>>,
     /// Where `statistics` came from: `ethtool -S` or `netdev-genl`.
     pub statistics_source: Option<String>,

@@ -11,6 +11,7 @@ pub mod correlation;
 pub mod cost;
 pub mod counters_only;
 pub mod delta;
+pub mod fact;
 pub mod features;
 mod identities;
 pub mod ledger;

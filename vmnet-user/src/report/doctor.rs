@@ -135,6 +135,9 @@ impl DoctorReport {
         owned.extend(
             reasons.into_iter().filter(|(_, absent, _)| *absent).map(|(path, _, why)| (path.to_owned(), why)),
         );
+        for (path, why) in self.machine.unknown() {
+            self.unmeasured.insert(format!("machine.{path}"), why);
+        }
         for (path, why) in owned {
             self.unmeasured.insert(path, why.to_owned());
         }
