@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod device;
+pub mod fix;
 pub mod kernel;
 pub mod live;
 pub mod load;

@@ -1,7 +1,10 @@
 //! The command line: one thin file a subcommand.
 
+mod fix;
 mod kernel;
 mod load;
+mod output;
+mod restore;
 mod run;
 
 use std::{
@@ -25,6 +28,8 @@ struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Load(crate::load::LoadArgs),
+    Fix(fix::Args),
+    Restore(restore::Args),
     Kernel(kernel::Args),
 }
 
@@ -38,6 +43,8 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(args),
+        Command::Fix(args) => fix::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Kernel(args) => kernel::run(&args),
     };
     match result {

@@ -237,7 +237,7 @@ fn exit_code(
 }
 
 /// A new file belongs to the person who called; one that was there stays whose it is.
-fn open_json(path: &PathBuf, caller: &Caller) -> Result<(File, PathBuf)> {
+pub(super) fn open_json(path: &PathBuf, caller: &Caller) -> Result<(File, PathBuf)> {
     let refused = || format!("cannot write {}; name another file with --json", path.display());
     let file = match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(file) => {
@@ -255,7 +255,7 @@ fn open_json(path: &PathBuf, caller: &Caller) -> Result<(File, PathBuf)> {
     Ok((file, path.clone()))
 }
 
-fn style_for(to_stderr: bool, plain: bool) -> Style {
+pub(super) fn style_for(to_stderr: bool, plain: bool) -> Style {
     let is_terminal = if to_stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
     let no_color = std::env::var("NO_COLOR").ok();
     let width =

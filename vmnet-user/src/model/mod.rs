@@ -7,6 +7,7 @@ pub mod cost;
 pub mod counters_only;
 pub mod delta;
 pub mod features;
+pub mod fix;
 mod identities;
 pub mod ledger;
 pub mod machine;
