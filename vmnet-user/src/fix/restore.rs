@@ -225,7 +225,6 @@ fn go_back(kernel: &mut impl Kernel, before: &DeviceState, now: &DeviceState, st
                     },
                 )
             });
-            // Taking a limit back has nothing to be said of connections.
             let changes = outcomes.collect();
             Back { changes, not_as_before: not_as_before(before, &after) }
         }

@@ -25,6 +25,7 @@ pub fn fix(report: &FixReport, style: &Style) -> String {
             text += &style.paragraph(&style.paint(Tone::Heading, &heading), &style.data(line));
         }
     };
+    section("NOTE", &remarks(&report.changes));
     section("LIMIT", &report.beyond);
     if report.dry_run {
         section("DO", &report.commands);
@@ -102,13 +103,28 @@ fn changes(changes: &[Change], style: &Style) -> String {
             (None, _) => change.requested.clone(),
         };
         let mut line = format!("{} {}: {} → {to}", change.interface, change.what, change.before);
-        if let Some(note) = &change.note {
+        if change.ok != Some(true)
+            && let Some(note) = &change.note
+        {
             line += "; ";
             line += note;
         }
         text += &style.paragraph(mark, &style.data(&line));
     }
     text
+}
+
+/// What to know about changes that were made, each remark once.
+fn remarks(changes: &[Change]) -> Vec<String> {
+    let mut remarks: Vec<String> = Vec::new();
+    for note in
+        changes.iter().filter(|change| change.ok == Some(true)).filter_map(|change| change.note.as_ref())
+    {
+        if !remarks.contains(note) {
+            remarks.push(note.clone());
+        }
+    }
+    remarks
 }
 
 /// All of a restore.

@@ -14,7 +14,7 @@ use crate::model::features::Feature;
 pub struct Change {
     /// The device.
     pub interface: String,
-    /// A feature's name, `gso_max_size`, `burst of tbf 8001:`, …
+    /// A feature's name, `gso_max_size`, `tbf 8001: burst`, …
     pub what: String,
     /// As it was.
     pub before: String,
@@ -104,7 +104,7 @@ impl Aspect<'_> {
             Outcome::Planned => (None, None, None),
             Outcome::Done(state) => {
                 let ok = self.is_as_requested(&requested, before, state);
-                let note = if ok { self.remark() } else { Some(self.why_not(before, state)) };
+                let note = if ok { self.remark(before, state) } else { Some(self.why_not(before, state)) };
                 (Some(self.said_of(state)), Some(ok), note)
             }
             Outcome::Failed(why, state) => {
@@ -132,8 +132,8 @@ impl Aspect<'_> {
             Self::GsoMaxSize => "gso_max_size".to_owned(),
             Self::GsoIpv4MaxSize => "gso_ipv4_max_size".to_owned(),
             Self::GsoMaxSegs => "gso_max_segs".to_owned(),
-            Self::Burst { handle, .. } => format!("burst of tbf {:x}:", handle >> 16),
-            Self::SplitGso { handle, .. } => format!("split-gso of cake {:x}:", handle >> 16),
+            Self::Burst { handle, .. } => format!("tbf {:x}: burst", handle >> 16),
+            Self::SplitGso { handle, .. } => format!("cake {:x}: split-gso", handle >> 16),
         }
     }
 
@@ -222,13 +222,16 @@ impl Aspect<'_> {
     }
 
     /// What to know about a change that is as requested.
-    fn remark(&self) -> Option<String> {
-        match self {
-            Self::GsoMaxSize | Self::GsoIpv4MaxSize | Self::GsoMaxSegs => {
-                Some("connections that are open keep the limit that they began with".to_owned())
-            }
+    fn remark(&self, before: &DeviceState, after: &DeviceState) -> Option<String> {
+        let limit = |state: &DeviceState| match self {
+            Self::GsoMaxSize => state.limits.gso_max_size,
+            Self::GsoIpv4MaxSize => state.limits.gso_ipv4_max_size,
+            Self::GsoMaxSegs => state.limits.gso_max_segs,
             _ => None,
-        }
+        };
+        // `sk_setup_caps` copies them when a connection gets its route.
+        (limit(after) > limit(before))
+            .then(|| "connections that are open keep the limit that they began with".to_owned())
     }
 }
 

@@ -146,7 +146,7 @@ impl Plan {
     }
 
     fn burst(&mut self, state: &DeviceState, handle: u32, wanted_bytes: u32) {
-        let what = format!("burst of tbf {:x}:", handle >> 16);
+        let what = format!("tbf {:x}: burst", handle >> 16);
         let requested = format!("{wanted_bytes} B");
         let Some(qdisc) = state.qdisc(handle).filter(|_| handle != 0) else {
             self.refuse(state, &what, "not there", &requested, "there is no such qdisc any more");
@@ -180,7 +180,7 @@ impl Plan {
     }
 
     fn no_split(&mut self, state: &DeviceState, handle: u32) {
-        let what = format!("split-gso of cake {:x}:", handle >> 16);
+        let what = format!("cake {:x}: split-gso", handle >> 16);
         match state.qdisc(handle).filter(|_| handle != 0).map(|qdisc| (qdisc, qdisc.splits)) {
             Some((_, Splits::SplitGso { on: Some(false) })) => {}
             Some((qdisc, Splits::SplitGso { .. })) => self.steps.push(Step::CakeSplitGso {
