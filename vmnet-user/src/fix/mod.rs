@@ -75,3 +75,6 @@ pub fn actions(causes: &[Cause]) -> Vec<Action> {
 pub fn may_change() -> bool {
     caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_NET_ADMIN).unwrap_or(false)
 }
+
+#[cfg(test)]
+mod tests;
