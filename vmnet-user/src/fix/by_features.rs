@@ -26,10 +26,17 @@ pub fn actions_by_features(state: &DeviceState) -> (Vec<Action>, Vec<String>) {
     let interface = || state.name.clone();
     let off = |name: &&&str| state.features.get(name).is_some_and(|feature| !feature.active);
     let fixed = |name: &&str| state.features.get(name).is_some_and(|feature| feature.fixed());
+    // The kernel takes the checksum for any protocol or those by family, not both.
+    let has_generic = state
+        .features
+        .get("tx-checksum-ip-generic")
+        .is_some_and(|feature| feature.active || !feature.fixed());
     let changes: Vec<FeatureChange> = WANTED
         .iter()
         .filter(off)
-        .filter(|name| !fixed(name))
+        .filter(|name| {
+            !fixed(name) && !(has_generic && ["tx-checksum-ipv4", "tx-checksum-ipv6"].contains(name))
+        })
         .map(|name| FeatureChange { feature: (*name).to_owned(), on: true })
         .collect();
     let mut actions = Vec::new();

@@ -54,7 +54,7 @@ pub(super) fn options_for(dumped: &[u8], burst_bytes: Option<u32>) -> Option<Vec
     }
     let ticks = u128::from(u32_at(parms, BUFFER_AT)?);
     let rate = u128::from(rate(dumped, parms)?);
-    let most = ((ticks + 1) * u128::from(NS_PER_TICK) - 1) * rate / NS_PER_S;
+    let most = ((ticks + 1) * u128::from(NS_PER_TICK) * rate).saturating_sub(1) / NS_PER_S;
     let most = u32::try_from(most).ok();
     // The kernel's own rounding may land a byte further.
     let fewer = most.and_then(|most| most.checked_sub(1)).filter(|fewer| *fewer > 0);
