@@ -225,8 +225,15 @@ fn go_back(kernel: &mut impl Kernel, before: &DeviceState, now: &DeviceState, st
                     },
                 )
             });
-            let changes = outcomes.collect();
-            Back { changes, not_as_before: not_as_before(before, &after) }
+            let mut changes: Vec<Change> = outcomes.collect();
+            let not_as_before = not_as_before(before, &after);
+            // A bit that was wanted and not active is as it was when it is so again.
+            if not_as_before.is_empty() {
+                for change in &mut changes {
+                    (change.ok, change.note) = (Some(true), None);
+                }
+            }
+            Back { changes, not_as_before }
         }
         Err(why) => Back {
             changes: steps.iter().flat_map(|step| step.changes(now, Outcome::Failed(&why, None))).collect(),

@@ -50,7 +50,7 @@ fn a_preview_changes_nothing_and_says_what_a_fix_then_does() {
     assert_eq!(asked(&preview), asked(&report));
     assert_eq!(preview.commands, report.commands);
     assert!(report.ok(), "{report:?}");
-    assert_eq!(report.changes.len(), 11, "{:?}", asked(&report));
+    assert_eq!(report.changes.len(), 10, "{:?}", asked(&report));
 }
 
 #[test]
