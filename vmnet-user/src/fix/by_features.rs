@@ -2,7 +2,7 @@
 
 use crate::model::{
     cause::{Action, FeatureChange},
-    fix::{DeviceState, Splits},
+    fix::{DeviceState, Splits, burst_for},
 };
 
 /// In the order in which they hang on each other.
@@ -17,6 +17,8 @@ const WANTED: [&str; 7] = [
 ];
 /// The largest super-packet of a device without BIG TCP.
 const GSO_MAX_SIZE: u32 = 65_536;
+/// The smallest that IPv6 allows: the most segments of a super-packet.
+const LEAST_MTU: u32 = 1280;
 /// `GSO_MAX_SEGS`.
 const GSO_MAX_SEGS: u32 = 65_535;
 
@@ -59,12 +61,11 @@ pub fn actions_by_features(state: &DeviceState) -> (Vec<Action>, Vec<String>) {
             gso_max_segs,
         });
     }
+    let burst_bytes = burst_for(GSO_MAX_SIZE, LEAST_MTU);
     for qdisc in &state.qdiscs {
         let (handle, parent) = (qdisc.handle, qdisc.parent);
         match qdisc.splits {
-            Splits::AboveBurst { burst_bytes, .. } if burst_bytes < u64::from(GSO_MAX_SIZE) => {
-                // With the link header, which a super-packet's size does not count.
-                let burst_bytes = GSO_MAX_SIZE + 64;
+            Splits::AboveBurst { burst_bytes: now, .. } if now < u64::from(burst_bytes) => {
                 actions.push(Action::TbfBurst { interface: interface(), handle, parent, burst_bytes });
             }
             Splits::SplitGso { on: Some(true) } => {

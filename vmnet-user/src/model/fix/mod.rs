@@ -13,7 +13,7 @@ pub(crate) use change::Outcome;
 pub use change::{Change, Followed, followed};
 pub use device::{DeviceState, QdiscState, Splits};
 pub use hangs_on::missing_for;
-pub use plan::{Plan, interfaces, plan};
+pub use plan::{Plan, burst_for, interfaces, plan};
 pub use step::{DeviceId, FeatureRequest, LimitRequest, Step};
 
 #[cfg(test)]

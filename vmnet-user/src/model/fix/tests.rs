@@ -187,3 +187,21 @@ fn a_hostile_name_is_one_word_of_a_command() {
         assert_eq!(step.command(), expected);
     }
 }
+
+#[test]
+fn a_burst_has_room_for_a_header_of_every_segment() {
+    // 46 segments of 1448 bytes behind one header of 66 bytes each, as tbf counts them.
+    assert!(burst_for(65_536, 1500) >= 65_536 + 14 + 45 * 66);
+    assert!(burst_for(65_536, 1500) < 2 * 65_536);
+    assert!(burst_for(u32::MAX, 0) == u32::MAX);
+}
+
+#[test]
+fn asking_again_for_what_is_wanted_is_no_step_unless_what_it_hangs_on_comes_with_it() {
+    let state = device(&[TX, TSO, GSO], &[]);
+    assert!(plan(&[on(&[TSO])], std::slice::from_ref(&state)).steps.is_empty());
+    assert_eq!(plan(&[on(&[SG, TSO])], &[state]).steps.len(), 1);
+    let host_offers_nothing = device(&[GSO], &[SG, TX, TSO, TSO6]);
+    let plan = plan(&[on(&[SG, GSO])], &[host_offers_nothing]);
+    assert!(plan.steps.is_empty() && plan.impossible.len() == 2, "{plan:?}");
+}
