@@ -79,7 +79,7 @@ impl Plan {
             can_be && changes.iter().any(|change| change.on && change.feature == name)
         };
         let mut requests: Vec<FeatureRequest> = Vec::new();
-        for change in changes {
+        for change in &changes {
             if requests.iter().any(|request| request.name == change.feature) {
                 continue;
             }
