@@ -2,8 +2,11 @@
 
 mod check;
 mod doctor;
+mod fix;
 mod kernel;
 mod load;
+mod output;
+mod restore;
 mod run;
 
 use std::{
@@ -29,6 +32,8 @@ enum Command {
     Check(check::Args),
     Doctor(doctor::Args),
     Load(crate::load::LoadArgs),
+    Fix(fix::Args),
+    Restore(restore::Args),
     Kernel(kernel::Args),
 }
 
@@ -44,6 +49,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Load(args) => load::run(args),
+        Command::Fix(args) => fix::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Kernel(args) => kernel::run(&args),
     };
     match result {

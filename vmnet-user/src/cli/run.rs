@@ -237,7 +237,7 @@ fn exit_code(
 }
 
 /// A new file belongs to the person who called; one that was there stays whose it is.
-fn open_json(path: &PathBuf, caller: &Caller) -> Result<(File, PathBuf)> {
+pub(super) fn open_json(path: &PathBuf, caller: &Caller) -> Result<(File, PathBuf)> {
     let refused = || format!("cannot write {}; name another file with --json", path.display());
     let file = match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(file) => {

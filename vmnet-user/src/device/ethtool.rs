@@ -1,4 +1,4 @@
-//! Generic netlink to the `ethtool` family (kernel 5.6 and later), reading only.
+//! Generic netlink to the `ethtool` family (kernel 5.6 and later).
 
 use netlink_packet_core::NLA_F_NESTED;
 use netlink_sys::protocols::NETLINK_GENERIC;
@@ -21,6 +21,9 @@ const ETHTOOL_A_HEADER_DEV_INDEX: u16 = 1;
 const ETHTOOL_A_HEADER_FLAGS: u16 = 3;
 /// Bitsets as words of bits rather than as lists of names.
 pub(super) const ETHTOOL_FLAG_COMPACT_BITSETS: u32 = 1;
+
+/// No reply to a request that changes something: what came of it is read afterwards, whole.
+const ETHTOOL_FLAG_OMIT_REPLY: u32 = 2;
 
 /// Why ethtool gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +74,18 @@ impl Ethtool {
         Ok(Self { netlink, family })
     }
 
+    /// Sends a command that changes something of one interface; `attributes` follow the header.
+    pub(super) fn change(
+        &mut self,
+        command: u8,
+        ifindex: u32,
+        attributes: &[u8],
+    ) -> Result<(), NetlinkError> {
+        let mut request = request(command, ifindex, ETHTOOL_FLAG_OMIT_REPLY);
+        request.extend_from_slice(attributes);
+        self.netlink.change(self.family, 0, &request)
+    }
+
     /// Sends the command for one interface, and returns the attributes of the reply.
     pub(super) fn get(
         &mut self,
@@ -79,11 +94,7 @@ impl Ethtool {
         ifindex: u32,
         header_flags: u32,
     ) -> Result<Vec<u8>, EthtoolError> {
-        let mut header = Vec::new();
-        push_attribute(&mut header, ETHTOOL_A_HEADER_DEV_INDEX, &ifindex.to_ne_bytes());
-        push_attribute(&mut header, ETHTOOL_A_HEADER_FLAGS, &header_flags.to_ne_bytes());
-        let mut request = vec![command, 1, 0, 0];
-        push_attribute(&mut request, ETHTOOL_A_HEADER | NLA_F_NESTED, &header);
+        let request = request(command, ifindex, header_flags);
         let mut reply = self.netlink.get(self.family, &request).map_err(|cause| match cause.errno() {
             Some(libc::EOPNOTSUPP) => EthtoolError::Unsupported { what },
             Some(libc::ENODEV) => EthtoolError::Gone,
@@ -91,4 +102,14 @@ impl Ethtool {
         })?;
         Ok(reply.split_off(GENLMSGHDR_BYTES.min(reply.len())))
     }
+}
+
+/// `struct genlmsghdr` and the header that every ethtool message begins with.
+fn request(command: u8, ifindex: u32, header_flags: u32) -> Vec<u8> {
+    let mut header = Vec::new();
+    push_attribute(&mut header, ETHTOOL_A_HEADER_DEV_INDEX, &ifindex.to_ne_bytes());
+    push_attribute(&mut header, ETHTOOL_A_HEADER_FLAGS, &header_flags.to_ne_bytes());
+    let mut request = vec![command, 1, 0, 0];
+    push_attribute(&mut request, ETHTOOL_A_HEADER | NLA_F_NESTED, &header);
+    request
 }

@@ -8,6 +8,7 @@
 //!
 //! An error's message tells its cause too, so that the message alone can stand as the reason why something was not measured.
 
+pub mod change;
 pub mod channels;
 pub mod cpu;
 pub mod driver;

@@ -113,6 +113,27 @@ impl Netlink {
         }
     }
 
+    /// Sends a request that changes something, and returns when the kernel has done it. `flags` beside those of every request.
+    pub(super) fn change(
+        &mut self,
+        message_type: u16,
+        flags: u16,
+        payload: &[u8],
+    ) -> Result<(), NetlinkError> {
+        self.send(message_type, NLM_F_REQUEST | NLM_F_ACK | flags, payload)?;
+        loop {
+            self.receive()?;
+            for message in messages(&self.buffer) {
+                if message.sequence == self.sequence && message.kind == NLMSG_ERROR {
+                    return match message.error_number()? {
+                        0 => Ok(()),
+                        errno => Err(NetlinkError::Refused { errno }),
+                    };
+                }
+            }
+        }
+    }
+
     /// Sends a request that a list answers, and returns the payloads of the list.
     pub(super) fn dump(&mut self, message_type: u16, payload: &[u8]) -> Result<Vec<Vec<u8>>, NetlinkError> {
         for _ in 0..DUMP_ATTEMPTS {

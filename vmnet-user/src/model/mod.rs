@@ -13,6 +13,7 @@ pub mod counters_only;
 pub mod delta;
 pub mod fact;
 pub mod features;
+pub mod fix;
 mod identities;
 pub mod ledger;
 pub mod machine;

@@ -114,6 +114,13 @@ impl Form {
     }
 }
 
+impl FileChange {
+    /// What would change, as a unified diff. Control characters are shown as escapes: names may hold them.
+    pub fn diff(&self) -> String {
+        diff::unified(self)
+    }
+}
+
 impl Plan {
     /// What would change, as a unified diff. Control characters are shown as escapes: names may hold them.
     pub fn diff(&self) -> String {

@@ -7,9 +7,12 @@ use crate::model::{machine::Machine, reasons::ReasonId};
 const USUAL_SIZE: u32 = 65_536;
 
 pub(super) fn too_large(evidence: &Evidence<'_>) -> Vec<Found> {
-    let Some(bytes) = evidence.refused(&[ReasonId::TooLarge]).filter(|bytes| *bytes != 0) else {
+    let bytes = evidence.refused(&[ReasonId::TooLarge]).filter(|bytes| *bytes != 0);
+    // Without traffic, limits that somebody lowered are worth naming: they hit flows that live.
+    let lowered = || !raise(evidence.machine).actions.is_empty() && !builds_none(evidence.machine);
+    if bytes.is_none() && (evidence.traffic.is_some() || !lowered()) {
         return Vec::new();
-    };
+    }
     let machine = evidence.machine;
     let limits = &machine.device.limits;
     let mut said = Vec::new();
@@ -25,7 +28,11 @@ pub(super) fn too_large(evidence: &Evidence<'_>) -> Vec<Found> {
     let cause = Cause {
         id: CauseId::TooLarge,
         share: None,
-        title: "super-packets are larger than the device may be given".to_owned(),
+        title: if bytes.is_some() {
+            "super-packets are larger than the device may be given".to_owned()
+        } else {
+            "super-packets may not be as large as the driver takes them".to_owned()
+        },
         detail: format!(
             "limits of {}: {}; sockets keep the limits that they found when they connected, so lowering them hits live flows",
             machine.device.name,
@@ -33,7 +40,12 @@ pub(super) fn too_large(evidence: &Evidence<'_>) -> Vec<Found> {
         ),
         fix: raise(machine),
     };
-    vec![Found { cause, bytes: Some(bytes) }]
+    vec![Found { cause, bytes }]
+}
+
+/// That is `not-built`.
+fn builds_none(machine: &Machine) -> bool {
+    machine.device.limits.gso_max_segs == Some(1)
 }
 
 /// Back to what the driver allows.

@@ -2,12 +2,16 @@
 
 use super::{Action, Cause, CauseId, Evidence, Fix, Found};
 use crate::model::{
+    fix::burst_for,
     machine::{Machine, Qdisc, QdiscOptions},
     reasons::ReasonId,
 };
 
 /// A super-packet with its headers.
 const LARGEST_BYTES: u64 = 65_536;
+
+/// The smallest that IPv6 allows: the most segments in a super-packet.
+const LEAST_MTU_BYTES: u32 = 1280;
 
 pub(super) fn splits(evidence: &Evidence<'_>) -> Vec<Found> {
     let machine = evidence.machine;
@@ -70,8 +74,7 @@ fn describe(machine: &Machine, qdisc: &Qdisc, how: &str) -> Cause {
             interface,
             handle: qdisc.handle,
             parent: qdisc.parent,
-            // Room for one super-packet and its link header.
-            burst_bytes: u32::try_from(largest(machine)).unwrap_or(u32::MAX).saturating_add(1024),
+            burst_bytes: burst_for(u32::try_from(largest(machine)).unwrap_or(u32::MAX), LEAST_MTU_BYTES),
         }]),
         QdiscOptions::Cake { .. } => {
             Fix::by_root(vec![Action::CakeNoSplit { interface, handle: qdisc.handle, parent: qdisc.parent }])

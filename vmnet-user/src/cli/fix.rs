@@ -1,0 +1,162 @@
+//! `vmnet fix`: mends what can be mended from inside, and puts it back.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+
+use super::output::{Output, open_json};
+use crate::{
+    check::Options,
+    device::{change::Changer, facts},
+    doctor,
+    fix::{
+        self, FixError, Here, Interrupt, Kept, Store,
+        persist::{self, FileChange, Form, Identity, Plan, Settings},
+        report::{FileReport, FixReport},
+        state_directory, text,
+    },
+    model::{cause::Action, chain::Answers, machine::Machine},
+    session::{self, Caller},
+};
+
+/// Switch on what keeps TSO off and can be switched from inside, and read back what the kernel made of it
+///
+/// What was there before is written to a journal first (in /var/lib/vmnet, or VMNET_STATE_DIR), so that --undo can put back every
+/// feature bit, limit and qdisc option. Nothing else is touched. Lasts until the next boot, or for good with --persist. Then it asks the driver, as vmnet check does, whether it helped.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 all is as it should be; 1 something is not, or it could not be done; 2 wrong usage.\n\n\
+    Examples:\n  vmnet fix ens4 --dry-run\n  sudo vmnet fix ens4\n  sudo vmnet fix ens4 --persist networkd\n  sudo vmnet fix ens4 --undo"
+)]
+pub(super) struct Args {
+    /// The interface, such as ens4
+    #[arg(value_name = "IFACE")]
+    interface: String,
+    /// Also write it where it holds after the next boot, merged with what is there
+    #[arg(long, value_name = "FORM", value_enum, conflicts_with = "undo")]
+    persist: Option<Form>,
+    /// Say what would be changed, and by which commands; needs no root
+    #[arg(long)]
+    dry_run: bool,
+    /// Put back what was there before the first fix
+    #[arg(long)]
+    undo: bool,
+    /// Write the result as JSON (vmnet.fix/1) to FILE, or to standard output for -
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The interface is in this network namespace
+    #[arg(long, value_name = "NAME")]
+    netns: Option<String>,
+    /// No colour, nothing but ASCII
+    #[arg(long)]
+    plain: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let json = args.json.as_deref().map(|path| open_json(path, &Caller::from_environment())).transpose()?;
+    let mut output = Output::new(json, args.plain);
+    if let Some(name) = &args.netns {
+        session::enter_netns(name)?;
+    }
+    let here = Here::read()?;
+    let report = if args.undo { undo(args, &here)? } else { mend(args, &here)? };
+    output.say(&text::fix(&report, &output.style()));
+    output.json(&report.to_json().context("putting the result in JSON")?)?;
+    Ok(ExitCode::from(u8::from(!report.ok())))
+}
+
+fn mend(args: &Args, here: &Here) -> Result<FixReport> {
+    let name = &args.interface;
+    let machine = facts::read(name)?;
+    let causes = doctor::causes(&machine, Answers::NONE);
+    let actions = fix::actions(&causes);
+    let mut kernel = Changer::open()?;
+    let plan = args.persist.map(|form| kept_plan(form, &machine, &actions)).transpose()?;
+    let mut report = if args.dry_run {
+        fix::preview(&mut kernel, here, name, &actions)?
+    } else if actions.is_empty() && plan.is_none() {
+        FixReport { dry_run: false, ..fix::preview(&mut kernel, here, name, &actions)? }
+    } else {
+        root_for(name, &format!("fix {name}"), "--dry-run shows what would be, and needs no root")?;
+        let store = Store::open(&state_directory())?;
+        let mut interrupt = Interrupt::hold_back();
+        let report = fix::apply(&mut kernel, &store, here, name, &actions, || interrupt.came())?;
+        if let Some(plan) = plan.as_ref().filter(|_| !report.interrupted) {
+            Kept::write(&store, name, plan)?;
+        }
+        report
+    };
+    if let Some(plan) = plan {
+        report.files = plan.changes.iter().map(file_report).collect();
+        report.left_out = plan.left_out;
+    }
+    report.beyond = fix::beyond(&causes);
+    if !args.dry_run && !report.interrupted {
+        prove(&mut report, args);
+    }
+    Ok(report)
+}
+
+fn kept_plan(form: Form, machine: &Machine, actions: &[Action]) -> Result<Plan> {
+    let name = &machine.device.name;
+    let settings = Settings::of(&fix::to_be_kept(machine, actions), name);
+    Ok(persist::plan(form, Path::new("/"), &Identity::read(name), &settings)?)
+}
+
+fn file_report(change: &FileChange) -> FileReport {
+    FileReport {
+        path: change.path.clone(),
+        note: change.note.clone(),
+        diff: change.diff(),
+        reload: change.reload.clone(),
+    }
+}
+
+/// Asks the driver, where that may be done: what the kernel says is on is one thing, what arrives another.
+fn prove(report: &mut FixReport, args: &Args) {
+    let options = Options { netns: args.netns.clone(), ..Options::default() };
+    match doctor::check(&args.interface, &options) {
+        Ok(proof) => report.proof = Some(proof),
+        Err(error) => {
+            report.unmeasured.insert("proof".to_owned(), error.to_string());
+        }
+    }
+}
+
+fn undo(args: &Args, here: &Here) -> Result<FixReport> {
+    let name = &args.interface;
+    root_for(name, &format!("fix {name} --undo"), "its journal is root's")?;
+    let store = Store::open(&state_directory())?;
+    let mut kernel = Changer::open()?;
+    let kept = Kept::read(&store, name)?;
+    let files = kept.files.iter().map(|file| FileReport {
+        path: file.path.clone(),
+        note: String::new(),
+        diff: String::new(),
+        reload: file.reload.clone(),
+    });
+    let files: Vec<FileReport> = files.collect();
+    // After a boot there is no journal any more, but the files are there all the same.
+    let mut report = match fix::undo(&mut kernel, &store, here, name, args.dry_run) {
+        Err(FixError::NoJournal { .. }) if !files.is_empty() => {
+            let here = fix::preview(&mut kernel, here, name, &[])?;
+            FixReport { dry_run: args.dry_run, undone: true, ..here }
+        }
+        done => done?,
+    };
+    if !args.dry_run {
+        Kept::undo(&store, name)?;
+    }
+    report.files = files;
+    Ok(report)
+}
+
+fn root_for(interface: &str, command: &str, without: &'static str) -> Result<(), FixError> {
+    if fix::may_change() {
+        return Ok(());
+    }
+    Err(FixError::NotRoot { interface: interface.to_owned(), command: command.to_owned(), without })
+}

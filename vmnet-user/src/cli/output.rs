@@ -1,0 +1,73 @@
+//! Where words and JSON go: with `--json -`, JSON has standard output to itself, and words go to standard error.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use super::run;
+use crate::{report::style::Style, session::Caller};
+
+/// Where `--json` goes.
+pub(super) enum JsonTo {
+    /// `-`.
+    Stdout,
+    /// A file, and its name.
+    File(File, PathBuf),
+}
+
+/// Opened before anything is done, so that it is known to be there.
+pub(super) fn open_json(path: &Path, caller: &Caller) -> Result<JsonTo> {
+    if path.as_os_str() == "-" {
+        return Ok(JsonTo::Stdout);
+    }
+    let (file, path) = run::open_json(&path.to_owned(), caller)?;
+    Ok(JsonTo::File(file, path))
+}
+
+/// The person's terminal, and the reader of JSON if there is one.
+pub(super) struct Output {
+    json: Option<JsonTo>,
+    style: Style,
+}
+
+impl Output {
+    pub(super) fn new(json: Option<JsonTo>, plain: bool) -> Self {
+        let style = run::style_for(matches!(json, Some(JsonTo::Stdout)), plain);
+        Self { json, style }
+    }
+
+    pub(super) fn style(&self) -> Style {
+        self.style
+    }
+
+    /// Words. A reader that has gone is no reason to fail what was done.
+    pub(super) fn say(&self, text: &str) {
+        let _ = if matches!(self.json, Some(JsonTo::Stdout)) {
+            io::stderr().write_all(text.as_bytes())
+        } else {
+            io::stdout().write_all(text.as_bytes())
+        };
+    }
+
+    /// JSON, where it was asked for.
+    pub(super) fn json(&mut self, text: &str) -> Result<()> {
+        match &mut self.json {
+            None => Ok(()),
+            Some(JsonTo::Stdout) => match io::stdout().write_all(text.as_bytes()) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(error).context("writing JSON to standard output")
+                }
+                _ => Ok(()),
+            },
+            Some(JsonTo::File(file, path)) => {
+                // What was there is kept until there is something better. Pipes and devices have no length to set.
+                let _ = file.set_len(0);
+                file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `vmnet restore`: puts back what an interrupted `fix` or `ab` left.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+
+use super::output::{Output, open_json};
+use crate::{
+    device::change::Changer,
+    fix::{self, FixError, Here, Interrupt, Store, state_directory, text},
+    session::{self, Caller},
+};
+
+/// Put back every device that a fix or an experiment changed, as their journals say
+///
+/// For after a crash, and for all devices at once; `vmnet fix IFACE --undo` does it for one. A device that is gone, or in another
+/// network namespace, keeps its journal, and is named.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 nothing is left to put back; 1 something is; 2 wrong usage.")]
+pub(super) struct Args {
+    /// Remove also the journals that cannot be served: of devices that are gone, and damaged ones
+    #[arg(long)]
+    forget: bool,
+    /// Put back the devices of this network namespace
+    #[arg(long, value_name = "NAME")]
+    netns: Option<String>,
+    /// Write the result as JSON (vmnet.restore/1) to FILE, or to standard output for -
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// No colour, nothing but ASCII
+    #[arg(long)]
+    plain: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let json = args.json.as_deref().map(|path| open_json(path, &Caller::from_environment())).transpose()?;
+    let mut output = Output::new(json, args.plain);
+    if !fix::may_change() {
+        return Err(FixError::NotRoot {
+            interface: "devices back".to_owned(),
+            command: "restore".to_owned(),
+            without: "the journals are root's",
+        }
+        .into());
+    }
+    if let Some(name) = &args.netns {
+        session::enter_netns(name)?;
+    }
+    let here = Here::read()?;
+    let mut kernel = Changer::open()?;
+    let store = Store::open(&state_directory())?;
+    let mut interrupt = Interrupt::hold_back();
+    let report = fix::restore(&mut kernel, &store, &here, args.forget, || interrupt.came())?;
+    output.say(&text::restore(&report, &output.style()));
+    let json = serde_json::to_string_pretty(&report).context("putting the result in JSON")?;
+    output.json(&format!("{json}\n"))?;
+    Ok(ExitCode::from(u8::from(!report.ok())))
+}

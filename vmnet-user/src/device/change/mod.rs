@@ -1,0 +1,131 @@
+//! Changing a device: features, GSO limits, options of its qdiscs. The only module that writes to the kernel's network state.
+//!
+//! Reading needs no privilege; each change needs CAP_NET_ADMIN in the network namespace of the calling thread.
+
+mod cake;
+mod features;
+mod limits;
+mod qdisc;
+mod tbf;
+
+use netlink_sys::protocols::NETLINK_ROUTE;
+
+use super::{
+    ethtool::{Ethtool, EthtoolError},
+    features::FeatureReader,
+    links::{LinkError, LinkReader},
+    netlink::{Netlink, NetlinkError},
+};
+use crate::model::{
+    fix::{DeviceState, Step},
+    machine::Limits,
+};
+
+/// Why a device could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The interface.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// Its features.
+    #[error("its features cannot be read: {0}")]
+    Features(#[from] EthtoolError),
+    /// The kernel refused, or could not be asked.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// The options of a qdisc are not understood, so that they cannot be sent back with one of them changed.
+    #[error("the options of this {0} are not understood")]
+    Options(&'static str),
+}
+
+/// Reads and changes devices of the network namespace that the thread was in when it was opened.
+#[derive(Debug)]
+pub struct Changer {
+    links: LinkReader,
+    features: FeatureReader,
+    ethtool: Ethtool,
+    route: Netlink,
+}
+
+impl Changer {
+    /// Opens the sockets.
+    ///
+    /// # Errors
+    /// When the kernel refuses them, or has no ethtool netlink (before 5.6).
+    pub fn open() -> Result<Self, ChangeError> {
+        Ok(Self {
+            links: LinkReader::open()?,
+            features: FeatureReader::open()?,
+            ethtool: Ethtool::open()?,
+            route: Netlink::open(NETLINK_ROUTE)?,
+        })
+    }
+
+    /// A device by its name, or another name it answers to.
+    ///
+    /// # Errors
+    /// When there is none, or the kernel cannot be asked.
+    pub fn read(&mut self, name: &str) -> Result<DeviceState, ChangeError> {
+        let link = self.links.link(name)?;
+        Ok(DeviceState {
+            ifindex: link.ifindex,
+            name: link.name,
+            features: self.features.read(link.ifindex)?,
+            limits: Limits {
+                gso_max_size: link.gso_max_size,
+                gso_ipv4_max_size: link.gso_ipv4_max_size,
+                gso_max_segs: link.gso_max_segs,
+                tso_max_size: link.tso_max_size,
+                tso_max_segs: link.tso_max_segs,
+            },
+            qdiscs: qdisc::read(&mut self.route, link.ifindex)?,
+        })
+    }
+
+    /// What the interface with that index is called now; None where there is none.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub fn name_of(&mut self, ifindex: u32) -> Result<Option<String>, ChangeError> {
+        let links = self.links.list()?;
+        Ok(links.into_iter().find(|link| link.ifindex == ifindex).map(|link| link.name))
+    }
+
+    /// Carries out one step. By index: a name may mean another device by now.
+    ///
+    /// # Errors
+    /// What the kernel answered; then nothing of the step was done (but see `do_setlink` for limits, which sets them one
+    /// after the other).
+    pub fn carry_out(&mut self, step: &Step) -> Result<(), ChangeError> {
+        match step {
+            Step::Features { device, requests } => {
+                features::set(&mut self.ethtool, device.ifindex, requests)?;
+            }
+            Step::Limits { device, request } => limits::set(&mut self.route, device.ifindex, request)?,
+            Step::TbfBurst { device, qdisc, burst_bytes } => {
+                let (ifindex, route) = (device.ifindex, &mut self.route);
+                for options in
+                    tbf::options_for(&qdisc.options, *burst_bytes).ok_or(ChangeError::Options("tbf"))?
+                {
+                    qdisc::change(route, ifindex, qdisc.handle, qdisc.parent, &qdisc.kind, &options)?;
+                    let current = qdisc::read(route, ifindex)?;
+                    let now = current.iter().find(|now| now.handle == qdisc.handle);
+                    if burst_bytes.is_some() || now.is_none_or(|now| now.options == qdisc.options) {
+                        break;
+                    }
+                }
+            }
+            Step::CakeSplitGso { device, handle, parent, on } => {
+                qdisc::change(
+                    &mut self.route,
+                    device.ifindex,
+                    *handle,
+                    *parent,
+                    "cake",
+                    &cake::split_gso(*on),
+                )?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,367 @@
+//! The journal: what a device was like before it was first changed, on disk before the change is made.
+//!
+//! One file a device, `<inode of the network namespace>-<ifindex>.journal`, of two lines of JSON: a header with the format's version
+//! and a checksum of the second line, which holds the state. Written beside, synced and renamed, so that it is there whole or
+//! not at all; names of interfaces are in it and never in a path.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+
+use super::kernel::Here;
+use crate::model::fix::{DeviceState, Splits};
+
+const VERSION: u32 = 1;
+/// Names another directory for the journals.
+const STATE_DIR: &str = "VMNET_STATE_DIR";
+const DEFAULT_STATE_DIR: &str = "/var/lib/vmnet";
+const SUFFIX: &str = ".journal";
+/// Larger than any journal: a file beyond it is none of ours.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// Why the journal could not be kept or read. Nothing was changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// It cannot be written.
+    #[error(
+        "cannot keep a journal in {}: {doing}: {cause}. Nothing was changed, for it could not be put back; \
+         {STATE_DIR}=DIR names another place",
+        directory.display()
+    )]
+    CannotKeep {
+        /// Where.
+        directory: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the kernel answered.
+        cause: io::Error,
+    },
+    /// Somebody else is at it.
+    #[error("another vmnet{holder} is changing devices; wait until it has ended. Nothing was changed")]
+    Locked {
+        /// ` (process N)`, where known.
+        holder: String,
+    },
+    /// It cannot be read.
+    #[error("cannot read {}: {cause}. Nothing was changed", path.display())]
+    CannotRead {
+        /// The file, or the directory.
+        path: PathBuf,
+        /// What the kernel answered.
+        cause: io::Error,
+    },
+    /// It is not what was written.
+    #[error(
+        "{} is damaged: {what}. Nothing was put back from it; put the device back by hand and remove the file",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what is wrong.
+        what: String,
+    },
+    /// It is about a device that has another name now.
+    #[error(
+        "{} was written when index {ifindex} was called {was}, and now it is {is}: `vmnet restore` first. Nothing was changed",
+        path.display()
+    )]
+    Renamed {
+        /// The file.
+        path: PathBuf,
+        /// The index.
+        ifindex: u32,
+        /// Its name then.
+        was: String,
+        /// Its name now.
+        is: String,
+    },
+}
+
+/// What one device was like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// Who changed it: `fix`, `ab`.
+    pub by: String,
+    /// When it was first changed, RFC 3339.
+    pub written: String,
+    /// `/proc/sys/kernel/random/boot_id`: after a boot there is nothing to put back.
+    pub boot_id: String,
+    /// Inode number of its network namespace.
+    pub netns: u64,
+    /// Before the first change.
+    pub before: DeviceState,
+    /// Indexes of other devices that were changed for its sake, each with a journal of its own.
+    pub also: Vec<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    vmnet_journal: u32,
+    crc32: String,
+}
+
+impl Journal {
+    /// Of a device as it is now.
+    #[must_use]
+    pub fn new(by: &str, here: &Here, before: DeviceState, also: Vec<u32>) -> Self {
+        Self {
+            by: by.to_owned(),
+            written: jiff::Timestamp::now().to_string(),
+            boot_id: here.boot_id.clone(),
+            netns: here.netns,
+            before,
+            also,
+        }
+    }
+
+    /// This one, with what is new in a later one: what was before stays, qdiscs that it does not know are added.
+    #[must_use]
+    fn and_then(mut self, later: Self) -> Self {
+        for qdisc in later.before.qdiscs {
+            let is_known = |known: &&_| {
+                let known: &crate::model::fix::QdiscState = known;
+                (known.handle, &known.kind) == (qdisc.handle, &qdisc.kind)
+            };
+            if qdisc.splits != Splits::No && !self.before.qdiscs.iter().any(|known| is_known(&known)) {
+                self.before.qdiscs.push(qdisc);
+            }
+        }
+        for index in later.also {
+            if !self.also.contains(&index) {
+                self.also.push(index);
+            }
+        }
+        self
+    }
+
+    fn to_text(&self) -> Result<String, serde_json::Error> {
+        let body = serde_json::to_string(self)?;
+        let crc32 = format!("{:08x}", crc32fast::hash(body.as_bytes()));
+        let header = serde_json::to_string(&Header { vmnet_journal: VERSION, crc32 })?;
+        Ok(format!("{header}\n{body}\n"))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (header, body) = text.split_once('\n').ok_or("line 1: there is no second line")?;
+        let header: Header = serde_json::from_str(header).map_err(|error| format!("line 1: {error}"))?;
+        if header.vmnet_journal != VERSION {
+            let version = header.vmnet_journal;
+            return Err(format!("line 1: its version is {version}, and this vmnet knows version {VERSION}"));
+        }
+        let body = body.strip_suffix('\n').ok_or("line 2: it does not end")?;
+        let found = format!("{:08x}", crc32fast::hash(body.as_bytes()));
+        if header.crc32 != found {
+            return Err(format!("line 2: its checksum is {found}, not {}", header.crc32));
+        }
+        serde_json::from_str(body).map_err(|error| format!("line 2: {error}"))
+    }
+}
+
+/// Where journals are: `VMNET_STATE_DIR`, or `/var/lib/vmnet`.
+#[must_use]
+pub fn state_directory() -> PathBuf {
+    std::env::var_os(STATE_DIR)
+        .filter(|place| !place.is_empty())
+        .map_or_else(|| DEFAULT_STATE_DIR.into(), Into::into)
+}
+
+/// The journals, held against other processes until dropped.
+#[derive(Debug)]
+pub struct Store {
+    directory: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl Store {
+    /// Makes the directory where it is missing, and takes the lock.
+    ///
+    /// # Errors
+    /// When it cannot be written, or another process holds it.
+    pub fn open(directory: &Path) -> Result<Self, JournalError> {
+        let failed = |doing| {
+            let directory = directory.to_owned();
+            move |cause| JournalError::CannotKeep { directory, doing, cause }
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(failed("making the directory"))?;
+        let path = directory.join("lock");
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed("opening its lock"))?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => {
+                // For whoever finds it locked. A full disk does not matter yet.
+                let _ = lock.set_len(0);
+                let _ = (&*lock).write_all(std::process::id().to_string().as_bytes());
+                Ok(Self { directory: directory.to_owned(), _lock: lock })
+            }
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
+                let holder = std::fs::read_to_string(&path).unwrap_or_default();
+                let holder =
+                    holder.parse::<u32>().map_or_else(|_| String::new(), |pid| format!(" (process {pid})"));
+                Err(JournalError::Locked { holder })
+            }
+            Err((_, errno)) => Err(failed("locking it")(errno.into())),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The file of a device.
+    #[must_use]
+    pub fn path(&self, netns: u64, ifindex: u32) -> PathBuf {
+        path_in(&self.directory, netns, ifindex)
+    }
+
+    /// Writes what devices were like before they are changed. Where a journal of this boot is there already, what it says stays.
+    /// On an error, no file is left that was not there before. Returns the paths, and which of them are new.
+    ///
+    /// # Errors
+    /// When one cannot be written, or one that is there cannot be read or is about another device.
+    pub fn keep(&self, journals: &[Journal]) -> Result<Vec<(PathBuf, bool)>, JournalError> {
+        let mut merged = Vec::new();
+        for journal in journals {
+            let path = self.path(journal.netns, journal.before.ifindex);
+            let known = read_if_there(&path)?.filter(|known| known.boot_id == journal.boot_id);
+            if let Some(known) = &known
+                && known.before.name != journal.before.name
+            {
+                return Err(JournalError::Renamed {
+                    path,
+                    ifindex: journal.before.ifindex,
+                    was: known.before.name.clone(),
+                    is: journal.before.name.clone(),
+                });
+            }
+            let is_new = known.is_none();
+            let journal = known.map_or_else(|| journal.clone(), |known| known.and_then(journal.clone()));
+            merged.push((path, is_new, journal));
+        }
+        let mut kept: Vec<(PathBuf, bool)> = Vec::new();
+        for (path, is_new, journal) in merged {
+            if let Err(error) = self.write(&path, &journal) {
+                for (path, _) in kept.iter().filter(|(_, is_new)| *is_new) {
+                    let _ = std::fs::remove_file(path);
+                }
+                return Err(error);
+            }
+            kept.push((path, is_new));
+        }
+        Ok(kept)
+    }
+
+    fn write(&self, path: &Path, journal: &Journal) -> Result<(), JournalError> {
+        let failed = |doing| {
+            let directory = self.directory.clone();
+            move |cause| JournalError::CannotKeep { directory, doing, cause }
+        };
+        let text = journal.to_text().map_err(io::Error::other).map_err(failed("putting it in words"))?;
+        self.write_text(path, &text)
+    }
+
+    /// A file of the directory, whole or not at all.
+    pub(super) fn write_text(&self, path: &Path, text: &str) -> Result<(), JournalError> {
+        let failed = |doing| {
+            let directory = self.directory.clone();
+            move |cause| JournalError::CannotKeep { directory, doing, cause }
+        };
+        // Under the lock: what is there by that name, a killed process left.
+        let beside = self.directory.join("unfinished");
+        let written = (|| {
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&beside, path)?;
+            File::open(&self.directory)?.sync_all()
+        })();
+        written.inspect_err(|_| drop(std::fs::remove_file(&beside))).map_err(failed("writing it"))
+    }
+
+    /// A device's journal; None where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    pub fn read(&self, netns: u64, ifindex: u32) -> Result<Option<Journal>, JournalError> {
+        read_if_there(&self.path(netns, ifindex))
+    }
+
+    /// Every journal, in order of their names.
+    ///
+    /// # Errors
+    /// When the directory cannot be read. Each journal has an error of its own.
+    pub fn list(&self) -> Result<Vec<(PathBuf, Result<Journal, JournalError>)>, JournalError> {
+        let unreadable = |cause| JournalError::CannotRead { path: self.directory.clone(), cause };
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(&self.directory).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.as_os_str().as_encoded_bytes().ends_with(SUFFIX.as_bytes()) {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths.into_iter().map(|path| (path.clone(), read(&path))).collect())
+    }
+
+    /// Removes a journal that has served.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, path: &Path) -> Result<(), String> {
+        std::fs::remove_file(path)
+            .and_then(|()| File::open(&self.directory)?.sync_all())
+            .map_err(|cause| format!("cannot remove {}: {cause}", path.display()))
+    }
+}
+
+fn path_in(directory: &Path, netns: u64, ifindex: u32) -> PathBuf {
+    directory.join(format!("{netns}-{ifindex}{SUFFIX}"))
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Journal>, JournalError> {
+    match read(path) {
+        Err(JournalError::CannotRead { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn read(path: &Path) -> Result<Journal, JournalError> {
+    let damaged = |what: String| JournalError::Damaged { path: path.to_owned(), what };
+    let unreadable = |cause| JournalError::CannotRead { path: path.to_owned(), cause };
+    let mut bytes = Vec::new();
+    // Not what stands in the way of reading: a pipe, a link out of the directory.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .map_err(unreadable)?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(damaged(format!("it is longer than {MOST_BYTES} bytes")));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| damaged(error.utf8_error().to_string()))?;
+    Journal::parse(&text).map_err(damaged)
+}
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;

@@ -1,0 +1,77 @@
+//! What changing needs of the kernel, so that it can be tried on a model of one.
+
+use crate::{
+    device::{
+        change::{ChangeError, Changer},
+        driver::netns_inode,
+    },
+    fix::FixError,
+    model::fix::{DeviceState, Step},
+};
+
+/// Reads and changes devices.
+pub trait Kernel {
+    /// A device by name.
+    ///
+    /// # Errors
+    /// In words, when there is none, or the kernel cannot be asked.
+    fn read(&mut self, name: &str) -> Result<DeviceState, String>;
+
+    /// What the device with that index is called now; None where there is none.
+    ///
+    /// # Errors
+    /// In words, when the kernel cannot be asked.
+    fn name_of(&mut self, ifindex: u32) -> Result<Option<String>, String>;
+
+    /// Carries out one step.
+    ///
+    /// # Errors
+    /// In words, what the kernel answered.
+    fn carry_out(&mut self, step: &Step) -> Result<(), String>;
+}
+
+impl Kernel for Changer {
+    fn read(&mut self, name: &str) -> Result<DeviceState, String> {
+        Self::read(self, name).map_err(|error| error.to_string())
+    }
+
+    fn name_of(&mut self, ifindex: u32) -> Result<Option<String>, String> {
+        Self::name_of(self, ifindex).map_err(|error| error.to_string())
+    }
+
+    fn carry_out(&mut self, step: &Step) -> Result<(), String> {
+        Self::carry_out(self, step).map_err(|error| match &error {
+            // The number alone is the kernel's answer; what it was asked is said beside.
+            ChangeError::Netlink(netlink) => netlink.errno().map_or_else(
+                || error.to_string(),
+                |errno| nix::errno::Errno::from_raw(errno).desc().to_owned(),
+            ),
+            _ => error.to_string(),
+        })
+    }
+}
+
+/// Which network namespace of which boot: an interface's index means something only there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Here {
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// Inode number.
+    pub netns: u64,
+}
+
+impl Here {
+    /// Of this thread.
+    ///
+    /// # Errors
+    /// Where `/proc` does not tell.
+    pub fn read() -> Result<Self, FixError> {
+        const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+        let boot_id = std::fs::read_to_string(BOOT_ID).map_err(|cause| {
+            FixError::Device(format!("cannot read {BOOT_ID}: {cause}; nothing was changed"))
+        })?;
+        let netns =
+            netns_inode().map_err(|error| FixError::Device(format!("{error}; nothing was changed")))?;
+        Ok(Self { boot_id: boot_id.trim().to_owned(), netns })
+    }
+}

@@ -1,0 +1,204 @@
+//! What a fix says to a person: the answer, each change as the kernel left it, and the way back.
+
+use super::report::{FixReport, RestoreReport, Restored};
+use crate::{
+    model::fix::Change,
+    report::{
+        style::{Style, Tone},
+        why,
+    },
+};
+
+/// All of a fix, a newline at the end of each line.
+#[must_use]
+pub fn fix(report: &FixReport, style: &Style) -> String {
+    let (tone, word, sentence) = headline(report);
+    let mut text = style.paragraph(&format!("{}  ", style.paint(tone, word)), &style.data(&sentence));
+    text += &changes(&report.changes, style);
+    for followed in &report.followed {
+        let line = format!("{}: {} → {} followed", followed.what, followed.before, followed.after);
+        text += &style.paragraph("    ", &style.data(&line));
+    }
+    for line in &report.not_as_before {
+        text += &style.paragraph("  ✗ ", &style.data(line));
+    }
+    let mut section = |name: &str, lines: &[String]| {
+        for (index, line) in lines.iter().enumerate() {
+            let heading = format!("{:<6}", if index == 0 { name } else { "" });
+            text += &style.paragraph(&style.paint(Tone::Heading, &heading), &style.data(line));
+        }
+    };
+    section("NOTE", &remarks(&report.changes));
+    section("PROOF", &proof(report));
+    section("FILES", &files(report));
+    section("WHY", &why::why(&report.beyond));
+    section("MEND", &why::mend(&report.interface.name, &report.beyond));
+    if report.dry_run {
+        section("DO", &report.commands);
+    }
+    if !report.undone
+        && let Some(journal) = &report.journal
+    {
+        section(
+            "UNDO",
+            &[format!("vmnet fix {} --undo (journal: {})", report.interface.name, journal.display())],
+        );
+    } else if let Some(journal) = report.journal.as_ref().filter(|_| !report.dry_run) {
+        section("NEXT", &[format!("the journal is kept: {}", journal.display())]);
+    }
+    text
+}
+
+/// What the driver gets now.
+fn proof(report: &FixReport) -> Vec<String> {
+    match (&report.proof, report.unmeasured.get("proof")) {
+        (Some(proof), _) => vec![proof.summary.clone()],
+        (None, Some(why)) => vec![format!("none: {why}")],
+        (None, None) => Vec::new(),
+    }
+}
+
+/// What is kept for the next boot, or would be.
+fn files(report: &FixReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    for file in &report.files {
+        let verb = match (report.dry_run, report.undone) {
+            (true, _) => "would be written: ",
+            (false, true) => "put back: ",
+            (false, false) => "written: ",
+        };
+        let note = if file.note.is_empty() { String::new() } else { format!(" ({})", file.note) };
+        lines.push(format!("{verb}{}{note}", file.path.display()));
+        if report.dry_run {
+            lines.extend(file.diff.lines().map(|line| format!("  {line}")));
+        }
+        if !file.reload.is_empty() {
+            lines.push(format!("  to have it read before the next boot: {}", file.reload.join(" ")));
+        }
+    }
+    lines.extend(report.left_out.iter().map(|left_out| format!("not kept: {left_out}")));
+    lines
+}
+
+fn headline(report: &FixReport) -> (Tone, &'static str, String) {
+    let name = &report.interface.name;
+    let done = report.changes.iter().filter(|change| change.ok == Some(true)).count();
+    let failed = report.changes.iter().filter(|change| change.ok == Some(false)).count();
+    if report.dry_run {
+        let planned = report.changes.len() - failed;
+        return match planned {
+            0 if report.ok() => (Tone::Good, "NOTHING TO DO", format!("{name} is as it should be")),
+            0 => (Tone::Bad, "CANNOT MEND", format!("nothing inside this machine can help {name}")),
+            _ => (
+                Tone::Unsure,
+                "DRY RUN",
+                format!("{} on {name} would be changed; nothing was", things(planned)),
+            ),
+        };
+    }
+    if report.undone {
+        return if report.ok() {
+            (Tone::Good, "PUT BACK", format!("{name} is as it was before the fix, bit by bit"))
+        } else {
+            (Tone::Bad, "NOT ALL PUT BACK", format!("{name} is not in all as it was before the fix"))
+        };
+    }
+    if report.interrupted {
+        return (
+            Tone::Unsure,
+            "INTERRUPTED",
+            format!("{} of {} on {name} were changed", done, done + failed),
+        );
+    }
+    match (done, failed) {
+        (0, 0) if !report.beyond.is_empty() => (
+            Tone::Bad,
+            "CANNOT MEND",
+            format!("nothing inside this machine can help {name}; nothing was changed"),
+        ),
+        _ if report.proof_fails() => {
+            (Tone::Bad, "NOT MENDED", format!("{name} was changed, and its driver still gets segments"))
+        }
+        (0, 0) => (Tone::Good, "NOTHING TO DO", format!("{name} is as it should be; nothing was changed")),
+        (0, _) => (Tone::Bad, "NOT MENDED", format!("nothing was changed on {name}")),
+        (_, 0) if report.beyond.is_empty() => {
+            (Tone::Good, "CHANGED", format!("{} on {name}, read back from the kernel", things(done)))
+        }
+        _ => (Tone::Bad, "PARTLY CHANGED", format!("{} on {name}, and not all that is wanted", things(done))),
+    }
+}
+
+fn things(count: usize) -> String {
+    if count == 1 { "1 thing".to_owned() } else { format!("{count} things") }
+}
+
+fn changes(changes: &[Change], style: &Style) -> String {
+    let mut text = String::new();
+    for change in changes {
+        let mark = match change.ok {
+            Some(true) => "  ✓ ",
+            Some(false) => "  ✗ ",
+            None => "    ",
+        };
+        let to = match (&change.after, change.ok) {
+            (Some(after), Some(true)) => after.clone(),
+            (Some(after), _) => format!("{after} (wanted: {})", change.requested),
+            (None, _) => change.requested.clone(),
+        };
+        let mut line = format!("{} {}: {} → {to}", change.interface, change.what, change.before);
+        if change.ok != Some(true)
+            && let Some(note) = &change.note
+        {
+            line += "; ";
+            line += note;
+        }
+        text += &style.paragraph(mark, &style.data(&line));
+    }
+    text
+}
+
+/// What to know about changes that were made, each remark once.
+fn remarks(changes: &[Change]) -> Vec<String> {
+    let mut remarks: Vec<String> = Vec::new();
+    for note in
+        changes.iter().filter(|change| change.ok == Some(true)).filter_map(|change| change.note.as_ref())
+    {
+        if !remarks.contains(note) {
+            remarks.push(note.clone());
+        }
+    }
+    remarks
+}
+
+/// All of a restore.
+#[must_use]
+pub fn restore(report: &RestoreReport, style: &Style) -> String {
+    if report.devices.is_empty() {
+        let line = format!("no journal is left in {}", report.directory.display());
+        return style
+            .paragraph(&format!("{}  ", style.paint(Tone::Good, "NOTHING TO DO")), &style.data(&line));
+    }
+    report.devices.iter().map(|device| restored(device, style)).collect()
+}
+
+fn restored(device: &Restored, style: &Style) -> String {
+    let name = device.interface.as_ref().map_or_else(
+        || device.journal.display().to_string(),
+        |interface| format!("{} (index {})", interface.name, interface.ifindex),
+    );
+    let (tone, word, sentence) = match (&device.problem, &device.note) {
+        (Some(problem), _) => (Tone::Bad, "NOT PUT BACK", format!("{name}: {problem}")),
+        (None, Some(note)) => (Tone::Unsure, "DROPPED", format!("{name}: {note}")),
+        (None, None) => (Tone::Good, "PUT BACK", format!("{name} is as it was, bit by bit")),
+    };
+    let mut text = style.paragraph(&format!("{}  ", style.paint(tone, word)), &style.data(&sentence));
+    text += &changes(&device.changes, style);
+    for line in &device.not_as_before {
+        text += &style.paragraph("  ✗ ", &style.data(line));
+    }
+    if !device.removed {
+        let line = format!("the journal is kept: {}", device.journal.display());
+        text += &style.paragraph(&style.paint(Tone::Heading, "NEXT  "), &style.data(&line));
+    }
+    text
+}
