@@ -37,7 +37,7 @@ pub fn actions_by_features(state: &DeviceState) -> (Vec<Action>, Vec<String>) {
         .iter()
         .filter(off)
         .filter(|name| {
-            !fixed(name) && !(has_generic && ["tx-checksum-ipv4", "tx-checksum-ipv6"].contains(name))
+            !(fixed(name) || has_generic && ["tx-checksum-ipv4", "tx-checksum-ipv6"].contains(name))
         })
         .map(|name| FeatureChange { feature: (*name).to_owned(), on: true })
         .collect();
