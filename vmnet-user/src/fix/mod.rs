@@ -17,7 +17,7 @@ use std::path::PathBuf;
 pub use apply::{apply, preview};
 pub use by_features::actions_by_features;
 pub use interrupt::Interrupt;
-pub use journal::{Journal, JournalError, Store, state_directory};
+pub use journal::{Journal, JournalError, Listed, Store, state_directory};
 pub use kernel::{Here, Kernel};
 pub use report::{FixReport, RestoreReport};
 pub use restore::{restore, undo};
