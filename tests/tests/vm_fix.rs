@@ -42,9 +42,10 @@ ethtool -K ens4 sg on gso on tso on >/dev/null
 round segs ip link set dev ens4 gso_max_size 8000 gso_max_segs 1
 ip link set dev ens4 gso_max_size 65536 gso_max_segs 65535
 round tbf tc qdisc replace dev ens4 root tbf rate 1gbit burst 5k latency 100ms
+round cake tc qdisc replace dev ens4 root cake
 ";
     let run = run(Vm::new(kernel), script);
-    for name in ["tso", "csum", "sg", "segs", "tbf"] {
+    for name in ["tso", "csum", "sg", "segs", "tbf", "cake"] {
         for line in [
             format!("{name} fix 0"),
             format!("{name} run 0"),

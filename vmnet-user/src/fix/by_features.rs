@@ -24,7 +24,7 @@ const GSO_MAX_SEGS: u32 = 65_535;
 
 /// What to switch on, and why the rest cannot be.
 #[must_use]
-pub fn actions_by_features(state: &DeviceState) -> (Vec<Action>, Vec<String>) {
+pub(super) fn actions_by_features(state: &DeviceState) -> (Vec<Action>, Vec<String>) {
     let interface = || state.name.clone();
     let off = |name: &&&str| state.features.get(name).is_some_and(|feature| !feature.active);
     let fixed = |name: &&str| state.features.get(name).is_some_and(|feature| feature.fixed());
@@ -37,7 +37,7 @@ pub fn actions_by_features(state: &DeviceState) -> (Vec<Action>, Vec<String>) {
         .iter()
         .filter(off)
         .filter(|name| {
-            !fixed(name) && !(has_generic && ["tx-checksum-ipv4", "tx-checksum-ipv6"].contains(name))
+            !(fixed(name) || has_generic && ["tx-checksum-ipv4", "tx-checksum-ipv6"].contains(name))
         })
         .map(|name| FeatureChange { feature: (*name).to_owned(), on: true })
         .collect();

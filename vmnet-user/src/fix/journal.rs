@@ -164,6 +164,9 @@ impl Journal {
     }
 }
 
+/// A file, and the journal in it.
+pub type Listed = (PathBuf, Result<Journal, JournalError>);
+
 /// Where journals are: `VMNET_STATE_DIR`, or `/var/lib/vmnet`.
 #[must_use]
 pub fn state_directory() -> PathBuf {
@@ -309,7 +312,7 @@ impl Store {
     ///
     /// # Errors
     /// When the directory cannot be read. Each journal has an error of its own.
-    pub fn list(&self) -> Result<Vec<(PathBuf, Result<Journal, JournalError>)>, JournalError> {
+    pub fn list(&self) -> Result<Vec<Listed>, JournalError> {
         let unreadable = |cause| JournalError::CannotRead { path: self.directory.clone(), cause };
         let mut paths = Vec::new();
         for entry in std::fs::read_dir(&self.directory).map_err(unreadable)? {

@@ -46,13 +46,13 @@ fn the_first_before_is_kept_and_later_qdiscs_are_added() {
     let first = Journal { before: device(&[], &[]), also: vec![], ..journal() };
     store.keep(std::slice::from_ref(&first)).unwrap();
     let second = journal();
-    assert_eq!(store.keep(std::slice::from_ref(&second)).unwrap()[0].1, false);
+    assert!(!store.keep(std::slice::from_ref(&second)).unwrap()[0].1);
     let kept = store.read(7, 2).unwrap().unwrap();
     assert_eq!(kept.before.features, first.before.features);
     assert_eq!((kept.before.qdiscs, kept.also), (second.before.qdiscs, second.also));
     // A boot makes it obsolete.
     let rebooted = Journal { boot_id: "c".to_owned(), ..journal() };
-    assert_eq!(store.keep(std::slice::from_ref(&rebooted)).unwrap()[0].1, true);
+    assert!(store.keep(std::slice::from_ref(&rebooted)).unwrap()[0].1);
     assert_eq!(store.read(7, 2).unwrap().unwrap().before, rebooted.before);
 }
 

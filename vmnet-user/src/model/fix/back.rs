@@ -20,7 +20,7 @@ pub fn way_back(before: &DeviceState, now: &DeviceState) -> Vec<Step> {
         let Some(current) = current.filter(|current| current.options != qdisc.options) else { continue };
         match (qdisc.splits, current.splits) {
             (Splits::AboveBurst { .. }, _) => {
-                steps.push(Step::TbfBurst { device: id(now), qdisc: qdisc.clone(), burst_bytes: None })
+                steps.push(Step::TbfBurst { device: id(now), qdisc: qdisc.clone(), burst_bytes: None });
             }
             (Splits::SplitGso { on: Some(on) }, Splits::SplitGso { on: other }) if other != Some(on) => {
                 steps.push(Step::CakeSplitGso {
