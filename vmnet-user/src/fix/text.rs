@@ -22,29 +22,23 @@ pub fn fix(report: &FixReport, style: &Style) -> String {
     for line in &report.not_as_before {
         text += &style.paragraph("  ✗ ", &style.data(line));
     }
-    let mut section = |name: &str, lines: &[String]| {
-        for (index, line) in lines.iter().enumerate() {
-            let heading = format!("{:<6}", if index == 0 { name } else { "" });
-            text += &style.paragraph(&style.paint(Tone::Heading, &heading), &style.data(line));
-        }
-    };
-    section("NOTE", &remarks(&report.changes));
-    section("PROOF", &proof(report));
-    section("FILES", &files(report));
-    section("WHY", &why::why(&report.beyond));
-    section("MEND", &why::mend(&report.interface.name, &report.beyond));
+    text += &style.section("NOTE", &remarks(&report.changes));
+    text += &style.section("PROOF", &proof(report));
+    text += &style.section("FILES", &files(report));
+    text += &style.section("WHY", &why::why(&report.beyond));
+    text += &style.verbatim("MEND", &why::mend(&report.interface.name, &report.beyond));
     if report.dry_run {
-        section("DO", &report.commands);
+        text += &style.verbatim("DO", &report.commands);
     }
     if !report.undone
         && let Some(journal) = &report.journal
     {
-        section(
+        text += &style.section(
             "UNDO",
             &[format!("vmnet fix {} --undo (journal: {})", report.interface.name, journal.display())],
         );
     } else if let Some(journal) = report.journal.as_ref().filter(|_| !report.dry_run) {
-        section("NEXT", &[format!("the journal is kept: {}", journal.display())]);
+        text += &style.section("NEXT", &[format!("the journal is kept: {}", journal.display())]);
     }
     text
 }

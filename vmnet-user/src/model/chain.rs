@@ -127,13 +127,17 @@ fn offered(machine: &Machine) -> Link {
         Some(Ok(virtio)) => match &virtio.offered {
             Ok(offered) => {
                 let has = |name: &str| offered.iter().any(|bit| bit == name);
-                bits(NAME, "offered by the host", &has)
+                bits(NAME, &has)
             }
             // The driver takes all of these bits that it is offered, so what was not negotiated was not offered.
             Err(why) => {
                 let has = |name: &str| virtio.negotiated(name) == Some(true);
-                let inferred = bits(NAME, "offered by the host", &has);
-                link(NAME, inferred.state, format!("{} (from what was negotiated; {why})", inferred.evidence))
+                let inferred = bits(NAME, &has);
+                link(
+                    NAME,
+                    inferred.state,
+                    format!("{}, to go by what was negotiated ({why})", inferred.evidence),
+                )
             }
         },
     }
@@ -144,19 +148,19 @@ fn negotiated(machine: &Machine) -> Link {
     match &machine.virtio {
         None => link(NAME, LinkState::NotApplicable, "not a virtio device"),
         Some(Err(why)) => link(NAME, LinkState::Unknown, why.as_str()),
-        Some(Ok(virtio)) => bits(NAME, "negotiated", &|name| virtio.negotiated(name) == Some(true)),
+        Some(Ok(virtio)) => bits(NAME, &|name| virtio.negotiated(name) == Some(true)),
     }
 }
 
 /// TSO needs CSUM, and the bit of its family.
-fn bits(name: LinkName, verb: &str, has: &dyn Fn(&str) -> bool) -> Link {
+fn bits(name: LinkName, has: &dyn Fn(&str) -> bool) -> Link {
     let wanted = ["CSUM", "HOST_TSO4", "HOST_TSO6", "HOST_ECN"];
     let (there, missing): (Vec<_>, Vec<_>) = wanted.iter().partition(|bit| has(bit));
     let list = |bits: &[&&str]| bits.iter().map(|bit| **bit).collect::<Vec<_>>().join(", ");
     let evidence = match (there.is_empty(), missing.is_empty()) {
-        (false, true) => format!("{verb}: {}", list(&there)),
-        (true, false) => format!("not {verb}: {}", list(&missing)),
-        _ => format!("{verb}: {}; not: {}", list(&there), list(&missing)),
+        (false, true) => list(&there),
+        (true, false) => format!("none of {}", list(&missing)),
+        _ => format!("{}; not {}", list(&there), list(&missing)),
     };
     let state = if !has("CSUM") {
         LinkState::Broken

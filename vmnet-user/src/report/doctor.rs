@@ -171,7 +171,7 @@ fn summary(interface: &str, chain: &[Link], causes: &[Cause]) -> String {
             format!("TSO can be had on {interface}, and something above or beside it stands in the way")
         }
         (Some(link), _) => {
-            let what = if link.state == LinkState::Partial { "for one family only" } else { "not" };
+            let partial = link.state == LinkState::Partial;
             let link = match link.link {
                 LinkName::Offered => "offered by the host",
                 LinkName::Negotiated => "negotiated with the host",
@@ -181,7 +181,11 @@ fn summary(interface: &str, chain: &[Link], causes: &[Cause]) -> String {
                 LinkName::Allowed => "allowed for every packet",
                 LinkName::Taken => "given whole to the driver",
             };
-            format!("the chain breaks on {interface}: TSO is {what} {link}")
+            if partial {
+                format!("the chain breaks on {interface} for one family: TSO is {link} for the other only")
+            } else {
+                format!("the chain breaks on {interface}: TSO is not {link}")
+            }
         }
     }
 }
@@ -193,25 +197,14 @@ pub fn answer(report: &DoctorReport, style: &Style) -> String {
     text.push('\n');
     text += &chain(&report.chain, style);
     text.push('\n');
-    let mut section = |name: &str, lines: Vec<String>| {
-        for (index, line) in lines.iter().enumerate() {
-            let heading = format!("{:<6}", if index == 0 { name } else { "" });
-            text += &style.paragraph(&style.paint(Tone::Heading, &heading), &style.data(line));
-        }
-    };
-    section("WHY", why::why(&report.causes));
-    section("MEND", why::mend(&report.interface.name, &report.causes));
+    text += &style.section("WHY", &why::why(&report.causes));
+    text += &style.verbatim("MEND", &why::mend(&report.interface.name, &report.causes));
     text += &checklist(&report.checklist, style);
-    if !report.machine.setters.is_empty() {
-        let lines = report.machine.setters.iter().map(|setter| {
-            let effect = if setter.turns_off { "off" } else { "on" };
-            format!("turns offloads {effect}: {}:{}  {}", setter.path, setter.line, setter.text)
-        });
-        for (index, line) in lines.enumerate() {
-            let heading = format!("{:<6}", if index == 0 { "FILES" } else { "" });
-            text += &style.paragraph(&style.paint(Tone::Heading, &heading), &style.data(&line));
-        }
-    }
+    let files = report.machine.setters.iter().map(|setter| {
+        let effect = if setter.turns_off { "off" } else { "on" };
+        format!("turns offloads {effect}: {}:{}  {}", setter.path, setter.line, setter.text)
+    });
+    text += &style.section("FILES", &files.collect::<Vec<_>>());
     text
 }
 
@@ -239,7 +232,7 @@ fn headline(report: &DoctorReport, style: &Style) -> String {
 fn chain(links: &[Link], style: &Style) -> String {
     let mut text = String::new();
     let broken = first_broken(links).map(|link| link.link);
-    for (index, link) in links.iter().enumerate() {
+    for link in links {
         let (mark, tone) = match link.state {
             LinkState::Ok => ("✓", Tone::Good),
             LinkState::Partial => ("◐", Tone::Unsure),
@@ -259,9 +252,6 @@ fn chain(links: &[Link], style: &Style) -> String {
         let first = format!("  {} {name:<21}", style.paint(tone, &marked(style, mark)));
         let arrow = if broken == Some(link.link) { "  ← breaks here first" } else { "" };
         text += &style.paragraph(&first, &style.data(&format!("{}{arrow}", link.evidence)));
-        if index + 1 < links.len() {
-            text += &style.paragraph("  │", "");
-        }
     }
     text
 }
@@ -291,4 +281,73 @@ fn checklist(items: &[Item], style: &Style) -> String {
 fn marked(style: &Style, mark: &str) -> String {
     let width = if style.plain { "FAILED".len() } else { 1 };
     format!("{:<width$}", style.typeset(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        breaks::{TSO4, TSO6},
+        cause::{self, Evidence},
+        chain::{self, Answers, Asked},
+        checklist,
+        machine_fixture::virtio,
+    };
+    use crate::report::fixture;
+
+    fn examined(machine: Machine, answers: Answers) -> DoctorReport {
+        let causes = cause::find(&Evidence { machine: &machine, before: None, traffic: None, answers });
+        let chain = chain::links(&machine, answers, "nobody asked");
+        DoctorReport::new(fixture::software().interface, chain, causes, checklist::of(&machine), machine)
+    }
+
+    fn whole() -> Answers {
+        Answers { ipv4: Asked::Whole, ipv6: Asked::Whole, ecn: Asked::Whole }
+    }
+
+    #[test]
+    fn a_machine_in_order_has_nothing_to_mend() {
+        let text = answer(&examined(virtio(), whole()), &Style::PLAIN);
+        assert!(text.contains("TSO works on ens4: super-packets reach its driver whole"), "{text}");
+        assert!(!text.contains("WHY") && !text.contains("MEND") && !text.contains("breaks here"), "{text}");
+    }
+
+    #[test]
+    fn the_first_broken_link_is_marked_and_the_others_are_not() {
+        let mut machine = virtio();
+        machine.not_offered(&["CSUM", "HOST_TSO4", "HOST_TSO6"]).device.never_have(&[TSO4, TSO6]);
+        let cut = Answers { ipv4: Asked::Cut, ipv6: Asked::Cut, ecn: Asked::Unknown };
+        let report = examined(machine, cut);
+        let text = answer(&report, &Style::PLAIN);
+        assert_eq!(text.matches("<- breaks here first").count(), 1, "{text}");
+        assert!(text.contains("  FAILED offered by the host  HOST_ECN; not CSUM"), "{text}");
+        assert_eq!(report.causes[0].id.name(), "host-no-csum");
+        assert!(
+            text.contains("WHY   host-no-csum: ") && text.contains("MEND  host-no-csum, on the host:"),
+            "{text}"
+        );
+        assert!(text.is_ascii(), "{text}");
+    }
+
+    #[test]
+    fn one_family_alone_is_half_a_chain() {
+        let mut machine = virtio();
+        machine.not_offered(&["HOST_TSO6"]).device.never_have(&[TSO6]);
+        let report = examined(machine, Answers { ipv6: Asked::Cut, ..whole() });
+        assert_eq!(
+            report.summary,
+            "the chain breaks on ens4 for one family: TSO is offered by the host for the other only"
+        );
+        assert!(answer(&report, &Style::PLAIN).contains("half"));
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_null_and_says_why() {
+        let report = examined(virtio(), Answers::NONE);
+        let json = serde_json::to_value(&report).unwrap();
+        assert!(json["machine"]["queues"]["irqs"].is_null());
+        assert_eq!(report.unmeasured["machine.queues.irqs"], "not read");
+        assert_eq!(json["chain"][6]["state"], "unknown");
+        assert_eq!(json["chain"][6]["evidence"], "nobody asked");
+    }
 }

@@ -103,6 +103,33 @@ impl Style {
         lines
     }
 
+    /// A heading with its lines, each wrapped under itself. A line keeps the blanks that it begins with. Data is made harmless.
+    #[must_use]
+    pub fn section(&self, name: &str, lines: &[String]) -> String {
+        let mut text = String::new();
+        for (index, line) in lines.iter().enumerate() {
+            let words = line.trim_start_matches(' ');
+            let indent = " ".repeat(line.len() - words.len());
+            text += &self.paragraph(&format!("{}{indent}", self.heading(name, index)), &self.data(words));
+        }
+        text
+    }
+
+    /// As [`Self::section`], but no line is wrapped: it can be copied as it is.
+    #[must_use]
+    pub fn verbatim(&self, name: &str, lines: &[String]) -> String {
+        let mut text = String::new();
+        for (index, line) in lines.iter().enumerate() {
+            text += &format!("{}{}\n", self.heading(name, index), self.typeset(&self.data(line)));
+        }
+        text
+    }
+
+    /// The name before the first line, blanks before the others.
+    fn heading(&self, name: &str, index: usize) -> String {
+        self.paint(Tone::Heading, &format!("{:<6}", if index == 0 { name } else { "" }))
+    }
+
     /// Data of unknown origin, made harmless.
     #[must_use]
     pub fn data(&self, text: &str) -> String {

@@ -27,20 +27,14 @@ pub fn answer(report: &RunReport, files: &[PathBuf], style: &Style) -> String {
     text += &witnesses(report, style);
     text += &audit(report, style);
     text += &confidence(report, style);
-    let mut section = |name: &str, lines: Vec<String>| {
-        for (index, line) in lines.iter().enumerate() {
-            let heading = format!("{:<6}", if index == 0 { name } else { "" });
-            text += &style.paragraph(&style.paint(Tone::Heading, &heading), &style.data(line));
-        }
-    };
     let causes = report.causes.as_deref().unwrap_or_default();
-    section("WHY", why::why(causes));
-    section("MEND", why::mend(&report.interface.name, causes));
-    section("COST", cost(report));
-    section("RUN", report.benchmark.as_ref().map(benchmark).unwrap_or_default());
-    section("EVENT", events(report));
-    section("NEXT", next(report));
-    section("LIMIT", limits(report));
+    text += &style.section("WHY", &why::why(causes));
+    text += &style.verbatim("MEND", &why::mend(&report.interface.name, causes));
+    text += &style.section("COST", &cost(report));
+    text += &style.section("RUN", &report.benchmark.as_ref().map(benchmark).unwrap_or_default());
+    text += &style.section("EVENT", &events(report));
+    text += &style.section("NEXT", &next(report));
+    text += &style.section("LIMIT", &limits(report));
     for file in files {
         text += &style.paragraph("      ", &style.data(&file.to_string_lossy()));
     }

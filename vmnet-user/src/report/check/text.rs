@@ -20,19 +20,13 @@ pub fn answer(report: &CheckReport, style: &Style) -> String {
     let first = format!("{}  ", style.paint(tone(report.state), state_word(report.state)));
     text += &style.paragraph(&first, &style.data(&report.summary));
     text += &table(report, style);
-    let mut section = |name: &str, lines: Vec<String>| {
-        for (index, line) in lines.iter().enumerate() {
-            let heading = format!("{:<6}", if index == 0 { name } else { "" });
-            text += &style.paragraph(&style.paint(Tone::Heading, &heading), &style.data(line));
-        }
-    };
     let causes = report.causes.as_deref().unwrap_or_default();
-    section("WHY", [reasons(report, true), why::why(causes)].concat());
-    section("MEND", why::mend(&report.interface.name, causes));
-    section("COST", cost(report).into_iter().collect());
-    section("SENT", vec![sent(report)]);
-    section("NOTE", [reasons(report, false), report.notes.clone()].concat());
-    section("NEXT", next(report).into_iter().collect());
+    text += &style.section("WHY", &[reasons(report, true), why::why(causes)].concat());
+    text += &style.verbatim("MEND", &why::mend(&report.interface.name, causes));
+    text += &style.section("COST", cost(report).as_slice());
+    text += &style.section("SENT", &[sent(report)]);
+    text += &style.section("NOTE", &[reasons(report, false), report.notes.clone()].concat());
+    text += &style.section("NEXT", next(report).as_slice());
     text
 }
 
