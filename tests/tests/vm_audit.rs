@@ -34,7 +34,7 @@ const DROPS: [(&str, &str, &str); 4] = [
 fn without_any_one_hook_the_audit_fails_and_with_all_of_them_it_is_exact() {
     skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
     let mut script =
-        "set -e\nethtool -K ens4 tso off\ntc qdisc replace dev ens4 root netem loss 2%\n".to_owned();
+        "set -e\nethtool -K ens4 tso off\ntc qdisc replace dev ens4 root netem loss 8%\n".to_owned();
     for (hook, _) in HOOKS {
         script +=
             &format!("measure without-{hook} --without-hook {hook} -- vmnet load client 10.10.1.10 -n 4M\n");

@@ -136,7 +136,7 @@ fn offered(machine: &Machine) -> Link {
                 link(
                     NAME,
                     inferred.state,
-                    format!("{}, to go by what was negotiated ({why})", inferred.evidence),
+                    format!("{}, to go by what was negotiated: {why}", inferred.evidence),
                 )
             }
         },

@@ -26,9 +26,9 @@ pub fn why(causes: &[Cause]) -> Vec<String> {
     lines
 }
 
-/// ", 93.1 %": of the payload that did not go to the device in super-packets.
+/// " (explains 93.1 %)": of the payload that did not go to the device in super-packets.
 fn share(cause: &Cause) -> String {
-    cause.share.map_or_else(String::new, |share| format!(", {} of it", format::percent(share)))
+    cause.share.map_or_else(String::new, |share| format!(" (explains {})", format::percent(share)))
 }
 
 /// Who can mend it, and how: for each cause that somebody can mend.
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_cause_is_told_with_its_share_and_what_shows_it() {
         let lines = why(&[cause(CauseId::HostNoCsum, Some(0.9984), by_host())]);
-        assert_eq!(lines, ["host-no-csum, 99.8 % of it: what it is", "  what shows it"]);
+        assert_eq!(lines, ["host-no-csum (explains 99.8 %): what it is", "  what shows it"]);
     }
 
     #[test]

@@ -165,7 +165,7 @@ fn found(
 /// The claim, and whether it was seen as bits or follows from what can be switched.
 fn shown(machine: &Machine, claim: &str) -> String {
     match &machine.virtio {
-        Some(Ok(virtio)) => format!("{claim} (negotiated: {})", names(virtio)),
+        Some(Ok(virtio)) => format!("{claim}; there are {}", names(virtio)),
         Some(Err(why)) => {
             format!("not among what can be switched (the negotiated bits cannot be read: {why})")
         }

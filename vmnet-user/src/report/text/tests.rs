@@ -34,7 +34,7 @@ fn the_answer_comes_first_then_the_evidence_then_the_cost_then_what_to_do() {
             "kernel counters ✓ (1.00 segments per packet)",
             "device statistics silent",
             "audit      ✓ 7 of 7, nothing missed\n",
-            "WHY   host-no-csum, 99.9 % of it: the host never offered",
+            "WHY   host-no-csum (explains 99.9 %): the host never offered",
             "the negotiated virtio features lack CSUM",
             "MEND  host-no-csum, on the host:\n",
             "QEMU: -device virtio-net-pci,csum=on\n",
