@@ -39,6 +39,7 @@ pub struct Layout {
     pub shinfo_gso_type: u32,
     pub dev_ifindex: u32,
     pub dev_mtu: u32,
+    pub dev_hard_header_len: u32,
     pub dev_features: u32,
     pub dev_hw_enc_features: u32,
     pub dev_vlan_features: u32,
@@ -73,10 +74,10 @@ pub struct Config {
     pub netns_inum: u32,
     /// Where the kernel keeps things.
     pub layout: Layout,
+    /// Logs packets that cannot be classified, through aya-log, when not 0. (Here so that what follows is aligned.)
+    pub verbose: u32,
     /// Its feature bits.
     pub gso: GsoBits,
-    /// Logs packets that cannot be classified, through aya-log, when not 0.
-    pub verbose: u64,
     /// First address of `__skb_gso_segment`, for stack samples; 0 where it is not known.
     pub segment_start: u64,
     /// The address after its last.

@@ -28,6 +28,7 @@ pub(crate) const UNSET: Config = Config {
         shinfo_gso_type: 0,
         dev_ifindex: 0,
         dev_mtu: 0,
+        dev_hard_header_len: 0,
         dev_features: 0,
         dev_hw_enc_features: 0,
         dev_vlan_features: 0,

@@ -103,7 +103,7 @@ fn enter<M: Memory>(skb: *const u8, features: u64, key: u64) {
         call.gso_size = packet.gso_size;
         call.gso_type = packet.gso_type;
         call.lane = packet.lane;
-        let caller = caller(skb);
+        let caller = caller::<M>(skb, device);
         call.caller = caller as u32;
         call.refusal = why::<M>(skb, device, &packet, features, caller) as u32;
         call.loose = u32::from(packet.is(Packet::LOOSE));
@@ -122,13 +122,21 @@ fn enter<M: Memory>(skb: *const u8, features: u64, key: u64) {
     }
 }
 
-/// From the IP layer the skb starts at its network header. `tx_path` does not tell: `skb_gso_segment` passes true too.
+/// From the IP layer the skb starts at its network header. Where the device has no link header (tunnels of layer 3) it does so at
+/// the device's own queue too, but there `__dev_queue_xmit` has set the link header to the same place. `tx_path` does not tell:
+/// `skb_gso_segment` passes true too.
 #[inline(always)]
-fn caller(skb: *const u8) -> Caller {
+fn caller<M: Memory>(skb: *const u8, device: *const u8) -> Caller {
     let head: u64 = field(skb, offset!(skb_head));
     let data: u64 = field(skb, offset!(skb_data));
+    let start = data.wrapping_sub(head);
     let network_header: u16 = field(skb, offset!(skb_network_header));
-    if data.wrapping_sub(head) == u64::from(network_header) { Caller::Stack } else { Caller::Device }
+    if start != u64::from(network_header) {
+        return Caller::Device;
+    }
+    let mac_header: u16 = field(skb, offset!(skb_mac_header));
+    let link_header_len: u16 = M::load(device, offset!(dev_hard_header_len));
+    if link_header_len == 0 && start == u64::from(mac_header) { Caller::Device } else { Caller::Stack }
 }
 
 #[inline(always)]

@@ -37,6 +37,7 @@ pub fn read(interface: &str) -> Result<Machine, LinkError> {
         })
         .collect();
     let driver = driver::driver_name(&link.name);
+    let (setters, setters_unread) = setters::find(&setters::Target::of(&link, driver.clone()));
     Ok(Machine {
         device: device(&link, &mut features),
         stack,
@@ -51,7 +52,8 @@ pub fn read(interface: &str) -> Result<Machine, LinkError> {
         tcp_ecn: system::tcp_ecn(),
         forwarding: system::forwarding(),
         ingress: ingress(&links, link.ifindex, &mut features),
-        setters: setters::find(&setters::Target::of(&link, driver)),
+        setters,
+        setters_unread,
         nfqueues: system::nfqueues(),
     })
 }

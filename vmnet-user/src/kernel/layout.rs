@@ -33,6 +33,7 @@ pub fn resolve(btf: &Btf) -> Result<Layout, BtfError> {
         shinfo_gso_type: offset("skb_shared_info", "gso_type")?,
         dev_ifindex: offset("net_device", "ifindex")?,
         dev_mtu: offset("net_device", "mtu")?,
+        dev_hard_header_len: offset("net_device", "hard_header_len")?,
         dev_features: offset("net_device", "features")?,
         dev_hw_enc_features: offset("net_device", "hw_enc_features")?,
         dev_vlan_features: offset("net_device", "vlan_features")?,

@@ -40,6 +40,8 @@ pub struct Machine {
     pub ingress: Vec<Ingress>,
     /// Files that set offloads of this interface, or could: `.link`, netplan, NetworkManager, udev, tuned, ifupdown.
     pub setters: Vec<Setter>,
+    /// Such files that could not be read, each with its reason: what they set is not known.
+    pub setters_unread: Vec<String>,
     /// nfqueue: queues that get packets without the GSO flag (`/proc/net/netfilter/nfnetlink_queue` has none of the flag, so this
     /// is the number of queues bound).
     #[serde(with = "fact")]

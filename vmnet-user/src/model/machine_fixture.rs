@@ -38,6 +38,7 @@ pub(crate) fn virtio() -> Machine {
         forwarding: Ok(false),
         ingress: Vec::new(),
         setters: Vec::new(),
+        setters_unread: Vec::new(),
         nfqueues: Ok(0),
     }
 }

@@ -118,7 +118,7 @@ impl Environment {
             netns_inum: request.netns_inum,
             layout,
             gso,
-            verbose: u64::from(request.verbose),
+            verbose: u32::from(request.verbose),
             segment_start: segment.map_or(0, |function| function.start),
             segment_end: segment.map_or(0, |function| function.end),
         };

@@ -204,7 +204,8 @@ pub fn answer(report: &DoctorReport, style: &Style) -> String {
         let effect = if setter.turns_off { "off" } else { "on" };
         format!("turns offloads {effect}: {}:{}  {}", setter.path, setter.line, setter.text)
     });
-    text += &style.section("FILES", &files.collect::<Vec<_>>());
+    let unread = report.machine.setters_unread.iter().map(|file| format!("not read: {file}"));
+    text += &style.section("FILES", &files.chain(unread).collect::<Vec<_>>());
     text
 }
 

@@ -12,6 +12,7 @@ mod network_manager;
 mod tuned;
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
@@ -54,23 +55,25 @@ impl Target {
     }
 }
 
-/// The settings found on this machine, in the order of their files.
+/// The settings found on this machine, in the order of their files; and the files that could not be read, each with its reason.
 #[must_use]
-pub fn find(target: &Target) -> Vec<Setter> {
-    find_in(Path::new("/"), target)
+pub fn find(target: &Target) -> (Vec<Setter>, Vec<String>) {
+    let files = Files { root: Path::new("/"), unread: RefCell::default() };
+    let found = find_in(&files, target);
+    (found, files.unread.into_inner())
 }
 
-fn find_in(root: &Path, target: &Target) -> Vec<Setter> {
-    let files = Files { root };
+fn find_in(files: &Files<'_>, target: &Target) -> Vec<Setter> {
     [link_files::find, netplan::find, network_manager::find, tuned::find, command_lines::find]
         .into_iter()
-        .flat_map(|find| find(&files, target))
+        .flat_map(|find| find(files, target))
         .collect()
 }
 
 /// The files below a root directory.
 struct Files<'a> {
     root: &'a Path,
+    unread: RefCell<Vec<String>>,
 }
 
 /// A file's text, and its path as it is on the machine that the root is of.
@@ -87,7 +90,7 @@ impl Files<'_> {
             Ok(text) => Some(Source { path: path.to_owned(), text }),
             Err(error) => {
                 if error.kind() != std::io::ErrorKind::NotFound {
-                    log::info!("settings in {} are not known: {error}", path.display());
+                    self.unread.borrow_mut().push(format!("{}: {error}", path.display()));
                 }
                 None
             }

@@ -2,6 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn below(root: &Path) -> Files<'_> {
+    Files { root, unread: RefCell::default() }
+}
+
 fn ens4() -> Target {
     Target {
         names: vec!["ens4".to_owned(), "enp0s4".to_owned()],
@@ -19,7 +23,7 @@ fn found(files: &[(&str, &str)]) -> Vec<(String, u32, bool)> {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
-    find_in(root.path(), &ens4())
+    find_in(&below(root.path()), &ens4())
         .into_iter()
         .map(|setter| (setter.path, setter.line, setter.turns_off))
         .collect()
@@ -188,7 +192,13 @@ fn files_that_mean_harm_do_none() {
     std::fs::write(etc.join("netplan/bytes.yaml"), [0xff, 0, 0x1b, b'\n', 0x80]).unwrap();
     std::fs::write(etc.join("netplan/long.yaml"), vec![b' '; 2 << 20]).unwrap();
     std::fs::write(etc.join("tuned/active_profile"), "../../../../etc\n..\n").unwrap();
-    assert_eq!(find_in(root.path(), &ens4()), []);
+    let files = below(root.path());
+    assert_eq!(find_in(&files, &ens4()), []);
+    // What could not be read is said: it may be what turns TSO off.
+    let unread = files.unread.into_inner();
+    for name in ["rc.local", "10.link", "directory.yaml"] {
+        assert!(unread.iter().any(|file| file.contains(name)), "{name} is not among {unread:?}");
+    }
 }
 
 #[test]
@@ -197,7 +207,7 @@ fn a_line_without_end_is_shown_cut() {
     std::fs::create_dir(root.path().join("etc")).unwrap();
     let line = format!("ethtool -K ens4 tso off {}", "x".repeat(100_000));
     std::fs::write(root.path().join("etc/rc.local"), line).unwrap();
-    assert_eq!(find_in(root.path(), &ens4())[0].text.chars().count(), MOST_LINE_CHARS);
+    assert_eq!(find_in(&below(root.path()), &ens4())[0].text.chars().count(), MOST_LINE_CHARS);
 }
 
 proptest! {
