@@ -1,4 +1,4 @@
-//! Amounts as people write them on a command line.
+//! Amounts as people write them on a command line, and shares as they read them.
 
 use std::time::Duration;
 
@@ -91,6 +91,25 @@ fn amount(text: &str, number: &str, unit: u128) -> Result<u64, UnitError> {
         Ok(amount) => Ok(amount),
         Err(_) => Err(too_much()),
     }
+}
+
+/// A share as a percentage, without the sign: `99.8`, `<0.1`, `>99.9`. `0.0` and `100.0` are exact.
+#[must_use]
+pub fn percent_number(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent > 0.0 && percent < 0.05 {
+        "<0.1".to_owned()
+    } else if (99.95..100.0).contains(&percent) {
+        ">99.9".to_owned()
+    } else {
+        format!("{percent:.1}")
+    }
+}
+
+/// A share: `99.8 %`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{} %", percent_number(share))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use vmnet_common::{Class, Counters, Lane, LaneCounts, SEGS_BUCKETS, Stage, bucket_lower, bucket_upper};
 
 use super::tally::{Tally, bounded, cell, lane, scaled_up};
-use crate::stats;
+use crate::{stats, units};
 
 /// One transport protocol's bytes and packets. Bytes are payload: headers excluded, retransmits included.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -158,9 +158,9 @@ impl Entry {
     /// Where bulk went: "60.0 % by the device, 39.0 % by the CPU, 1.0 % not built".
     #[must_use]
     pub fn shares_in_words(&self) -> String {
-        let percent = |part| 100.0 * super::tally::share(part, self.bulk_bytes()).unwrap_or(0.0);
+        let percent = |part| units::percent(super::tally::share(part, self.bulk_bytes()).unwrap_or(0.0));
         format!(
-            "{:.1} % by the device, {:.1} % by the CPU, {:.1} % not built",
+            "{} by the device, {} by the CPU, {} not built",
             percent(self.hardware_bytes),
             percent(self.software_bytes),
             percent(self.unaggregated_bytes),
@@ -180,7 +180,7 @@ impl Entry {
         let Some(share) = super::tally::share(most, bulk) else {
             return format!("no bulk TCP among {} of payload", scaled(self.payload_bytes, "B"));
         };
-        let bulk = format!("{:.1} % of {} of bulk TCP", 100.0 * share, scaled(bulk, "B"));
+        let bulk = format!("{} of {} of bulk TCP", units::percent(share), scaled(bulk, "B"));
         if most == self.software_bytes {
             let cut = self.super_packets_queued.saturating_sub(self.super_packets_to_driver);
             let (cut, made) = (scaled(cut, ""), scaled(self.segments_made, ""));

@@ -1,6 +1,8 @@
 //! Numbers as people read them: three significant digits, SI units, and never a rounding that turns "nearly all" into
 //! "all" or "hardly any" into "none".
 
+pub use crate::units::{percent, percent_number};
+
 /// Three significant digits: `43.2`, `0.957`, `1310`.
 #[must_use]
 pub fn significant(value: f64) -> String {
@@ -43,25 +45,6 @@ pub fn count(count: u64) -> String {
         99_950..=999_999 => format!("{:.2} M", count as f64 / 1e6),
         _ => scaled(count as f64 / 1e6, &["M", "G", "T"]),
     }
-}
-
-/// A share as a percentage, without the sign: `99.8`, `<0.1`, `>99.9`. `0.0` and `100.0` are exact.
-#[must_use]
-pub fn percent_number(share: f64) -> String {
-    let percent = share * 100.0;
-    if percent > 0.0 && percent < 0.05 {
-        "<0.1".to_owned()
-    } else if (99.95..100.0).contains(&percent) {
-        ">99.9".to_owned()
-    } else {
-        format!("{percent:.1}")
-    }
-}
-
-/// A share: `99.8 %`.
-#[must_use]
-pub fn percent(share: f64) -> String {
-    format!("{} %", percent_number(share))
 }
 
 /// `part` of `whole`; None where there is no whole.
