@@ -31,9 +31,9 @@ enum Command {
     Run(Box<run::Args>),
     Check(check::Args),
     Doctor(doctor::Args),
-    Load(crate::load::LoadArgs),
     Fix(fix::Args),
     Restore(restore::Args),
+    Load(crate::load::LoadArgs),
     Kernel(kernel::Args),
 }
 
