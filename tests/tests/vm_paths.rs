@@ -192,8 +192,9 @@ fn whatever_stands_above_or_beside_the_device_is_named_first_and_what_can_be_men
     assert_first(&run, "smaller-mtu", "mtu-smaller");
 }
 
-/// A driver that was loaded with `gso=0` has no TSO for tagged packets, even after it was switched on for others: neither for a
-/// vlan above, nor for what is tagged on its way. To the latter nobody answers, so the flow is tagged in its middle.
+/// A driver that was loaded with `gso=0` has no TSO for tagged packets, even after it was switched on for others. A
+/// vlan above shows TSO as on all the same (`vlan_dev_fix_features` keeps all of software GSO). Nobody answers to what keeps its tag, so flows lose
+/// the one who takes it off, or get it, in their middle.
 const TAGGED: &str = r#"
 set -e
 ip link set ens4 down
@@ -206,7 +207,12 @@ ip address add 10.10.1.2/24 dev ens4
 until ping -c 1 -W 1 10.10.1.10 >/dev/null; do sleep 0.1; done
 ethtool -K ens4 tso on
 with_vlan
-measure above -- vmnet load client 10.10.7.10 -n 2M
+measure above -- sh -c '
+    vmnet load client 10.10.7.10 -t 30 >/dev/null 2>&1 &
+    sleep 1
+    tc filter del dev ens4 egress
+    sleep 1
+    kill -KILL $!'
 without_vlan
 tc qdisc add dev ens4 clsact
 measure on-its-way -- sh -c '
@@ -226,6 +232,6 @@ fn a_tag_that_the_driver_takes_no_super_packets_behind_is_the_stack_of_vlans() {
         .unwrap();
     println!("{:.1} s\n{}", run.duration.as_secs_f64(), run.stdout);
     assert_eq!(run.exit_code, 0, "{}", run.stdout);
-    assert_all_of_it(&run, "above", "vlan-stack");
+    assert_first(&run, "above", "vlan-stack");
     assert_first(&run, "on-its-way", "vlan-stack");
 }
