@@ -3,13 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
 
+use serde_json::Value;
 use testbed::{HostEnd, Kernel, Vm, VmRun, skip, skip_unless};
 
 use measured::Measured;
 
 mod measured;
 
-/// What one looks at in the guest, what everybody recommends to do about it, and the same bulk either way.
+/// What one looks at in the guest, what everybody recommends to do about it, and the same bulk either way. Then what `vmnet` says
+/// without traffic, and what it makes of the device.
 const SCRIPT: &str = "\
 send-file features /sys/class/net/ens4/device/features
 ethtool -k ens4 >/tmp/offloads
@@ -19,6 +21,19 @@ echo \"tso on: exit $?\"
 mark before
 measure bulk -- vmnet load client 10.10.1.10 -n 20M
 mark after
+vmnet check ens4 --json - >/tmp/check.json 2>/tmp/check.txt
+echo \"check: exit $?\"
+send-file check.json /tmp/check.json
+vmnet doctor ens4 --json - >/tmp/doctor.json 2>/tmp/doctor.txt
+echo \"doctor: exit $?\"
+send-file doctor.json /tmp/doctor.json
+snapshot() { ethtool -k ens4; ip -d link show dev ens4; tc -d qdisc show dev ens4; }
+snapshot >/tmp/before
+vmnet fix ens4 --plain >/tmp/fix.txt 2>&1
+echo \"fix: exit $?\"
+send-file fix.txt /tmp/fix.txt
+snapshot >/tmp/now
+cmp /tmp/before /tmp/now && echo 'nothing was changed'
 ";
 
 /// From <linux/virtio_net.h>: the place of each in the file `features`, which has those that were negotiated.
@@ -46,6 +61,22 @@ impl Seen {
         String::from_utf8(self.0.files[name].clone()).unwrap()
     }
 
+    /// An answer of `vmnet` in JSON.
+    fn answer(&self, name: &str) -> Value {
+        serde_json::from_str(&self.file(name)).unwrap()
+    }
+
+    /// The words of `vmnet fix`, with each space and line break one space.
+    fn fix_said(&self) -> String {
+        let said = self.file("fix.txt");
+        println!("{said}");
+        said.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    fn assert_printed(&self, line: &str) {
+        assert!(self.0.stdout.lines().any(|printed| printed == line), "no line {line:?}\n{}", self.0.stdout);
+    }
+
     fn is_negotiated(&self, bit: usize) -> bool {
         self.file("features").as_bytes()[bit] == b'1'
     }
@@ -70,6 +101,13 @@ impl Seen {
     }
 }
 
+/// The name of the first link of doctor's chain that does not hold.
+fn first_broken(doctor: &Value) -> Option<&str> {
+    let chain = doctor["chain"].as_array().unwrap();
+    let broken = chain.iter().find(|link| link["state"] == "broken" || link["state"] == "partial")?;
+    broken["link"].as_str()
+}
+
 #[test]
 fn a_switch_without_tso_leaves_segmenting_to_the_guest_and_turning_tso_on_there_is_refused() {
     skip_unless!(skip::vm(Kernel::V6_1), skip::ovs_dpdk(), skip::vmnet());
@@ -89,6 +127,35 @@ fn a_switch_without_tso_leaves_segmenting_to_the_guest_and_turning_tso_on_there_
     let bulk = seen.bulk();
     bulk.assert_proven("software");
     assert!(seen.mean_packet_bytes_behind_the_switch() <= 1514);
+
+    let doctor = seen.answer("doctor.json");
+    println!("{:#}", doctor["chain"]);
+    for (who, causes) in [("run", &bulk.report["causes"]), ("doctor", &doctor["causes"])] {
+        let cause = &causes[0];
+        assert_eq!(
+            (&cause["id"], &cause["fix"]["by"]),
+            (&"host-no-csum".into(), &"host".into()),
+            "{who}: {cause}"
+        );
+        let mut settings = cause["fix"]["commands"].as_array().unwrap().iter();
+        assert!(
+            settings.any(|setting| setting.as_str().unwrap().contains("userspace-tso-enable=true")),
+            "{who}: {cause}"
+        );
+    }
+    assert!(bulk.report["causes"][0]["share"].as_f64().unwrap() > 0.99, "{}", bulk.report["causes"]);
+    assert_eq!(first_broken(&doctor), Some("offered"), "{}", doctor["chain"]);
+    seen.assert_printed("check: exit 0");
+    assert_eq!(seen.answer("check.json")["state"], "software");
+
+    seen.assert_printed("fix: exit 1");
+    let said = seen.fix_said();
+    for words in
+        ["nothing inside this machine can help ens4", "nothing was changed", "userspace-tso-enable=true"]
+    {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    seen.assert_printed("nothing was changed");
 }
 
 #[test]
@@ -107,6 +174,22 @@ fn the_same_switch_with_userspace_tso_gets_super_packets_whole() {
     let bulk = seen.bulk();
     bulk.assert_proven("engaged");
     assert!(seen.mean_packet_bytes_behind_the_switch() > 1514);
+
+    assert_eq!(bulk.report["causes"][0]["id"], "not-the-bottleneck", "{}", bulk.report["causes"]);
+    let doctor = seen.answer("doctor.json");
+    for link in doctor["chain"].as_array().unwrap() {
+        assert_eq!(link["state"], "ok", "{link}");
+    }
+    let summary = doctor["summary"].as_str().unwrap();
+    assert!(summary.contains("TSO works on ens4"), "{summary}");
+    // Without TSO for congestion marks, which nobody misses here.
+    let check = seen.answer("check.json");
+    assert_eq!(check["state"], "engaged", "{check}");
+
+    seen.assert_printed("fix: exit 0");
+    let said = seen.fix_said();
+    assert!(said.contains("NOTHING TO DO"), "{said}");
+    seen.assert_printed("nothing was changed");
 }
 
 #[test]

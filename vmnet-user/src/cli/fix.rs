@@ -14,7 +14,7 @@ use crate::{
     doctor,
     fix::{
         self, FixError, Here, Interrupt, Kept, Store,
-        persist::{self, FileChange, Form, Identity, Plan, Settings},
+        persist::{self, FileChange, Form, Identity, Plan, Settings, Written},
         report::{FileReport, FixReport},
         state_directory, text,
     },
@@ -83,11 +83,11 @@ fn mend(args: &Args, here: &Here) -> Result<FixReport> {
         root_for(name, &format!("fix {name}"), "--dry-run shows what would be, and needs no root")?;
         let store = Store::open(&state_directory())?;
         let mut interrupt = Interrupt::hold_back();
-        let report = fix::apply(&mut kernel, &store, here, name, &actions, || interrupt.came())?;
-        if let Some(plan) = plan.as_ref().filter(|_| !report.interrupted) {
-            Kept::write(&store, name, plan)?;
-        }
-        report
+        // The files first, all or none: what cannot be kept leaves the device as it is too.
+        let before = Kept::read(&store, name)?;
+        let written = plan.as_ref().map(|plan| Kept::write(&store, name, plan)).transpose()?;
+        fix::apply(&mut kernel, &store, here, name, &actions, || interrupt.came())
+            .or_else(|error| Err(take_back(error, &before, &store, &written.unwrap_or_default())))?
     };
     if let Some(plan) = plan {
         report.files = plan.changes.iter().map(file_report).collect();
@@ -98,6 +98,16 @@ fn mend(args: &Args, here: &Here) -> Result<FixReport> {
         prove(&mut report, args);
     }
     Ok(report)
+}
+
+/// The device is as it was, and so are its files to be.
+fn take_back(error: FixError, before: &Kept, store: &Store, written: &[Written]) -> anyhow::Error {
+    match before.take_back(store, written) {
+        Ok(()) => error.into(),
+        Err(files) => {
+            anyhow::Error::from(error).context(format!("its files were written and stay written: {files}"))
+        }
+    }
 }
 
 fn kept_plan(form: Form, machine: &Machine, actions: &[Action]) -> Result<Plan> {
@@ -139,17 +149,21 @@ fn undo(args: &Args, here: &Here) -> Result<FixReport> {
         reload: file.reload.clone(),
     });
     let files: Vec<FileReport> = files.collect();
+    // First what a person may have changed since: then the device stays as it is, too.
+    if !args.dry_run {
+        Kept::undo(&store, name)?;
+    }
     // After a boot there is no journal any more, but the files are there all the same.
     let mut report = match fix::undo(&mut kernel, &store, here, name, args.dry_run) {
         Err(FixError::NoJournal { .. }) if !files.is_empty() => {
             let here = fix::preview(&mut kernel, here, name, &[])?;
             FixReport { dry_run: args.dry_run, undone: true, ..here }
         }
+        Err(error) if !files.is_empty() && !args.dry_run => {
+            return Err(anyhow::Error::from(error).context("its files were put back, the device was not"));
+        }
         done => done?,
     };
-    if !args.dry_run {
-        Kept::undo(&store, name)?;
-    }
     report.files = files;
     Ok(report)
 }

@@ -134,7 +134,9 @@ fn ingress(links: &[Link], ifindex: u32, features: &mut Features) -> Vec<Ingress
                 .ok()
                 .and_then(|reader| reader.read(link.ifindex).ok())
                 .and_then(|features| features.active("rx-gro")),
+            mtu: link.mtu,
             rx_packets: link.rx_packets,
+            rx_bytes: link.rx_bytes,
         })
         .collect()
 }

@@ -78,6 +78,8 @@ pub struct Link {
     pub hardware_address: Vec<u8>,
     /// Packets received since boot.
     pub rx_packets: u64,
+    /// Bytes of those, headers included.
+    pub rx_bytes: u64,
     /// Its counters.
     pub counters: LinkCounters,
     /// Its addresses, in the kernel's order.
@@ -352,6 +354,9 @@ fn parse_link(message: &[u8]) -> Result<Link, NetlinkError> {
     let kind = attribute(info, libc::IFLA_INFO_KIND).map(text);
     let data = attribute(info, libc::IFLA_INFO_DATA).unwrap_or_default();
     let kind_is = |kinds: &[&str]| kind.as_deref().is_some_and(|kind| kinds.contains(&kind));
+    let received = |offset| {
+        attribute(values, libc::IFLA_STATS64).and_then(|stats| u64_at(stats, offset)).unwrap_or_default()
+    };
     Ok(Link {
         name,
         ifindex,
@@ -377,9 +382,9 @@ fn parse_link(message: &[u8]) -> Result<Link, NetlinkError> {
         below_is_elsewhere: number(libc::IFLA_LINK_NETNSID).is_some(),
         master_ifindex: number(libc::IFLA_MASTER).filter(|master| *master != 0),
         hardware_address: attribute(values, libc::IFLA_ADDRESS).unwrap_or_default().to_vec(),
-        rx_packets: attribute(values, libc::IFLA_STATS64)
-            .and_then(|stats| u64_at(stats, 0))
-            .unwrap_or_default(),
+        // `struct rtnl_link_stats64`: rx_packets, tx_packets, rx_bytes, …
+        rx_packets: received(0),
+        rx_bytes: received(16),
         counters: parse_counters(values).ok_or(NetlinkError::Malformed { missing: "IFLA_STATS64" })?,
         addresses: Vec::new(),
     })

@@ -107,6 +107,7 @@ mod tests {
             vlan_id: None,
             hardware_address: Vec::new(),
             rx_packets: 0,
+            rx_bytes: 0,
             counters: LinkCounters::default(),
             addresses: Vec::new(),
         }

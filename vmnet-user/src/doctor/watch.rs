@@ -7,9 +7,9 @@ use jiff::Zoned;
 use crate::{
     device::{
         facts,
-        links::LinkError,
+        links::{LinkError, LinkReader},
         netlink::NetlinkError,
-        watch::{Change, Monitor},
+        watch::Monitor,
     },
     model::{changes, machine::Machine},
 };
@@ -40,7 +40,6 @@ pub struct Noticed {
 /// Watches an interface in the network namespace of the calling thread.
 #[derive(Debug)]
 pub struct Watch {
-    interface: String,
     monitor: Monitor,
     last: Machine,
 }
@@ -54,7 +53,7 @@ impl Watch {
         // First the monitor: what changes between the two is then told of.
         let monitor = Monitor::open()?;
         let last = facts::read(interface)?;
-        Ok(Self { interface: interface.to_owned(), monitor, last })
+        Ok(Self { monitor, last })
     }
 
     /// Waits up to a second. None if nothing changed.
@@ -62,21 +61,24 @@ impl Watch {
     /// # Errors
     /// When the interface is gone or was renamed.
     pub fn wait(&mut self) -> Result<Option<Noticed>, WatchError> {
-        match self.monitor.next(LOOK)? {
-            Some(Change::Gone { ifindex, name }) if ifindex == self.last.device.ifindex => {
-                return Err(LinkError::Gone { name, ifindex }.into());
-            }
-            Some(Change::Link { ifindex, name })
-                if ifindex == self.last.device.ifindex && name != self.interface =>
-            {
-                return Err(LinkError::Renamed { name: self.interface.clone(), ifindex, now: name }.into());
-            }
-            _ => {}
-        }
+        self.monitor.next(LOOK)?;
         let at = Zoned::now();
-        let now = facts::read(&self.interface)?;
+        let now = self.read()?;
         let lines = changes::between(&self.last, &now);
         self.last = now;
         Ok((!lines.is_empty()).then_some(Noticed { at, lines }))
+    }
+
+    /// The same interface, not another that has come by its name.
+    fn read(&self) -> Result<Machine, LinkError> {
+        let known = &self.last.device;
+        match facts::read(&known.name) {
+            Ok(now) if now.device.ifindex == known.ifindex => Ok(now),
+            read => {
+                // What became of it, where it is known.
+                LinkReader::open()?.counters(known.ifindex, &known.name)?;
+                read
+            }
+        }
     }
 }

@@ -98,6 +98,15 @@ impl Kept {
         Ok(kept.files)
     }
 
+    /// Takes back what was written since this list was read.
+    ///
+    /// # Errors
+    /// Where a file has changed meanwhile, or the system refuses.
+    pub fn take_back(&self, store: &Store, written: &[Written]) -> Result<(), KeptError> {
+        persist::undo(written)?;
+        Ok(self.store(store)?)
+    }
+
     /// What was written for it so far.
     ///
     /// # Errors
@@ -206,6 +215,22 @@ mod tests {
         std::fs::write(directory.path().join("etc/50-x.link"), "theirs").unwrap();
         assert!(Kept::undo(&store, "ens4").is_err());
         assert_eq!(Kept::read(&store, "ens4").unwrap().files.len(), 1);
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_the_list_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("state")).unwrap();
+        for had in [None, Some("first")] {
+            let before = Kept::read(&store, "ens4").unwrap();
+            let written = Kept::write(&store, "ens4", &plan(directory.path(), had, "second")).unwrap();
+            before.take_back(&store, &written).unwrap();
+            assert_eq!(std::fs::read_to_string(directory.path().join("etc/50-x.link")).ok().as_deref(), had);
+            assert_eq!(Kept::read(&store, "ens4").unwrap().files, before.files);
+            Kept::write(&store, "ens4", &plan(directory.path(), had, "first")).unwrap();
+        }
+        Kept::undo(&store, "ens4").unwrap();
+        assert!(!directory.path().join("etc").exists());
     }
 
     #[test]

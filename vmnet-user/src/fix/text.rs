@@ -37,6 +37,8 @@ pub fn fix(report: &FixReport, style: &Style) -> String {
             "UNDO",
             &[format!("vmnet fix {} --undo (journal: {})", report.interface.name, journal.display())],
         );
+    } else if !report.files.is_empty() && !report.undone && !report.dry_run {
+        section("UNDO", &[format!("vmnet fix {} --undo", report.interface.name)]);
     } else if let Some(journal) = report.journal.as_ref().filter(|_| !report.dry_run) {
         text += &style.section("NEXT", &[format!("the journal is kept: {}", journal.display())]);
     }
@@ -81,6 +83,11 @@ fn headline(report: &FixReport) -> (Tone, &'static str, String) {
     if report.dry_run {
         let planned = report.changes.len() - failed;
         return match planned {
+            0 if report.ok() && !report.files.is_empty() => (
+                Tone::Unsure,
+                "DRY RUN",
+                format!("{name} is as it should be, and would be kept so; nothing was changed"),
+            ),
             0 if report.ok() => (Tone::Good, "NOTHING TO DO", format!("{name} is as it should be")),
             0 => (Tone::Bad, "CANNOT MEND", format!("nothing inside this machine can help {name}")),
             _ => (
@@ -108,10 +115,13 @@ fn headline(report: &FixReport) -> (Tone, &'static str, String) {
         (0, 0) if !report.beyond.is_empty() => (
             Tone::Bad,
             "CANNOT MEND",
-            format!("nothing inside this machine can help {name}; nothing was changed"),
+            format!("nothing inside this machine can help {name}; nothing was changed{}", kept(report)),
         ),
         _ if report.proof_fails() => {
             (Tone::Bad, "NOT MENDED", format!("{name} was changed, and its driver still gets segments"))
+        }
+        (0, 0) if !report.files.is_empty() => {
+            (Tone::Good, "KEPT", format!("{name} is as it should be, and will be after the next boot"))
         }
         (0, 0) => (Tone::Good, "NOTHING TO DO", format!("{name} is as it should be; nothing was changed")),
         (0, _) => (Tone::Bad, "NOT MENDED", format!("nothing was changed on {name}")),
@@ -120,6 +130,11 @@ fn headline(report: &FixReport) -> (Tone, &'static str, String) {
         }
         _ => (Tone::Bad, "PARTLY CHANGED", format!("{} on {name}, and not all that is wanted", things(done))),
     }
+}
+
+/// What was done for the next boot, where nothing was for this one.
+fn kept(report: &FixReport) -> &'static str {
+    if report.files.is_empty() { "" } else { " but files for the next boot" }
 }
 
 fn things(count: usize) -> String {

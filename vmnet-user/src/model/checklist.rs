@@ -79,7 +79,7 @@ fn queues(machine: &Machine) -> Item {
         Ok((_, most)) => format!(", at most {most}"),
         Err(_) => String::new(),
     };
-    let spare = machine.queues.channels.as_ref().is_ok_and(|(now, most)| now < most && *now < cpus);
+    let spare = machine.queues.channels.as_ref().is_ok_and(|(_, most)| tx < *most && tx < cpus);
     if spare {
         return item(
             NAME,

@@ -268,9 +268,27 @@ pub struct Ingress {
     pub name: String,
     /// `rx-gro`.
     pub gro: Option<bool>,
-    /// Received packets since boot.
+    /// Bytes.
+    pub mtu: u32,
+    /// Received packets since it was made.
     pub rx_packets: u64,
+    /// Received bytes, headers included.
+    pub rx_bytes: u64,
 }
+
+impl Ingress {
+    /// Whether what it received so far was mostly full-size packets, one by one, and nothing put them together (GRO is off). Above the
+    /// MTU packets came in as super-packets; well below it, they were acknowledgements and the like.
+    #[must_use]
+    pub fn hands_on_singles(&self) -> bool {
+        let mtu = u64::from(self.mtu);
+        let mean = self.rx_bytes.checked_div(self.rx_packets).unwrap_or(0);
+        self.gro == Some(false) && mean >= mtu / 2 && mean <= mtu.saturating_add(MOST_LINK_HEADER_BYTES)
+    }
+}
+
+/// Ethernet with two tags.
+const MOST_LINK_HEADER_BYTES: u64 = 22;
 
 /// A setting found in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -80,6 +80,15 @@ pub fn udp(counted: &Counters) -> Vec<Reason> {
     of(counted, Lane::Udp4, Lane::Udp6)
 }
 
+/// TCP payload that a layer above the device's queue cut up, of packets that no local socket owns.
+#[must_use]
+pub fn forwarded_and_cut_bytes(counted: &Counters) -> u64 {
+    let by_the_stack = &counted.segmentation.splits[Caller::Stack as usize];
+    [Lane::Tcp4, Lane::Tcp6]
+        .into_iter()
+        .fold(0, |sum, of| sum.saturating_add(bounded(by_the_stack[of as usize].loose_payload_bytes)))
+}
+
 fn of(counted: &Counters, ipv4: Lane, ipv6: Lane) -> Vec<Reason> {
     let families = [by_id(counted, ipv4), by_id(counted, ipv6)];
     let total = families.iter().flatten().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));

@@ -6,6 +6,7 @@ use crate::{
         cause::{self, Cause, Elsewhere, Evidence, QueueUse, Traffic},
         chain::Answers,
         machine::{Machine, QueueCounters},
+        reasons,
         sample::Window,
         senders::SenderLimits,
         throughput::CpuShare,
@@ -45,6 +46,10 @@ impl Around {
             state: report.verdict.state,
             tcp: report.ledger.tcp.as_ref(),
             reasons: report.reasons.as_deref(),
+            forwarded_and_cut_bytes: window
+                .delta()
+                .and_then(|delta| delta.traced)
+                .map_or(0, |counted| reasons::forwarded_and_cut_bytes(&counted)),
             elsewhere: &elsewhere,
         };
         let evidence = Evidence {

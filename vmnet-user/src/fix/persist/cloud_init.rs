@@ -10,6 +10,8 @@ use super::{FileChange, Identity, PersistError, Settings, name, owned, read};
 
 const SYNTAX: &str = "an argument of ethtool";
 const MODE: u32 = 0o644;
+/// Where it is read from, by whoever has it.
+const CONFIGURATION: &str = "etc/cloud";
 /// The user data of this instance, as cloud-init has merged them.
 const USER_DATA: &str = "var/lib/cloud/instance/cloud-config.txt";
 
@@ -19,6 +21,12 @@ pub(super) fn plan(
     settings: &Settings,
 ) -> Result<FileChange, PersistError> {
     name::not_an_option(&interface.name, SYNTAX)?;
+    if !root.join(CONFIGURATION).is_dir() {
+        return Err(PersistError::NotConfiguredHere {
+            why: format!("cloud-init is not set up here: there is no /{CONFIGURATION}"),
+            remedy: "use --persist networkd or udev".to_owned(),
+        });
+    }
     let path =
         root.join("etc/cloud/cloud.cfg.d").join(format!("90_vmnet_{}.cfg", name::for_file(&interface.name)));
     let mut change = owned::merged(path.clone(), MODE, settings, |kept| render(&interface.name, kept))?;

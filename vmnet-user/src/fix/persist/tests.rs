@@ -33,6 +33,7 @@ fn interface(name: &str) -> Identity {
 /// A root with what each form needs to be there.
 fn root(files: &[(&str, &str)]) -> TempDir {
     let root = TempDir::new().unwrap();
+    fs::create_dir_all(root.path().join("etc/cloud")).unwrap();
     for (path, text) in files {
         put(root.path(), path, text);
     }
@@ -419,4 +420,19 @@ fn of_several_files_all_are_changed_or_none() {
     let before = tree(root.path());
     write(&both).unwrap_err();
     assert_eq!(tree(root.path()), before);
+}
+
+#[test]
+fn what_nobody_here_would_read_is_not_written() {
+    let root = TempDir::new().unwrap();
+    for (form, why) in [
+        (Form::CloudInit, "cloud-init is not set up here"),
+        (Form::Netplan, "netplan"),
+        (Form::Nm, "NetworkManager has no saved profile"),
+        (Form::Udev, "ethtool is not installed"),
+    ] {
+        let error = plan(form, root.path(), &interface("ens4"), &tso()).unwrap_err().to_string();
+        assert!(error.contains(why), "{form:?}: {error}");
+    }
+    assert_eq!(tree(root.path()), []);
 }

@@ -18,10 +18,13 @@ pub enum Action {
         /// The device.
         interface: String,
         /// Bytes.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
         gso_max_size: Option<u32>,
         /// Bytes (6.3).
+        #[serde(skip_serializing_if = "Option::is_none", default)]
         gso_ipv4_max_size: Option<u32>,
         /// Segments.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
         gso_max_segs: Option<u32>,
     },
     /// tbf: raise the burst so that super-packets fit (`tc qdisc change … burst`); rate and everything else stay.

@@ -8,8 +8,7 @@ pub(super) fn cut_by_the_stack(evidence: &Evidence<'_>) -> Vec<Found> {
         return Vec::new();
     };
     let machine = evidence.machine;
-    let forwarded =
-        evidence.traffic.as_ref().and_then(|traffic| traffic.tcp).map_or(0, |tcp| tcp.total.forwarded_bytes);
+    let forwarded = evidence.traffic.as_ref().map_or(0, |traffic| traffic.forwarded_and_cut_bytes);
     let cause = if forwarded.saturating_mul(2) >= bytes {
         smaller_mtu(machine)
     } else if machine.nfqueues.as_ref().is_ok_and(|queues| *queues != 0) {

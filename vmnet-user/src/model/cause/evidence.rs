@@ -32,6 +32,9 @@ pub struct Traffic<'a> {
     pub tcp: Option<&'a Protocol>,
     /// Refusals by packet; None where segmentation cannot be hooked.
     pub reasons: Option<&'a [Reason]>,
+    /// The part of what a layer above the device's queue cut up (`stack-splits`) that no local socket owns: it was forwarded. It may
+    /// leave in fragments, in which the ledger sees no TCP. 0 where segmentation cannot be hooked.
+    pub forwarded_and_cut_bytes: u64,
     /// What else could be the limit.
     pub elsewhere: &'a Elsewhere,
 }

@@ -1,7 +1,7 @@
 //! `driver-param`, `turned-off`, `csum-off`, `sg-off` (and `one-family`, `vlan-stack` where they come from here): what can be
 //! switched, and is off.
 
-use super::{Action, Cause, CauseId, Evidence, Fix, Found};
+use super::{Action, By, Cause, CauseId, Evidence, Fix, Found};
 use crate::model::{
     breaks::{Break, Family, GSO, SCATTER_GATHER, switchable_checksums},
     machine::{Device, Machine},
@@ -106,6 +106,14 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
                  which for a vlan was fixed when its driver probed (vlan_features)"
             ),
         ),
+        Break::Dropped if is_tun(device) => (
+            CauseId::TurnedOff,
+            format!("the program at the other end of {} takes no super-packets{which}", device.name),
+            format!(
+                "{listed}: wanted and not active; a tap or tun has only what the program that holds it asked for (TUNSETOFFLOAD), and nothing \
+                 before it asks"
+            ),
+        ),
         Break::Dropped => (
             CauseId::TurnedOff,
             format!("TSO{which} is asked for on {}, and the kernel dropped it", device.name),
@@ -115,6 +123,15 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
     };
     let fix = match link {
         Break::Below => super::upper::reload(machine),
+        Break::Dropped if is_tun(device) => Fix {
+            by: By::Application,
+            commands: vec![
+                "have it open the device with IFF_VNET_HDR and ask for TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6; QEMU: -netdev tap,vnet_hdr=on, and \
+                 the guest's driver takes what it is offered"
+                    .to_owned(),
+            ],
+            actions: Vec::new(),
+        },
         Break::Dropped => {
             Fix::by_hand(&["dmesg | grep -i features: the kernel logs what it dropped, and why".to_owned()])
         }
@@ -129,6 +146,11 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
         _ => Fix::by_root(vec![switch_all_on(device)]),
     };
     Some(Cause { id, share: None, title, detail, fix })
+}
+
+/// A tap is one too.
+fn is_tun(device: &Device) -> bool {
+    device.kind.as_deref() == Some("tun")
 }
 
 /// Everything that TSO hangs on and that can be switched on this device, in the order in which it hangs on each other.

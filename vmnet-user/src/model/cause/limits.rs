@@ -48,14 +48,14 @@ fn builds_none(machine: &Machine) -> bool {
     machine.device.limits.gso_max_segs == Some(1)
 }
 
-/// Back to what the driver allows.
+/// Back to what is usual, as far as the driver allows it. More than that (BIG TCP) is for a person to choose.
 pub(super) fn raise(machine: &Machine) -> Fix {
     let limits = &machine.device.limits;
-    let size = limits.tso_max_size.unwrap_or(USUAL_SIZE);
+    let size = limits.tso_max_size.map_or(USUAL_SIZE, |most| most.min(USUAL_SIZE));
     let segs = limits.tso_max_segs.unwrap_or(u32::from(u16::MAX));
     let raised = |now: Option<u32>, to: u32| now.filter(|now| *now < to).map(|_| to);
     let (gso_max_size, gso_max_segs) = (raised(limits.gso_max_size, size), raised(limits.gso_max_segs, segs));
-    let gso_ipv4_max_size = raised(limits.gso_ipv4_max_size, size.min(USUAL_SIZE));
+    let gso_ipv4_max_size = raised(limits.gso_ipv4_max_size, size);
     if gso_max_size.or(gso_max_segs).or(gso_ipv4_max_size).is_none() {
         return Fix::by_hand(&[
             "reconnect what is long connected: live sockets keep the limits they began with".to_owned(),

@@ -224,6 +224,9 @@ pub fn find(evidence: &Evidence<'_>) -> Vec<Cause> {
     let not_in_hardware = evidence.traffic.as_ref().map(Traffic::not_in_hardware_bytes);
     let mut found: Vec<Found> = RULES.iter().flat_map(|rule| rule(evidence)).collect();
     if let Some(whole) = not_in_hardware {
+        // Fragments, which the ledger does not know for TCP, are part of the whole too.
+        let claimed = found.iter().fold(0_u64, |sum, found| sum.saturating_add(found.bytes.unwrap_or(0)));
+        let whole = whole.max(claimed);
         // Traffic that was seen and is not touched by it needs no answer from it.
         found.retain(|found| found.bytes != Some(0));
         for found in &mut found {

@@ -1,7 +1,11 @@
 //! `not-built`, `gro-off`, `small-writes`: what never was a super-packet.
 
 use super::{Action, By, Cause, CauseId, Evidence, Fix, Found, limits, path};
-use crate::model::{ledger::Entry, machine::Machine, verdict::State};
+use crate::model::{
+    ledger::Entry,
+    machine::{Ingress, Machine},
+    verdict::State,
+};
 
 /// Below this share of the TCP payload, singles are the ends of what was written, not a way of writing.
 const MANY: f64 = 0.05;
@@ -13,8 +17,15 @@ pub(super) fn not_built(evidence: &Evidence<'_>) -> Vec<Found> {
     let machine = evidence.machine;
     let limited = machine.device.limits.gso_max_segs == Some(1);
     let Some(traffic) = &evidence.traffic else {
-        let limited = limited.then(|| Found { cause: built_none(machine, true), bytes: None });
-        return limited.into_iter().collect();
+        let mut found = Vec::new();
+        if limited {
+            found.push(Found { cause: built_none(machine, true), bytes: None });
+        }
+        // What only ends here needs no GRO for the device's sake.
+        if machine.forwarding == Ok(true) && machine.ingress.iter().any(Ingress::hands_on_singles) {
+            found.push(Found { cause: came_in_cut(machine), bytes: None });
+        }
+        return found;
     };
     let Some(total) = traffic.tcp.map(|tcp| &tcp.total) else { return Vec::new() };
     if !is_many(total.unaggregated_bytes, total) {
@@ -51,12 +62,14 @@ fn built_none(machine: &Machine, limited: bool) -> Cause {
 }
 
 fn came_in_cut(machine: &Machine) -> Cause {
-    let off: Vec<&str> = machine
-        .ingress
-        .iter()
-        .filter(|ingress| ingress.gro == Some(false))
-        .map(|ingress| ingress.name.as_str())
-        .collect();
+    let names = |of: fn(&Ingress) -> bool| {
+        let all = machine.ingress.iter().filter(|ingress| of(ingress));
+        all.map(|ingress| ingress.name.as_str()).collect::<Vec<_>>()
+    };
+    let mut off = names(Ingress::hands_on_singles);
+    if off.is_empty() {
+        off = names(|ingress| ingress.gro == Some(false));
+    }
     let detail = if off.is_empty() {
         "forwarded packets that came in one by one: nothing put them together (GRO), though it is on where they could come in"
             .to_owned()

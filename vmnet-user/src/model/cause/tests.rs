@@ -3,7 +3,7 @@ use crate::model::{
     breaks::{CSUM_GENERIC, SCATTER_GATHER, TSO_ECN, TSO4, TSO6},
     chain::{Answers, Asked},
     ledger::{Entry, Protocol},
-    machine::{Machine, QdiscOptions},
+    machine::{Ingress, Machine, QdiscOptions},
     machine_fixture::{device, qdisc, virtio},
     reasons::{Reason, ReasonId},
     senders::SenderLimits,
@@ -26,6 +26,7 @@ fn ids(causes: &[Cause]) -> Vec<CauseId> {
 struct Seen {
     tcp: Protocol,
     reasons: Option<Vec<Reason>>,
+    forwarded_and_cut_bytes: u64,
     elsewhere: Elsewhere,
 }
 
@@ -79,6 +80,7 @@ impl Seen {
             state,
             tcp: Some(&self.tcp),
             reasons: self.reasons.as_deref(),
+            forwarded_and_cut_bytes: self.forwarded_and_cut_bytes,
             elsewhere: &self.elsewhere,
         };
         find(&Evidence { machine, before, traffic: Some(traffic), answers: Answers::NONE })
@@ -291,11 +293,78 @@ fn what_the_kernel_refused_by_packet_is_told_apart() {
         (ReasonId::QdiscSplits, 0, CauseId::QdiscSplits),
         (ReasonId::Checksum, 0, CauseId::Unexplained),
     ] {
-        let seen = Seen::new().refused(reason, 1000, 0).singles(0, 0, forwarded);
+        let seen = Seen { forwarded_and_cut_bytes: forwarded, ..Seen::new() }.refused(reason, 1000, 0);
         let causes = seen.judged(&virtio(), None, State::Software);
         assert_eq!(ids(&causes), [expected], "{reason:?}");
         assert_eq!(causes[0].share, Some(1.0));
     }
+}
+
+#[test]
+fn what_left_in_fragments_is_named_though_no_ledger_has_it() {
+    let reason = Reason {
+        id: ReasonId::StackSplits,
+        bytes: 1000,
+        share: 1.0,
+        ipv4_bytes: 1000,
+        ipv6_bytes: 0,
+        text: String::new(),
+    };
+    let seen = Seen { reasons: Some(vec![reason]), forwarded_and_cut_bytes: 1000, ..Seen::default() };
+    let causes = seen.judged(&virtio(), None, State::NothingToOffload);
+    assert_eq!((ids(&causes), causes[0].share), (vec![CauseId::MtuSmaller], Some(1.0)));
+}
+
+#[test]
+fn only_limits_that_were_lowered_are_raised_and_no_further_than_usual() {
+    let mut machine = virtio();
+    // A veth, or a device that is capable of BIG TCP, as the kernel makes them.
+    machine.device.limits.tso_max_size = Some(524_280);
+    assert_eq!(without_traffic(&machine), []);
+    machine.device.limits.gso_max_size = Some(8000);
+    let causes = without_traffic(&machine);
+    assert_eq!(ids(&causes), [CauseId::TooLarge]);
+    let Action::GsoLimits { gso_max_size, gso_max_segs, .. } = &causes[0].fix.actions[0] else {
+        panic!("{causes:?}")
+    };
+    assert_eq!((gso_max_size, gso_max_segs), (&Some(65_536), &None));
+}
+
+#[test]
+fn a_router_whose_packets_come_in_one_by_one_is_told_where() {
+    let coming_in = |rx_bytes, gro, forwarding| {
+        let mut machine = virtio();
+        machine.forwarding = Ok(forwarding);
+        let ingress = Ingress { name: "eth1".to_owned(), gro, mtu: 1500, rx_packets: 1000, rx_bytes };
+        machine.ingress.push(ingress);
+        without_traffic(&machine)
+    };
+    let singles = coming_in(1_500_000, Some(false), true);
+    assert_eq!(ids(&singles), [CauseId::GroOff]);
+    assert_eq!(singles[0].fix.actions, [Action::switch_on("eth1", ["rx-gro"])]);
+    for (rx_bytes, gro, forwarding) in [
+        (1_500_000, Some(false), false),
+        (1_500_000, Some(true), true),
+        (1_500_000, None, true),
+        // Super-packets from a veth's other end, and acknowledgements.
+        (30_000_000, Some(false), true),
+        (66_000, Some(false), true),
+    ] {
+        assert_eq!(coming_in(rx_bytes, gro, forwarding), [], "{rx_bytes} {gro:?} {forwarding}");
+    }
+}
+
+#[test]
+fn a_tap_has_what_the_program_that_holds_it_asked_for() {
+    let mut machine = virtio();
+    machine.virtio = None;
+    machine.device.driver = None;
+    machine.device.kind = Some("tun".to_owned());
+    machine.device.drop_out(&[TSO4, TSO6, CSUM_GENERIC]);
+    let causes = without_traffic(&machine);
+    assert_eq!(ids(&causes), [CauseId::TurnedOff]);
+    assert!(causes[0].detail.contains("TUNSETOFFLOAD"), "{}", causes[0].detail);
+    assert_eq!((causes[0].fix.by, &causes[0].fix.actions[..]), (By::Application, &[][..]));
 }
 
 #[test]
