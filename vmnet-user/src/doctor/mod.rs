@@ -60,13 +60,13 @@ pub fn examine(interface: &str, netns: Option<&str>, ask: bool) -> Result<Doctor
     let machine = facts::read(interface)?;
     let asked = if ask {
         check::check(interface, &Options { netns: netns.map(str::to_owned), ..Options::default() })
-            .map_err(|error| error.to_string())
+            .map_err(|error| format!("not asked: {error}"))
     } else {
         Err("nobody asked (--no-check)".to_owned())
     };
     let (answers, why_not) = match &asked {
         Ok(report) => (report.answers(), report.summary.clone()),
-        Err(why) => (Answers::NONE, format!("not asked: {why}")),
+        Err(why) => (Answers::NONE, why.clone()),
     };
     let chain = chain::links(&machine, answers, &why_not);
     let causes = causes(&machine, answers);

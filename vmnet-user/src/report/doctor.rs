@@ -211,7 +211,10 @@ pub fn answer(report: &DoctorReport, style: &Style) -> String {
 
 fn headline(report: &DoctorReport, style: &Style) -> String {
     let interface = &report.interface;
-    let mut about = vec![interface.driver.clone().unwrap_or_else(|| "no driver".to_owned())];
+    let mut about = vec![interface.driver.clone().unwrap_or_else(|| {
+        let what = if report.machine.device.loopback { "the loopback device" } else { "no driver" };
+        what.to_owned()
+    })];
     if let Some(queues) = interface.queues {
         about.push(format!("{queues} queue{}", if queues == 1 { "" } else { "s" }));
     }
