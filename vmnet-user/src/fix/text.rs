@@ -38,7 +38,7 @@ pub fn fix(report: &FixReport, style: &Style) -> String {
             &[format!("vmnet fix {} --undo (journal: {})", report.interface.name, journal.display())],
         );
     } else if !report.files.is_empty() && !report.undone && !report.dry_run {
-        section("UNDO", &[format!("vmnet fix {} --undo", report.interface.name)]);
+        text += &style.section("UNDO", &[format!("vmnet fix {} --undo", report.interface.name)]);
     } else if let Some(journal) = report.journal.as_ref().filter(|_| !report.dry_run) {
         text += &style.section("NEXT", &[format!("the journal is kept: {}", journal.display())]);
     }
