@@ -12,7 +12,10 @@ mod socket;
 mod stack;
 mod watch;
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 pub use self::error::CheckError;
 use self::{
@@ -36,6 +39,8 @@ const ARPHRD_ETHER: u16 = 1;
 const ARPHRD_LOOPBACK: u16 = 772;
 /// Locally administered, and nobody's: what arrives for it on the loopback device is somebody else's, and dropped at once.
 const NOBODY: [u8; 6] = [0x02, 0, 0, 0, 0, 0];
+/// The kernel's own delay is a second at most.
+const LINK_SETTLES_WITHIN: Duration = Duration::from_millis(1200);
 
 /// How to ask.
 #[derive(Clone, Debug)]
@@ -59,7 +64,7 @@ impl Default for Options {
 pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckError> {
     let begun = Instant::now();
     let mut links = LinkReader::open()?;
-    let link = links.link(interface)?;
+    let link = settled(&mut links, interface)?;
     let described = describe_interface(&link, options.netns.as_deref())?;
     if !link.up {
         return Err(CheckError::Down { name: link.name });
@@ -88,6 +93,20 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
         pauses: &pauses,
         duration_s: begun.elapsed().as_secs_f64(),
     }))
+}
+
+/// The interface, once the kernel has worked off what its driver said of its link: it does so up to a second later
+/// (`linkwatch_schedule_work`), as after a driver is loaded, and until then may drop what is sent.
+fn settled(links: &mut LinkReader, interface: &str) -> Result<Link, CheckError> {
+    let begun = Instant::now();
+    loop {
+        let link = links.link(interface)?;
+        let lags = link.up && link.operstate == OperState::Down && link.carrier == Some(true);
+        if !lags || begun.elapsed() > LINK_SETTLES_WITHIN {
+            return Ok(link);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Whether anything sent through it goes further than its queue.

@@ -62,6 +62,8 @@ pub struct Link {
     pub num_tx_queues: Option<u32>,
     /// RFC 2863.
     pub operstate: OperState,
+    /// Whether the driver says that there is a carrier (`IFLA_CARRIER`), which `operstate` may tell up to a second later.
+    pub carrier: Option<bool>,
     /// The root qdisc's kind.
     pub qdisc: Option<String>,
     /// Index of the interface below (vlan, macvlan) or of the peer (veth).
@@ -376,6 +378,9 @@ fn parse_link(message: &[u8]) -> Result<Link, NetlinkError> {
         operstate: attribute(values, libc::IFLA_OPERSTATE)
             .and_then(|value| value.first())
             .map_or(OperState::Unknown, |number| OperState::from_number(*number)),
+        carrier: attribute(values, libc::IFLA_CARRIER)
+            .and_then(|value| value.first())
+            .map(|carrier| *carrier != 0),
         qdisc: attribute(values, libc::IFLA_QDISC).map(text),
         // The kernel leaves it out, or names the interface itself, where there is none below.
         below_ifindex: number(libc::IFLA_LINK).filter(|below| *below != ifindex),

@@ -33,6 +33,7 @@ fn a_recorded_veth_is_described_as_ip_link_described_it() {
     assert_eq!((link.tso_max_segs, link.tso_max_size), (Some(65_535), Some(524_280)));
     assert_eq!(link.gso_ipv4_max_size, Some(65_536));
     assert_eq!((link.operstate, link.up, link.loopback), (OperState::Up, true, false));
+    assert_eq!(link.carrier, Some(true));
     assert_eq!(link.qdisc.as_deref(), Some("mq"));
     assert_eq!(link.below_ifindex, Some(2));
 }

@@ -99,6 +99,7 @@ mod tests {
             tso_max_size: None,
             num_tx_queues: None,
             operstate: OperState::Up,
+            carrier: Some(true),
             qdisc: None,
             below_ifindex: None,
             below_is_elsewhere: false,

@@ -29,7 +29,7 @@ pub use restore::{restore, undo};
 
 use crate::model::{
     breaks::Family,
-    cause::{Action, Cause, CauseId},
+    cause::{Action, Cause},
     machine::Machine,
 };
 
@@ -82,9 +82,7 @@ pub fn actions(causes: &[Cause]) -> Vec<Action> {
 /// The causes that keep super-packets from the device and that no action mends.
 #[must_use]
 pub fn beyond(causes: &[Cause]) -> Vec<Cause> {
-    // TSO works without ECN, but for the few packets that carry CWR.
-    let keeps_it_off = |cause: &&Cause| cause.fix.actions.is_empty() && cause.id != CauseId::HostNoEcn;
-    causes.iter().filter(keeps_it_off).cloned().collect()
+    causes.iter().filter(|cause| cause.fix.actions.is_empty()).cloned().collect()
 }
 
 /// What is to hold after the next boot: TSO for both families where it can be switched, and what the actions ask for.

@@ -112,20 +112,26 @@ fn headline(report: &FixReport) -> (Tone, &'static str, String) {
         );
     }
     match (done, failed) {
-        (0, 0) if !report.beyond.is_empty() => (
+        (0, 0) if report.tso_is_beyond() => (
             Tone::Bad,
             "CANNOT MEND",
             format!("nothing inside this machine can help {name}; nothing was changed{}", kept(report)),
         ),
-        _ if report.proof_fails() => {
-            (Tone::Bad, "NOT MENDED", format!("{name} was changed, and its driver still gets segments"))
-        }
+        (0, 0) if report.proof_fails() => (
+            Tone::Bad,
+            "NOT MENDED",
+            format!("nothing was found to change on {name}, and its driver gets segments"),
+        ),
         (0, 0) if !report.files.is_empty() => {
             (Tone::Good, "KEPT", format!("{name} is as it should be, and will be after the next boot"))
         }
         (0, 0) => (Tone::Good, "NOTHING TO DO", format!("{name} is as it should be; nothing was changed")),
         (0, _) => (Tone::Bad, "NOT MENDED", format!("nothing was changed on {name}")),
-        (_, 0) if report.beyond.is_empty() => {
+        // What is beyond is said below, with who can mend it.
+        _ if report.proof_fails() && !report.tso_is_beyond() => {
+            (Tone::Bad, "NOT MENDED", format!("{name} was changed, and its driver still gets segments"))
+        }
+        (_, 0) if !report.tso_is_beyond() => {
             (Tone::Good, "CHANGED", format!("{} on {name}, read back from the kernel", things(done)))
         }
         _ => (Tone::Bad, "PARTLY CHANGED", format!("{} on {name}, and not all that is wanted", things(done))),

@@ -11,6 +11,7 @@ use crate::model::{
 const MANY: f64 = 0.05;
 /// Less than this in small packets is chatter.
 const CHATTER_BYTES: u64 = 64 << 10;
+const BUILT_NONE: &str = "TCP builds no super-packets";
 
 /// Full-size singles: TCP built none, or they came in as singles.
 pub(super) fn not_built(evidence: &Evidence<'_>) -> Vec<Found> {
@@ -19,7 +20,7 @@ pub(super) fn not_built(evidence: &Evidence<'_>) -> Vec<Found> {
     let Some(traffic) = &evidence.traffic else {
         let mut found = Vec::new();
         if limited {
-            found.push(Found { cause: built_none(machine, true), bytes: None });
+            found.push(Found { cause: built_none(machine, true, BUILT_NONE), bytes: None });
         }
         // What only ends here needs no GRO for the device's sake.
         if machine.forwarding == Ok(true) && machine.ingress.iter().any(Ingress::hands_on_singles) {
@@ -33,7 +34,10 @@ pub(super) fn not_built(evidence: &Evidence<'_>) -> Vec<Found> {
     }
     let bytes = Some(total.unaggregated_bytes);
     let forwarded = total.forwarded_bytes.saturating_mul(2) >= total.unaggregated_bytes;
-    let cause = if forwarded { came_in_cut(machine) } else { built_none(machine, limited) };
+    // Of a TSO that works, recovery from loss and small windows leave singles.
+    let mostly = total.unaggregated_bytes.saturating_mul(2) >= path::bulk_bytes(total);
+    let title = if mostly { BUILT_NONE } else { "TCP builds no super-packets for a part of the traffic" };
+    let cause = if forwarded { came_in_cut(machine) } else { built_none(machine, limited, title) };
     vec![Found { cause, bytes }]
 }
 
@@ -41,7 +45,7 @@ fn is_many(bytes: u64, total: &Entry) -> bool {
     bytes != 0 && bytes as f64 >= MANY * total.payload_bytes as f64
 }
 
-fn built_none(machine: &Machine, limited: bool) -> Cause {
+fn built_none(machine: &Machine, limited: bool, title: &str) -> Cause {
     let (detail, fix) = if limited {
         (
             format!(
@@ -53,12 +57,13 @@ fn built_none(machine: &Machine, limited: bool) -> Cause {
     } else {
         (
             "full-size singles at the device's queue, from local sockets; what makes TCP do that: TCP-MD5 or TCP-AO \
-             signatures (BGP), IPsec without offload, a socket that connected while gso_max_segs was 1, or recovery from loss"
+             signatures (BGP), IPsec without offload, a socket that connected while gso_max_segs was 1, or a window that loss or \
+             congestion marks keep small"
                 .to_owned(),
             Fix::none(),
         )
     };
-    Cause { id: CauseId::NotBuilt, share: None, title: "TCP builds no super-packets".to_owned(), detail, fix }
+    Cause { id: CauseId::NotBuilt, share: None, title: title.to_owned(), detail, fix }
 }
 
 fn came_in_cut(machine: &Machine) -> Cause {
