@@ -114,6 +114,7 @@ fn a_veth_is_whole_and_then_breaks_where_it_was_broken() {
 fn every_kind_of_device_is_diagnosed_for_what_it_is() {
     skip_unless!(skip::root(), skip::vmnet());
     let namespace = pair();
+    let mut missing = Vec::new();
     for (name, made_by) in [
         ("lo", ""),
         ("veth1", ""),
@@ -129,10 +130,7 @@ fn every_kind_of_device_is_diagnosed_for_what_it_is() {
         ("kind-tun", "tuntap add dev kind-tun mode tun"),
     ] {
         if !made_by.is_empty() && namespace.ip(made_by).is_err() {
-            skip::say(
-                "every_kind_of_device_is_diagnosed_for_what_it_is",
-                &format!("no {name} in this kernel"),
-            );
+            missing.push(name);
             continue;
         }
         for state_now in ["down", "up"] {
@@ -157,6 +155,9 @@ fn every_kind_of_device_is_diagnosed_for_what_it_is() {
             assert!(words.status.success() && text(&words.stdout).is_ascii(), "{}", text(&words.stderr));
         }
     }
+    if !missing.is_empty() {
+        skip::say("ns_doctor", &format!("this kernel has no {}; the rest was looked at", missing.join(", ")));
+    }
     // What a program has not opened has no offloads, and who could ask for them is said.
     let tap = diagnosis(&namespace, "kind-tap");
     assert_eq!(cause_ids(&tap), ["turned-off"], "{:#}", tap["causes"]);
@@ -168,7 +169,7 @@ fn a_bridge_above_that_cuts_is_named_from_below() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
     let namespace = pair();
     if namespace.ip("link add br0 type bridge").is_err() {
-        skip::say("a_bridge_above_that_cuts_is_named_from_below", "this kernel has no bridge");
+        skip::say("ns_doctor", "this kernel has no bridge");
         return;
     }
     namespace.ip("link set veth0 master br0").unwrap();
@@ -181,7 +182,7 @@ fn a_bridge_above_that_cuts_is_named_from_below() {
 #[test]
 fn a_name_that_means_harm_is_data_wherever_it_is_written() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
-    for name in ["a;b$(x)", "q\"uo'te", "größe→", "%s%n", "<b>&", "a\x1b[2Jb", "..."] {
+    for name in ["a;b$(x)", "q\"uo'te", "größe→", "<b>&'", "a\x1b[2Jb", "..."] {
         let namespace = Netns::new("doctor").unwrap();
         let mut add = namespace.command("ip");
         output(add.args(["link", "add", "name", name, "type", "veth", "peer", "name", "far"])).unwrap();
@@ -207,7 +208,7 @@ fn a_neighbour_with_a_name_that_is_no_text_is_borne() {
     let added =
         captured(shell.args(["-c", "ip link add name \"$(printf 'v\\377\\n')\" type veth peer name far"]));
     if !added.unwrap().status.success() {
-        skip::say("a_neighbour_with_a_name_that_is_no_text_is_borne", "ip takes no such name");
+        skip::say("ns_doctor", "ip takes no such name");
         return;
     }
     diagnosis(&namespace, "veth0");

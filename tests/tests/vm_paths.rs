@@ -5,7 +5,11 @@
 
 mod measured;
 
+use std::collections::BTreeMap;
+
 use measured::{Measured, TUNNEL, machine};
+use serde_json::Value;
+use testbed::report::Report;
 use testbed::{Kernel, VmRun, skip, skip_unless};
 
 /// `mended NAME -- COMMAND`: fixes, measures the same traffic once more as NAME-mended, undoes, and compares.
@@ -234,4 +238,63 @@ fn a_tag_that_the_driver_takes_no_super_packets_behind_is_the_stack_of_vlans() {
     assert_eq!(run.exit_code, 0, "{}", run.stdout);
     assert_first(&run, "above", "vlan-stack");
     assert_first(&run, "on-its-way", "vlan-stack");
+}
+
+/// Devices of every kind that Debian's kernel makes, which this machine's own kernel may not have; some on top of ens4.
+const KINDS: &str = r#"
+ip link add dummy7 type dummy
+ip link add bond7 type bond mode active-backup
+ip link add team7 type team
+ip link add bridge7 type bridge
+ip link add vlan7 link ens4 type vlan id 7
+ip link add macvlan7 link ens4 type macvlan
+ip link add ipvlan7 link dummy7 type ipvlan
+ip link add vxlan7 type vxlan id 7 remote 10.10.1.10 dstport 4789 dev ens4
+ip link add geneve7 type geneve id 7 remote 10.10.1.10
+ip link add gre7 type gre local 10.10.1.2 remote 10.10.1.10
+ip link add wireguard7 type wireguard
+ip link add vrf7 type vrf table 7
+ip link add veth7 type veth peer name peer7
+ip link add ifb7 type ifb
+ip tuntap add dev tap7 mode tap
+ip tuntap add dev tun7 mode tun
+for path in /sys/class/net/*7; do
+    device=${path##*/}
+    ip link set "$device" up
+    vmnet doctor "$device" --json - >"/tmp/$device.json" 2>/tmp/said || {
+        cat /tmp/said
+        exit 1
+    }
+    send-file "$device.json" "/tmp/$device.json"
+done
+vmnet doctor ens4 --json - >/tmp/ens4.json 2>/dev/null
+send-file ens4.json /tmp/ens4.json
+"#;
+
+#[test]
+fn every_kind_of_device_is_diagnosed_for_what_it_is() {
+    skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
+    let run = machine(Kernel::V6_1, KINDS).run().unwrap();
+    println!("{:.1} s\n{}", run.duration.as_secs_f64(), run.stdout);
+    assert_eq!(run.exit_code, 0, "{}", run.stdout);
+    let mut causes = BTreeMap::new();
+    for (file, bytes) in &run.files {
+        let report = Report::parse(bytes).unwrap();
+        let unexplained = report.unexplained_nulls();
+        assert!(unexplained.is_empty(), "{file}: {unexplained:?}");
+        let chain = report.0["chain"].as_array().unwrap();
+        let states: Vec<&str> = chain.iter().map(|link| link["state"].as_str().unwrap()).collect();
+        println!("{file} {states:?} {}", report.word("summary"));
+        assert_eq!((chain.len(), states[0] == "ok"), (7, file == "ens4.json"), "{file}: {states:?}");
+        assert_eq!(states[0] == "not-applicable", file != "ens4.json", "{file}: {states:?}");
+        let ids = |cause: &Value| cause["id"].as_str().unwrap().to_owned();
+        let of: Vec<String> = report.0["causes"].as_array().unwrap().iter().map(ids).collect();
+        causes.insert(file.trim_end_matches("7.json").to_owned(), of);
+    }
+    println!("{causes:#?}");
+    assert_eq!(causes.len(), 18, "{:?}", causes.keys());
+    for healthy in ["dummy", "bridge", "vlan", "macvlan", "vxlan", "veth", "ens4.json"] {
+        assert_eq!(causes[healthy], [""; 0], "{healthy}");
+    }
+    assert_eq!(causes["tap"], ["turned-off"]);
 }
