@@ -217,17 +217,6 @@ fn a_host_that_offers_one_family_and_no_ecn_is_partial() {
 }
 
 #[test]
-fn a_host_that_offers_no_checksum_is_software() {
-    skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
-    let run = asking(Kernel::V6_1, "set -e\nask all\nboth run\n").nic("csum=off").run().unwrap();
-    assert_eq!(run.exit_code, 0, "{}", run.stdout);
-    let check = Check::of(&run, "all");
-    check.assert_tcp("cut");
-    assert_eq!(check.state(), "software", "{}", check.0);
-    assert_eq!(Measured::of(&run, "run").state(), "software");
-}
-
-#[test]
 fn the_other_end_sees_the_frames_that_it_said_and_no_others() {
     skip_unless!(skip::vm(Kernel::V6_12), skip::vmnet());
     let run = asking(Kernel::V6_12, "set -e\nask all\n").capture(128).run().unwrap();
