@@ -5,10 +5,13 @@ mod diagnosed;
 mod measured;
 
 use diagnosed::{Case, examined, patient};
+use measured::Measured;
+use measured::reasons::assert_explained;
 use testbed::{HostEnd, Kernel, skip, skip_unless};
 
 const ROOT: &str = "guest-root";
 const HOST: &str = "host";
+const MIB: u64 = 1 << 20;
 
 /// What nobody and nothing is to blame for.
 const ELSEWHERE: (&str, &str) = ("not-the-bottleneck", "none");
@@ -38,24 +41,45 @@ fn without_checksum(kernel: Kernel) {
 }
 
 /// Then switched off as well: the host's part is what has more bytes, the guest's is mended, and the host's stays.
-fn without_one_family(kernel: Kernel) {
-    skip_unless!(skip::vm(kernel), skip::vmnet());
-    let script = "
+const ONE_FAMILY: &str = r#"
 diagnose one
 cannot_mend one
+for mode in kprobe tracepoint; do measure one-$mode --mode $mode -- sh -c "$BOTH"; done
 ethtool -K ens4 tso off
 diagnose both
 mend both partial
-";
-    let vm = examined(&patient(kernel, script).nic("host_tso6=off"));
+"#;
+
+fn without_one_family(kernel: Kernel) {
+    skip_unless!(skip::vm(kernel), skip::vmnet());
+    let vm = examined(&patient(kernel, ONE_FAMILY).nic("host_tso6=off"));
     let one = Case::of(&vm, "one");
     one.assert_both_say("partial");
-    one.run.assert_proven("partial");
     one.assert_all_name(&[("one-family", HOST)]);
     one.assert_beyond_mending();
+    let kprobe = Measured::of(&vm, "one-kprobe");
+    for (run, mode) in [(&one.run, "fentry"), (&kprobe, "kprobe")] {
+        assert_eq!(run.report["probes"]["mode"], mode, "{run}");
+        run.assert_proven("partial");
+        let reasons = assert_explained(run, &["tso6-missing"]);
+        assert_eq!(reasons[0].ipv6_bytes, reasons[0].bytes);
+        assert!(reasons[0].bytes > 3 * MIB, "{run}");
+        assert_eq!(run.figure("/ledger/tcp/ipv6/hardware_bytes"), 0, "{run}");
+        assert!(run.figure("/ledger/tcp/ipv4/hardware_bytes") > MIB, "{run}");
+    }
+    let unhooked = Measured::of(&vm, "one-tracepoint");
+    assert!(unhooked.report["reasons"].is_null(), "{unhooked}");
+    let why = unhooked.report["unmeasured"]["reasons"].as_str();
+    assert!(why.is_some_and(|why| why.contains("not hooked")), "{unhooked}");
+    // Features and the ledger by family tell as much.
+    assert_eq!(unhooked.report["causes"][0]["id"], "one-family", "{unhooked}");
+
     let both = Case::of(&vm, "both");
     both.assert_both_say("software");
+    both.run.assert_proven("software");
     both.assert_all_name(&[("host-no-tso", HOST), ("turned-off", ROOT)]);
+    let reasons = assert_explained(&both.run, &["tso6-missing", "tso4-missing"]);
+    assert_eq!((reasons[0].ipv4_bytes, reasons[1].ipv6_bytes), (0, 0), "{}", both.run);
     for what in ["fix exits 1", "run exits 0", "undo exits 0", "as before"] {
         both.assert_said(what);
     }

@@ -212,19 +212,14 @@ fn a_host_that_offers_one_family_and_no_ecn_is_partial() {
     }
     assert_eq!(check.state(), "partial", "{}", check.0);
     assert_eq!(Measured::of(&run, "run").state(), "partial");
-    let cost = &check.0["cost"];
-    assert!(cost["ratio"].as_f64().unwrap() > 1.0, "segmentation is not for nothing: {cost}");
-}
-
-#[test]
-fn a_host_that_offers_no_checksum_is_software() {
-    skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
-    let run = asking(Kernel::V6_1, "set -e\nask all\nboth run\n").nic("csum=off").run().unwrap();
-    assert_eq!(run.exit_code, 0, "{}", run.stdout);
-    let check = Check::of(&run, "all");
-    check.assert_tcp("cut");
-    assert_eq!(check.state(), "software", "{}", check.0);
-    assert_eq!(Measured::of(&run, "run").state(), "software");
+    let (cost, why_not) = (&check.0["cost"], &check.0["unmeasured"]["cost"]);
+    // A machine that is busy with something else may leave no times to compare.
+    match cost["ratio"].as_f64() {
+        Some(ratio) => assert!(ratio > 1.0, "segmentation is not for nothing: {cost}"),
+        None => {
+            assert!(cost.is_null() && why_not.as_str().unwrap().contains("quiet enough"), "{cost}: {why_not}");
+        }
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde_json::Value;
 use testbed::{Kernel, Vm, VmRun, skip, skip_unless};
 
 const LOOK: &str = r#"
-keep() { name=$1; shift; "$@" >/tmp/$name 2>&1; send-file $name /tmp/$name; }
+keep() { name=$1; shift; "$@" >/tmp/$name; send-file $name /tmp/$name; }
 ip link add link ens4 name ens4.7 type vlan id 7
 ip link set ens4.7 up
 ip link add mv0 link ens4.7 type macvlan

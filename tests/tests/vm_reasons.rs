@@ -1,117 +1,12 @@
 //! Each way to lose segmentation offload is named by the packets themselves, and the named bytes are all of them.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a scenario's helpers fail as its tests do")]
-
 mod measured;
 
+use measured::reasons::{assert_explained, ids, reasons};
 use measured::{Measured, TUNNEL, machine};
 use testbed::{Kernel, skip, skip_unless};
 
 const MIB: u64 = 1 << 20;
-
-/// One entry of `reasons`.
-#[derive(Debug)]
-struct Reason {
-    id: String,
-    bytes: u64,
-    ipv4_bytes: u64,
-    ipv6_bytes: u64,
-    share: f64,
-}
-
-fn reasons(of: &Measured) -> Vec<Reason> {
-    let all = of.report["reasons"].as_array().unwrap_or_else(|| panic!("no reasons in {of}"));
-    let reason = |entry: &serde_json::Value| Reason {
-        id: entry["id"].as_str().unwrap().to_owned(),
-        bytes: entry["bytes"].as_u64().unwrap(),
-        ipv4_bytes: entry["ipv4_bytes"].as_u64().unwrap(),
-        ipv6_bytes: entry["ipv6_bytes"].as_u64().unwrap(),
-        share: entry["share"].as_f64().unwrap(),
-    };
-    let reasons: Vec<Reason> = all.iter().map(reason).collect();
-    for reason in &reasons {
-        println!("  {reason:?}");
-    }
-    reasons
-}
-
-fn ids(reasons: &[Reason]) -> Vec<&str> {
-    reasons.iter().map(|reason| reason.id.as_str()).collect()
-}
-
-/// These reasons in this order, which explain to the byte what left in segments that the CPU made.
-fn assert_explained(of: &Measured, expected: &[&str]) -> Vec<Reason> {
-    let reasons = reasons(of);
-    assert_eq!(ids(&reasons), expected, "{of}");
-    assert_eq!(of.tcp("dropped_bytes"), 0, "{of}");
-    assert_eq!(reasons.iter().map(|reason| reason.bytes).sum::<u64>(), of.tcp("software_bytes"), "{of}");
-    for (family, bytes) in [
-        ("ipv4", reasons.iter().map(|reason| reason.ipv4_bytes).sum::<u64>()),
-        ("ipv6", reasons.iter().map(|reason| reason.ipv6_bytes).sum()),
-    ] {
-        assert_eq!(bytes, of.figure(&format!("/ledger/tcp/{family}/software_bytes")), "{family} of {of}");
-    }
-    let shares: f64 = reasons.iter().map(|reason| reason.share).sum();
-    assert!(reasons.is_empty() || (shares - 1.0).abs() < 1e-9, "{of}");
-    reasons
-}
-
-/// Of a device with TSO for IPv4 alone, and then for neither.
-const FAMILIES: &str = r#"
-set -e
-both() { measure "$@" -- sh -c 'vmnet load client 10.10.1.10 -n 2M && vmnet load client fd00:10:10:1::10 -n 4M'; }
-both one-family
-both one-family-kprobe --mode kprobe
-both one-family-tracepoint --mode tracepoint
-ethtool -K ens4 tso off
-both off
-"#;
-
-fn assert_families_are_named(kernel: Kernel) {
-    let run = machine(kernel, FAMILIES).nic("host_tso6=off").run().unwrap();
-    println!("{:.1} s", run.duration.as_secs_f64());
-    assert_eq!(run.exit_code, 0, "{}", run.stdout);
-    for (name, mode) in [("one-family", "fentry"), ("one-family-kprobe", "kprobe")] {
-        let one = Measured::of(&run, name);
-        assert_eq!(one.report["probes"]["mode"], mode, "{one}");
-        one.assert_proven("partial");
-        let reasons = assert_explained(&one, &["tso6-missing"]);
-        assert_eq!(reasons[0].ipv6_bytes, reasons[0].bytes);
-        assert!(reasons[0].bytes > 3 * MIB, "{one}");
-    }
-    let off = Measured::of(&run, "off");
-    off.assert_proven("software");
-    let reasons = assert_explained(&off, &["tso6-missing", "tso4-missing"]);
-    assert_eq!((reasons[0].ipv4_bytes, reasons[1].ipv6_bytes), (0, 0), "{off}");
-    assert!(reasons[1].bytes > MIB, "{off}");
-    let unhooked = Measured::of(&run, "one-family-tracepoint");
-    assert!(unhooked.report["reasons"].is_null(), "{unhooked}");
-    assert!(unhooked.report["unmeasured"]["reasons"].as_str().unwrap().contains("not hooked"), "{unhooked}");
-}
-
-#[test]
-fn the_family_that_is_not_offered_is_named_on_5_10() {
-    skip_unless!(skip::vm(Kernel::V5_10), skip::vmnet());
-    assert_families_are_named(Kernel::V5_10);
-}
-
-#[test]
-fn the_family_that_is_not_offered_is_named_on_6_1() {
-    skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
-    assert_families_are_named(Kernel::V6_1);
-}
-
-#[test]
-fn the_family_that_is_not_offered_is_named_on_6_12() {
-    skip_unless!(skip::vm(Kernel::V6_12), skip::vmnet());
-    assert_families_are_named(Kernel::V6_12);
-}
-
-#[test]
-fn the_family_that_is_not_offered_is_named_on_sid() {
-    skip_unless!(skip::vm(Kernel::Sid), skip::vmnet());
-    assert_families_are_named(Kernel::Sid);
-}
 
 /// A device that has TSO, and everything that comes between. A live flow keeps the limit that its route had. A router whose packets
 /// may be fragmented cuts up for the smaller MTU behind it.

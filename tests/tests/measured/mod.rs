@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each scenario file uses its part")]
 #![allow(clippy::panic, reason = "a scenario's helpers fail as its tests do")]
 
+pub(crate) mod reasons;
+
 use std::fmt;
 
 use serde_json::Value;

@@ -175,7 +175,8 @@ fn summary(state: State, types: &[TypeReport], interface: &Interface) -> String 
     }
 }
 
-/// TCP that was cut up against TCP that was not, or else UDP: the way there is the same, and so are the bytes.
+/// TCP that was cut up against TCP that was not, or else UDP: the way there is the same, and so are the bytes. None where the former was
+/// no dearer: it is the same work and more, so the times are then those of something else that ran.
 fn compare(types: &[TypeReport]) -> Option<CostComparison> {
     let of = |state: TypeState, udp: bool| {
         types.iter().find(|one| one.state == state && is_udp(one.kind) == udp && one.ns_per_byte.is_some())
@@ -183,7 +184,7 @@ fn compare(types: &[TypeReport]) -> Option<CostComparison> {
     let cut = of(TypeState::Cut, false)?;
     let whole = of(TypeState::Whole, false).or_else(|| of(TypeState::Whole, true))?;
     let (cut_ns, whole_ns) = (cut.ns_per_byte?, whole.ns_per_byte?);
-    (whole_ns > 0.0).then(|| CostComparison {
+    (whole_ns > 0.0 && cut_ns > whole_ns).then(|| CostComparison {
         whole: whole.kind,
         cut: cut.kind,
         whole_ns_per_byte: whole_ns,
@@ -350,6 +351,14 @@ mod tests {
         assert!((cost.segmentation_ns_per_byte - (33_000.0 / 64_800.0 - 4_000.0 / 64_240.0)).abs() < 1e-9);
         assert_eq!(seen(&Type::ALL).state, State::Software);
         assert_eq!(seen(&[]).state, State::Engaged);
+    }
+
+    #[test]
+    fn times_that_cannot_be_are_no_comparison() {
+        let mut types = seen(&[Type::Tcp6]).types;
+        assert!(compare(&types).is_some());
+        types[0].ns_per_byte = types[1].ns_per_byte.map(|ns| ns * 2.0);
+        assert_eq!(compare(&types), None);
     }
 
     #[test]

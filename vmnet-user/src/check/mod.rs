@@ -65,6 +65,7 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
     let begun = Instant::now();
     let mut links = LinkReader::open()?;
     let link = settled(&mut links, interface)?;
+    let deadline = Instant::now() + options.budget;
     let described = describe_interface(&link, options.netns.as_deref())?;
     if !link.up {
         return Err(CheckError::Down { name: link.name });
@@ -80,7 +81,7 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
     has_carrier(&link)?;
     let limits = Limits::of(&link);
     let mut questions = questions(&limits, &ends);
-    let mut asking = Asking::new(&link.name, &socket, &levels, Watch::new(links), begun + options.budget);
+    let mut asking = Asking::new(&link.name, &socket, &levels, Watch::new(links), deadline);
     asking.ask_all(&mut questions)?;
     let pauses = asking.into_pauses();
     Ok(assemble::report(assemble::Seen {

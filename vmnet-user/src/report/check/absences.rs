@@ -20,7 +20,11 @@ pub fn explain(report: &mut CheckReport) {
         "causes",
         "a check only shows that it happens; `vmnet doctor` looks for causes",
     );
-    absent(report.cost.is_none(), "cost", "it takes a TCP type that passed whole and one that was cut up");
+    absent(
+        report.cost.is_none(),
+        "cost",
+        "it takes a TCP type that passed whole and one that was cut up, on a machine quiet enough to time them",
+    );
     let nothing_sent = "none of that type was sent: its own reason says why";
     for one in &report.types {
         absent(one.reason.is_none(), "types[].reason", "the count says it all");
