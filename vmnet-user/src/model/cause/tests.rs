@@ -3,7 +3,7 @@ use crate::model::{
     breaks::{CSUM_GENERIC, SCATTER_GATHER, TSO_ECN, TSO4, TSO6},
     chain::{Answers, Asked},
     ledger::{Entry, Protocol},
-    machine::{Ingress, Machine, QdiscOptions},
+    machine::{Ingress, Machine, QdiscOptions, Relation, Stacked},
     machine_fixture::{device, qdisc, virtio},
     reasons::{Reason, ReasonId},
     senders::SenderLimits,
@@ -352,6 +352,30 @@ fn a_router_whose_packets_come_in_one_by_one_is_told_where() {
     ] {
         assert_eq!(coming_in(rx_bytes, gro, forwarding), [], "{rx_bytes} {gro:?} {forwarding}");
     }
+}
+
+#[test]
+fn a_bond_has_what_its_ports_have() {
+    let mut machine = virtio();
+    machine.virtio = None;
+    machine.device.driver = None;
+    machine.device.kind = Some("bond".to_owned());
+    machine.device.drop_out(&[TSO4, TSO6, CSUM_GENERIC]);
+    let alone = without_traffic(&machine);
+    assert_eq!(ids(&alone), [CauseId::TurnedOff]);
+    assert!(alone[0].detail.contains("has no port"), "{}", alone[0].detail);
+    let port =
+        Stacked { relation: Relation::Below, distance: 1, device: device("eth 1", 9, None), vlan_id: None };
+    machine.stack.push(port);
+    assert_eq!(without_traffic(&machine)[0].fix.commands, ["vmnet doctor 'eth 1'"]);
+
+    let mut below = virtio();
+    let mut bond = device("bond0", 7, Some("bond"));
+    bond.drop_out(&TSO);
+    below.with_above(bond);
+    let causes = without_traffic(&below);
+    assert_eq!(ids(&causes), [CauseId::UpperDevice]);
+    assert!(causes[0].detail.contains("all of its ports"), "{}", causes[0].detail);
 }
 
 #[test]
