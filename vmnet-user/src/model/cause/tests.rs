@@ -355,6 +355,26 @@ fn a_router_whose_packets_come_in_one_by_one_is_told_where() {
 }
 
 #[test]
+fn a_tunnel_is_told_by_what_the_device_below_cannot_cut_inside() {
+    const INSIDE: &str = "tx-udp_tnl-segmentation";
+    let mut below = virtio().device;
+    below.never_have(&[INSIDE]);
+    let mut machine = virtio();
+    machine.virtio = None;
+    machine.device = device("vxlan7", 9, Some("vxlan"));
+    machine.stack.push(Stacked { relation: Relation::Below, distance: 1, device: below, vlan_id: None });
+    let causes = without_traffic(&machine);
+    assert_eq!((ids(&causes), causes[0].fix.by), (vec![CauseId::Tunnel], By::Host));
+    machine.stack[0].device = virtio().device;
+    assert_eq!(without_traffic(&machine), []);
+    machine.stack[0].device.turn_off(&[INSIDE]);
+    assert_eq!(without_traffic(&machine)[0].fix.actions, [Action::switch_on("ens4", [INSIDE])]);
+    machine.device.kind = Some("geneve".to_owned());
+    machine.stack.clear();
+    assert_eq!(without_traffic(&machine), []);
+}
+
+#[test]
 fn a_bond_has_what_its_ports_have() {
     let mut machine = virtio();
     machine.virtio = None;
