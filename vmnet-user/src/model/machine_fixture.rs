@@ -58,7 +58,15 @@ pub(crate) fn device(name: &str, ifindex: u32, kind: Option<&str>) -> Device {
         changeable: true,
         never_changes: false,
     };
-    let names = [(0, SCATTER_GATHER), (3, CSUM_GENERIC), (14, GSO), (16, TSO4), (18, TSO_ECN), (20, TSO6)];
+    let names = [
+        (0, SCATTER_GATHER),
+        (3, CSUM_GENERIC),
+        (14, GSO),
+        (16, TSO4),
+        (18, TSO_ECN),
+        (20, TSO6),
+        (26, "tx-udp_tnl-segmentation"),
+    ];
     Device {
         name: name.to_owned(),
         ifindex,

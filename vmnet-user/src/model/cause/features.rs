@@ -4,7 +4,7 @@
 use super::{Action, By, Cause, CauseId, Evidence, Fix, Found};
 use crate::model::{
     breaks::{Break, Family, GSO, SCATTER_GATHER, switchable_checksums},
-    machine::{Device, Machine},
+    machine::{Device, Machine, Relation},
 };
 
 /// Payload that was cut up because the TSO of these families is not active. None where no traffic was seen.
@@ -98,6 +98,17 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
                 who(machine)
             ),
         ),
+        Break::Below if takes_after_ports(device) => (
+            CauseId::TurnedOff,
+            format!("{} has no TSO{which}: it has what its ports have", device.name),
+            match ports(machine).as_slice() {
+                [] => format!("{listed}: wanted and not active, and {} has no port", device.name),
+                ports => format!(
+                    "{listed}: wanted and not active, as not all ports have it; the ports: {}",
+                    ports.join(", ")
+                ),
+            },
+        ),
         Break::Below => (
             CauseId::VlanStack,
             format!("{} does not get TSO{which} from the device below it", device.name),
@@ -122,6 +133,10 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
         Break::NoChecksumOffered | Break::NotOffered | Break::DriverHasNone => return None,
     };
     let fix = match link {
+        Break::Below if takes_after_ports(device) => {
+            let doctor = |port: &&str| format!("vmnet doctor {}", super::action::quoted(port));
+            Fix::by_hand(&ports(machine).iter().map(doctor).collect::<Vec<_>>())
+        }
         Break::Below => super::upper::reload(machine),
         Break::Dropped if is_tun(device) => Fix {
             by: By::Application,
@@ -146,6 +161,17 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
         _ => Fix::by_root(vec![switch_all_on(device)]),
     };
     Some(Cause { id, share: None, title, detail, fix })
+}
+
+/// A bond or team (`bond_compute_features`), or a bridge.
+pub(super) fn takes_after_ports(device: &Device) -> bool {
+    matches!(device.kind.as_deref(), Some("bond" | "team" | "bridge"))
+}
+
+/// Those next below.
+fn ports(machine: &Machine) -> Vec<&str> {
+    let below = machine.stack.iter().filter(|at| at.relation == Relation::Below && at.distance == 1);
+    below.map(|at| at.device.name.as_str()).collect()
 }
 
 /// A tap is one too.

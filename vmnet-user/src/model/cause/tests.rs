@@ -3,7 +3,7 @@ use crate::model::{
     breaks::{CSUM_GENERIC, SCATTER_GATHER, TSO_ECN, TSO4, TSO6},
     chain::{Answers, Asked},
     ledger::{Entry, Protocol},
-    machine::{Ingress, Machine, QdiscOptions},
+    machine::{Ingress, Machine, QdiscOptions, Relation, Stacked},
     machine_fixture::{device, qdisc, virtio},
     reasons::{Reason, ReasonId},
     senders::SenderLimits,
@@ -352,6 +352,50 @@ fn a_router_whose_packets_come_in_one_by_one_is_told_where() {
     ] {
         assert_eq!(coming_in(rx_bytes, gro, forwarding), [], "{rx_bytes} {gro:?} {forwarding}");
     }
+}
+
+#[test]
+fn a_tunnel_is_told_by_what_the_device_below_cannot_cut_inside() {
+    const INSIDE: &str = "tx-udp_tnl-segmentation";
+    let mut below = virtio().device;
+    below.never_have(&[INSIDE]);
+    let mut machine = virtio();
+    machine.virtio = None;
+    machine.device = device("vxlan7", 9, Some("vxlan"));
+    machine.stack.push(Stacked { relation: Relation::Below, distance: 1, device: below, vlan_id: None });
+    let causes = without_traffic(&machine);
+    assert_eq!((ids(&causes), causes[0].fix.by), (vec![CauseId::Tunnel], By::Host));
+    machine.stack[0].device = virtio().device;
+    assert_eq!(without_traffic(&machine), []);
+    machine.stack[0].device.turn_off(&[INSIDE]);
+    assert_eq!(without_traffic(&machine)[0].fix.actions, [Action::switch_on("ens4", [INSIDE])]);
+    machine.device.kind = Some("geneve".to_owned());
+    machine.stack.clear();
+    assert_eq!(without_traffic(&machine), []);
+}
+
+#[test]
+fn a_bond_has_what_its_ports_have() {
+    let mut machine = virtio();
+    machine.virtio = None;
+    machine.device.driver = None;
+    machine.device.kind = Some("bond".to_owned());
+    machine.device.drop_out(&[TSO4, TSO6, CSUM_GENERIC]);
+    let alone = without_traffic(&machine);
+    assert_eq!(ids(&alone), [CauseId::TurnedOff]);
+    assert!(alone[0].detail.contains("has no port"), "{}", alone[0].detail);
+    let port =
+        Stacked { relation: Relation::Below, distance: 1, device: device("eth 1", 9, None), vlan_id: None };
+    machine.stack.push(port);
+    assert_eq!(without_traffic(&machine)[0].fix.commands, ["vmnet doctor 'eth 1'"]);
+
+    let mut below = virtio();
+    let mut bond = device("bond0", 7, Some("bond"));
+    bond.drop_out(&TSO);
+    below.with_above(bond);
+    let causes = without_traffic(&below);
+    assert_eq!(ids(&causes), [CauseId::UpperDevice]);
+    assert!(causes[0].detail.contains("all of its ports"), "{}", causes[0].detail);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! `tunnel`, `wireguard`: packets inside packets.
 
 use super::{Cause, CauseId, Evidence, Fix, Found, host, host::HostNeed};
-use crate::model::{machine::Machine, reasons::ReasonId};
+use crate::model::{
+    machine::{Device, Relation},
+    reasons::ReasonId,
+};
 
 /// Super-packets in a tunnel, on a device that cannot cut inside one.
 pub(super) fn cut_inside(evidence: &Evidence<'_>) -> Vec<Found> {
@@ -17,15 +20,47 @@ pub(super) fn cut_inside(evidence: &Evidence<'_>) -> Vec<Found> {
     if let Some(bytes) =
         evidence.refused(&[ReasonId::TunnelMissing, ReasonId::Tunnel]).filter(|bytes| *bytes != 0)
     {
-        found.push(Found { cause: encapsulated(machine), bytes: Some(bytes) });
+        found.push(Found { cause: encapsulated(&machine.device, &UDP), bytes: Some(bytes) });
+    }
+    if evidence.traffic.is_none()
+        && let Some(needed) = segmentation_inside(machine.device.kind.as_deref())
+    {
+        let mut below = machine.stack.iter().filter(|at| at.relation == Relation::Below);
+        let lacks = |device: &Device| {
+            let feature = device.features.as_ref().ok().and_then(|set| set.get(needed.first()?));
+            feature.is_some_and(|feature| !feature.active)
+        };
+        found.extend(
+            below
+                .find(|at| lacks(&at.device))
+                .map(|at| Found { cause: encapsulated(&at.device, needed), bytes: None }),
+        );
     }
     found
 }
 
-fn encapsulated(machine: &Machine) -> Cause {
-    let set = machine.device.features.as_ref().ok();
-    let switchable: Vec<&str> = ["tx-udp_tnl-segmentation", "tx-udp_tnl-csum-segmentation"]
-        .into_iter()
+/// With and without a checksum of the outer packet.
+const UDP: [&str; 2] = ["tx-udp_tnl-segmentation", "tx-udp_tnl-csum-segmentation"];
+
+/// The features that the device below a tunnel needs, the plain one first. None where it is no tunnel of these kinds.
+fn segmentation_inside(kind: Option<&str>) -> Option<&'static [&'static str]> {
+    match kind? {
+        "vxlan" | "geneve" => Some(&UDP),
+        "gre" | "gretap" | "erspan" | "ip6gre" | "ip6gretap" => {
+            Some(&["tx-gre-segmentation", "tx-gre-csum-segmentation"])
+        }
+        "ipip" | "sit" => Some(&["tx-ipxip4-segmentation"]),
+        "ip6tnl" => Some(&["tx-ipxip6-segmentation"]),
+        _ => None,
+    }
+}
+
+/// On `device`, which the tunnel goes through.
+fn encapsulated(device: &Device, needed: &[&'static str]) -> Cause {
+    let set = device.features.as_ref().ok();
+    let switchable: Vec<&str> = needed
+        .iter()
+        .copied()
         .filter(|name| {
             set.and_then(|set| set.get(name)).is_some_and(|feature| !feature.fixed() && !feature.active)
         })
@@ -33,15 +68,16 @@ fn encapsulated(machine: &Machine) -> Cause {
     let fix = if switchable.is_empty() {
         Fix::by_host(host::settings(HostNeed::Tunnel))
     } else {
-        Fix::by_root(vec![super::Action::switch_on(&machine.device.name, switchable)])
+        Fix::by_root(vec![super::Action::switch_on(&device.name, switchable)])
     };
     Cause {
         id: CauseId::Tunnel,
         share: None,
         title: "packets inside a tunnel are cut up: the device cannot segment inside it".to_owned(),
         detail: format!(
-            "encapsulated super-packets need tx-udp_tnl-segmentation (or GRE's, IPIP's) on {}, which is off",
-            machine.device.name
+            "encapsulated super-packets need {} (or its like for other tunnels) on {}, which is off",
+            needed.first().unwrap_or(&"segmentation"),
+            device.name
         ),
         fix,
     }

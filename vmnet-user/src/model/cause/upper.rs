@@ -1,6 +1,11 @@
 //! `upper-device`, `vlan-stack`: what was cut before it came here.
 
-use super::{Cause, CauseId, Evidence, Fix, Found, features::switch_all_on, qdisc};
+use super::{
+    Cause, CauseId, Evidence, Fix, Found,
+    action::quoted,
+    features::{switch_all_on, takes_after_ports},
+    qdisc,
+};
 use crate::model::{
     breaks::{Break, Family, above, breaks_of},
     machine::{Device, Machine},
@@ -49,6 +54,17 @@ fn broken(device: &Device, machine: &Machine) -> Option<Break> {
 fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
     let kind = device.kind.as_deref().unwrap_or("device");
     let (name, below) = (&device.name, &machine.device.name);
+    if link == Break::Below && takes_after_ports(device) {
+        return Cause {
+            id: CauseId::UpperDevice,
+            share: None,
+            title: format!("the {kind} {name} above has no TSO, and cuts before {below} is asked"),
+            detail: format!(
+                "TSO is wanted on {name} and not active: it has what all of its ports have, and another lacks it"
+            ),
+            fix: Fix::by_hand(&[format!("vmnet doctor {}", quoted(name))]),
+        };
+    }
     if link == Break::Below {
         return Cause {
             id: CauseId::VlanStack,
