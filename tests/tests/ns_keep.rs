@@ -130,8 +130,11 @@ const NETPLAN: (&str, &str) =
     ("netplan/50-mine.yaml", "# mine\nnetwork:\n  version: 2\n  ethernets:\n    veth0:\n      dhcp4: true\n");
 const CLOUD: (&str, &str) = ("cloud/cloud.cfg", "# mine\npreserve_hostname: true\n");
 
+/// A form, the files that are there, the file that it writes, and words in it.
+type Form = (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
+
 /// One file for each form: in which, beside what, with which words.
-const FORMS: [(&str, &[(&str, &str)], &str, &[&str]); 5] = [
+const FORMS: [Form; 5] = [
     (
         "udev",
         &[],
