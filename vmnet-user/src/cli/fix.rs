@@ -87,7 +87,7 @@ fn mend(args: &Args, here: &Here) -> Result<FixReport> {
         let before = Kept::read(&store, name)?;
         let written = plan.as_ref().map(|plan| Kept::write(&store, name, plan)).transpose()?;
         fix::apply(&mut kernel, &store, here, name, &actions, || interrupt.came())
-            .or_else(|error| Err(take_back(error, &before, &store, &written.unwrap_or_default())))?
+            .map_err(|error| take_back(error, &before, &store, &written.unwrap_or_default()))?
     };
     if let Some(plan) = plan {
         report.files = plan.changes.iter().map(file_report).collect();
