@@ -21,7 +21,7 @@ struct Machine {
 
 impl Machine {
     /// `files` are below `/etc`.
-    fn new(files: &[(&str, &str)]) -> Self {
+    fn new(files: Files) -> Self {
         let namespace = Netns::new("keep").unwrap();
         namespace.ip("link add veth0 type veth peer name veth1").unwrap();
         namespace.ip("link set veth0 up").unwrap();
@@ -122,6 +122,9 @@ fn added(diff: &str) -> String {
     lines.filter_map(|line| line.strip_prefix('+')).map(|line| format!("{line}\n")).collect()
 }
 
+/// Paths below `/etc`, and what is in them.
+type Files = &'static [(&'static str, &'static str)];
+
 const PROFILE: (&str, &str) = (
     "NetworkManager/system-connections/lan.nmconnection",
     "# mine\n[connection]\nid=lan\ntype=ethernet\ninterface-name=veth0\n\n[ethtool]\nfeature-tso=false\n",
@@ -130,11 +133,8 @@ const NETPLAN: (&str, &str) =
     ("netplan/50-mine.yaml", "# mine\nnetwork:\n  version: 2\n  ethernets:\n    veth0:\n      dhcp4: true\n");
 const CLOUD: (&str, &str) = ("cloud/cloud.cfg", "# mine\npreserve_hostname: true\n");
 
-/// A form, the files that are there, the file that it writes, and words in it.
-type Form = (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
-
 /// One file for each form: in which, beside what, with which words.
-const FORMS: [Form; 5] = [
+const FORMS: [(&str, Files, &str, &[&str]); 5] = [
     (
         "udev",
         &[],
