@@ -314,7 +314,7 @@ pub(crate) fn summary(
              be cut up"
         ),
         State::Software => format!("TSO is not happening on {interface}"),
-        State::Partial => format!("TSO is happening on {interface} for part of the traffic only"),
+        State::Partial => format!("TSO is happening on {interface} for at most a part of the traffic"),
         State::NotBuilt => {
             format!("TSO has nothing to do on {interface}: TCP builds no super-packets for it")
         }
@@ -402,7 +402,7 @@ mod tests {
                     s.whole(5_000, 44).cut(5_000, 44);
                 },
                 State::Partial,
-                "TSO is happening on ens4 for part",
+                "TSO is happening on ens4 for at most a part",
             ),
             (
                 |s| {

@@ -64,7 +64,7 @@ pub fn state_sentence(report: &RunReport) -> String {
         State::Engaged if !report.interface.terminal => format!("super-packets leave {name} whole"),
         State::Engaged => format!("TSO is happening on {name}"),
         State::Software => format!("TSO is not happening on {name}"),
-        State::Partial => format!("TSO is happening on {name} for only part of the bytes"),
+        State::Partial => format!("TSO is happening on {name} for at most a part of the bytes"),
         State::NotBuilt => format!("no super-packets were built for {name}"),
         State::NothingToOffload => format!("too little bulk TCP left {name} to judge by"),
         State::Inconclusive => format!("this run cannot tell whether TSO is happening on {name}"),
