@@ -7,7 +7,7 @@ mod agreement;
 
 use std::collections::BTreeMap;
 
-use agreement::{device_agrees, features_agree, json, qdiscs_agree, stack, stacked};
+use agreement::{device_agrees, features_agree, json, qdisc_counters_agree, qdiscs_agree, stack, stacked};
 use serde_json::Value;
 use testbed::{Kernel, Vm, VmRun, skip, skip_unless};
 
@@ -28,12 +28,14 @@ while [ $tries -lt 50 ]; do
     tries=$((tries + 1))
     ethtool -S ens4 >/tmp/before
     vmnet doctor --no-check --json - ens4 >/tmp/facts
+    tc -s -j qdisc show dev ens4 >/tmp/qdisc-counters
     ethtool -S ens4 >/tmp/statistics
     cmp -s /tmp/before /tmp/statistics && break
     sleep 0.1
 done
 send-file facts /tmp/facts
 send-file statistics /tmp/statistics
+send-file qdisc-counters /tmp/qdisc-counters
 for name in ens4 ens4.7 mv0 vmbr0 vx0; do keep features-$name ethtool -k $name; done
 keep links ip -d -j link
 keep channels ethtool -l ens4
@@ -90,6 +92,7 @@ fn agrees(kernel: Kernel) -> (VmRun, Value) {
         assert!(listed.ends_with(irq["name"].as_str().unwrap()), "{listed}");
     }
     statistics_agree(&machine, &text("statistics"));
+    qdisc_counters_agree(&machine, &json(&run.files["qdisc-counters"]));
 
     let names = machine["virtio"]["negotiated"].as_array().unwrap();
     assert!(

@@ -124,3 +124,32 @@ pub(crate) fn qdiscs_agree(machine: &Value, tc: &Value) {
     shown.sort();
     assert_eq!(read, shown);
 }
+
+/// `tc -s -j qdisc show dev …`: what each has counted, where it counts.
+pub(crate) fn qdisc_counters_agree(machine: &Value, tc: &Value) {
+    let number = |text: &str| u64::from_str_radix(text, 16).unwrap_or_default();
+    let mut compared = 0;
+    for shown in tc.as_array().unwrap() {
+        // `:1`, of what the kernel made itself, or `8001:1`; a root has no parent.
+        let parent = shown["parent"].as_str().map_or(0xffff_ffff, |parent| {
+            let (major, minor) = parent.split_once(':').unwrap();
+            number(major) << 16 | number(minor)
+        });
+        let handle = number(shown["handle"].as_str().unwrap().trim_end_matches(':')) << 16;
+        let mut read = machine["qdiscs"].as_array().unwrap().iter();
+        let read = read.find(|qdisc| qdisc["handle"] == handle && qdisc["parent"] == parent);
+        let read = read.unwrap_or_else(|| panic!("no {shown} in {machine}"));
+        for (ours, theirs) in [
+            ("bytes", "bytes"),
+            ("segments", "packets"),
+            ("drops", "drops"),
+            ("requeues", "requeues"),
+            ("backlog_packets", "qlen"),
+            ("backlog_bytes", "backlog"),
+        ] {
+            assert_eq!(read["counters"][ours], shown[theirs], "{ours} of {read} against {shown}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 0, "{tc}");
+}

@@ -9,7 +9,7 @@ use super::{
     driver::kernel_release,
     netlink::{Netlink, NetlinkError},
 };
-use crate::model::sample::QdiscCounters;
+use crate::model::{machine::QdiscCounts, sample::QdiscCounters};
 
 /// `struct tcmsg`.
 const TCMSG_BYTES: usize = 20;
@@ -128,6 +128,19 @@ impl Stats {
             requeues: u32_at(queue, 12)?,
         })
     }
+}
+
+/// One qdisc's counters, from the attributes of its message. None where there are none.
+pub(super) fn counts(values: &[u8]) -> Option<QdiscCounts> {
+    let stats = attribute(values, libc::TCA_STATS2).and_then(Stats::parse)?;
+    Some(QdiscCounts {
+        bytes: stats.bytes,
+        segments: stats.packets_64.unwrap_or(stats.packets_32.into()),
+        drops: stats.drops.into(),
+        requeues: stats.requeues.into(),
+        backlog_packets: stats.backlog_packets.into(),
+        backlog_bytes: stats.backlog_bytes.into(),
+    })
 }
 
 /// The tree of one interface, out of the list of all.

@@ -5,6 +5,7 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 use super::{
     attributes::{attribute, attributes, text, u32_at, u64_at},
     netlink::{Netlink, NetlinkError},
+    qdisc,
 };
 use crate::model::machine::{Qdisc, QdiscOptions};
 
@@ -50,9 +51,10 @@ fn parse(message: &[u8]) -> Option<(u32, Qdisc)> {
     let values = message.get(TCMSG_BYTES..)?;
     let kind = text(attribute(values, libc::TCA_KIND)?);
     let options = parse_options(&kind, attribute(values, libc::TCA_OPTIONS).unwrap_or_default());
+    let counters = if kind == "noqueue" { None } else { qdisc::counts(values) };
     Some((
         u32_at(message, 4)?,
-        Qdisc { kind, handle: u32_at(message, 8)?, parent: u32_at(message, 12)?, options },
+        Qdisc { kind, handle: u32_at(message, 8)?, parent: u32_at(message, 12)?, options, counters },
     ))
 }
 

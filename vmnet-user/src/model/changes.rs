@@ -1,7 +1,7 @@
 //! What changed between two looks at a machine, in words.
 
 use super::features::{Feature, FeatureSet};
-use super::machine::{Device, Machine};
+use super::machine::{Device, Machine, Qdisc, QdiscOptions};
 
 /// One line a change: what it was, and what it is.
 #[must_use]
@@ -19,15 +19,11 @@ pub fn between(before: &Machine, now: &Machine) -> Vec<String> {
             lines.push(format!("{} is gone", stacked.device.name));
         }
     }
-    if let (Ok(before), Ok(now)) = (&before.qdiscs, &now.qdiscs)
-        && before != now
-    {
-        let kinds = |qdiscs: &[super::machine::Qdisc]| {
-            let listed: Vec<String> =
-                qdiscs.iter().map(|qdisc| format!("{} {:?}", qdisc.kind, qdisc.options)).collect();
-            if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
-        };
-        lines.push(format!("qdisc: {} → {}", kinds(before), kinds(now)));
+    if let (Ok(before), Ok(now)) = (&before.qdiscs, &now.qdiscs) {
+        let (before, now) = (qdiscs(before), qdiscs(now));
+        if before != now {
+            lines.push(format!("qdisc: {before} → {now}"));
+        }
     }
     for setter in &now.setters {
         if !before.setters.contains(setter) {
@@ -40,6 +36,16 @@ pub fn between(before: &Machine, now: &Machine) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The tree as it is made, whatever it has counted.
+fn qdiscs(all: &[Qdisc]) -> String {
+    let one = |qdisc: &Qdisc| match &qdisc.options {
+        QdiscOptions::None => qdisc.kind.clone(),
+        options => format!("{} {options:?}", qdisc.kind),
+    };
+    let listed: Vec<String> = all.iter().map(one).collect();
+    if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
 }
 
 fn device(before: &Device, now: &Device) -> Vec<String> {
@@ -83,7 +89,8 @@ fn features<'a>(before: &'a FeatureSet, now: &'a FeatureSet) -> impl Iterator<It
 mod tests {
     use super::*;
     use crate::model::breaks::{TSO4, TSO6};
-    use crate::model::machine_fixture::{device, virtio};
+    use crate::model::machine::QdiscCounts;
+    use crate::model::machine_fixture::{device, qdisc, virtio};
 
     #[test]
     fn a_feature_that_was_switched_is_told_with_what_it_was() {
@@ -94,6 +101,17 @@ mod tests {
             ["ens4: tx-tcp-segmentation on → off", "ens4: tx-tcp6-segmentation on → off [requested on]"]
         );
         assert_eq!(between(&now, &now), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_qdisc_that_counts_is_no_change_and_another_one_is() {
+        let mut now = virtio();
+        if let Ok(qdiscs) = &mut now.qdiscs {
+            qdiscs[0].counters = Some(QdiscCounts { bytes: 7, ..QdiscCounts::default() });
+        }
+        assert_eq!(between(&virtio(), &now), Vec::<String>::new());
+        now.qdiscs = Ok(vec![qdisc("cake", QdiscOptions::Cake { split_gso: Some(true) })]);
+        assert_eq!(between(&virtio(), &now), ["qdisc: fq_codel → cake Cake { split_gso: Some(true) }"]);
     }
 
     #[test]

@@ -229,6 +229,25 @@ pub struct Qdisc {
     pub parent: u32,
     /// What its options say about segmentation, where they do.
     pub options: QdiscOptions,
+    /// What it counted since it was made; None for `noqueue`, which counts nothing, and where the kernel does not tell.
+    pub counters: Option<QdiscCounts>,
+}
+
+/// A qdisc's counters (`tc -s`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QdiscCounts {
+    /// Dequeued bytes, with the headers that segmentation adds.
+    pub bytes: u64,
+    /// Dequeued wire segments (`gso_segs`), not skbs. Wraps at 32 bits before 5.5.
+    pub segments: u64,
+    /// skbs dropped.
+    pub drops: u64,
+    /// skbs put back because the driver was busy.
+    pub requeues: u64,
+    /// Waiting now, in whichever unit the qdisc counts.
+    pub backlog_packets: u64,
+    /// Waiting now.
+    pub backlog_bytes: u64,
 }
 
 /// Options of a qdisc that decide about segmentation.

@@ -45,7 +45,7 @@ pub(crate) fn virtio() -> Machine {
 
 /// A root qdisc.
 pub(crate) fn qdisc(kind: &str, options: QdiscOptions) -> Qdisc {
-    Qdisc { kind: kind.to_owned(), handle: 0x8001_0000, parent: u32::MAX, options }
+    Qdisc { kind: kind.to_owned(), handle: 0x8001_0000, parent: u32::MAX, options, counters: None }
 }
 
 /// A device with every offload on.

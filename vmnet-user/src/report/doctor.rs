@@ -141,6 +141,12 @@ impl DoctorReport {
         for (path, why) in owned {
             self.unmeasured.insert(path, why.to_owned());
         }
+        if self.machine.qdiscs.iter().flatten().any(|qdisc| qdisc.counters.is_none()) {
+            self.unmeasured.insert(
+                "machine.qdiscs[].counters".to_owned(),
+                "noqueue counts nothing, or this kernel does not tell".to_owned(),
+            );
+        }
         for qdisc in self.machine.qdiscs.iter().flatten() {
             use crate::model::machine::QdiscOptions;
             let absent = match qdisc.options {
