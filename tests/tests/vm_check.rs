@@ -217,7 +217,10 @@ fn a_host_that_offers_one_family_and_no_ecn_is_partial() {
     match cost["ratio"].as_f64() {
         Some(ratio) => assert!(ratio > 1.0, "segmentation is not for nothing: {cost}"),
         None => {
-            assert!(cost.is_null() && why_not.as_str().unwrap().contains("quiet enough"), "{cost}: {why_not}");
+            assert!(
+                cost.is_null() && why_not.as_str().unwrap().contains("quiet enough"),
+                "{cost}: {why_not}"
+            );
         }
     }
 }
