@@ -1,11 +1,6 @@
 //! What `vmnet doctor --json` reads of devices in a namespace is what ethtool, tc and ip show of them.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a scenario's helpers fail as its tests do"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a scenario's helpers fail as its tests do")]
 
 #[path = "agreement/mod.rs"]
 mod agreement;
