@@ -155,9 +155,8 @@ fn every_kind_of_device_is_diagnosed_for_what_it_is() {
             assert!(words.status.success() && text(&words.stdout).is_ascii(), "{}", text(&words.stderr));
         }
     }
-    if !missing.is_empty() {
-        skip::say("ns_doctor", &format!("this kernel has no {}; the rest was looked at", missing.join(", ")));
-    }
+    // What the machine's own kernel lacks is looked at on Debian's, in the virtual machine of `vm_paths`.
+    println!("not in this kernel: {}", missing.join(", "));
     // What a program has not opened has no offloads, and who could ask for them is said.
     let tap = diagnosis(&namespace, "kind-tap");
     assert_eq!(cause_ids(&tap), ["turned-off"], "{:#}", tap["causes"]);

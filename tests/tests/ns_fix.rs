@@ -119,22 +119,6 @@ fn every_bit_comes_back_after_two_fixes_and_a_meddler() {
 }
 
 #[test]
-fn cake_is_told_not_to_split_and_told_back() {
-    skip_unless!(skip::root(), skip::vmnet());
-    let broken = Broken::new("veth0");
-    let added = broken.namespace.exec("tc qdisc add dev veth0 root cake bandwidth 1gbit besteffort");
-    if added.is_err() {
-        skip::say("cake_is_told_not_to_split_and_told_back", "this kernel has no cake");
-        return;
-    }
-    let before = broken.snapshot();
-    assert_eq!(broken.vmnet(&["fix", "veth0"]).code(), Some(0));
-    assert!(broken.snapshot().contains("no-split-gso"), "{}", broken.snapshot());
-    assert_eq!(broken.vmnet(&["fix", "veth0", "--undo"]).code(), Some(0));
-    assert_eq!(broken.snapshot(), before);
-}
-
-#[test]
 fn names_that_mean_harm_do_none() {
     skip_unless!(skip::root(), skip::vmnet());
     for name in ["a;b$(x)", "<b>&'\"", "exactly15bytes_", "a\x1b[2Jb"] {
