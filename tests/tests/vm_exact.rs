@@ -10,7 +10,8 @@ use testbed::{Kernel, Report, Vm, VmRun, skip, skip_unless};
 const SENT_BYTES: u64 = 20 << 20;
 
 /// `quiet_mark NAME`: a mark before and after which nothing left, so that guest and tap speak of the same packets. It
-/// leaves the device's own count of packets and bytes in /tmp/NAME.
+/// leaves the device's own count of packets and bytes in /tmp/NAME, and what the qdiscs had counted by then in
+/// /tmp/NAME-qdisc.json.
 const QUIET_MARK: &str = r#"
 statistics() { cat /sys/class/net/ens4/statistics/tx_packets /sys/class/net/ens4/statistics/tx_bytes; }
 quiet_mark() {
@@ -20,10 +21,12 @@ quiet_mark() {
         sleep 0.1
         statistics >/tmp/before-mark
         mark "$1"
+        tc -s -j qdisc show dev ens4 >/tmp/$1-qdisc.json
         sleep 0.05
         statistics >/tmp/$1
         if cmp -s /tmp/before-mark /tmp/$1; then
             send-file $1 /tmp/$1
+            send-file $1-qdisc.json /tmp/$1-qdisc.json
             return
         fi
     done
@@ -199,13 +202,9 @@ for tso in on off; do
     ethtool -K ens4 tso $tso
     name=$tso-load
     quiet_mark $name-before
-    tc -s -j qdisc show dev ens4 >/tmp/qdisc-before.json
     vmnet run ens4 --plain -o /tmp/reports --json /tmp/$name.json -- vmnet load client 10.10.1.10 -P 32 -n 64M --json
     quiet_mark $name-after
-    tc -s -j qdisc show dev ens4 >/tmp/qdisc-after.json
     send-file $name.json /tmp/$name.json
-    send-file $name-qdisc-before.json /tmp/qdisc-before.json
-    send-file $name-qdisc-after.json /tmp/qdisc-after.json
     vmnet run ens4 --plain -o /tmp/reports --json /tmp/report.json -- iperf3 -c 10.10.1.10 -t 3 -P 32 --json
     send-file $tso-iperf3.json /tmp/report.json
 done
@@ -245,8 +244,8 @@ fn thirty_two_streams_over_four_queues_close_to_nothing_as_well() {
         let report = report(&run, &format!("{name}.json"));
         assert_bytes_are_all_placed(&report, 64 << 20);
         assert_the_tap_received_what_was_counted(&run, &name, &report);
-        let by_qdiscs = qdisc_segments(&run, &format!("{name}-qdisc-after.json"))
-            - qdisc_segments(&run, &format!("{name}-qdisc-before.json"));
+        let by_qdiscs = qdisc_segments(&run, &format!("{name}-after-qdisc.json"))
+            - qdisc_segments(&run, &format!("{name}-before-qdisc.json"));
         let by_ledger = report.identity("qdisc-packets").and_then(|identity| identity.right).unwrap();
         let outside = device_counted(&run, &format!("{name}-after"))[0]
             - device_counted(&run, &format!("{name}-before"))[0]
