@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::breaks::{Break, Family, breaks};
 use super::features::Feature;
+use super::ledger::Protocol;
 use super::machine::{Machine, QdiscOptions};
+use crate::units::percent;
 
 /// A link of the chain, in the chain's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -105,6 +107,51 @@ pub fn links(machine: &Machine, answers: Answers, why_not_asked: &str) -> Vec<Li
     chain.push(allowed(machine));
     chain.push(taken([answers.ipv4, answers.ipv6], why_not_asked));
     chain
+}
+
+/// The chain of an interface whose traffic was watched: the driver took, or did not take, what the ledger says.
+#[must_use]
+pub fn links_of_run(machine: &Machine, tcp: Option<&Protocol>) -> Vec<Link> {
+    let mut chain = links(machine, Answers::NONE, "");
+    chain.pop();
+    chain.push(taken_by_ledger(tcp));
+    chain
+}
+
+fn taken_by_ledger(tcp: Option<&Protocol>) -> Link {
+    const NAME: LinkName = LinkName::Taken;
+    let Some(tcp) = tcp else {
+        return link(NAME, LinkState::Unknown, "packets were not counted one by one");
+    };
+    let shares = [("IPv4", &tcp.ipv4), ("IPv6", &tcp.ipv6)]
+        .map(|(family, entry)| entry.software_share().map(|share| (family, share)));
+    let evidence: Vec<String> = shares
+        .iter()
+        .flatten()
+        .map(|(family, cut)| {
+            format!("{family}: {} of the bytes in super-packets reached the driver whole", percent(1.0 - cut))
+        })
+        .collect();
+    if evidence.is_empty() {
+        return link(NAME, LinkState::Unknown, "TCP built no super-packets");
+    }
+    // As the verdict's states: what is nearly all is all.
+    let states: Vec<LinkState> = shares
+        .iter()
+        .flatten()
+        .map(|(_, cut)| match *cut {
+            cut if cut <= 0.05 => LinkState::Ok,
+            cut if cut >= 0.95 => LinkState::Broken,
+            _ => LinkState::Partial,
+        })
+        .collect();
+    let all = |state| states.iter().all(|each| *each == state);
+    let state = match (all(LinkState::Ok), all(LinkState::Broken)) {
+        (true, _) => LinkState::Ok,
+        (_, true) => LinkState::Broken,
+        _ => LinkState::Partial,
+    };
+    link(NAME, state, evidence.join("; "))
 }
 
 /// The first link that is broken, for either family.

@@ -2,8 +2,9 @@
 
 use vmnet_common::Counters;
 
+use super::machine::QueueCounters;
 use super::sample::{
-    CpuTimes, Features, LinkCounters, MissedByKernel, QdiscCounters, Sample, SocketTotals, Window,
+    CpuTimes, CpuWork, Features, LinkCounters, MissedByKernel, QdiscCounters, Sample, SocketTotals, Window,
 };
 
 /// What happened between two samples. A part that either sample lacks, or whose counters went backwards (the
@@ -24,6 +25,10 @@ pub struct Delta {
     pub qdisc: Option<QdiscDelta>,
     /// One per CPU; empty where the number of CPUs changed.
     pub cpus: Vec<CpuTimes>,
+    /// What each CPU did; empty where either sample does not tell.
+    pub work: Vec<CpuWork>,
+    /// What each transmit queue sent; empty where the number of queues changed.
+    pub queues: Vec<QueueCounters>,
     /// The interface's sockets.
     pub sockets: Option<SocketsDelta>,
     /// Offloads at its end.
@@ -106,11 +111,17 @@ impl Delta {
             (Some(earlier), Some(later)) => sockets_between(earlier, later),
             _ => None,
         };
-        let cpus = if earlier.cpus.len() == later.cpus.len() {
-            earlier.cpus.iter().zip(&later.cpus).map(|(earlier, later)| cpu_between(earlier, later)).collect()
-        } else {
-            Vec::new()
-        };
+        let cpus = both_lists(&earlier.cpus, &later.cpus, cpu_between);
+        let work = both_lists(&earlier.work, &later.work, |earlier, later| CpuWork {
+            segmentation_ns: later.segmentation_ns.saturating_sub(earlier.segmentation_ns),
+            tcp_payload_bytes: later.tcp_payload_bytes.saturating_sub(earlier.tcp_payload_bytes),
+        });
+        let since = |earlier, later| both(earlier, later, |earlier: u64, later| later.checked_sub(earlier));
+        let queues = both_lists(&earlier.queues, &later.queues, |earlier, later| QueueCounters {
+            packets: since(earlier.packets, later.packets),
+            bytes: since(earlier.bytes, later.bytes),
+            kicks: since(earlier.kicks, later.kicks),
+        });
         Self {
             end_ns: later.at_ns,
             duration_ns: later.at_ns.saturating_sub(earlier.at_ns),
@@ -130,6 +141,8 @@ impl Delta {
             link: link_between(&earlier.link, &later.link),
             qdisc,
             cpus,
+            work,
+            queues,
             sockets,
             features: later.features,
         }
@@ -144,11 +157,6 @@ impl Delta {
                 Some(sum)
             }
             _ => None,
-        };
-        let cpus = if self.cpus.len() == next.cpus.len() {
-            self.cpus.iter().zip(&next.cpus).map(|(a, b)| add_cpus(a, b)).collect()
-        } else {
-            Vec::new()
         };
         Self {
             end_ns: next.end_ns,
@@ -179,7 +187,16 @@ impl Delta {
                     may_segment: a.may_segment || b.may_segment,
                 })
             }),
-            cpus,
+            cpus: both_lists(&self.cpus, &next.cpus, add_cpus),
+            work: both_lists(&self.work, &next.work, |a, b| CpuWork {
+                segmentation_ns: a.segmentation_ns.saturating_add(b.segmentation_ns),
+                tcp_payload_bytes: a.tcp_payload_bytes.saturating_add(b.tcp_payload_bytes),
+            }),
+            queues: both_lists(&self.queues, &next.queues, |a, b| QueueCounters {
+                packets: both(a.packets, b.packets, u64::checked_add),
+                bytes: both(a.bytes, b.bytes, u64::checked_add),
+                kicks: both(a.kicks, b.kicks, u64::checked_add),
+            }),
             // Not a sum of parts: `Window::delta` takes it from the edges.
             sockets: None,
             features: next.features,
@@ -189,6 +206,11 @@ impl Delta {
 
 fn both<T, U>(a: Option<T>, b: Option<T>, f: impl FnOnce(T, T) -> Option<U>) -> Option<U> {
     f(a?, b?)
+}
+
+/// Place by place; empty where their lengths differ.
+fn both_lists<T>(a: &[T], b: &[T], f: impl Fn(&T, &T) -> T) -> Vec<T> {
+    if a.len() == b.len() { a.iter().zip(b).map(|(a, b)| f(a, b)).collect() } else { Vec::new() }
 }
 
 /// How much a 64-bit counter grew. A wrap is believed only close to the end of the range; anything else that went

@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod machine;
 #[cfg(test)]
 pub(crate) mod machine_fixture;
+pub mod merging;
 pub mod reasons;
 pub mod sample;
 pub mod senders;

@@ -2,6 +2,8 @@
 
 use vmnet_common::Counters;
 
+use super::machine::QueueCounters;
+
 /// Everything read at one tick. All counts only grow; a [`Window`] subtracts them.
 #[derive(Clone, Debug)]
 pub struct Sample {
@@ -23,6 +25,11 @@ pub struct Sample {
     pub features: Features,
     /// One per CPU, in order.
     pub cpus: Vec<CpuTimes>,
+    /// What each CPU did, as the programs counted; a CPU's place is its number, and every CPU that there could be has
+    /// one. Empty in `counters` mode.
+    pub work: Vec<CpuWork>,
+    /// The device's own counts of each transmit queue, in order; empty where it has none.
+    pub queues: Vec<QueueCounters>,
     /// TCP sockets whose local address is the interface's, as the kernel's own TCP sees them.
     pub sockets: Option<SocketTotals>,
 }
@@ -87,6 +94,15 @@ pub struct CpuTimes {
     pub steal_ns: u64,
     /// Everything, idle and steal included.
     pub total_ns: u64,
+}
+
+/// What one CPU did for the interface, since the programs were attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuWork {
+    /// Inside `__skb_gso_segment`; 0 where the rung cannot time it.
+    pub segmentation_ns: u64,
+    /// TCP payload handed to the driver.
+    pub tcp_payload_bytes: u64,
 }
 
 /// Sums over sockets that live, plus those that closed since the run began.

@@ -40,6 +40,8 @@ pub(crate) fn sample_at(second: u64) -> Sample {
             };
             2
         ],
+        work: Vec::new(),
+        queues: Vec::new(),
         sockets: Some(SocketTotals::default()),
     }
 }

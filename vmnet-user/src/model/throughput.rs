@@ -5,7 +5,8 @@ use vmnet_common::{Caller, Class, Counters, Lane, Stage};
 
 use super::delta::Delta;
 use super::ledger::Protocol;
-use super::sample::{CpuTimes, HookState, Mode, Window};
+use super::machine::QueueCounters;
+use super::sample::{CpuTimes, CpuWork, HookState, Mode, Window};
 use super::tally::{ALL_LANES, TCP_LANES, Tally, bounded, cell, lane, share};
 use super::witness::KernelCounters;
 
@@ -53,6 +54,10 @@ pub struct Interval {
     pub segments_per_packet: Option<f64>,
     /// One per CPU; empty where they could not be compared.
     pub cpus: Vec<CpuShare>,
+    /// One per transmit queue, by the device's own statistics; empty where it has none, or they could not be compared.
+    pub queues: Vec<QueueRate>,
+    /// Where this stands for several intervals, whose means it holds: their extremes. None where it is one.
+    pub merged: Option<Merged>,
 }
 
 /// Shares of one CPU's time, 0 to 1.
@@ -64,6 +69,36 @@ pub struct CpuShare {
     pub softirq: f64,
     /// Taken by the hypervisor.
     pub steal: f64,
+    /// The part inside `__skb_gso_segment` for this interface; None where the rung cannot time it.
+    pub segmenting: Option<f64>,
+    /// TCP payload that this CPU handed to the driver; None without programs.
+    pub tcp_gbps: Option<f64>,
+}
+
+/// What one transmit queue sent, as the device counts: the headers that TSO adds are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct QueueRate {
+    /// Bytes; None where the device does not count them by queue.
+    pub gbps: Option<f64>,
+    /// skbs a second, super-packets counted once; None likewise.
+    pub packets_per_s: Option<f64>,
+}
+
+/// The extremes of intervals that were merged into one: \[lowest, highest\], None where nothing was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Merged {
+    /// How many there were.
+    pub intervals: u32,
+    /// Of `wire_gbps`.
+    pub wire_gbps: Option<[f64; 2]>,
+    /// Of `goodput_gbps`.
+    pub goodput_gbps: Option<[f64; 2]>,
+    /// Of `software_share`.
+    pub software_share: Option<[f64; 2]>,
+    /// Of `segmentation_cpu`.
+    pub segmentation_cpu: Option<[f64; 2]>,
+    /// Of the busiest CPU's `busy`.
+    pub busiest_cpu: Option<[f64; 2]>,
 }
 
 /// The window, interval by interval.
@@ -108,7 +143,9 @@ impl Interval {
             mean_queued_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Queue)),
             mean_driver_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Driver)),
             segments_per_packet: KernelCounters::of(delta).segments_per_packet.ok(),
-            cpus: delta.cpus.iter().map(CpuShare::of).collect::<Option<_>>().unwrap_or_default(),
+            cpus: cpus(window, delta),
+            queues: delta.queues.iter().map(|queue| QueueRate::of(queue, delta.duration_ns)).collect(),
+            merged: None,
         }
     }
 }
@@ -121,16 +158,72 @@ impl CpuShare {
             busy: of_total(times.busy_ns)?,
             softirq: of_total(times.softirq_ns)?,
             steal: of_total(times.steal_ns)?,
+            segmenting: None,
+            tcp_gbps: None,
         })
     }
+
+    fn with(self, work: &CpuWork, timed: bool, duration_ns: u64) -> Self {
+        Self {
+            segmenting: share(work.segmentation_ns, duration_ns)
+                .filter(|_| timed)
+                .map(|share| share.min(1.0)),
+            tcp_gbps: gbps(work.tcp_payload_bytes, duration_ns),
+            ..self
+        }
+    }
+}
+
+impl QueueRate {
+    fn of(queue: &QueueCounters, duration_ns: u64) -> Self {
+        Self {
+            gbps: queue.bytes.and_then(|bytes| gbps(bytes, duration_ns)),
+            packets_per_s: queue
+                .packets
+                .and_then(|packets| share(packets, duration_ns))
+                .map(|rate| rate * 1e9),
+        }
+    }
+}
+
+/// Each CPU's time, and what it did meanwhile. Empty where no time passed on one of them.
+fn cpus(window: &Window<'_>, delta: &Delta) -> Vec<CpuShare> {
+    let Some(shares) = delta.cpus.iter().map(CpuShare::of).collect::<Option<Vec<_>>>() else {
+        return Vec::new();
+    };
+    let timed = times_segmentation(window);
+    // The programs count by the CPU's number, as /proc/stat does, and know every CPU that there could be.
+    let work = |cpu: usize| delta.work.get(cpu);
+    let with_work = |(cpu, share): (usize, CpuShare)| match work(cpu) {
+        Some(work) => share.with(work, timed, delta.duration_ns),
+        None => share,
+    };
+    shares.into_iter().enumerate().map(with_work).collect()
 }
 
 /// Time inside `__skb_gso_segment` for this device; None where the rung cannot time it.
 pub(crate) fn segmentation_ns(window: &Window<'_>, counted: &Counters) -> Option<u64> {
-    let hooked = window.conditions.hooks.skb_gso_segment == HookState::Attached;
-    let timed = matches!(window.conditions.mode, Mode::Fentry | Mode::Kprobe);
-    let splits = &counted.segmentation.splits[Caller::Device as usize];
-    (hooked && timed).then(|| splits.iter().map(|split| bounded(split.ns)).sum())
+    times_segmentation(window).then(|| device_segmentation_ns(counted))
+}
+
+fn times_segmentation(window: &Window<'_>) -> bool {
+    window.conditions.hooks.skb_gso_segment == HookState::Attached
+        && matches!(window.conditions.mode, Mode::Fentry | Mode::Kprobe)
+}
+
+fn device_segmentation_ns(counted: &Counters) -> u64 {
+    counted.segmentation.splits[Caller::Device as usize].iter().map(|split| bounded(split.ns)).sum()
+}
+
+impl CpuWork {
+    /// Of what one CPU counted.
+    #[must_use]
+    pub fn of(counted: &Counters) -> Self {
+        Self {
+            segmentation_ns: device_segmentation_ns(counted),
+            tcp_payload_bytes: Tally::of(counted, Stage::Driver, &TCP_LANES).payload_bytes,
+        }
+    }
 }
 
 /// CPUs busy segmenting, by stack samples.
@@ -266,7 +359,8 @@ mod tests {
     fn cpus_have_shares_of_their_own_time() {
         let scene = Scene::new();
         let cpus = whole(&scene.window()).unwrap().cpus;
-        assert_eq!(cpus, [CpuShare { busy: 0.5, softirq: 0.25, steal: 0.0 }; 2]);
+        let half = CpuShare { busy: 0.5, softirq: 0.25, ..CpuShare::default() };
+        assert_eq!(cpus, [half; 2]);
         let mut still = scene;
         still.samples[1].cpus = still.samples[0].cpus.clone();
         assert_eq!(whole(&still.window()).unwrap().cpus, []);

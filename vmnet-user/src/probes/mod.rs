@@ -86,6 +86,8 @@ unsafe impl aya::Pod for PodConfig {}
 pub struct Snapshot {
     /// Summed over CPUs.
     pub counters: Box<Counters>,
+    /// Each CPU's, those that are offline too: a CPU's place is its number.
+    pub by_cpu: Vec<Counters>,
     /// What the kernel did not run.
     pub missed: MissedByKernel,
 }
@@ -221,11 +223,12 @@ impl Probes {
     /// [`ProbeError::Read`].
     pub fn snapshot(&self) -> Result<Snapshot, ProbeError> {
         let per_cpu = self.counters.get(&0, 0).map_err(|error| ProbeError::Read(chain(&error)))?;
+        let by_cpu: Vec<Counters> = per_cpu.iter().map(|cpu| cpu.0).collect();
         let mut counters = Box::<Counters>::default();
-        for cpu in per_cpu.iter() {
-            counters.add(&cpu.0);
+        for cpu in &by_cpu {
+            counters.add(cpu);
         }
-        Ok(Snapshot { counters, missed: self.missed() })
+        Ok(Snapshot { counters, by_cpu, missed: self.missed() })
     }
 
     fn missed(&self) -> MissedByKernel {

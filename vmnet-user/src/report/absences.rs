@@ -3,6 +3,7 @@
 
 use crate::model::sample::Mode;
 use crate::model::throughput::WIRE_UNMEASURED;
+use crate::report::machine;
 use crate::report::schema::RunReport;
 
 /// Adds the reason for every null that follows from the report itself. What is there already stays.
@@ -20,7 +21,9 @@ pub fn explain(report: &mut RunReport) {
         "reasons",
         if report.probes.mode == Mode::Counters { NO_PROGRAMS } else { "__skb_gso_segment is not hooked" },
     );
-    absent(report.causes.is_none(), "causes", "the machine around the interface could not be read");
+    absent(report.machine.is_none(), "machine", UNREADABLE);
+    absent(report.chain.is_none(), "chain", UNREADABLE);
+    absent(report.causes.is_none(), "causes", UNREADABLE);
     for cause in report.causes.iter().flatten() {
         absent(
             cause.share.is_none(),
@@ -110,12 +113,17 @@ pub fn explain(report: &mut RunReport) {
         absent(is_absent, path, NO_PROGRAMS);
     }
     reasons.extend(of_throughput(report));
+    reasons.extend(of_cpus_and_queues(report));
     reasons.extend(of_cost(report));
+    for (path, reason) in report.machine.as_ref().map(machine::absences).unwrap_or_default() {
+        report.unmeasured.entry(path).or_insert(reason);
+    }
     for (path, reason) in reasons {
         report.unmeasured.entry(path.to_owned()).or_insert_with(|| reason.to_owned());
     }
 }
 
+const UNREADABLE: &str = "the machine around the interface could not be read";
 const NO_PROGRAMS: &str = "no programs ran, and the kernel's own counters do not tell";
 
 /// Nulls over time.
@@ -159,6 +167,49 @@ fn of_throughput(report: &RunReport) -> Vec<(&'static str, &'static str)> {
                 "throughput.samples[].segments_per_packet",
                 "it takes packets, and a qdisc that counts their segments",
             ),
+        ]);
+    }
+    told(nulls)
+}
+
+/// Nulls by CPU and by queue, and of what was merged.
+fn of_cpus_and_queues(report: &RunReport) -> Vec<(&'static str, &'static str)> {
+    let programs = if report.probes.mode == Mode::Counters {
+        NO_PROGRAMS
+    } else {
+        "the programs' counts by CPU could not be read"
+    };
+    let timed = if report.probes.mode == Mode::Counters {
+        NO_PROGRAMS
+    } else {
+        "segmentation is not timed by CPU on this rung"
+    };
+    let mut nulls = Vec::new();
+    for sample in &report.throughput.samples {
+        for cpu in &sample.cpus {
+            nulls.push((cpu.segmenting.is_none(), "throughput.samples[].cpus[].segmenting", timed));
+            nulls.push((cpu.tcp_gbps.is_none(), "throughput.samples[].cpus[].tcp_gbps", programs));
+        }
+        for queue in &sample.queues {
+            let untold = "the device does not count it by queue, or it was made anew";
+            nulls.push((queue.gbps.is_none(), "throughput.samples[].queues[].gbps", untold));
+            nulls.push((
+                queue.packets_per_s.is_none(),
+                "throughput.samples[].queues[].packets_per_s",
+                untold,
+            ));
+        }
+        let Some(merged) = &sample.merged else {
+            nulls.push((true, "throughput.samples[].merged", "it is one interval"));
+            continue;
+        };
+        let never = "in none of the merged intervals was it measured";
+        nulls.extend([
+            (merged.wire_gbps.is_none(), "throughput.samples[].merged.wire_gbps", never),
+            (merged.goodput_gbps.is_none(), "throughput.samples[].merged.goodput_gbps", never),
+            (merged.software_share.is_none(), "throughput.samples[].merged.software_share", never),
+            (merged.segmentation_cpu.is_none(), "throughput.samples[].merged.segmentation_cpu", never),
+            (merged.busiest_cpu.is_none(), "throughput.samples[].merged.busiest_cpu", never),
         ]);
     }
     told(nulls)

@@ -10,7 +10,7 @@ use crate::model::checklist::{Item, ItemState};
 use crate::model::machine::Machine;
 use crate::report::schema::Interface;
 use crate::report::style::{Style, Tone};
-use crate::report::{format, why};
+use crate::report::{format, machine, why};
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.doctor/1";
@@ -63,102 +63,24 @@ impl DoctorReport {
 
     /// The reason for every null.
     fn explain(&mut self) {
-        let untold = "the kernel does not tell";
-        let device = &self.machine.device;
-        let none = "there is none";
-        let mut reasons: Vec<(&str, bool, &str)> = vec![
+        let reasons = [
             ("interface.netns.name", self.interface.netns.name.is_none(), "no --netns was given"),
             (
                 "interface.driver",
                 self.interface.driver.is_none(),
                 "it has neither a driver's name nor a kind",
             ),
-            ("interface.queues", self.interface.queues.is_none(), untold),
+            ("interface.queues", self.interface.queues.is_none(), "the kernel does not tell"),
             ("interface.qdisc", self.interface.qdisc.is_none(), "the kernel named no root qdisc"),
             (
                 "causes[].share",
                 self.causes.iter().any(|cause| cause.share.is_none()),
                 "no traffic was watched: vmnet run tells shares",
             ),
-            ("machine.virtio", self.machine.virtio.is_none(), "not a virtio device"),
-            ("machine.device.driver", device.driver.is_none(), "no bus device stands behind it"),
-            ("machine.device.kind", device.kind.is_none(), "the driver makes it, not the user"),
-            (
-                "machine.queues.statistics_source",
-                self.machine.queues.statistics_source.is_none(),
-                "there are no statistics by queue",
-            ),
         ];
-        let stacked =
-            |absent: fn(&crate::model::machine::Stacked) -> bool| self.machine.stack.iter().any(absent);
-        reasons.extend([
-            ("machine.stack[].vlan_id", stacked(|above| above.vlan_id.is_none()), "not a vlan"),
-            ("machine.stack[].device.driver", stacked(|above| above.device.driver.is_none()), none),
-            ("machine.stack[].device.kind", stacked(|above| above.device.kind.is_none()), none),
-        ]);
-        let devices = [
-            ("machine.device", vec![&device.limits]),
-            ("machine.stack[].device", self.machine.stack.iter().map(|above| &above.device.limits).collect()),
-        ];
-        let mut owned: Vec<(String, &str)> = Vec::new();
-        for (path, limits) in devices {
-            for (name, absent) in [
-                ("gso_max_size", limits.iter().any(|limits| limits.gso_max_size.is_none())),
-                ("gso_ipv4_max_size", limits.iter().any(|limits| limits.gso_ipv4_max_size.is_none())),
-                ("gso_max_segs", limits.iter().any(|limits| limits.gso_max_segs.is_none())),
-                ("tso_max_size", limits.iter().any(|limits| limits.tso_max_size.is_none())),
-                ("tso_max_segs", limits.iter().any(|limits| limits.tso_max_segs.is_none())),
-            ] {
-                if absent {
-                    owned.push((format!("{path}.limits.{name}"), "this kernel does not tell"));
-                }
-            }
-        }
-        let counters = self.machine.queues.statistics.iter().flatten();
-        for counter in counters {
-            for (name, absent) in [
-                ("packets", counter.packets.is_none()),
-                ("bytes", counter.bytes.is_none()),
-                ("kicks", counter.kicks.is_none()),
-            ] {
-                if absent {
-                    owned.push((
-                        format!("machine.queues.statistics[].{name}"),
-                        "not among this kernel's statistics",
-                    ));
-                }
-            }
-        }
-        if self.machine.ingress.iter().any(|ingress| ingress.gro.is_none()) {
-            owned.push(("machine.ingress[].gro".to_owned(), "its features could not be read"));
-        }
-        owned.extend(
-            reasons.into_iter().filter(|(_, absent, _)| *absent).map(|(path, _, why)| (path.to_owned(), why)),
-        );
-        for (path, why) in self.machine.unknown() {
-            self.unmeasured.insert(format!("machine.{path}"), why);
-        }
-        for (path, why) in owned {
-            self.unmeasured.insert(path, why.to_owned());
-        }
-        if self.machine.qdiscs.iter().flatten().any(|qdisc| qdisc.counters.is_none()) {
-            self.unmeasured.insert(
-                "machine.qdiscs[].counters".to_owned(),
-                "noqueue counts nothing, or this kernel does not tell".to_owned(),
-            );
-        }
-        for qdisc in self.machine.qdiscs.iter().flatten() {
-            use crate::model::machine::QdiscOptions;
-            let absent = match qdisc.options {
-                QdiscOptions::Cake { split_gso: None } => "split_gso",
-                QdiscOptions::Taprio { max_sdu_bytes: None } => "max_sdu_bytes",
-                _ => continue,
-            };
-            self.unmeasured.insert(
-                format!("machine.qdiscs[].options.{absent}"),
-                "not set, or this kernel does not tell".to_owned(),
-            );
-        }
+        let absent = reasons.into_iter().filter(|(_, absent, _)| *absent);
+        self.unmeasured.extend(absent.map(|(path, _, why)| (path.to_owned(), why.to_owned())));
+        self.unmeasured.extend(machine::absences(&self.machine));
     }
 }
 

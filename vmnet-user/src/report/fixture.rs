@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::model::audit::{Audit, Identity, Missed};
+use crate::model::breaks::{CSUM_GENERIC, GSO, SCATTER_GATHER, TSO_ECN, TSO4, TSO6};
 use crate::model::cause::{By, Cause, CauseId, Fix};
+use crate::model::chain;
 use crate::model::correlation::Correlations;
 use crate::model::cost::Cost;
 use crate::model::ledger::{Entry, Other, Protocol};
+use crate::model::machine::Machine;
+use crate::model::machine_fixture;
 use crate::model::reasons::{Reason, ReasonId};
 use crate::model::sample::{HookState, Mode};
-use crate::model::throughput::{CpuShare, Interval};
+use crate::model::throughput::{CpuShare, Interval, QueueRate};
 use crate::model::verdict::{Confidence, State, Verdict, Witness};
 use crate::report::schema::{
     Benchmark, Bucket, EventReport, HookReport, Interface, Iperf3, LedgerReport, Netns, Overhead, Probes,
@@ -37,8 +41,40 @@ pub(crate) fn second(t_s: f64, gbps: f64, software: f64) -> Interval {
         mean_queued_bytes: (gbps > 0.0).then_some(43_214.0),
         mean_driver_bytes: (gbps > 0.0).then_some(1514.0 * software + 43_214.0 * (1.0 - software)),
         segments_per_packet: Some(1.0 + 28.5 * (1.0 - software)),
-        cpus: vec![CpuShare { busy: 0.9, softirq: 0.4, steal: 0.0 }; 2],
+        cpus: (0..8_u32)
+            .map(|cpu| CpuShare {
+                busy: 0.2 + 0.1 * f64::from(cpu % 8),
+                softirq: 0.1 + 0.05 * f64::from(cpu % 8),
+                steal: 0.01,
+                segmenting: Some(software * 0.04 * f64::from(cpu)),
+                tcp_gbps: Some(gbps * f64::from(cpu) / 28.0),
+            })
+            .collect(),
+        queues: (0..8_u32)
+            .map(|queue| QueueRate {
+                gbps: Some(gbps * f64::from(queue) / 28.0),
+                packets_per_s: Some(gbps * f64::from(queue) * 1000.0),
+            })
+            .collect(),
+        merged: None,
     }
+}
+
+/// All that TCP sent, it sent over IPv4; and the chain shows it.
+fn over_ipv4(mut report: RunReport) -> RunReport {
+    if let Some(tcp) = &mut report.ledger.tcp {
+        tcp.ipv4.clone_from(&tcp.total);
+    }
+    let tcp = report.ledger.tcp.as_ref();
+    report.chain = report.machine.as_ref().map(|machine| chain::links_of_run(machine, tcp));
+    report
+}
+
+fn machine_without_csum() -> Machine {
+    let mut machine = machine_fixture::virtio();
+    machine.not_offered(&["CSUM", "HOST_TSO4", "HOST_TSO6", "HOST_ECN"]);
+    machine.device.never_have(&[SCATTER_GATHER, CSUM_GENERIC, GSO, TSO4, TSO6, TSO_ECN]);
+    machine
 }
 
 /// Thirty seconds at 11 Gbit/s with TSO off.
@@ -59,7 +95,7 @@ pub(crate) fn software() -> RunReport {
         median_gso_segs: Some(30.0),
         ..Entry::default()
     };
-    RunReport {
+    over_ipv4(RunReport {
         schema: SCHEMA.to_owned(),
         interface: Interface {
             name: "ens4".to_owned(),
@@ -125,6 +161,7 @@ pub(crate) fn software() -> RunReport {
             cores: Some(1.31),
         },
         reasons: Some(vec![reason(ReasonId::Tso4Missing, 41_117_000_000, 1.0)]),
+        chain: None,
         causes: Some(vec![Cause {
             id: CauseId::HostNoCsum,
             share: Some(0.9987),
@@ -180,8 +217,9 @@ pub(crate) fn software() -> RunReport {
             }),
         }),
         events: Vec::new(),
+        machine: Some(machine_without_csum()),
         unmeasured: BTreeMap::new(),
-    }
+    })
 }
 
 /// TSO on, and everything whole.
@@ -217,7 +255,8 @@ pub(crate) fn engaged() -> RunReport {
         detail: "vCPU 0 is busy 99 % of the time, all together 60 %".to_owned(),
         fix: Fix { by: By::None, commands: Vec::new(), actions: Vec::new() },
     }]);
-    report
+    report.machine = Some(machine_fixture::virtio());
+    over_ipv4(report)
 }
 
 /// TSO switched off after twelve seconds, and on again after twenty.
@@ -246,7 +285,8 @@ pub(crate) fn flipped() -> RunReport {
     }
     report.reasons = Some(vec![reason(ReasonId::Tso4Missing, 11_000_000_000, 1.0)]);
     report.events = vec![event(12.02, "tx-tcp-segmentation off"), event(20.01, "tx-tcp-segmentation on")];
-    report
+    report.machine = Some(machine_fixture::virtio());
+    over_ipv4(report)
 }
 
 /// No programs: interface counters and nothing else.
@@ -303,6 +343,8 @@ pub(crate) fn unknown(t_s: f64) -> Interval {
         mean_driver_bytes: None,
         segments_per_packet: None,
         cpus: Vec::new(),
+        queues: Vec::new(),
+        merged: None,
     }
 }
 

@@ -125,6 +125,25 @@ fn make_finite(report: &mut RunReport) -> Result<(), JsonError> {
             sample.cpus.clear();
             spoilt.insert("throughput.samples[].cpus");
         }
+        for cpu in &mut sample.cpus {
+            keep_finite(&mut cpu.segmenting, "throughput.samples[].cpus[].segmenting", &mut spoilt);
+            keep_finite(&mut cpu.tcp_gbps, "throughput.samples[].cpus[].tcp_gbps", &mut spoilt);
+        }
+        for queue in &mut sample.queues {
+            keep_finite(&mut queue.gbps, "throughput.samples[].queues[].gbps", &mut spoilt);
+            keep_finite(&mut queue.packets_per_s, "throughput.samples[].queues[].packets_per_s", &mut spoilt);
+        }
+        if let Some(merged) = &mut sample.merged {
+            for (path, range) in [
+                ("throughput.samples[].merged.wire_gbps", &mut merged.wire_gbps),
+                ("throughput.samples[].merged.goodput_gbps", &mut merged.goodput_gbps),
+                ("throughput.samples[].merged.software_share", &mut merged.software_share),
+                ("throughput.samples[].merged.segmentation_cpu", &mut merged.segmentation_cpu),
+                ("throughput.samples[].merged.busiest_cpu", &mut merged.busiest_cpu),
+            ] {
+                keep(range, path, &mut spoilt, |range| range.iter().all(|end| end.is_finite()));
+            }
+        }
     }
     for (path, correlation) in [
         ("throughput.correlation.software_share", &mut throughput.correlation.software_share),

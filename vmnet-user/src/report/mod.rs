@@ -8,6 +8,7 @@ pub mod files;
 pub mod format;
 mod iperf3;
 pub mod json;
+mod machine;
 pub mod schema;
 pub mod style;
 pub mod text;

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{audit, cause::Cause, correlation, cost, ledger, reasons, sample, throughput, verdict};
+use crate::model::{
+    audit, cause::Cause, chain::Link, correlation, cost, ledger, machine::Machine, reasons, sample,
+    throughput, verdict,
+};
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.run/1";
@@ -33,6 +36,9 @@ pub struct RunReport {
     /// Why super-packets of TCP were cut up by the CPU, by the kernel's own mask: the most bytes first. None where segmentation is
     /// not hooked.
     pub reasons: Option<Vec<reasons::Reason>>,
+    /// The chain that TSO hangs on, link by link; the last is what this run's traffic showed. None where the machine could not
+    /// be read.
+    pub chain: Option<Vec<Link>>,
     /// Why TSO does not happen, or what else is the limit: what explains most first.
     pub causes: Option<Vec<Cause>>,
     /// What TSO would give at most.
@@ -47,6 +53,8 @@ pub struct RunReport {
     pub benchmark: Option<Benchmark>,
     /// Rare events, in order of time.
     pub events: Vec<EventReport>,
+    /// The device and the machine around it, as they were at the end. None where they could not be read.
+    pub machine: Option<Machine>,
     /// Path of a null → why it was not measured.
     pub unmeasured: BTreeMap<String, String>,
 }

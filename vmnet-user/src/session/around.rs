@@ -38,9 +38,14 @@ impl Around {
         self.unread = self.unread.take().or(unread);
     }
 
+    /// The machine as it was last read.
+    pub(super) fn at_the_end(&self) -> Option<&Machine> {
+        self.after.as_ref().or(self.before.as_ref())
+    }
+
     /// Why the bytes went as they did. None where nothing of the machine could be read.
     pub(super) fn causes(&self, window: &Window<'_>, report: &RunReport) -> Option<Vec<Cause>> {
-        let machine = self.after.as_ref().or(self.before.as_ref())?;
+        let machine = self.at_the_end()?;
         let elsewhere = self.elsewhere(window, report);
         let traffic = Traffic {
             state: report.verdict.state,

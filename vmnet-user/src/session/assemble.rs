@@ -10,6 +10,7 @@ use super::{Measured, Plan, around::Around, child, sampler::Sampler};
 use crate::{
     model::{
         audit::Audit,
+        chain,
         correlation::Correlations,
         cost::Cost,
         features::FeatureSet,
@@ -70,6 +71,7 @@ pub(super) fn report(
         },
         cost: Cost::of(window),
         reasons: counted.filter(|_| asks_why(window)).map(reasons::tcp),
+        chain: None,
         causes: None,
         prediction: None,
         audit,
@@ -77,8 +79,11 @@ pub(super) fn report(
         overhead: overhead(measured, delta.cpus.len()),
         benchmark: benchmark(plan, measured),
         events: events(sampler, window),
+        machine: around.at_the_end().cloned(),
         unmeasured: unmeasured(plan, sampler, measured),
     };
+    report.chain =
+        report.machine.as_ref().map(|machine| chain::links_of_run(machine, report.ledger.tcp.as_ref()));
     report.causes = around.causes(window, &report);
     if let Some(reason) = around.unread.as_ref().filter(|_| report.causes.is_none()) {
         report.unmeasured.insert("causes".to_owned(), reason.clone());

@@ -414,6 +414,8 @@ mod tests {
             qdisc: None,
             features: crate::model::sample::Features::default(),
             cpus: Vec::new(),
+            work: Vec::new(),
+            queues: Vec::new(),
             sockets: None,
         };
         let mut samples: Vec<_> = (0..MOST_SAMPLES as u64).map(sample).collect();

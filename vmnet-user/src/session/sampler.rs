@@ -16,11 +16,12 @@ use crate::{
         links::{Link, LinkError, LinkReader},
         machine,
         qdisc::QdiscReader,
-        rings,
+        queue_stats, rings,
         sockets::SocketReader,
     },
     model::features::FeatureSet,
-    model::sample::{Conditions, Hooks, MissedByKernel, Mode, Sample, SocketTotals, Window},
+    model::machine::QueueCounters,
+    model::sample::{Conditions, CpuWork, Hooks, MissedByKernel, Mode, Sample, SocketTotals, Window},
     model::senders::Sender,
     probes::{Attached, events::RareEvent},
     report::schema::Interface,
@@ -47,6 +48,8 @@ pub(super) struct Sampler {
     sockets: Option<SocketReader>,
     addresses: Vec<IpAddr>,
     conditions: Conditions,
+    by_cpu: Vec<Counters>,
+    tells_queues: bool,
     begun: Instant,
     begun_monotonic_ns: u64,
     begun_cpu_ns: Option<u64>,
@@ -95,6 +98,8 @@ impl Sampler {
             sockets,
             addresses,
             conditions,
+            by_cpu: Vec::new(),
+            tells_queues: true,
             begun: Instant::now(),
             begun_monotonic_ns: 0,
             begun_cpu_ns: None,
@@ -205,7 +210,7 @@ impl Sampler {
     pub(super) fn sample(&mut self, edge: bool) -> Result<Sample, LinkError> {
         let start = Instant::now();
         // What is compared with each other is read together: programs, link, qdisc.
-        let snapshot = match &self.attached {
+        let mut snapshot = match &self.attached {
             Some(attached) => match attached.probes.snapshot() {
                 Ok(snapshot) => Some(snapshot),
                 Err(error) => {
@@ -223,6 +228,8 @@ impl Sampler {
         if let Some(tree) = &tree {
             self.described.qdisc.clone_from(&tree.root);
         }
+        self.by_cpu =
+            snapshot.as_mut().map(|snapshot| std::mem::take(&mut snapshot.by_cpu)).unwrap_or_default();
         let features = self.feature_set().map(|set| set.offloads()).unwrap_or_default();
         let sockets = if edge { self.socket_totals() } else { None };
         let sockets = sockets.map(|totals| SocketTotals { read_ns: as_ns(start.elapsed()), ..totals });
@@ -236,13 +243,31 @@ impl Sampler {
             read_ns,
             moved_segs,
             missed: snapshot.as_ref().map_or_else(MissedByKernel::default, |snapshot| snapshot.missed),
+            work: self.by_cpu.iter().map(CpuWork::of).collect(),
             traced: snapshot.map(|snapshot| snapshot.counters),
             link,
             qdisc: tree.and_then(|tree| tree.counters),
             features,
             cpus: cpu::cpu_times().unwrap_or_default(),
+            // After everything that is compared with each other: it is slow, and only looked at.
+            queues: self.queues(),
             sockets,
         })
+    }
+
+    /// What each transmit queue sent since boot. A device that once did not tell is not asked again.
+    fn queues(&mut self) -> Vec<QueueCounters> {
+        if !self.tells_queues {
+            return Vec::new();
+        }
+        let told = queue_stats::transmit_queues(&self.called, self.link.ifindex);
+        self.tells_queues = told.is_ok();
+        told.map(|(queues, _)| queues).unwrap_or_default()
+    }
+
+    /// Each CPU's counts as of the last sample: a CPU's place is its number. Empty without programs.
+    pub(super) fn by_cpu(&self) -> &[Counters] {
+        &self.by_cpu
     }
 
     pub(super) fn feature_set(&mut self) -> Option<FeatureSet> {

@@ -433,8 +433,8 @@ fn an_engaged_run_ranks_what_else_stands_out_and_names_real_losses_first() {
     let elsewhere = Elsewhere {
         queues: vec![QueueUse { bytes: 990 }, QueueUse { bytes: 10 }],
         cpus: vec![
-            CpuShare { busy: 0.99, softirq: 0.1, steal: 0.3 },
-            CpuShare { busy: 0.2, softirq: 0.0, steal: 0.0 },
+            CpuShare { busy: 0.99, softirq: 0.1, steal: 0.3, ..CpuShare::default() },
+            CpuShare { busy: 0.2, ..CpuShare::default() },
         ],
         senders: Some(SenderLimits { busy_us: 1000, rwnd_limited_us: 500, ..SenderLimits::default() }),
         wire_gbps: Some(9.5),
