@@ -4,7 +4,10 @@
 
 mod page;
 mod sizes;
+mod table;
 mod throughput;
+
+pub use table::Table;
 
 use crate::report::schema::RunReport;
 
@@ -16,12 +19,24 @@ pub struct Chart {
     pub file: &'static str,
     /// The whole SVG document.
     pub draw: fn(&RunReport) -> Result<String, ChartError>,
+    /// The same in numbers, for those who cannot see it or want to know exactly.
+    pub table: fn(&RunReport) -> Table,
 }
 
 /// Every chart, in the order in which they tell the story.
 pub const CHARTS: &[Chart] = &[
-    Chart { name: "Throughput by path", file: "throughput.svg", draw: throughput::draw },
-    Chart { name: "Packet sizes before and after", file: "sizes.svg", draw: sizes::draw },
+    Chart {
+        name: "Throughput by path",
+        file: "throughput.svg",
+        draw: throughput::draw,
+        table: throughput::table,
+    },
+    Chart {
+        name: "Packet sizes before and after",
+        file: "sizes.svg",
+        draw: sizes::draw,
+        table: sizes::table,
+    },
 ];
 
 /// plotters could not draw.

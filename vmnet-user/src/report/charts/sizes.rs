@@ -6,11 +6,11 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::ChartError;
 use super::page::{
     Area, BODY_TOP, FAINT, FONT, GREEN, GRID, HEIGHT, INK, LEFT, Lettering, PURPLE, RIGHT, WIDTH, Words,
     dashes, empty_page, font_size, page, text_width, tick, write,
 };
+use super::{ChartError, Table};
 use crate::report::format;
 use crate::report::schema::{Bucket, RunReport};
 
@@ -111,6 +111,19 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         }
         Ok(())
     })
+}
+
+pub(super) fn table(report: &RunReport) -> Table {
+    let mut table = Table::new(["stage", "skb length from, bytes", "below, bytes", "packets"]);
+    for (stage, buckets) in report.sizes.iter().flat_map(|sizes| {
+        [("handed to the interface", &sizes.queued), ("taken by the driver", &sizes.driver)]
+    }) {
+        for bucket in buckets {
+            let Bucket { lower, upper, count } = bucket;
+            table.row([stage.to_owned(), lower.to_string(), upper.to_string(), count.to_string()]);
+        }
+    }
+    table
 }
 
 /// What both panels share.

@@ -3,11 +3,12 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::ChartError;
 use super::page::{
     Area, BAND, BLUE, BODY_TOP, FAINT, FONT, GREY, GRID, HEIGHT, INK, Key, LEFT, Lettering, RIGHT, SKY,
     VERMILLION, WIDTH, Words, YELLOW, dashes, empty_page, font_size, legend, page, text_width, tick, write,
 };
+use super::{ChartError, Table};
+use crate::model::merging::merged;
 use crate::model::throughput::Interval;
 use crate::report::format;
 use crate::report::schema::{EventReport, RunReport};
@@ -139,6 +140,34 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         }
         Ok(())
     })
+}
+
+/// Rows beyond which nobody reads.
+const MOST_ROWS: usize = 120;
+
+pub(super) fn table(report: &RunReport) -> Table {
+    let mut table = Table::new([
+        "until, s",
+        "hardware, Gbit/s",
+        "software, Gbit/s",
+        "unaggregated, Gbit/s",
+        "small, Gbit/s",
+        "goodput, Gbit/s",
+        "wire, Gbit/s",
+    ]);
+    for interval in merged(&report.throughput.samples, MOST_ROWS) {
+        let cell = |gbps: Option<f64>| gbps.map_or_else(|| "not measured".to_owned(), format::significant);
+        table.row([
+            format!("{:.1}", interval.t_s),
+            cell(interval.hardware_gbps),
+            cell(interval.software_gbps),
+            cell(interval.unaggregated_gbps),
+            cell(interval.small_gbps),
+            cell(interval.goodput_gbps),
+            cell(interval.wire_gbps),
+        ]);
+    }
+    table
 }
 
 fn columns(samples: &[Interval], split: &Split) -> Vec<Column> {
