@@ -1,0 +1,20 @@
+//! What a chart shows, in numbers.
+
+/// Rows of plain text: data, never markup. Empty where the chart is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// What each column holds, with its unit.
+    pub head: Vec<String>,
+    /// As many cells as there are columns.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new<const COLUMNS: usize>(head: [&str; COLUMNS]) -> Self {
+        Self { head: head.map(str::to_owned).to_vec(), rows: Vec::new() }
+    }
+
+    pub(super) fn row<const COLUMNS: usize>(&mut self, cells: [String; COLUMNS]) {
+        self.rows.push(cells.to_vec());
+    }
+}
