@@ -20,6 +20,15 @@ pub fn install(packages: &[&str]) -> Result<()> {
     install_with(&[], &missing)
 }
 
+/// Brings packages that are there, but too old, up to what the machine's own sources have now: lists may be from the day
+/// that the machine was made, before the security update that brought the newer version.
+pub fn renew(packages: &[&str]) -> Result<()> {
+    may_install(packages)?;
+    eprintln!("updating with apt: {}", packages.join(" "));
+    let _ = captured(apt_get(&[]).arg("update"))?;
+    install_now(&[], packages)
+}
+
 /// Which of these packages are not installed.
 pub fn missing<'a>(packages: &[&'a str]) -> Result<Vec<&'a str>> {
     if find("dpkg-query").is_none() {
@@ -40,19 +49,26 @@ fn is_installed(package: &str) -> Result<bool> {
 /// Lists may be absent (a fresh image) or name versions that the mirror no longer has: both show as a failure to
 /// install, which an update mends.
 fn install_with(options: &[String], packages: &[&str]) -> Result<()> {
-    if !is_root() && find("sudo").is_none() {
-        bail!("this needs root; run: apt-get install --no-install-recommends {}", packages.join(" "));
-    }
-    let mut first = apt_get(options);
-    first.args(["install", "--yes", "--no-install-recommends"]).args(packages);
-    if captured(&mut first)?.status.success() {
+    may_install(packages)?;
+    if install_now(options, packages).is_ok() {
         return Ok(());
     }
     // A source of someone else's that does not answer must not be in the way: what counts is the second try.
     let _ = captured(apt_get(options).arg("update"))?;
-    let mut second = apt_get(options);
-    second.args(["install", "--yes", "--no-install-recommends"]).args(packages);
-    output(&mut second).map(drop)
+    install_now(options, packages)
+}
+
+fn may_install(packages: &[&str]) -> Result<()> {
+    if !is_root() && find("sudo").is_none() {
+        bail!("this needs root; run: apt-get install --no-install-recommends {}", packages.join(" "));
+    }
+    Ok(())
+}
+
+fn install_now(options: &[String], packages: &[&str]) -> Result<()> {
+    let mut install = apt_get(options);
+    install.args(["install", "--yes", "--no-install-recommends"]).args(packages);
+    output(&mut install).map(drop)
 }
 
 fn apt_get(options: &[String]) -> Command {

@@ -4,7 +4,10 @@ use nix::sched::{CloneFlags, unshare};
 use proptest::prelude::*;
 
 use super::*;
-use crate::device::{attributes::push_attribute, features::FeatureReader, links::LinkReader};
+use crate::device::{
+    attributes::push_attribute, change::Changer, features::FeatureReader, links::LinkReader,
+};
+use crate::model::fix::{DeviceId, FeatureRequest, Step};
 
 /// In a network namespace of this thread's own, which ends with it; None where that takes root.
 fn in_own_namespace<T: Send + 'static>(test: fn() -> T) -> Option<T> {
@@ -16,6 +19,16 @@ fn run(line: &str) {
     let mut words = line.split_whitespace();
     let status = Command::new(words.next().unwrap()).args(words).stdout(std::process::Stdio::null()).status();
     assert!(status.unwrap().success(), "{line}");
+}
+
+/// By netlink, as `ethtool -K veth0 tso off` does.
+fn switch_tso_off(interface: &str) {
+    let mut changer = Changer::open().unwrap();
+    let device = changer.read(interface).unwrap();
+    let tso = device.features.get("tx-tcp-segmentation").unwrap();
+    let requests = vec![FeatureRequest { bit: tso.bit, name: tso.name.clone(), on: false }];
+    let device = DeviceId { ifindex: device.ifindex, name: device.name.clone() };
+    changer.carry_out(&Step::Features { device, requests }).unwrap();
 }
 
 /// `ETHTOOL_STSO` by `ioctl`, where ethtool from 5.9 on speaks netlink.
@@ -52,7 +65,7 @@ fn whoever_switches_a_feature_or_takes_a_link_away_is_noticed() {
         let tso =
             || FeatureReader::open().unwrap().read(ifindex).unwrap().active("tx-tcp-segmentation").unwrap();
         assert!(tso());
-        run("ethtool -K veth0 tso off");
+        switch_tso_off("veth0");
         let changed = Change::Features { ifindex, name: "veth0".to_owned() };
         next(&mut monitor, |change| *change == changed);
         assert!(!tso());

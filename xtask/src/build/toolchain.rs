@@ -1,5 +1,5 @@
 //! A compiler for the kernel side: `bpfel-unknown-none` needs `core` built from source, so a compiler and its own
-//! rust-src, and one whose LLVM is not newer than the linker's.
+//! rust-src, one that this workspace's sources are written for, and whose LLVM is not newer than the linker's.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,9 @@ use super::linker::LLVM_MAJOR;
 
 /// The nightly that rustup is asked for where it can fetch one. LLVM 22, as the linker has.
 const PINNED_NIGHTLY: &str = "nightly-2026-05-19";
+
+/// The oldest compiler that the sources are written for: the workspace's `rust-version`.
+const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
 
 /// Debian's newer compiler, which security updates of browsers bring into stable releases.
 const DEBIAN_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src"];
@@ -60,6 +63,10 @@ impl BpfToolchain {
 
     fn check(cargo: PathBuf, rustc: PathBuf) -> Result<Self> {
         let versions = output(Command::new(&rustc).arg("-vV"))?;
+        if release(&versions).is_none_or(|release| Some(release) < parts(OLDEST)) {
+            let version = versions.lines().next().unwrap_or_default();
+            bail!("{} is {version}, and {OLDEST} is needed", rustc.display());
+        }
         let llvm =
             llvm_major(&versions).ok_or_else(|| anyhow!("{} names no LLVM version", rustc.display()))?;
         if llvm > LLVM_MAJOR {
@@ -76,6 +83,17 @@ impl BpfToolchain {
         let version = versions.lines().next().unwrap_or_default();
         Ok(Self { name: format!("{version}, {}", rustc.display()), cargo, rustc })
     }
+}
+
+/// Major and minor version of `rustc -vV`.
+fn release(versions: &str) -> Option<(u32, u32)> {
+    parts(versions.lines().find_map(|line| line.strip_prefix("release: "))?)
+}
+
+/// Of `1.96.0` or `1.97.0-nightly`.
+fn parts(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.trim().split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 fn llvm_major(versions: &str) -> Option<u32> {
@@ -128,7 +146,10 @@ fn existing(path: &str) -> Result<PathBuf> {
 
 fn debian_by_apt() -> Result<BpfToolchain> {
     apt::install(DEBIAN_PACKAGES)?;
-    installed_debian()
+    installed_debian().or_else(|_| {
+        apt::renew(DEBIAN_PACKAGES)?;
+        installed_debian()
+    })
 }
 
 fn nightly_by_rustup() -> Result<BpfToolchain> {
@@ -151,5 +172,13 @@ mod tests {
     fn the_llvm_version_is_read_from_what_rustc_says_of_itself() {
         assert_eq!(llvm_major("rustc 1.96.0\nrelease: 1.96.0\nLLVM version: 22.1.2\n"), Some(22));
         assert_eq!(llvm_major("rustc 1.96.0\n"), None);
+    }
+
+    #[test]
+    fn a_compiler_older_than_the_sources_is_told_by_its_release() {
+        let said = |release: &str| format!("rustc {release}\nbinary: rustc\nrelease: {release}\n");
+        assert!(release(&said("1.85.0")) < parts(OLDEST));
+        assert!(release(&said("1.100.0-nightly")) > parts(OLDEST));
+        assert_eq!(release("rustc 1.96.0\n"), None);
     }
 }
