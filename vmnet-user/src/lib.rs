@@ -12,6 +12,7 @@ pub mod live;
 pub mod load;
 pub mod model;
 pub mod probes;
+pub mod recording;
 pub mod report;
 pub mod session;
 pub mod stats;

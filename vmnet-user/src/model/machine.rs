@@ -52,32 +52,53 @@ impl Machine {
     /// What is not known, by its path in JSON, where it is null; and why.
     #[must_use]
     pub fn unknown(&self) -> Vec<(String, String)> {
+        let mut copy = self.clone();
         let mut unknown = Vec::new();
-        let mut look = |path: &str, why: Option<&String>| {
-            unknown.extend(why.map(|why| (path.to_owned(), why.clone())));
-        };
-        let queues = &self.queues;
-        look("virtio", self.virtio.as_ref().and_then(|virtio| virtio.as_ref().err()));
-        if let Some(Ok(virtio)) = &self.virtio {
-            look("virtio.offered", virtio.offered.as_ref().err());
-        }
-        look("queues.tx", queues.tx.as_ref().err());
-        look("queues.channels", queues.channels.as_ref().err());
-        look("queues.xps", queues.xps.as_ref().err());
-        look("queues.rps", queues.rps.as_ref().err());
-        look("queues.irqs", queues.irqs.as_ref().err());
-        look("queues.statistics", queues.statistics.as_ref().err());
-        look("qdiscs", self.qdiscs.as_ref().err());
-        look("cpus_online", self.cpus_online.as_ref().err());
-        look("tcp_ecn", self.tcp_ecn.as_ref().err());
-        look("forwarding", self.forwarding.as_ref().err());
-        look("nfqueues", self.nfqueues.as_ref().err());
-        let stack = self.stack.iter().map(|stacked| ("stack[].device", &stacked.device));
-        for (place, device) in [("device", &self.device)].into_iter().chain(stack) {
-            look(&format!("{place}.speed_mbps"), device.speed_mbps.as_ref().err());
-            look(&format!("{place}.features"), device.features.as_ref().err());
-        }
+        copy.each_reason(&mut |path, why| unknown.push((path.to_owned(), why.clone())));
         unknown
+    }
+
+    /// What JSON leaves out of what [`Machine::unknown`] told: puts each reason back in its place.
+    pub fn put_back(&mut self, reasons: &BTreeMap<String, String>) {
+        if self.virtio.is_none() && reasons.contains_key("virtio") {
+            self.virtio = Some(Err(String::new()));
+        }
+        self.each_reason(&mut |path, why| {
+            if let Some(reason) = reasons.get(path) {
+                why.clone_from(reason);
+            }
+        });
+    }
+
+    fn each_reason(&mut self, look: &mut dyn FnMut(&str, &mut String)) {
+        fn of<T>(fact: &mut Fact<T>, path: &str, look: &mut dyn FnMut(&str, &mut String)) {
+            if let Err(why) = fact {
+                look(path, why);
+            }
+        }
+        let queues = &mut self.queues;
+        if let Some(virtio) = &mut self.virtio {
+            of(virtio, "virtio", look);
+            if let Ok(virtio) = virtio {
+                of(&mut virtio.offered, "virtio.offered", look);
+            }
+        }
+        of(&mut queues.tx, "queues.tx", look);
+        of(&mut queues.channels, "queues.channels", look);
+        of(&mut queues.xps, "queues.xps", look);
+        of(&mut queues.rps, "queues.rps", look);
+        of(&mut queues.irqs, "queues.irqs", look);
+        of(&mut queues.statistics, "queues.statistics", look);
+        of(&mut self.qdiscs, "qdiscs", look);
+        of(&mut self.cpus_online, "cpus_online", look);
+        of(&mut self.tcp_ecn, "tcp_ecn", look);
+        of(&mut self.forwarding, "forwarding", look);
+        of(&mut self.nfqueues, "nfqueues", look);
+        let stack = self.stack.iter_mut().map(|stacked| ("stack[].device", &mut stacked.device));
+        for (place, device) in [("device", &mut self.device)].into_iter().chain(stack) {
+            of(&mut device.speed_mbps, &format!("{place}.speed_mbps"), look);
+            of(&mut device.features, &format!("{place}.features"), look);
+        }
     }
 }
 

@@ -28,6 +28,7 @@ mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod throughput;
+pub mod timeline;
 mod unexplained;
 pub mod verdict;
 mod witness;

@@ -134,7 +134,7 @@ pub struct MissedByKernel {
 }
 
 /// What is fixed for the run, and the model needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Conditions {
     /// The interface's MTU.
     pub mtu: u32,
@@ -191,7 +191,7 @@ pub enum HookState {
 }
 
 /// The hooks that the model reasons about.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Hooks {
     /// tp `net_dev_queue` (or kprobe `__dev_queue_xmit`).
     pub net_dev_queue: HookState,

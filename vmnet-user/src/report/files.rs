@@ -181,7 +181,16 @@ impl OutputDir {
         Ok(())
     }
 
-    fn create(&self, name: &str) -> io::Result<File> {
+    /// Takes a file away again, if it is there.
+    pub fn remove(&self, name: &str) {
+        let _ = unlinkat(&self.directory, name, UnlinkatFlags::NoRemoveDir);
+    }
+
+    /// Makes a new file, to be written by the caller: never through a link that somebody put there.
+    ///
+    /// # Errors
+    /// The kernel's, with EEXIST where it is there already.
+    pub fn create(&self, name: &str) -> io::Result<File> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let file = File::from(openat(&self.directory, name, flags, Mode::from_bits_truncate(0o644))?);
         give(&file, self.owner)?;

@@ -1,11 +1,11 @@
 //! The run loop: attach, tick, stop, drain, and say what was seen.
 
-mod around;
-mod assemble;
 mod caller;
 mod child;
 mod interface;
+mod known;
 mod netns;
+mod recorder;
 mod sampler;
 mod stop;
 
@@ -16,21 +16,23 @@ use jiff::Zoned;
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use self::{around::Around, child::Child, sampler::Sampler, stop::Stop};
 pub use self::{
     caller::Caller,
     interface::describe as describe_interface,
     netns::{NetnsError, enter as enter_netns},
 };
+use self::{child::Child, recorder::Recorder, sampler::Sampler, stop::Stop};
 use crate::{
     device::links::LinkError,
     kernel::permissions,
     model::{
-        sample::{Mode, Sample, Window},
+        sample::{Mode, Sample},
         senders::{Sender, SenderLimits},
-        throughput::{self, Interval},
+        throughput::Interval,
+        timeline::Timeline,
     },
     probes::{self, ProbeError, Request},
+    recording::{self, End, Run, Surroundings},
     report::{
         files::OutputDir,
         schema::{Interface, RunReport},
@@ -41,8 +43,6 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(1);
 /// How often it looks meanwhile.
 const DRAIN_LOOK: Duration = Duration::from_millis(25);
-/// Samples kept at most; beyond that every other one is left out, so that a long run does not grow without end.
-const MOST_SAMPLES: usize = 4096;
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -108,13 +108,12 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     let output = OutputDir::prepare(&plan.output, &plan.interface, &start, plan.caller.owner())?;
     permissions::drop_privileges().unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut around = Around::before(&sampler.link.name);
-    match runtime.block_on(measure(plan, &mut sampler, &notes, observer)) {
-        Ok(measured) => {
-            around.after(sampler.called(), measured.senders.clone());
-            finish(plan, &mut sampler, &measured, &around, &start, &output, notes)
-        }
+    let machine = known::machine(&sampler.link.name);
+    let beginning = Beginning { notes: &notes, time: &start, machine, output: &output };
+    match runtime.block_on(measure(plan, &mut sampler, beginning, observer)) {
+        Ok(measured) => finish(plan, &sampler, measured, &output),
         Err(error) => {
+            output.remove(recorder::FILE);
             output.remove_if_empty();
             Err(error)
         }
@@ -164,13 +163,12 @@ fn attach(plan: &Plan, sampler: &mut Sampler) -> Result<Vec<String>> {
 
 /// What the loop gathered.
 struct Measured {
-    samples: Vec<Sample>,
-    intervals: Vec<Interval>,
+    /// Without its end yet.
+    run: Run,
+    recorder: Recorder,
     drained: bool,
-    rested_at_start: bool,
     ended_by: Ending,
     child: Option<Result<child::Ended, String>>,
-    overhead: sampler::Overhead,
     /// What held the sockets up, as far as they lived at the last tick with any that sent.
     senders: Option<SenderLimits>,
 }
@@ -213,21 +211,33 @@ impl Ending {
     }
 }
 
+/// Where a run begins.
+struct Beginning<'a> {
+    notes: &'a [String],
+    time: &'a Zoned,
+    machine: Surroundings,
+    output: &'a OutputDir,
+}
+
 async fn measure(
     plan: &Plan,
     sampler: &mut Sampler,
-    notes: &[String],
+    beginning: Beginning<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Measured> {
     let mut stop = Stop::listen()?;
     sampler.discard_events();
-    let (first, rested_at_start) = sampler.first().await?;
-    observer.begin(&sampler.interface(plan.netns.as_deref()), sampler.mode(), notes);
+    let (first, rested) = sampler.first().await?;
+    observer.begin(&sampler.interface(plan.netns.as_deref()), sampler.mode(), beginning.notes);
 
-    let mut samples = vec![first];
+    let Beginning { notes, time, machine, output } = beginning;
+    let start = known::start(plan, sampler, notes, time, machine, rested);
+    let mut recorder = Recorder::begin(output, &start, &first, sampler.by_cpu());
+    let mut run = Run { start, timeline: Timeline::default(), events: Vec::new(), end: None, torn: None };
+    run.timeline.push(first, sampler.conditions());
+
     let senders_before = sampler.senders();
     let mut senders = None;
-    let mut intervals = Vec::new();
     let mut child = None;
     let mut child_ended = None;
     if !plan.command.is_empty() {
@@ -236,18 +246,18 @@ async fn measure(
             Err(error) => child_ended = Some(Err(error)),
         }
     }
+    let mut watch = Watch {
+        plan,
+        sampler,
+        run: &mut run,
+        recorder: &mut recorder,
+        senders_before: &senders_before,
+        senders: &mut senders,
+        observer,
+    };
     let mut ended_by = if child_ended.is_some() {
         Ending::Command
     } else {
-        let mut watch = Watch {
-            plan,
-            sampler,
-            samples: &mut samples,
-            intervals: &mut intervals,
-            senders_before: &senders_before,
-            senders: &mut senders,
-            observer,
-        };
         watch.until_it_ends(&mut child, &mut stop).await?
     };
     if let Some(child) = &mut child {
@@ -261,45 +271,35 @@ async fn measure(
     let mut drained = false;
     while !matches!(ended_by, Ending::Gone(_)) {
         if let Ending::Renamed { now, .. } = &ended_by {
-            sampler.follow(now);
+            watch.sampler.follow(now);
         }
-        match sampler.drain(DRAIN, DRAIN_LOOK, &mut stop).await {
+        match watch.sampler.drain(DRAIN, DRAIN_LOOK, &mut stop).await {
             Ok((last, rested)) => {
                 drained = rested;
-                samples.push(last);
-                intervals.extend(last_interval(sampler, &samples));
+                watch.keep(last);
                 break;
             }
             // It went while the command ended, or soon after: what was sampled until then holds.
             Err(error) => ended_by = Ending::of(error)?,
         }
     }
-    let overhead = sampler.overhead();
+    sampler.ends_here();
     // After the last sample, as whoever holds the command's pipe open may keep us waiting.
     if let Some(child) = child {
         child_ended = Some(child.collect().await);
     }
-    if samples.len() < 2 {
+    if run.timeline.samples().len() < 2 {
         bail!("{}, before anything could be measured", ended_by.cut_short().unwrap_or_default());
     }
-    Ok(Measured {
-        samples,
-        intervals,
-        drained,
-        rested_at_start,
-        ended_by,
-        child: child_ended,
-        overhead,
-        senders,
-    })
+    Ok(Measured { run, recorder, drained, ended_by, child: child_ended, senders })
 }
 
 /// The loop proper.
 struct Watch<'a> {
     plan: &'a Plan,
     sampler: &'a mut Sampler,
-    samples: &'a mut Vec<Sample>,
-    intervals: &'a mut Vec<Interval>,
+    run: &'a mut Run,
+    recorder: &'a mut Recorder,
     senders_before: &'a [Sender],
     senders: &'a mut Option<SenderLimits>,
     observer: &'a mut dyn Observer,
@@ -338,90 +338,43 @@ impl Watch<'_> {
     }
 
     fn tick(&mut self) -> Result<(), LinkError> {
-        self.samples.push(self.sampler.sample(false)?);
-        if let Some(interval) = last_interval(self.sampler, self.samples) {
+        let sample = self.sampler.sample(false)?;
+        if let Some(interval) = self.keep(sample) {
             self.observer.interval(&interval, self.sampler.mode());
-            self.intervals.push(interval);
         }
-        thin(self.samples);
         // A command's sockets are gone when the run ends, so the last look that saw some is kept.
         let held_up = SenderLimits::between(self.senders_before, &self.sampler.senders());
         *self.senders = held_up.or_else(|| self.senders.take());
         Ok(())
     }
-}
 
-/// What happened between the last two samples.
-fn last_interval(sampler: &Sampler, samples: &[Sample]) -> Option<Interval> {
-    throughput::intervals(&sampler.window(samples.last_chunk::<2>()?)).pop()
-}
-
-/// Leaves out every other sample but the ends when there are too many. Counts only grow, so nothing is lost but detail.
-fn thin(samples: &mut Vec<Sample>) {
-    if samples.len() >= MOST_SAMPLES {
-        let last = samples.len() - 1;
-        let mut index = 0;
-        samples.retain(|_| {
-            let keep = index % 2 == 0 || index == last;
-            index += 1;
-            keep
-        });
+    /// Adds the sample that was just taken, and what happened before it. Gives the interval that it ends.
+    fn keep(&mut self, sample: Sample) -> Option<Interval> {
+        for event in self.sampler.take_events() {
+            let Some(event) = known::event(self.sampler, &event) else { continue };
+            self.recorder.event(&event);
+            self.run.events.push(event);
+        }
+        self.recorder.sample(&sample, self.sampler.by_cpu());
+        self.run.timeline.push(sample, self.sampler.conditions())
     }
 }
 
-fn finish(
-    plan: &Plan,
-    sampler: &mut Sampler,
-    measured: &Measured,
-    around: &Around,
-    start: &Zoned,
-    output: &OutputDir,
-    notes: Vec<String>,
-) -> Result<Outcome> {
-    let conditions = sampler.conditions().clone();
-    let window = Window {
-        samples: &measured.samples,
-        conditions: &conditions,
-        drained: measured.drained,
-        rested_at_start: measured.rested_at_start,
-        cut_short: measured.ended_by.cut_short(),
-    };
-    let report = assemble::report(plan, sampler, measured, &window, around, start, notes)?;
-    let command_failed = measured.child.as_ref().and_then(|ended| match ended {
-        Ok(ended) => ended.failure(&plan.command, matches!(measured.ended_by, Ending::Command)),
+fn finish(plan: &Plan, sampler: &Sampler, measured: Measured, output: &OutputDir) -> Result<Outcome> {
+    let Measured { mut run, recorder, drained, ended_by, child, senders } = measured;
+    let end = known::end(plan, sampler, &ended_by, drained, senders, child.as_ref());
+    run.end = Some(end.clone());
+    let report = recording::report(&run).context("a run of fewer than two samples")?;
+    let end = End { verdict: Some(report.verdict.clone()), ..end };
+    let (recorded, recording_failed) = recorder.end(&end);
+    let command_failed = child.as_ref().and_then(|ended| match ended {
+        Ok(ended) => ended.failure(&plan.command, matches!(ended_by, Ending::Command)),
         Err(error) => Some(error.clone()),
     });
-    let (files, files_failed) = match output.write(&report) {
+    let (mut files, files_failed) = match output.write(&report) {
         Ok(files) => (files, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
-    Ok(Outcome { report, command_failed, files, files_failed })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thinning_keeps_the_ends() {
-        let sample = |at_ns| Sample {
-            at_ns,
-            read_ns: 0,
-            moved_segs: 0,
-            traced: None,
-            missed: crate::model::sample::MissedByKernel::default(),
-            link: crate::model::sample::LinkCounters::default(),
-            qdisc: None,
-            features: crate::model::sample::Features::default(),
-            cpus: Vec::new(),
-            work: Vec::new(),
-            queues: Vec::new(),
-            sockets: None,
-        };
-        let mut samples: Vec<_> = (0..MOST_SAMPLES as u64).map(sample).collect();
-        thin(&mut samples);
-        assert_eq!(samples.len(), MOST_SAMPLES / 2 + 1);
-        assert_eq!(samples.first().unwrap().at_ns, 0);
-        assert_eq!(samples.last().unwrap().at_ns, MOST_SAMPLES as u64 - 1);
-    }
+    files.push(recorded);
+    Ok(Outcome { report, command_failed, files, files_failed: files_failed.or(recording_failed) })
 }

@@ -21,9 +21,10 @@ use crate::{
     },
     model::features::FeatureSet,
     model::machine::QueueCounters,
-    model::sample::{Conditions, CpuWork, Hooks, MissedByKernel, Mode, Sample, SocketTotals, Window},
+    model::sample::{Conditions, CpuWork, Hooks, MissedByKernel, Mode, Sample, SocketTotals},
     model::senders::Sender,
     probes::{Attached, events::RareEvent},
+    recording::Taken,
     report::schema::Interface,
 };
 
@@ -37,7 +38,7 @@ pub(super) struct Sampler {
     described: Interface,
     pub(super) netns_inode: u64,
     pub(super) attached: Option<Attached>,
-    pub(super) events: Vec<RareEvent>,
+    events: Vec<RareEvent>,
     /// Reasons for parts that cannot be read, by part.
     pub(super) unreadable: Vec<(&'static str, String)>,
     /// What the interface is called now; `link` says what it was called when the run began.
@@ -54,15 +55,7 @@ pub(super) struct Sampler {
     begun_monotonic_ns: u64,
     begun_cpu_ns: Option<u64>,
     begun_run_ns: Option<u64>,
-}
-
-/// What the tool took, from the first sample on.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Overhead {
-    pub(super) programs_ns: Option<u64>,
-    pub(super) user_ns: Option<u64>,
-    pub(super) rss_bytes: Option<u64>,
-    pub(super) wall_ns: u64,
+    taken: Taken,
 }
 
 impl Sampler {
@@ -104,6 +97,7 @@ impl Sampler {
             begun_monotonic_ns: 0,
             begun_cpu_ns: None,
             begun_run_ns: None,
+            taken: Taken::default(),
             link,
         })
     }
@@ -146,10 +140,9 @@ impl Sampler {
         self.attached = Some(attached);
     }
 
-    /// A window over a few samples in the middle of a run.
-    pub(super) fn window<'a>(&'a self, samples: &'a [Sample]) -> Window<'a> {
-        let conditions = &self.conditions;
-        Window { samples, conditions, drained: false, rested_at_start: false, cut_short: None }
+    /// Rare events that came since the last call.
+    pub(super) fn take_events(&mut self) -> Vec<RareEvent> {
+        std::mem::take(&mut self.events)
     }
 
     /// Forgets events from before the run: attaching to calls under way leaves exits without entries.
@@ -334,20 +327,25 @@ impl Sampler {
         Some(times.iter().map(|time| as_ns(time.total)).sum())
     }
 
-    /// Since the first sample.
-    pub(super) fn overhead(&self) -> Overhead {
+    /// What the tool took from the first sample until the window's end.
+    pub(super) fn overhead(&self) -> Taken {
+        self.taken
+    }
+
+    /// The window ends here: what is taken from now on is not counted.
+    pub(super) fn ends_here(&mut self) {
         let since = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
-        Overhead {
+        self.taken = Taken {
             programs_ns: since(self.programs_ns(), self.begun_run_ns),
             user_ns: since(machine::own_cpu_time_ns().ok(), self.begun_cpu_ns),
             rss_bytes: machine::own_rss_bytes().ok(),
             wall_ns: as_ns(self.begun.elapsed()),
-        }
+        };
     }
 
-    /// Seconds since the run began, of a kernel timestamp; None for what was before.
-    pub(super) fn seconds_of(&self, time_ns: u64) -> Option<f64> {
-        Some(time_ns.checked_sub(self.begun_monotonic_ns)? as f64 / 1e9)
+    /// Nanoseconds since the run began, of a kernel timestamp; None for what was before.
+    pub(super) fn ns_of(&self, time_ns: u64) -> Option<u64> {
+        time_ns.checked_sub(self.begun_monotonic_ns)
     }
 }
 

@@ -1,0 +1,214 @@
+//! From all that is known of a run to its report: a function of values, the same for a run that has just ended and for one
+//! that is read back.
+
+use std::collections::BTreeMap;
+
+use vmnet_common::{Counters, bucket_lower, bucket_upper};
+
+use super::run::{CommandEnded, Run};
+use super::words;
+use crate::model::audit::Audit;
+use crate::model::cause::{self, Cause, Elsewhere, Evidence, QueueUse, Traffic};
+use crate::model::chain::{self, Answers};
+use crate::model::correlation::Correlations;
+use crate::model::cost::Cost;
+use crate::model::delta::Delta;
+use crate::model::ledger::{Other, Protocol};
+use crate::model::machine::{Machine, QueueCounters};
+use crate::model::reasons;
+use crate::model::sample::{HookState, Window};
+use crate::model::throughput::{CpuShare, Interval};
+use crate::model::verdict::Verdict;
+use crate::report::absences;
+use crate::report::schema::{
+    Benchmark, Bucket, Interface, LedgerReport, Overhead, Probes, RunReport, SCHEMA, Sizes, ThroughputReport,
+    WindowInfo,
+};
+
+/// The report of a run. None of fewer than two samples.
+#[must_use]
+pub fn report(run: &Run) -> Option<RunReport> {
+    let window = run.window();
+    let delta = window.delta()?;
+    let counted = delta.traced.as_deref();
+    let tcp = counted.map(Protocol::tcp);
+    let audit = Audit::of(&window);
+    let interface = interface(run);
+    let verdict = Verdict::of(&interface.name, &window, tcp.as_ref().map(|tcp| &tcp.total), audit.as_ref());
+    let intervals = run.timeline.intervals();
+    let mut report = RunReport {
+        schema: SCHEMA.to_owned(),
+        interface,
+        window: WindowInfo {
+            start: run.start.time.clone(),
+            duration_s: window.duration_ns() as f64 / 1e9,
+            ended_by: run.end.as_ref().map_or("not-recorded", |end| end.ended_by.as_str()).to_owned(),
+        },
+        verdict,
+        ledger: LedgerReport { tcp, udp: counted.map(Protocol::udp), other: counted.map(Other::of) },
+        sizes: counted.map(sizes),
+        throughput: ThroughputReport {
+            wire_gbps: mean(intervals, |interval| interval.wire_gbps),
+            goodput_gbps: mean(intervals, |interval| interval.goodput_gbps),
+            correlation: Correlations::of(intervals),
+            samples: intervals.to_vec(),
+        },
+        cost: Cost::of(&window),
+        reasons: counted.filter(|_| asks_why(&window)).map(reasons::tcp),
+        chain: None,
+        causes: None,
+        prediction: None,
+        audit,
+        probes: Probes {
+            mode: run.start.conditions.mode,
+            fell_because: run.start.fell_because.clone(),
+            hooks: run.end.as_ref().map_or(&run.start.hooks, |end| &end.hooks).clone(),
+        },
+        overhead: overhead(run, delta.cpus.len()),
+        benchmark: benchmark(run),
+        events: words::events(run),
+        machine: run.machine().cloned(),
+        unmeasured: unmeasured(run),
+    };
+    if let Some(machine) = &report.machine {
+        report.chain = Some(chain::links_of_run(machine, report.ledger.tcp.as_ref()));
+        report.causes = Some(causes(run, machine, &delta, &report));
+    }
+    absences::explain(&mut report);
+    Some(report)
+}
+
+/// As it was described at the beginning, with the qdisc of the end.
+fn interface(run: &Run) -> Interface {
+    let mut interface = run.start.interface.clone();
+    if let Some(end) = &run.end {
+        interface.qdisc.clone_from(&end.qdisc);
+    }
+    interface
+}
+
+/// Whether it was asked why super-packets are cut up.
+fn asks_why(window: &Window<'_>) -> bool {
+    window.conditions.hooks.skb_gso_segment == HookState::Attached
+}
+
+/// Why the bytes went as they did.
+fn causes(run: &Run, machine: &Machine, delta: &Delta, report: &RunReport) -> Vec<Cause> {
+    let elsewhere = elsewhere(run, delta, report);
+    let traffic = Traffic {
+        state: report.verdict.state,
+        tcp: report.ledger.tcp.as_ref(),
+        reasons: report.reasons.as_deref(),
+        forwarded_and_cut_bytes: delta.traced.as_deref().map_or(0, reasons::forwarded_and_cut_bytes),
+        elsewhere: &elsewhere,
+    };
+    let before = run.start.machine.machine.as_ref();
+    cause::find(&Evidence { machine, before, traffic: Some(traffic), answers: Answers::NONE })
+}
+
+/// What else could have been the limit.
+fn elsewhere(run: &Run, delta: &Delta, report: &RunReport) -> Elsewhere {
+    let end = run.end.as_ref();
+    let speed = end.and_then(|end| end.machine.machine.as_ref()?.device.speed_mbps.as_ref().ok());
+    Elsewhere {
+        queues: queues(run).unwrap_or_default(),
+        cpus: delta.cpus.iter().filter_map(CpuShare::of).collect(),
+        senders: end.and_then(|end| end.senders.clone()),
+        wire_gbps: report.throughput.wire_gbps,
+        link_gbps: speed.map(|mbps| f64::from(*mbps) / 1e3),
+    }
+}
+
+/// Each queue's bytes between the two readings of the machine; None where either does not tell, or their number changed.
+fn queues(run: &Run) -> Option<Vec<QueueUse>> {
+    let statistics = |machine: &Option<Machine>| machine.as_ref()?.queues.statistics.clone().ok();
+    let before = statistics(&run.start.machine.machine)?;
+    let after = statistics(&run.end.as_ref()?.machine.machine)?;
+    if before.len() != after.len() {
+        return None;
+    }
+    let used = |(before, after): (&QueueCounters, &QueueCounters)| {
+        Some(QueueUse { bytes: after.bytes?.saturating_sub(before.bytes?) })
+    };
+    before.iter().zip(&after).map(used).collect()
+}
+
+/// What only the run itself knows the reason of; the rest follows from the report.
+fn unmeasured(run: &Run) -> BTreeMap<String, String> {
+    let mut reasons = BTreeMap::new();
+    let end = run.end.as_ref();
+    if run.start.command.is_empty() {
+        reasons.insert("benchmark".to_owned(), "no COMMAND was given".to_owned());
+    }
+    let failed = match (end, &run.torn) {
+        (Some(end), _) => end.command.as_ref().and_then(|ended| ended.as_ref().err()),
+        (None, torn) => torn.as_ref(),
+    };
+    if let Some(why) = failed.filter(|_| !run.start.command.is_empty()) {
+        for part in ["exit_code", "signal", "stdout", "iperf3"] {
+            reasons.insert(format!("benchmark.{part}"), why.clone());
+        }
+    }
+    if let Some(torn) = &run.torn {
+        for part in ["cpu_share", "user_cpu_share", "rss_bytes"] {
+            reasons.insert(format!("overhead.{part}"), torn.clone());
+        }
+        reasons.insert("(recording)".to_owned(), torn.clone());
+    }
+    for (part, reason) in &run.start.unreadable {
+        reasons.insert(format!("({part})"), reason.clone());
+    }
+    let unread = end.and_then(|end| end.machine.unread.as_ref()).or(run.start.machine.unread.as_ref());
+    if let Some(reason) = unread.filter(|_| run.machine().is_none()) {
+        for part in ["machine", "chain", "causes"] {
+            reasons.insert(part.to_owned(), reason.clone());
+        }
+    }
+    reasons
+}
+
+/// Mean over time of a rate; None where an interval lacks it.
+fn mean(intervals: &[Interval], rate: impl Fn(&Interval) -> Option<f64>) -> Option<f64> {
+    let seconds: f64 = intervals.iter().map(|interval| interval.duration_s).sum();
+    let sum =
+        intervals.iter().map(|interval| Some(rate(interval)? * interval.duration_s)).sum::<Option<f64>>()?;
+    (seconds > 0.0).then(|| sum / seconds)
+}
+
+fn sizes(counted: &Counters) -> Sizes {
+    Sizes {
+        queued: buckets(&counted.queued_len),
+        driver: buckets(&counted.driver_len),
+        segs: buckets(&counted.queued_segs),
+        gso_size: buckets(&counted.queued_gso_size),
+    }
+}
+
+fn buckets(counts: &[u64]) -> Vec<Bucket> {
+    let bucket = |(index, &count): (usize, &u64)| Bucket {
+        lower: bucket_lower(index),
+        upper: bucket_upper(index),
+        count,
+    };
+    counts.iter().enumerate().filter(|(_, count)| **count != 0).map(bucket).collect()
+}
+
+fn overhead(run: &Run, cpus: usize) -> Overhead {
+    let taken = run.end.as_ref().map(|end| end.overhead).unwrap_or_default();
+    let all_ns = taken.wall_ns as f64 * cpus as f64;
+    let share = |ns: u64| (all_ns > 0.0).then(|| ns as f64 / all_ns);
+    Overhead {
+        cpu_share: taken.programs_ns.and_then(share),
+        user_cpu_share: taken.user_ns.and_then(share),
+        rss_bytes: taken.rss_bytes,
+    }
+}
+
+fn benchmark(run: &Run) -> Option<Benchmark> {
+    if run.start.command.is_empty() {
+        return None;
+    }
+    let ended = run.end.as_ref().and_then(|end| end.command.as_ref()?.as_ref().ok());
+    let CommandEnded { exit_code, signal, stdout, iperf3 } = ended.cloned().unwrap_or_default();
+    Some(Benchmark { command: run.start.command.clone(), exit_code, signal, stdout, iperf3 })
+}

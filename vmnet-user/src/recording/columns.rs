@@ -1,0 +1,496 @@
+//! A sample as a row of whole numbers, and back. Every column has a name, which stands in the file.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use vmnet_common::{Counters, LEN_BUCKETS, SEGS_BUCKETS, bucket_lower};
+
+use crate::model::machine::QueueCounters;
+use crate::model::sample::{
+    CpuTimes, CpuWork, Features, LinkCounters, MissedByKernel, QdiscCounters, Sample, SocketTotals,
+};
+
+/// CPUs that have columns of their own; what others count goes to the last of them.
+pub(super) const MOST_CPUS: usize = 512;
+/// Transmit queues that have columns of their own; what others count is left out.
+pub(super) const MOST_QUEUES: usize = 4096;
+/// Columns for queues that may come while the run goes on (`ethtool -L`). Columns that nobody uses take no room.
+const SPARE_QUEUES: usize = 256;
+/// Words of [`Counters`].
+const COUNTERS: usize = size_of::<Counters>() / 8;
+
+/// Columns that a sample has once. A group's own name is 1 where the group is there; `Option`s are 0 where there is none,
+/// else the value and one.
+pub(super) const SCALARS: [&str; 34] = [
+    "at_ns",
+    "read_ns",
+    "moved_segs",
+    "traced",
+    "cpus",
+    "queues",
+    "missed.recursion_misses",
+    "missed.kprobe_misses",
+    "link.tx_packets",
+    "link.tx_bytes",
+    "link.tx_dropped",
+    "link.tx_errors",
+    "qdisc",
+    "qdisc.bytes",
+    "qdisc.packets",
+    "qdisc.packets_are_32_bit",
+    "qdisc.drops",
+    "qdisc.requeues",
+    "qdisc.backlog_packets",
+    "qdisc.backlog_bytes",
+    "qdisc.may_segment",
+    "features.tso4",
+    "features.tso6",
+    "features.tso_ecn",
+    "features.uso",
+    "features.gso",
+    "sockets",
+    "sockets.bytes_sent",
+    "sockets.bytes_retransmitted",
+    "sockets.bytes_not_sent",
+    "sockets.bytes_discarded",
+    "sockets.live",
+    "sockets.lower_bound",
+    "sockets.read_ns",
+];
+
+/// Columns that each CPU has before its [`Counters`].
+const CPU_TIMES: [&str; 4] = ["busy_ns", "softirq_ns", "steal_ns", "total_ns"];
+
+/// Columns that each transmit queue has, each an `Option`.
+pub(super) const QUEUE: [&str; 3] = ["packets", "bytes", "kicks"];
+
+/// The names of the columns that each CPU has, in this version's order: its times, then the words of its [`Counters`].
+pub(super) static PER_CPU: LazyLock<Vec<String>> =
+    LazyLock::new(|| CPU_TIMES.iter().map(|name| format!("cpu.{name}")).chain(counter_names()).collect());
+
+/// How many columns there are of each kind. They follow each other: scalars, then each CPU's, then each queue's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) cpus: usize,
+    pub(super) queues: usize,
+}
+
+impl Shape {
+    /// Wide enough for runs that begin with this sample.
+    pub(super) fn of(first: &Sample) -> Self {
+        Self {
+            cpus: first.cpus.len().max(1).min(MOST_CPUS),
+            queues: first.queues.len().max(SPARE_QUEUES).min(MOST_QUEUES),
+        }
+    }
+
+    pub(super) fn columns(self) -> usize {
+        SCALARS.len() + self.cpus * PER_CPU.len() + self.queues * QUEUE.len()
+    }
+}
+
+/// A sample's values, column by column. `by_cpu` is what each CPU counted: `sample.traced` is their sum.
+pub(super) fn row(sample: &Sample, by_cpu: &[Counters], shape: Shape) -> Vec<u64> {
+    let mut row = Vec::with_capacity(shape.columns());
+    row.extend(scalars(sample, shape));
+    let mut counted: Vec<Counters> = by_cpu.iter().take(shape.cpus).copied().collect();
+    counted.resize_with(shape.cpus, Counters::default);
+    if let Some(last) = counted.last_mut() {
+        by_cpu.iter().skip(shape.cpus).for_each(|beyond| last.add(beyond));
+    }
+    for (cpu, counters) in counted.iter().enumerate() {
+        let times = sample.cpus.get(cpu).copied().unwrap_or_default();
+        row.extend([times.busy_ns, times.softirq_ns, times.steal_ns, times.total_ns]);
+        row.extend(bytemuck::cast_slice::<Counters, u64>(std::slice::from_ref(counters)));
+    }
+    for queue in 0..shape.queues {
+        let queue = sample.queues.get(queue).copied().unwrap_or_default();
+        row.extend([queue.packets, queue.bytes, queue.kicks].map(from_option));
+    }
+    row
+}
+
+/// The sample of a row, by this version's columns.
+pub(super) fn sample(row: &Row<'_>) -> Sample {
+    let at = |name: &str| row.scalar(name);
+    let option = |name: &str| to_option(at(name));
+    let flag = |name: &str| option(name).map(|value| value != 0);
+    let cpus = row.shape.cpus;
+    let per_cpu: Vec<(CpuTimes, Counters)> = (0..cpus).map(|cpu| row.cpu(cpu)).collect();
+    let traced = (at("traced") != 0).then(|| {
+        let mut sum = Box::<Counters>::default();
+        per_cpu.iter().for_each(|(_, counters)| sum.add(counters));
+        sum
+    });
+    let told = |name: &str, most: usize| usize::try_from(at(name)).unwrap_or(usize::MAX).min(most);
+    Sample {
+        at_ns: at("at_ns"),
+        read_ns: at("read_ns"),
+        moved_segs: at("moved_segs"),
+        work: match traced {
+            Some(_) => per_cpu.iter().map(|(_, counters)| CpuWork::of(counters)).collect(),
+            None => Vec::new(),
+        },
+        traced,
+        missed: MissedByKernel {
+            recursion_misses: option("missed.recursion_misses"),
+            kprobe_misses: option("missed.kprobe_misses"),
+        },
+        link: LinkCounters {
+            tx_packets: at("link.tx_packets"),
+            tx_bytes: at("link.tx_bytes"),
+            tx_dropped: at("link.tx_dropped"),
+            tx_errors: at("link.tx_errors"),
+        },
+        qdisc: (at("qdisc") != 0).then(|| QdiscCounters {
+            bytes: at("qdisc.bytes"),
+            packets: at("qdisc.packets"),
+            packets_are_32_bit: at("qdisc.packets_are_32_bit") != 0,
+            drops: at("qdisc.drops"),
+            requeues: at("qdisc.requeues"),
+            backlog_packets: at("qdisc.backlog_packets"),
+            backlog_bytes: at("qdisc.backlog_bytes"),
+            may_segment: at("qdisc.may_segment") != 0,
+        }),
+        features: Features {
+            tso4: flag("features.tso4"),
+            tso6: flag("features.tso6"),
+            tso_ecn: flag("features.tso_ecn"),
+            uso: flag("features.uso"),
+            gso: flag("features.gso"),
+        },
+        cpus: per_cpu.iter().take(told("cpus", cpus)).map(|(times, _)| *times).collect(),
+        queues: (0..told("queues", row.shape.queues)).map(|queue| row.queue(queue)).collect(),
+        sockets: (at("sockets") != 0).then(|| SocketTotals {
+            bytes_sent: at("sockets.bytes_sent"),
+            bytes_retransmitted: at("sockets.bytes_retransmitted"),
+            bytes_not_sent: at("sockets.bytes_not_sent"),
+            bytes_discarded: at("sockets.bytes_discarded"),
+            live: at("sockets.live"),
+            lower_bound: at("sockets.lower_bound") != 0,
+            read_ns: at("sockets.read_ns"),
+        }),
+    }
+}
+
+/// A row as it stands in a file, whose columns may be more, or in another order.
+pub(super) struct Row<'a> {
+    pub(super) values: &'a [u64],
+    pub(super) shape: Shape,
+    pub(super) places: &'a Places,
+}
+
+/// Where a file has this version's columns.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Of each of [`SCALARS`].
+    scalars: Vec<usize>,
+    /// Of each of [`PER_CPU`], within a CPU's.
+    per_cpu: Vec<usize>,
+    /// Of each of [`QUEUE`], within a queue's.
+    queue: Vec<usize>,
+    scalars_in_file: usize,
+    per_cpu_in_file: usize,
+    queue_in_file: usize,
+}
+
+impl Places {
+    /// By name. The error is a column that the file lacks.
+    pub(super) fn find(scalars: &[String], per_cpu: &[String], queue: &[String]) -> Result<Self, String> {
+        Ok(Self {
+            scalars: find(&SCALARS, scalars)?,
+            per_cpu: find(&PER_CPU, per_cpu)?,
+            queue: find(&QUEUE, queue)?,
+            scalars_in_file: scalars.len(),
+            per_cpu_in_file: per_cpu.len(),
+            queue_in_file: queue.len(),
+        })
+    }
+
+    /// All columns of the file.
+    pub(super) fn columns(&self, shape: Shape) -> usize {
+        self.scalars_in_file + shape.cpus * self.per_cpu_in_file + shape.queues * self.queue_in_file
+    }
+}
+
+fn find(wanted: &[impl AsRef<str>], there: &[String]) -> Result<Vec<usize>, String> {
+    let places: HashMap<&str, usize> =
+        there.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
+    let place = |name: &str| places.get(name).copied().ok_or_else(|| name.to_owned());
+    wanted.iter().map(|name| place(name.as_ref())).collect()
+}
+
+impl Row<'_> {
+    fn scalar(&self, name: &str) -> u64 {
+        let known = SCALARS.iter().position(|scalar| *scalar == name);
+        known.and_then(|known| self.places.scalars.get(known)).map_or(0, |place| self.value(*place))
+    }
+
+    fn value(&self, place: usize) -> u64 {
+        self.values.get(place).copied().unwrap_or(0)
+    }
+
+    fn cpu(&self, cpu: usize) -> (CpuTimes, Counters) {
+        let first = self.places.scalars_in_file + cpu * self.places.per_cpu_in_file;
+        let mut values = self.places.per_cpu.iter().map(|place| self.value(first + place));
+        let mut next = || values.next().unwrap_or(0);
+        let times = CpuTimes { busy_ns: next(), softirq_ns: next(), steal_ns: next(), total_ns: next() };
+        let mut counters = Counters::default();
+        bytemuck::cast_slice_mut::<Counters, u64>(std::slice::from_mut(&mut counters))
+            .iter_mut()
+            .for_each(|word| *word = next());
+        (times, counters)
+    }
+
+    fn queue(&self, queue: usize) -> QueueCounters {
+        let first = self.places.scalars_in_file
+            + self.shape.cpus * self.places.per_cpu_in_file
+            + queue * self.places.queue_in_file;
+        let mut values = self.places.queue.iter().map(|place| to_option(self.value(first + place)));
+        let mut next = || values.next().flatten();
+        QueueCounters { packets: next(), bytes: next(), kicks: next() }
+    }
+}
+
+fn scalars(sample: &Sample, shape: Shape) -> [u64; SCALARS.len()] {
+    let qdisc = sample.qdisc.unwrap_or_default();
+    let sockets = sample.sockets.unwrap_or_default();
+    let flag = |flag: Option<bool>| from_option(flag.map(u64::from));
+    let features = sample.features;
+    [
+        sample.at_ns,
+        sample.read_ns,
+        sample.moved_segs,
+        u64::from(sample.traced.is_some()),
+        sample.cpus.len().min(shape.cpus) as u64,
+        sample.queues.len().min(shape.queues) as u64,
+        from_option(sample.missed.recursion_misses),
+        from_option(sample.missed.kprobe_misses),
+        sample.link.tx_packets,
+        sample.link.tx_bytes,
+        sample.link.tx_dropped,
+        sample.link.tx_errors,
+        u64::from(sample.qdisc.is_some()),
+        qdisc.bytes,
+        qdisc.packets,
+        u64::from(qdisc.packets_are_32_bit),
+        qdisc.drops,
+        qdisc.requeues,
+        qdisc.backlog_packets,
+        qdisc.backlog_bytes,
+        u64::from(qdisc.may_segment),
+        flag(features.tso4),
+        flag(features.tso6),
+        flag(features.tso_ecn),
+        flag(features.uso),
+        flag(features.gso),
+        u64::from(sample.sockets.is_some()),
+        sockets.bytes_sent,
+        sockets.bytes_retransmitted,
+        sockets.bytes_not_sent,
+        sockets.bytes_discarded,
+        sockets.live,
+        u64::from(sockets.lower_bound),
+        sockets.read_ns,
+    ]
+}
+
+/// No counter comes near 2⁶⁴ − 1, which has no place here.
+fn from_option(value: Option<u64>) -> u64 {
+    value.map_or(0, |value| value.saturating_add(1))
+}
+
+fn to_option(value: u64) -> Option<u64> {
+    value.checked_sub(1)
+}
+
+/// The words of [`Counters`], in their order.
+fn counter_names() -> Vec<String> {
+    const LANES: [&str; 5] = ["tcp4", "tcp6", "udp4", "udp6", "other"];
+    let mut names = Vec::with_capacity(COUNTERS);
+    for stage in ["queue", "driver", "dropped", "driver_dropped"] {
+        for lane in LANES {
+            for class in ["super", "made", "full", "small", "control", "loose_full", "loose_small"] {
+                for count in ["packets", "bytes", "payload_bytes", "segs"] {
+                    names.push(format!("{stage}.{lane}.{class}.{count}"));
+                }
+            }
+            for count in [
+                "tunnel_payload_bytes",
+                "forwarded_payload_bytes",
+                "retransmitted_payload_bytes",
+                "unsent_header_bytes",
+                "upper_payload_bytes",
+                "upper_retransmitted_payload_bytes",
+                "tagged_packets",
+                "tagged_segs",
+            ] {
+                names.push(format!("{stage}.{lane}.{count}"));
+            }
+        }
+    }
+    let mut group = |name: &str, counts: &[&str]| {
+        names.extend(counts.iter().map(|count| format!("{name}.{count}")));
+    };
+    group("segmentation", &["entries", "exits", "errors", "header_only", "uncountable"]);
+    for caller in ["device", "stack"] {
+        for lane in LANES {
+            group(
+                &format!("segmentation.{caller}.{lane}"),
+                &[
+                    "calls",
+                    "segs",
+                    "bytes_in",
+                    "bytes_out",
+                    "payload_bytes",
+                    "loose_payload_bytes",
+                    "loose_segs",
+                    "ns",
+                ],
+            );
+        }
+    }
+    for lane in LANES {
+        for refusal in [
+            "unknown",
+            "not_refused",
+            "tso4_missing",
+            "tso6_missing",
+            "ecn_missing",
+            "uso_missing",
+            "tunnel_missing",
+            "other_missing",
+            "too_large",
+            "tunnel",
+            "vlan",
+            "checksum",
+            "qdisc_splits",
+            "stack_splits",
+            "driver_check",
+        ] {
+            group(&format!("refused.{lane}.{refusal}"), &["packets", "payload_bytes"]);
+        }
+    }
+    group("skb_segment", &["entries", "exits", "errors", "segs", "ns"]);
+    group("tcp_sendmsg", &["calls", "bytes", "errors"]);
+    group("closed_sockets", &["sockets", "bytes_sent", "bytes_retransmitted", "bytes_discarded", "unrouted"]);
+    group("stack_samples", &["total", "segmenting", "failed"]);
+    group(
+        "health",
+        &[
+            "stack_overflows",
+            "unmatched_exits",
+            "unmatched_xmits",
+            "lost_starts",
+            "tx_busy",
+            "unreadable",
+            "events_lost",
+        ],
+    );
+    let histograms = [
+        ("queued_len", LEN_BUCKETS),
+        ("driver_len", LEN_BUCKETS),
+        ("queued_segs", SEGS_BUCKETS),
+        ("queued_gso_size", LEN_BUCKETS),
+    ];
+    for (histogram, buckets) in histograms {
+        // By the smallest value that falls into each.
+        names.extend((0..buckets).map(|bucket| format!("{histogram}.{}", bucket_lower(bucket))));
+    }
+    names.push("last_features".to_owned());
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::mem::offset_of;
+
+    use vmnet_common::{Class, Lane, Refusal, Stage, bucket};
+
+    use super::*;
+    use crate::model::testing::Scene;
+
+    fn places() -> Places {
+        let scalars = SCALARS.map(str::to_owned);
+        Places::find(&scalars, &PER_CPU, &QUEUE.map(str::to_owned)).unwrap()
+    }
+
+    /// Which column changes where one word of the counters does.
+    fn named(edit: impl Fn(&mut Counters)) -> String {
+        let mut counters = Counters::default();
+        edit(&mut counters);
+        let words = bytemuck::cast_slice::<Counters, u64>(std::slice::from_ref(&counters));
+        let place = words.iter().position(|word| *word == 1).unwrap();
+        counter_names()[place].clone()
+    }
+
+    #[test]
+    fn every_word_has_a_name_of_its_own() {
+        let names = counter_names();
+        assert_eq!(names.len(), COUNTERS);
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), COUNTERS);
+    }
+
+    #[test]
+    fn names_stand_where_their_words_do() {
+        let driver = |counters: &mut Counters| {
+            counters.stages[Stage::Driver as usize][Lane::Tcp6 as usize].cells[Class::Made as usize].segs = 1;
+        };
+        assert_eq!(named(driver), "driver.tcp6.made.segs");
+        assert_eq!(named(|c| c.stages[3][4].tagged_segs = 1), "driver_dropped.other.tagged_segs");
+        assert_eq!(named(|c| c.segmentation.splits[1][0].ns = 1), "segmentation.stack.tcp4.ns");
+        let refused = |counters: &mut Counters| {
+            counters.segmentation.refused[1][Refusal::DriverCheck as usize].payload_bytes = 1;
+        };
+        assert_eq!(named(refused), "refused.tcp6.driver_check.payload_bytes");
+        assert_eq!(named(|c| c.skb_segment.ns = 1), "skb_segment.ns");
+        assert_eq!(named(|c| c.tcp_sendmsg.errors = 1), "tcp_sendmsg.errors");
+        assert_eq!(named(|c| c.closed_sockets.unrouted = 1), "closed_sockets.unrouted");
+        assert_eq!(named(|c| c.samples.failed = 1), "stack_samples.failed");
+        assert_eq!(named(|c| c.health.events_lost = 1), "health.events_lost");
+        assert_eq!(named(|c| c.driver_len[bucket(1536)] = 1), "driver_len.1536");
+        assert_eq!(named(|c| c.queued_gso_size[0] = 1), "queued_gso_size.0");
+        assert_eq!(offset_of!(Counters, last_features) / 8, COUNTERS - 1);
+    }
+
+    #[test]
+    fn a_sample_comes_back_from_its_row() {
+        let mut scene = Scene::new();
+        scene.cut(1_000, 44);
+        let sent = scene.last();
+        sent.queues = vec![QueueCounters { packets: Some(7), bytes: Some(0), kicks: None }; 3];
+        let all = sent.traced.as_deref().copied().unwrap();
+        let by_cpu = [all, Counters::default()];
+        sent.work = by_cpu.iter().map(CpuWork::of).collect();
+        let shape = Shape::of(sent);
+        let values = row(sent, &by_cpu, shape);
+        let places = places();
+        assert_eq!(values.len(), places.columns(shape));
+        let back = sample(&Row { values: &values, shape, places: &places });
+        assert_eq!(format!("{back:?}"), format!("{sent:?}"));
+    }
+
+    #[test]
+    fn what_cpus_beyond_the_columns_count_is_not_lost() {
+        let mut scene = Scene::new();
+        scene.cut(1_000, 44);
+        let all = scene.last().traced.as_deref().copied().unwrap();
+        let shape = Shape { cpus: 1, queues: 1 };
+        let values = row(scene.last(), &[Counters::default(), all], shape);
+        let back = sample(&Row { values: &values, shape, places: &places() });
+        assert_eq!(back.traced.as_deref(), Some(&all));
+    }
+
+    #[test]
+    fn columns_are_found_by_name_wherever_they_stand_and_one_that_is_missing_is_named() {
+        let mut scalars = SCALARS.map(str::to_owned).to_vec();
+        scalars.insert(0, "of a later version".to_owned());
+        scalars.swap(1, 9);
+        let queue = QUEUE.map(str::to_owned);
+        assert!(Places::find(&scalars, &PER_CPU, &queue).is_ok());
+        let missing = scalars.iter().position(|name| name == "link.tx_bytes").unwrap();
+        scalars.remove(missing);
+        assert_eq!(Places::find(&scalars, &PER_CPU, &queue).unwrap_err(), "link.tx_bytes");
+    }
+}

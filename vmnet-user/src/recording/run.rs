@@ -1,0 +1,225 @@
+//! All that is known of a run, as values: what a recording holds, and what the report is made from.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::machine::Machine;
+use crate::model::sample::{Conditions, Window};
+use crate::model::senders::SenderLimits;
+use crate::model::timeline::Timeline;
+use crate::model::verdict::Verdict;
+use crate::report::schema::{HookReport, Interface, Iperf3};
+
+/// A run, while it goes on, at its end, or read back.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What was known when it began.
+    pub start: Start,
+    /// Its samples.
+    pub timeline: Timeline,
+    /// Rare events, as they came.
+    pub events: Vec<Event>,
+    /// What is known at its end; None where the recording has none.
+    pub end: Option<End>,
+    /// Why the recording has no end, in words.
+    pub torn: Option<String>,
+}
+
+/// What was known when the first sample had been taken.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Start {
+    /// The version of vmnet that ran.
+    pub vmnet: String,
+    /// RFC 3339.
+    pub time: String,
+    /// What was looked at.
+    pub interface: Interface,
+    /// What is fixed for the run.
+    pub conditions: Conditions,
+    /// Whether traffic was at rest when the first sample was taken.
+    pub rested: bool,
+    /// Why not a higher rung.
+    pub fell_because: Vec<String>,
+    /// Hook by hook, before any of them ran.
+    pub hooks: Vec<HookReport>,
+    /// The words of the command line; empty where none was given.
+    pub command: Vec<String>,
+    /// Seconds between samples, as asked for.
+    pub interval_s: f64,
+    /// The machine.
+    pub machine: Surroundings,
+    /// Parts that cannot be read, and why.
+    pub unreadable: BTreeMap<String, String>,
+}
+
+/// What is known at the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct End {
+    /// `duration`, `command`, `interrupt`, `interface-gone`, `interface-renamed`.
+    pub ended_by: String,
+    /// Why the window ended before it was meant to.
+    pub cut_short: Option<String>,
+    /// Whether traffic came to rest before the last sample.
+    pub drained: bool,
+    /// The root qdisc, as of the last sample.
+    pub qdisc: Option<String>,
+    /// The machine.
+    pub machine: Surroundings,
+    /// What held the sockets up.
+    pub senders: Option<SenderLimits>,
+    /// Hook by hook, with what each ran.
+    pub hooks: Vec<HookReport>,
+    /// What the tool took.
+    pub overhead: Taken,
+    /// What became of the command; None where none was given.
+    pub command: Option<Result<CommandEnded, String>>,
+    /// As the run gave it, filled in when it is written.
+    pub verdict: Option<Verdict>,
+}
+
+/// What became of the command.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CommandEnded {
+    /// Its exit code; None when a signal ended it.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// What it printed, shortened; None where its JSON was understood.
+    pub stdout: Option<String>,
+    /// `iperf3 --json`, understood.
+    pub iperf3: Option<Iperf3>,
+}
+
+/// What the tool took, from the first sample on.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Taken {
+    /// By the programs in the kernel; None unless asked for.
+    pub programs_ns: Option<u64>,
+    /// By the user side, CPU time.
+    pub user_ns: Option<u64>,
+    /// Its resident set at the end.
+    pub rss_bytes: Option<u64>,
+    /// Meanwhile, by the clock.
+    pub wall_ns: u64,
+}
+
+/// A rare event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Since the run began.
+    pub t_ns: u64,
+    /// The CPU that saw it.
+    pub cpu: u32,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum What {
+    /// `__skb_gso_segment` failed with `errno` for a packet of `len` bytes.
+    SegmentationError {
+        /// Positive.
+        errno: u64,
+        /// skb length.
+        len: u64,
+    },
+    /// `dev->features` changed, as this CPU saw it.
+    FeaturesChanged {
+        /// At the packet before.
+        was: u64,
+        /// Now.
+        is: u64,
+    },
+    /// An exit without its entry.
+    UnmatchedExit {
+        /// 1 `__skb_gso_segment`, 2 `skb_segment`, 3 `net_dev_xmit`.
+        function: u64,
+    },
+}
+
+/// The machine around the interface at one moment, with the reasons for what is not known of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
+pub struct Surroundings {
+    /// The machine; None where it could not be read.
+    pub machine: Option<Machine>,
+    /// Why not.
+    pub unread: Option<String>,
+}
+
+/// As JSON: a fact that is not known is null there, and its reason is kept beside it.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    machine: Option<Machine>,
+    unknown: BTreeMap<String, String>,
+    unread: Option<String>,
+}
+
+impl From<Surroundings> for Kept {
+    fn from(Surroundings { machine, unread }: Surroundings) -> Self {
+        let unknown = machine.as_ref().map(|machine| machine.unknown().into_iter().collect());
+        Self { unknown: unknown.unwrap_or_default(), machine, unread }
+    }
+}
+
+impl From<Kept> for Surroundings {
+    fn from(kept: Kept) -> Self {
+        let mut machine = kept.machine;
+        if let Some(machine) = &mut machine {
+            machine.put_back(&kept.unknown);
+        }
+        Self { machine, unread: kept.unread }
+    }
+}
+
+impl Run {
+    /// The whole run. Without an end, whatever was last sampled may have been in the middle of traffic.
+    #[must_use]
+    pub fn window(&self) -> Window<'_> {
+        let end = self.end.as_ref();
+        Window {
+            samples: self.timeline.samples(),
+            conditions: &self.start.conditions,
+            drained: end.is_some_and(|end| end.drained),
+            rested_at_start: self.start.rested,
+            cut_short: end.map_or(self.torn.as_deref(), |end| end.cut_short.as_deref()),
+        }
+    }
+
+    /// The machine as it was last read.
+    #[must_use]
+    pub fn machine(&self) -> Option<&Machine> {
+        let after = self.end.as_ref().and_then(|end| end.machine.machine.as_ref());
+        after.or(self.start.machine.machine.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::machine_fixture;
+
+    #[test]
+    fn a_machine_comes_back_with_its_reasons() {
+        let mut machine = machine_fixture::virtio();
+        machine.virtio = Some(Err("sysfs is not mounted".to_owned()));
+        machine.device.features = Err("no ethtool netlink".to_owned());
+        let kept = Surroundings { machine: Some(machine.clone()), unread: None };
+        let text = serde_json::to_string(&kept).unwrap();
+        let back: Surroundings = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.machine, Some(machine));
+    }
+
+    #[test]
+    fn a_device_that_is_not_virtio_stays_so() {
+        let mut machine = machine_fixture::virtio();
+        machine.virtio = None;
+        let kept = Surroundings { machine: Some(machine.clone()), unread: None };
+        let back: Surroundings = serde_json::from_value(serde_json::to_value(&kept).unwrap()).unwrap();
+        assert_eq!(back.machine, Some(machine));
+    }
+}

@@ -1,0 +1,172 @@
+//! Recordings that are whole, torn, damaged, newer, hostile and long.
+
+use std::time::Instant;
+
+use super::frames::{BEGIN, END, SAMPLE, write_frame, write_preamble};
+use super::testing::{Load, end, event, recording, start};
+use super::*;
+use crate::model::timeline::Timeline;
+use crate::report::json;
+
+/// As the session has it, without a file between.
+fn run(seconds: u64, cpus: usize, end: Option<End>) -> Run {
+    let mut load = Load::new(cpus, 4);
+    let start = start();
+    let mut timeline = Timeline::default();
+    timeline.push(load.first(), &start.conditions);
+    for _ in 0..seconds {
+        timeline.push(load.next(), &start.conditions);
+    }
+    Run { start, timeline, events: vec![event()], end, torn: None }
+}
+
+fn json_of(run: &Run) -> serde_json::Value {
+    json::to_value(&report(run).unwrap()).unwrap()
+}
+
+#[test]
+fn the_report_of_a_recording_is_the_report_of_the_run() {
+    let back = read(recording(5, 3, 4, Some(&end())).as_slice()).unwrap();
+    assert_eq!(back.torn, None);
+    assert_eq!(json_of(&back), json_of(&run(5, 3, Some(end()))));
+}
+
+#[test]
+fn a_recording_without_its_end_tells_what_it_has_and_that_it_has_no_end() {
+    let back = read(recording(5, 3, 4, None).as_slice()).unwrap();
+    let told = report(&back).unwrap();
+    assert_eq!(told.window.ended_by, "not-recorded");
+    assert!((told.window.duration_s - 5.0).abs() < 0.01);
+    assert_eq!(told.ledger.tcp, report(&run(5, 3, None)).unwrap().ledger.tcp);
+    assert!(told.unmeasured["(recording)"].contains("after 5.0 s"), "{:?}", told.unmeasured);
+    assert!(told.unmeasured["benchmark.exit_code"].contains("without the run's end"));
+}
+
+#[test]
+fn torn_at_any_byte_it_is_a_prefix_of_the_run_or_a_clear_error() {
+    let whole = recording(3, 1, 1, Some(&end()));
+    let (mut told, mut refused) = (0, 0);
+    let mut samples = 0;
+    for length in 0..whole.len() {
+        match read(&whole[..length]) {
+            Ok(run) => {
+                told += 1;
+                let now = run.timeline.samples().len();
+                assert!((samples..=4).contains(&now), "at {length}: {now} after {samples}");
+                assert!(run.end.is_none() && run.torn.is_some(), "at {length}");
+                assert!(now == samples || report(&run).is_some(), "at {length}");
+                samples = now;
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(samples == 0, "at {length}: {error}");
+                let said = error.to_string();
+                assert!(said.contains("byte") || said.contains("not a recording"), "at {length}: {said}");
+            }
+        }
+    }
+    assert_eq!(samples, 4);
+    println!("{} bytes: {told} told, {refused} refused", whole.len());
+}
+
+#[test]
+fn any_byte_that_is_not_as_it_was_written_is_noticed() {
+    let whole = recording(3, 1, 1, Some(&end()));
+    let mut spoilt = whole.clone();
+    for place in 0..whole.len() {
+        spoilt[place] ^= 1 << (place % 8);
+        let error = read(spoilt.as_slice()).expect_err("a byte is wrong");
+        let said = error.to_string();
+        assert!(said.contains("byte") || place < 8, "at {place}: {said}");
+        spoilt[place] = whole[place];
+    }
+}
+
+#[test]
+fn zeros_after_a_power_failure_are_a_torn_end_and_zeros_in_the_middle_are_damage() {
+    let whole = recording(4, 2, 2, None);
+    let mut torn = whole.clone();
+    torn.extend([0; 20_000]);
+    assert_eq!(read(torn.as_slice()).unwrap().timeline.samples().len(), 5);
+    torn.push(1);
+    assert!(read(torn.as_slice()).unwrap_err().to_string().contains("all zeros"));
+}
+
+#[test]
+fn a_newer_version_is_refused_by_its_number() {
+    let mut newer = recording(2, 1, 1, None);
+    newer[8] = 2;
+    let check = crc32fast::hash(&newer[..12]);
+    newer[12..16].copy_from_slice(&check.to_le_bytes());
+    let said = read(newer.as_slice()).unwrap_err().to_string();
+    assert!(said.contains("version 2") && said.contains("newer vmnet"), "{said}");
+}
+
+#[test]
+fn frames_of_a_later_version_are_left_out() {
+    let mut with_more = recording(2, 1, 1, None);
+    write_frame(&mut with_more, frames::Tag(*b"LATR"), b"whatever").unwrap();
+    assert_eq!(read(with_more.as_slice()).unwrap().timeline.samples().len(), 3);
+}
+
+#[test]
+fn what_is_whole_but_cannot_be_is_refused_where_it_stands() {
+    let begin = |body: &[u8]| {
+        let mut file = Vec::new();
+        write_preamble(&mut file).unwrap();
+        write_frame(&mut file, BEGIN, body).unwrap();
+        file
+    };
+    let said = |file: &[u8]| read(file).unwrap_err().to_string();
+    assert!(said(&begin(b"{")).contains("at byte 16"));
+    let columns = |cpus: u64| {
+        let mut begin: serde_json::Value = serde_json::to_value(write::Begin {
+            columns: write::Columns {
+                sample: columns::SCALARS.map(str::to_owned).to_vec(),
+                per_cpu: columns::PER_CPU.clone(),
+                per_queue: columns::QUEUE.map(str::to_owned).to_vec(),
+                cpus: 1,
+                queues: 1,
+            },
+            run: start(),
+        })
+        .unwrap();
+        begin["columns"]["cpus"] = cpus.into();
+        serde_json::to_vec(&begin).unwrap()
+    };
+    assert!(said(&begin(&columns(1 << 40))).contains("more CPUs"));
+    let mut file = begin(&columns(1));
+    assert!(said(&file).contains("no sample"));
+    write_frame(&mut file, SAMPLE, b"\x01\x02").unwrap();
+    assert!(said(&file).contains("damaged at byte"));
+    let mut twice = recording(2, 1, 1, Some(&end()));
+    write_frame(&mut twice, END, b"{}").unwrap();
+    assert!(said(&twice).contains("something follows its end"));
+    assert!(said(b"").contains("not a recording"));
+    assert!(said(b"PK\x03\x04 something else entirely").contains("not a recording"));
+}
+
+/// 8 CPUs, 8 queues, some 130 counters of each CPU moving every second by amounts that cannot be foreseen.
+#[test]
+fn an_hour_of_eight_cpus_takes_less_than_ten_megabytes() {
+    let minute = recording(60, 8, 8, None).len();
+    let two = recording(120, 8, 8, None).len();
+    let hour = minute + (two - minute) * 59;
+    println!("a second takes {} bytes, an hour {hour}", (two - minute) / 60);
+    assert!(hour < 10_000_000, "{hour}");
+}
+
+/// What grows with the square of anything would show: four times the samples may not take ten times as long.
+#[test]
+fn reading_takes_time_in_proportion_to_the_samples() {
+    let took = |seconds: u64| {
+        let file = recording(seconds, 2, 2, Some(&end()));
+        let begun = Instant::now();
+        let run = read(file.as_slice()).unwrap();
+        assert!(report(&run).is_some());
+        begun.elapsed()
+    };
+    took(200);
+    let (few, many) = (took(500), took(2_000));
+    assert!(many < few * 10, "{few:?} for 500 samples, {many:?} for 2,000");
+}

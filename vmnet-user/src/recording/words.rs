@@ -1,0 +1,106 @@
+//! Rare events in words.
+
+use crate::model::features::FeatureSet;
+use crate::model::sample::{Mode, Sample};
+use crate::report::schema::EventReport;
+
+use super::run::{Event, Run, What};
+
+/// Rare events told one by one; beyond that they are only counted.
+const MOST_EVENTS: usize = 200;
+
+/// All that happened, in order of time.
+pub(super) fn events(run: &Run) -> Vec<EventReport> {
+    let names = run.machine().and_then(|machine| machine.device.features.as_ref().ok());
+    let mut told = Vec::new();
+    let mut last_features = None;
+    let mut events = run.events.clone();
+    events.sort_by_key(|event| event.t_ns);
+    for event in &events {
+        let (kind, text) = match event.what {
+            // Every CPU tells what it sees at its next packet: the first one counts.
+            What::FeaturesChanged { was, is } => {
+                if last_features.replace(is) == Some(is) {
+                    continue;
+                }
+                ("features-changed", features_in_words(was, is, names))
+            }
+            What::SegmentationError { errno, len } => {
+                let error = nix::errno::Errno::from_raw(i32::try_from(errno).unwrap_or_default());
+                (
+                    "segmentation-error",
+                    format!("__skb_gso_segment failed with {error:?} for a packet of {len} bytes"),
+                )
+            }
+            What::UnmatchedExit { function } => ("unmatched-exit", unmatched_in_words(function, event)),
+        };
+        told.push(EventReport { t_s: event.t_ns as f64 / 1e9, kind: kind.to_owned(), text });
+    }
+    if run.start.conditions.mode == Mode::Counters {
+        told.extend(changes_between_samples(run.timeline.samples()));
+    }
+    if told.len() > MOST_EVENTS {
+        let more = told.len() - MOST_EVENTS;
+        told.truncate(MOST_EVENTS);
+        if let Some(last) = told.last() {
+            let text = format!("{more} more events are not told one by one");
+            told.push(EventReport { t_s: last.t_s, kind: "more".to_owned(), text });
+        }
+    }
+    told
+}
+
+fn unmatched_in_words(function: u64, event: &Event) -> String {
+    let name = match function {
+        1 => "__skb_gso_segment",
+        2 => "skb_segment",
+        _ => "net_dev_xmit",
+    };
+    format!("an exit of {name} without its entry, on CPU {}", event.cpu)
+}
+
+/// Without programs, a change is known only to the interval.
+fn changes_between_samples(samples: &[Sample]) -> Vec<EventReport> {
+    let change = |pair: &[Sample]| {
+        let [before, after] = pair else { return None };
+        (before.features != after.features).then(|| EventReport {
+            t_s: after.at_ns as f64 / 1e9,
+            kind: "features-changed".to_owned(),
+            text: format!(
+                "between {:.1} s and {:.1} s: tx-tcp-segmentation {}, tx-tcp6-segmentation {}",
+                before.at_ns as f64 / 1e9,
+                after.at_ns as f64 / 1e9,
+                on_off(after.features.tso4),
+                on_off(after.features.tso6),
+            ),
+        })
+    };
+    samples.windows(2).filter_map(change).collect()
+}
+
+fn on_off(state: Option<bool>) -> &'static str {
+    match state {
+        Some(true) => "on",
+        Some(false) => "off",
+        None => "unknown",
+    }
+}
+
+/// Which features a change of `dev->features` switched.
+fn features_in_words(was: u64, is: u64, names: Option<&FeatureSet>) -> String {
+    let name = |bit: u32| {
+        let known = names.and_then(|set| set.iter().find(|feature| feature.bit == bit));
+        known.map_or_else(|| format!("bit {bit}"), |feature| feature.name.clone())
+    };
+    let list =
+        |bits: u64| (0..64).filter(|bit| bits >> bit & 1 == 1).map(name).collect::<Vec<_>>().join(", ");
+    let (on, off) = (is & !was, was & !is);
+    let mut parts = Vec::new();
+    if on != 0 {
+        parts.push(format!("on: {}", list(on)));
+    }
+    if off != 0 {
+        parts.push(format!("off: {}", list(off)));
+    }
+    parts.join("; ")
+}

@@ -1,0 +1,136 @@
+//! What a run knows at its beginning and at its end, from those who know it.
+
+use std::collections::BTreeMap;
+
+use jiff::Zoned;
+
+use super::{Ending, Plan, child, sampler::Sampler};
+use crate::{
+    device::facts,
+    model::{sample::HookState, senders::SenderLimits},
+    probes::{
+        HookOutcome, RunTime,
+        events::{RareEvent, What as Rare},
+        table::Program,
+    },
+    recording::{CommandEnded, End, Event, Start, Surroundings, What},
+    report::schema::{HookReport, Iperf3},
+};
+
+/// Of what a command printed this much goes into the report.
+const MOST_STDOUT: usize = 64 << 10;
+
+/// When the first sample has been taken.
+pub(super) fn start(
+    plan: &Plan,
+    sampler: &Sampler,
+    notes: &[String],
+    time: &Zoned,
+    machine: Surroundings,
+    rested: bool,
+) -> Start {
+    let unreadable: BTreeMap<String, String> =
+        sampler.unreadable.iter().map(|(part, reason)| ((*part).to_owned(), reason.clone())).collect();
+    Start {
+        vmnet: env!("CARGO_PKG_VERSION").to_owned(),
+        time: time.timestamp().to_string(),
+        interface: sampler.interface(plan.netns.as_deref()),
+        conditions: sampler.conditions().clone(),
+        rested,
+        fell_because: notes.to_vec(),
+        hooks: hooks(sampler, None),
+        command: plan.command.clone(),
+        interval_s: plan.interval.as_secs_f64(),
+        machine,
+        unreadable,
+    }
+}
+
+/// When all is over.
+pub(super) fn end(
+    plan: &Plan,
+    sampler: &Sampler,
+    ended_by: &Ending,
+    drained: bool,
+    senders: Option<SenderLimits>,
+    child: Option<&Result<child::Ended, String>>,
+) -> End {
+    let times = sampler.attached.as_ref().and_then(|attached| attached.probes.run_times());
+    End {
+        ended_by: ended_by.name().to_owned(),
+        cut_short: ended_by.cut_short().map(str::to_owned),
+        drained,
+        qdisc: sampler.interface(None).qdisc,
+        machine: machine(sampler.called()),
+        senders,
+        hooks: hooks(sampler, times.as_deref()),
+        overhead: sampler.overhead(),
+        command: child.map(|ended| match ended {
+            Ok(ended) => Ok(command_ended(plan, ended)),
+            Err(error) => Err(error.clone()),
+        }),
+        verdict: None,
+    }
+}
+
+/// The machine around the interface, which takes some milliseconds to read.
+pub(super) fn machine(interface: &str) -> Surroundings {
+    match facts::read(interface) {
+        Ok(machine) => Surroundings { machine: Some(machine), unread: None },
+        Err(error) => Surroundings { machine: None, unread: Some(error.to_string()) },
+    }
+}
+
+/// As the recording has it; None for what was before the run.
+pub(super) fn event(sampler: &Sampler, event: &RareEvent) -> Option<Event> {
+    Some(Event {
+        t_ns: sampler.ns_of(event.time_ns)?,
+        cpu: event.cpu,
+        what: match event.what {
+            Rare::SegmentationError { errno, len } => What::SegmentationError { errno, len },
+            Rare::FeaturesChanged { was, is } => What::FeaturesChanged { was, is },
+            Rare::UnmatchedExit { function } => What::UnmatchedExit { function },
+        },
+    })
+}
+
+fn command_ended(plan: &Plan, ended: &child::Ended) -> CommandEnded {
+    let text = String::from_utf8_lossy(&ended.stdout);
+    let iperf3 = child::prints_json_for_us(&plan.command).then(|| Iperf3::parse(&text)).flatten();
+    CommandEnded {
+        exit_code: ended.exit_code,
+        signal: ended.signal,
+        stdout: iperf3.is_none().then(|| text.chars().take(MOST_STDOUT / 4).collect()),
+        iperf3,
+    }
+}
+
+fn hooks(sampler: &Sampler, times: Option<&[RunTime]>) -> Vec<HookReport> {
+    let outcomes = sampler.attached.iter().flat_map(|attached| &attached.hooks);
+    outcomes.flat_map(|outcome| hook_reports(outcome, times)).collect()
+}
+
+/// A hook, program by program; one line where none is attached.
+fn hook_reports(outcome: &HookOutcome, times: Option<&[RunTime]>) -> Vec<HookReport> {
+    let blank = HookReport {
+        hook: outcome.spec.name.to_owned(),
+        kind: "none".to_owned(),
+        state: outcome.state,
+        events: None,
+        ns_per_event: None,
+        reason: outcome.reason.clone(),
+    };
+    let Some(way) = outcome.way.filter(|_| outcome.state == HookState::Attached) else { return vec![blank] };
+    let report = |program: &Program| {
+        let time = times.and_then(|times| times.iter().find(|time| time.program == program.name));
+        HookReport {
+            kind: program.kind.name().to_owned(),
+            events: time.map(|time| time.events),
+            ns_per_event: time
+                .filter(|time| time.events != 0)
+                .map(|time| time.total.as_nanos() as f64 / time.events as f64),
+            ..blank.clone()
+        }
+    };
+    way.programs.iter().map(report).collect()
+}

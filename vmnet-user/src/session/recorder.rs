@@ -1,0 +1,66 @@
+//! The recording of the run that goes on. It may fail, for want of room; the run does not.
+
+use std::{fs::File, io, path::PathBuf};
+
+use vmnet_common::Counters;
+
+use crate::{
+    model::sample::Sample,
+    recording::{End, Event, Start, Writer},
+    report::files::OutputDir,
+};
+
+/// The recording's name in the run's directory.
+pub(super) const FILE: &str = "run.vmnet";
+
+/// Writes until it cannot.
+pub(super) struct Recorder {
+    path: PathBuf,
+    writer: Option<Writer<File>>,
+    failed: Option<String>,
+}
+
+impl Recorder {
+    pub(super) fn begin(output: &OutputDir, start: &Start, first: &Sample, by_cpu: &[Counters]) -> Self {
+        let mut recorder = Self { path: output.path().join(FILE), writer: None, failed: None };
+        let begun = output.create(FILE).and_then(|file| Writer::begin(file, start, first, by_cpu));
+        match begun {
+            Ok(writer) => recorder.writer = Some(writer),
+            Err(answer) => recorder.give_up(&answer),
+        }
+        recorder
+    }
+
+    pub(super) fn sample(&mut self, sample: &Sample, by_cpu: &[Counters]) {
+        self.add(|writer| writer.sample(sample, by_cpu));
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        self.add(|writer| writer.event(event));
+    }
+
+    fn add(&mut self, add: impl FnOnce(&mut Writer<File>) -> io::Result<()>) {
+        if let Some(Err(answer)) = self.writer.as_mut().map(add) {
+            self.give_up(&answer);
+        }
+    }
+
+    /// Where it is, and what kept it from being whole.
+    pub(super) fn end(mut self, end: &End) -> (PathBuf, Option<String>) {
+        // Some file systems say only now that there is no room.
+        let ended = self.writer.take().map(|writer| writer.end(end).and_then(|file| file.sync_all()));
+        if let Some(Err(answer)) = ended {
+            self.give_up(&answer);
+        }
+        (self.path, self.failed)
+    }
+
+    fn give_up(&mut self, answer: &io::Error) {
+        self.writer = None;
+        self.failed = Some(format!(
+            "could not write {}: {answer}; what was recorded until then can be read; make room or choose another place \
+             with -o DIR",
+            self.path.display()
+        ));
+    }
+}
