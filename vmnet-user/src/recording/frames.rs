@@ -209,3 +209,26 @@ fn word(bytes: &[u8; HEADER_BYTES], at: usize) -> u32 {
     word.iter_mut().zip(&bytes[at..]).for_each(|(to, from)| *to = *from);
     u32::from_le_bytes(word)
 }
+
+/// The same bytes with every check sum made right: what a reader then finds wrong, it finds behind the check sums.
+pub(super) fn with_check_sums(bytes: &[u8]) -> Vec<u8> {
+    let mut mended = bytes.to_vec();
+    let mend = |mended: &mut Vec<u8>, from: usize, to: usize, at: usize| {
+        let Some(covered) = mended.get(from..to) else { return };
+        let sum = crc32fast::hash(covered).to_le_bytes();
+        if let Some(place) = mended.get_mut(at..at + 4) {
+            place.copy_from_slice(&sum);
+        }
+    };
+    mend(&mut mended, 0, 12, 12);
+    let mut at = PREAMBLE_BYTES;
+    while let Some(length) = mended.get(at + 4..at + 8) {
+        let length = length.iter().rev().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
+        let body = at + HEADER_BYTES;
+        let Some(end) = body.checked_add(length).filter(|end| *end <= mended.len()) else { break };
+        mend(&mut mended, body, end, at + 8);
+        mend(&mut mended, at, at + 12, at + 12);
+        at = end;
+    }
+    mended
+}

@@ -146,6 +146,28 @@ fn what_is_whole_but_cannot_be_is_refused_where_it_stands() {
     assert!(said(b"PK\x03\x04 something else entirely").contains("not a recording"));
 }
 
+#[test]
+fn damage_behind_the_check_sums_is_found_as_well() {
+    let whole = recording(3, 1, 1, Some(&end()));
+    assert_eq!(with_check_sums(&whole), whole);
+    let (mut told, mut refused) = (0, 0);
+    // The beginning is long, and mostly names.
+    for place in (16..whole.len()).step_by(41) {
+        let mut spoilt = whole.clone();
+        spoilt[place] ^= 0x10;
+        match read(with_check_sums(&spoilt).as_slice()) {
+            Ok(run) => {
+                told += usize::from(report(&run).is_some());
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().contains("byte"), "at {place}: {error}");
+            }
+        }
+    }
+    assert!(told > 0 && refused > 0, "{told} told, {refused} refused");
+}
+
 /// 8 CPUs, 8 queues, some 130 counters of each CPU moving every second by amounts that cannot be foreseen.
 #[test]
 fn an_hour_of_eight_cpus_takes_less_than_ten_megabytes() {
