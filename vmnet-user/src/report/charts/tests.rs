@@ -273,6 +273,10 @@ fn runs_of_every_odd_shape_are_drawn_as_xml_and_told_without_a_panic() {
         ("gaps", gaps),
         ("many", many),
         ("slow", slow),
+        ("eventful", fixture::eventful()),
+        ("day", fixture::day()),
+        ("wide", fixture::wide(16, 16)),
+        ("widest", fixture::wide(64, 256)),
     ];
     for (name, report) in runs {
         let style = crate::report::style::Style { colour: true, plain: false, width: 100 };
