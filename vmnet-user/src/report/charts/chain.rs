@@ -1,10 +1,11 @@
 //! The chain that TSO hangs on, link by link, and what broke it.
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
 
 use super::colours::{BLUE, FAINT, GREY, INK, VERMILLION, YELLOW, edge};
 use super::hover::Hovers;
-use super::lettering::{Lettering, write_lines, write_within};
+use super::lettering::{Lettering, lines_in, write, write_lines, write_within};
 use super::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, capitalised, empty_page, page, reason};
 use super::{ChartError, Table};
 use crate::model::cause::{By, Cause};
@@ -15,10 +16,16 @@ use crate::report::schema::RunReport;
 const TOPIC: Topic = Topic { stem: "chain", subject: "The chain that TSO hangs on" };
 const GAP: i32 = 14;
 const BOX_TOP: i32 = BODY_TOP + 34;
-const BOX_BOTTOM: i32 = BOX_TOP + 250;
-const EVIDENCE_LINES: usize = 9;
+/// From a box's upper edge to its evidence.
+const EVIDENCE: i32 = 102;
+const EVIDENCE_LINE: i32 = 17;
+const EVIDENCE_LINES: usize = 14;
 /// Below the chain.
-const CAUSE_TOP: i32 = BOX_BOTTOM + 44;
+const CAUSE_GAP: i32 = 48;
+/// Where what is said of a cause begins, behind what it is.
+const CAUSE_LEFT: i32 = LEFT + 96;
+
+const EVIDENCE_TEXT: Lettering = Lettering::new(14, INK);
 
 fn name(link: LinkName) -> &'static str {
     match link {
@@ -74,7 +81,10 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     };
     let broken = first_broken(chain);
     let finding = match broken {
-        Some(link) => format!("the first link that does not hold: {} ({})", name(link.link), link.evidence),
+        Some(link) => {
+            let holds = if link.state == LinkState::Broken { "is broken" } else { "holds only in part" };
+            format!("the first link that {holds}: {}, {}", name(link.link), question(link.link))
+        }
         None if chain.iter().any(|link| link.state == LinkState::Unknown) => {
             "no link is known to be broken".to_owned()
         }
@@ -91,17 +101,21 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     page(report, words, |area, hovers| {
         let count = i32::try_from(chain.len()).unwrap_or(1).max(1);
         let width = ((RIGHT - LEFT) - (count - 1) * GAP) / count;
+        // As tall as the longest evidence, and no taller than leaves room for the cause.
+        let lines = chain.iter().map(|link| lines_in(&link.evidence, inner(width), &EVIDENCE_TEXT)).max();
+        let lines = lines.unwrap_or(0).clamp(5, EVIDENCE_LINES) as i32;
+        let bottom = BOX_TOP + EVIDENCE + lines * EVIDENCE_LINE + 4;
         let first = chain.iter().position(|link| broken.is_some_and(|broken| broken == link));
         for (index, (link, left)) in chain.iter().zip((LEFT..).step_by((width + GAP) as usize)).enumerate() {
             let is_first = first == Some(index);
             let is_behind = first.is_some_and(|first| index > first);
-            draw_link(area, link, [left, left + width], is_first)?;
+            draw_link(area, link, [left, left + width, bottom], is_first)?;
             if index > 0 {
                 joint(area, left, is_first || is_behind)?;
             }
-            hovers.area([(left, BOX_TOP), (left + width, BOX_BOTTOM)], &said(link));
+            hovers.area([(left, BOX_TOP), (left + width, bottom)], &said(link));
         }
-        draw_cause(area, hovers, report.causes.as_deref().unwrap_or_default(), report)
+        draw_cause(area, hovers, report, bottom + CAUSE_GAP)
     })
 }
 
@@ -125,22 +139,23 @@ fn mender(cause: &Cause) -> String {
 fn draw_link(
     area: &Area<'_>,
     link: &Link,
-    [left, right]: [i32; 2],
+    [left, right, bottom]: [i32; 3],
     is_first: bool,
 ) -> Result<(), ChartError> {
     let colour = colour(link.state);
     let line = edge(colour);
-    let corners = [(left, BOX_TOP), (right, BOX_BOTTOM)];
-    let width = if is_first { 4 } else { 1 };
+    let corners = [(left, BOX_TOP), (right, bottom)];
+    let width = if is_first { 5 } else { 2 };
     outline(area, corners, line, width)?;
     if is_first {
         let label =
             if link.state == LinkState::Broken { "first broken link" } else { "first that holds in part" };
         // Above its box, and never past the sheet.
-        write_within(area, label, (left, BOX_TOP - 12), RIGHT - left, &Lettering::new(16, INK).bold())?;
+        let (at, anchor) = if left > (LEFT + RIGHT) / 2 { (right, HPos::Right) } else { (left, HPos::Left) };
+        write(area, label, (at, BOX_TOP - 12), &Lettering::new(16, INK).bold().anchored(anchor))?;
     }
     let x = left + 12;
-    let inner = right - left - 20;
+    let inner = inner(right - left);
     write_within(area, name(link.link), (x, BOX_TOP + 26), inner, &Lettering::new(17, INK).bold())?;
     write_within(area, question(link.link), (x, BOX_TOP + 45), inner, &Lettering::new(13, FAINT))?;
     sign(area, link.state, (x + 9, BOX_TOP + 68))?;
@@ -151,8 +166,7 @@ fn draw_link(
         inner - 20,
         &Lettering::new(16, INK).bold(),
     )?;
-    let evidence = Lettering::new(13, INK);
-    write_lines(area, &link.evidence, (x, BOX_TOP + 100), (inner, EVIDENCE_LINES), &evidence)?;
+    write_lines(area, &link.evidence, (x, BOX_TOP + EVIDENCE), (inner, EVIDENCE_LINES), &EVIDENCE_TEXT)?;
     Ok(())
 }
 
@@ -173,7 +187,7 @@ fn sign(area: &Area<'_>, state: LinkState, (x, y): (i32, i32)) -> Result<(), Cha
     let stroke = edge(colour).stroke_width(3);
     match state {
         LinkState::Ok => {
-            area.draw(&PathElement::new([(x - 7, y), (x - 2, y + 6), (x + 8, y - 7)], stroke))?
+            area.draw(&PathElement::new([(x - 7, y), (x - 2, y + 6), (x + 8, y - 7)], stroke))?;
         }
         LinkState::Broken => {
             area.draw(&PathElement::new([(x - 7, y - 7), (x + 7, y + 7)], stroke))?;
@@ -195,6 +209,11 @@ fn sign(area: &Area<'_>, state: LinkState, (x, y): (i32, i32)) -> Result<(), Cha
     Ok(())
 }
 
+/// What of a box's width its text has: capitals are wider than is estimated.
+fn inner(width: i32) -> i32 {
+    width - 32
+}
+
 /// Between a box and the one before it: a line, or a gap from where the chain is broken.
 fn joint(area: &Area<'_>, left: i32, is_broken: bool) -> Result<(), ChartError> {
     let y = BOX_TOP + 40;
@@ -208,42 +227,42 @@ fn joint(area: &Area<'_>, left: i32, is_broken: bool) -> Result<(), ChartError> 
     Ok(())
 }
 
-fn draw_cause(
-    area: &Area<'_>,
-    hovers: &mut Hovers,
-    causes: &[Cause],
-    report: &RunReport,
-) -> Result<(), ChartError> {
-    let width = RIGHT - LEFT;
+fn draw_cause(area: &Area<'_>, hovers: &mut Hovers, report: &RunReport, top: i32) -> Result<(), ChartError> {
+    let causes = report.causes.as_deref().unwrap_or_default();
+    let width = RIGHT - CAUSE_LEFT;
+    let head = |text: &str, y: i32| write(area, text, (LEFT, y), &Lettering::new(16, FAINT));
+    let plain = Lettering::new(17, INK);
     let Some(cause) = causes.first() else {
+        head("Why", top)?;
         let why = reason(report, "causes", "no cause was found");
-        let lettering = Lettering::new(17, FAINT);
-        write_lines(area, &format!("Causes: {why}"), (LEFT, CAUSE_TOP), (width, 3), &lettering)?;
+        write_lines(area, why, (CAUSE_LEFT, top), (width, 3), &plain)?;
         return Ok(());
     };
-    let mut y = write_lines(
-        area,
-        &cause_said(cause),
-        (LEFT, CAUSE_TOP),
-        (width, 2),
-        &Lettering::new(18, INK).bold(),
-    )?;
-    y = write_lines(area, &cause.detail, (LEFT, y + 2), (width, 2), &Lettering::new(16, INK))?;
+    head("Why", top)?;
+    let said = cause_said(cause);
+    let mut y = write_lines(area, &said, (CAUSE_LEFT, top), (width, 2), &Lettering::new(18, INK).bold())?;
+    if !cause.detail.is_empty() {
+        y += 6;
+        head("Shown by", y)?;
+        y = write_lines(area, &cause.detail, (CAUSE_LEFT, y), (width, 2), &plain)?;
+    }
     let commands = cause.fix.commands.first().map_or_else(String::new, |first| {
         let more = cause.fix.commands.len() - 1;
         let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
         format!(" {first}{more}")
     });
     let mend = format!("{}{commands}", mender(cause));
-    let lines = if y + 70 < HEIGHT { 2 } else { 1 };
-    y = write_lines(area, &mend, (LEFT, y + 4), (width, lines), &Lettering::new(16, INK))?;
-    if causes.len() > 1 && y < HEIGHT - 10 {
+    y += 6;
+    head("Mend", y)?;
+    y = write_lines(area, &mend, (CAUSE_LEFT, y), (width, if y + 30 < HEIGHT { 2 } else { 1 }), &plain)?;
+    if causes.len() > 1 && y + 3 < HEIGHT - 8 {
+        y += 6;
         let others: Vec<&str> = causes.iter().skip(1).map(|cause| cause.id.name()).collect();
-        let also = format!("Also: {}", others.join(", "));
-        write_within(area, &also, (LEFT, y + 4), width, &Lettering::new(15, FAINT))?;
+        head("Also", y)?;
+        write_within(area, &others.join(", "), (CAUSE_LEFT, y), width, &plain)?;
     }
-    let corners = [(LEFT, CAUSE_TOP - 20), (RIGHT, y)];
-    hovers.area(corners, &format!("{} {} {mend}", cause_said(cause), cause.detail));
+    let corners = [(LEFT, top - 20), (RIGHT, y + 6)];
+    hovers.area(corners, &format!("{said} {} {mend}", cause.detail));
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use super::hover::Hovers;
 use super::lettering::{FONT, Lettering, font_size, write, write_within};
 use super::over_time::{MOST_ROWS, is_placed, number, slim};
 use super::page::{
-    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, WIDTH, Words, empty_page, legend, page, reason,
+    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, WIDTH, Words, capitalised, empty_page, legend, page,
+    reason,
 };
 use super::{ChartError, Table};
 use crate::model::merging::merged;
@@ -39,26 +40,36 @@ struct Found {
     varies: [bool; 2],
 }
 
+/// Correlation coefficients with so many decimals that nearly 1 is not 1.
+fn coefficients<const COUNT: usize>(all: [f64; COUNT]) -> [String; COUNT] {
+    let rounds_to_one = |decimals: usize| {
+        all.iter().any(|r| format!("{:.decimals$}", r.abs()).starts_with('1') && r.abs() < 1.0)
+    };
+    let decimals = (2..6).find(|decimals| !rounds_to_one(*decimals)).unwrap_or(6);
+    all.map(|r| format!("{}{:.decimals$}", if r < 0.0 { "−" } else { "" }, r.abs()))
+}
+
 impl Found {
     fn of(pairs: &[(f64, f64)]) -> Self {
         let varies = |value: fn(&(f64, f64)) -> f64| {
             let first = pairs.first().map(value);
             pairs.iter().any(|pair| Some(value(pair)) != first)
         };
+        let changes = varies(|pair| pair.1);
         Self {
             n: pairs.len(),
-            line: least_squares(pairs),
+            // A level line through what never changes says nothing.
+            line: least_squares(pairs).filter(|_| changes),
             correlation: pearson(pairs),
-            varies: [varies(|pair| pair.0), varies(|pair| pair.1)],
+            varies: [varies(|pair| pair.0), changes],
         }
     }
 
     fn correlation_said(&self) -> String {
         match (&self.correlation, self.varies) {
             (Some(PearsonInterval { r, interval: [low, high], n }), _) => {
-                format!(
-                    "Pearson r = {r:.2}, 95 % interval {low:.2} to {high:.2}, n = {n} intervals; {CAVEAT}"
-                )
+                let [r, low, high] = coefficients([*r, *low, *high]);
+                format!("Pearson r = {r}, 95 % interval {low} to {high}, n = {n} intervals")
             }
             (None, [_, false]) => {
                 "no correlation: segmentation took the same CPU in every interval".to_owned()
@@ -73,16 +84,14 @@ impl Found {
 
     fn line_said(&self) -> Option<String> {
         let Line { intercept, slope } = self.line?;
-        let sign = if intercept < 0.0 { '−' } else { '+' };
-        let slope = if slope < 0.0 {
-            format!("−{}", format::significant(-slope))
-        } else {
-            format::significant(slope)
+        let size = |value: f64| match value.abs() {
+            // More decimals than anybody reads.
+            small if small < 0.000_5 => tick(small),
+            size => format::significant(size),
         };
-        Some(format!(
-            "least squares: CPUs = {slope} × Gbit/s {sign} {}",
-            format::significant(intercept.abs())
-        ))
+        let minus = if slope < 0.0 { "−" } else { "" };
+        let sign = if intercept < 0.0 { '−' } else { '+' };
+        Some(format!("least squares: CPUs = {minus}{} × Gbit/s {sign} {}", size(slope), size(intercept)))
     }
 }
 
@@ -123,32 +132,35 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
                 .map_or_else(String::new, |[low, high]| format!(" (95 % interval {low:.2} to {high:.2})"));
             format!(", {}{interval}", format::ns_per_byte(ns))
         });
+        if cores <= 0.0 {
+            return "segmentation took no CPU".to_owned();
+        }
         format!("segmentation kept {} CPUs busy on average{per_byte}", format::significant(cores))
     });
     let each = samples.len().div_ceil(POINTS).max(1);
     let point = if each > 1 { format!("the mean of {each} intervals") } else { "one interval".to_owned() };
+    let caveat = found.correlation.map(|_| CAVEAT);
     let description = format!(
-        "Scatter plot: goodput from 0 to {}, CPUs busy segmenting from 0 to {}; {} points, each {point}. {}{}.",
+        "Scatter plot: goodput from 0 to {}, CPUs busy segmenting from 0 to {}; {} points, each {point}. {}{}{}.",
         format::rate(highest(|pair| pair.0)),
         format::significant(highest(|pair| pair.1)),
         points.len(),
-        found.line_said().map_or_else(String::new, |line| line + "; "),
-        found.correlation_said()
+        found.line_said().map_or_else(String::new, |line| capitalised(&line) + ". "),
+        capitalised(&found.correlation_said()),
+        caveat.map_or_else(String::new, |caveat| format!("; {caveat}"))
     );
     let words = Words { topic: TOPIC, finding, description: &description };
     page(report, words, |area, hovers| {
-        let mut keys = vec![(Key::Dot(VERMILLION), format!("{point}"))];
+        let mut keys = vec![(Key::Dot(VERMILLION), point.clone())];
         keys.extend(found.line_said().map(|said| (Key::Line(INK), said)));
         let below = legend(area, BODY_TOP, &keys)?;
-        write_within(
-            area,
-            &found.correlation_said(),
-            (LEFT, below + 16),
-            RIGHT - LEFT,
-            &Lettering::new(15, FAINT),
-        )?;
-        scale.draw(area, below + 36, &points, found.line)?;
-        scale.hover(hovers, below + 36, &points);
+        let notes = [(found.correlation_said(), INK), (caveat.unwrap_or_default().to_owned(), FAINT)];
+        for ((note, colour), y) in notes.into_iter().zip([below + 16, below + 36]) {
+            write_within(area, &note, (LEFT, y), RIGHT - LEFT, &Lettering::new(15, colour))?;
+        }
+        let top = below + 56;
+        scale.draw(area, top, &points, found.line)?;
+        scale.hover(hovers, top, &points);
         if highest(|pair| pair.0) <= 0.0 {
             let at = (AXIS_LEFT + 40, AXIS_BOTTOM - 60);
             write(area, "nothing was sent in any interval", at, &Lettering::new(18, FAINT))?;
@@ -235,7 +247,7 @@ impl Scale {
             .bold_line_style(GRID)
             .axis_style(FAINT)
             .x_labels(10)
-            .y_labels(7)
+            .y_labels(10)
             .label_style((FONT, font_size(16)).into_font().color(&INK))
             .axis_desc_style((FONT, font_size(16)).into_font().color(&INK))
             .x_label_formatter(&|value| tick(*value))

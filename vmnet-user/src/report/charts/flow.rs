@@ -135,7 +135,7 @@ impl Flow {
         let mut before: Option<(f64, f64)> = None;
         for ([from, to], top) in STAGES.iter().zip(&self.tops) {
             if let Some((x, y)) = before {
-                const STEPS: i32 = 16;
+                const STEPS: i32 = 32;
                 upper.extend((1..STEPS).map(|step| {
                     let part = f64::from(step) / f64::from(STEPS);
                     // Level at both ends.
@@ -158,6 +158,13 @@ impl Flow {
         if edge(colour) != colour {
             let closed: Vec<_> = outline.iter().chain(outline.first()).copied().collect();
             area.draw(&PathElement::new(closed, edge(colour)))?;
+        }
+        if let (false, Some(top), [_, [_, right], ..]) = (self.fate.left(), self.tops.last(), STAGES) {
+            // It ends here.
+            let middle = (top + self.height / 2.0).round() as i32;
+            let half = (self.height / 2.0).round() as i32 + 6;
+            let end = [(right, middle - half), (right, middle + half)];
+            area.draw(&PathElement::new(end, INK.stroke_width(3)))?;
         }
         Ok(())
     }
@@ -241,6 +248,12 @@ fn hover(hovers: &mut Hovers, flows: &[Flow], all: u64) {
     }
 }
 
+/// Sums over fates, and the part of them that is no fate.
+const SUMS: [(&str, OfEntry); 2] =
+    [("all of it", |entry| entry.payload_bytes), ("of which sent again", |entry| entry.retransmitted_bytes)];
+
+type OfEntry = fn(&Entry) -> u64;
+
 pub(super) fn table(report: &RunReport) -> Table {
     let mut table =
         Table::new(["what became of it", "payload, bytes", "share", "IPv4, bytes", "IPv6, bytes"]);
@@ -257,11 +270,7 @@ pub(super) fn table(report: &RunReport) -> Table {
             ipv6.to_string(),
         ]);
     }
-    let rows: [(&str, fn(&Entry) -> u64); 2] = [
-        ("all of it", |entry| entry.payload_bytes),
-        ("of which sent again", |entry| entry.retransmitted_bytes),
-    ];
-    for (name, of) in rows {
+    for (name, of) in SUMS {
         let [total, ipv4, ipv6] = [&tcp.total, &tcp.ipv4, &tcp.ipv6].map(of);
         table.row([name.to_owned(), total.to_string(), share(total), ipv4.to_string(), ipv6.to_string()]);
     }

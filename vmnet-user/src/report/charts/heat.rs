@@ -19,7 +19,7 @@ use crate::report::schema::RunReport;
 
 const TOPIC: Topic = Topic { stem: "heat", subject: "Transmit queues and CPUs over time" };
 const AXIS_LEFT: i32 = LEFT + 110;
-const AXIS_BOTTOM: i32 = HEIGHT - 58;
+const AXIS_BOTTOM: i32 = HEIGHT - 44;
 const TOP: i32 = BODY_TOP + 44;
 /// Above each group.
 const HEADING: i32 = 25;
@@ -45,8 +45,9 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let each = groups.iter().flat_map(|group| &group.rows).map(|row| row.intervals).max().unwrap_or(1);
     let means =
         if each > 1 { format!(" Colours are means of up to {each} intervals.") } else { String::new() };
-    let aggregated: Vec<String> = groups.iter().filter_map(Group::aggregation).collect();
-    let notes: Vec<String> = aggregated.into_iter().chain(absent).collect();
+    let mut notes: Vec<String> = groups.iter().filter_map(Group::aggregation).collect();
+    notes.dedup();
+    notes.extend(absent);
     let description = format!(
         "Heat map over {}: a row each for {}. Darkest is nothing, brightest is all; what was not measured is hatched.{means} \
          {}",
@@ -62,16 +63,18 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         if has_note {
             write_within(area, &notes, (LEFT, HEIGHT - 10), RIGHT - LEFT, &Lettering::new(14, FAINT))?;
         }
-        let bottom = AXIS_BOTTOM - if has_note { 14 } else { 0 };
+        let bottom = AXIS_BOTTOM - if has_note { 20 } else { 0 };
         let room = bottom - TOP - groups.len() as i32 * HEADING;
         // In hundredths of a pixel, so that 64 rows fill the room.
         let height = (room * 100 / rows as i32).clamp(100, TALLEST * 100);
         let mut top = TOP * 100;
         for group in &groups {
             let heading = Lettering::new(15, INK).bold();
-            write_within(area, &group.heading(), (LEFT, top / 100 + 18), RIGHT - LEFT, &heading)?;
+            let at = (AXIS_LEFT, top / 100 + 18);
+            write_within(area, &group.heading(), at, RIGHT - AXIS_LEFT, &heading)?;
             top += HEADING * 100;
             let every = (LABEL * 100 + height - 1) / height;
+            let first = top;
             for (index, row) in group.rows.iter().enumerate() {
                 let edges = [top / 100, ((top + height) / 100).max(top / 100 + 1)];
                 draw_row(area, &time, edges, group, row)?;
@@ -83,6 +86,8 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
                 hover(hovers, &time, edges, row, Hovers::MOST / rows);
                 top += height;
             }
+            let frame = [(AXIS_LEFT - 1, first / 100 - 1), (RIGHT, top / 100)];
+            area.draw(&Rectangle::new(frame, FAINT))?;
         }
         time_axis(area, &time, top / 100)
     })
@@ -126,7 +131,8 @@ fn hover(hovers: &mut Hovers, time: &TimeAxis, [top, bottom]: [i32; 2], row: &Ro
                 } else {
                     String::new()
                 };
-                format!("{}, {when}: {}{peak}", row.title(), (row.said)(mean))
+                let gap = if known.len() < part.len() { "; a part was not measured" } else { "" };
+                format!("{}, {when}: {}{peak}{gap}", row.title(), (row.said)(mean))
             }
         };
         hovers.area([(time.x(first.from_s), top), (time.x(last.to_s), bottom)], &says);
@@ -135,9 +141,9 @@ fn hover(hovers: &mut Hovers, time: &TimeAxis, [top, bottom]: [i32; 2], row: &Ro
 
 /// What the shades mean, for queues and for CPUs.
 fn colour_bar(area: &Area<'_>, groups: &[Group], each: usize) -> Result<(), ChartError> {
-    const BAR: [i32; 2] = [LEFT + 130, LEFT + 130 + SHADES as i32 * 10];
+    const BAR: [i32; 2] = [LEFT + 20, LEFT + 20 + SHADES as i32 * 10];
     let top = BODY_TOP + 4;
-    write(area, "nothing", (BAR[0] - 10, top + 14), &Lettering::new(15, INK).anchored(HPos::Right))?;
+    write(area, "0", (BAR[0] - 10, top + 14), &Lettering::new(15, INK).anchored(HPos::Right))?;
     for step in 0..SHADES {
         let left = BAR[0] + step as i32 * 10;
         let colour = shade(step as f64 / (SHADES - 1) as f64);
@@ -145,13 +151,10 @@ fn colour_bar(area: &Area<'_>, groups: &[Group], each: usize) -> Result<(), Char
     }
     let mut all: Vec<String> = Vec::new();
     for group in groups {
-        let said = group.all();
-        if !all.contains(&said) {
-            all.push(said);
-        }
+        all.extend(group.all().filter(|said| !all.contains(said)));
     }
     let mean = if each > 1 { format!("; means of up to {each} intervals") } else { String::new() };
-    let text = format!("{}{mean}", all.join(", "));
+    let text = format!("{}{mean}", all.join(" · "));
     let missing = RIGHT - 150;
     write_within(area, &text, (BAR[1] + 10, top + 14), missing - BAR[1] - 40, &Lettering::new(15, INK))?;
     hatched(area, [(missing, top), (missing + 18, top + 18)])?;

@@ -19,7 +19,7 @@ pub(super) struct Lettering {
 }
 
 impl Lettering {
-    pub(super) fn new(size: i32, colour: RGBColor) -> Self {
+    pub(super) const fn new(size: i32, colour: RGBColor) -> Self {
         Self { size, colour, bold: false, anchor: HPos::Left }
     }
 
@@ -75,6 +75,11 @@ pub(super) fn write_within(
     lettering: &Lettering,
 ) -> Result<(), ChartError> {
     write(area, &format::shortened(text, characters_in(width, lettering.regular())), at, lettering)
+}
+
+/// How many lines [`write_lines()`] would make of it.
+pub(super) fn lines_in(text: &str, width: i32, lettering: &Lettering) -> usize {
+    textwrap::wrap(&format::printable(text), characters_in(width, lettering.regular()).max(2)).len()
 }
 
 /// Several lines of text, each cut to what fits into `width`; the last ends in `…` where more was to be said. Returns the base line below

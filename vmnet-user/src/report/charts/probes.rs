@@ -5,7 +5,7 @@ use plotters::style::text_anchor::HPos;
 
 use super::colours::{FAINT, GRID, INK, PURPLE};
 use super::lettering::{Lettering, write, write_within};
-use super::page::{Area, BODY_TOP, LEFT, RIGHT, Topic, Words, empty_page, page};
+use super::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_page, page};
 use super::{ChartError, Table};
 use crate::model::sample::HookState;
 use crate::report::format;
@@ -14,7 +14,6 @@ use crate::report::schema::{HookReport, RunReport};
 const TOPIC: Topic = Topic { stem: "probes", subject: "What the probes themselves cost" };
 /// Hooks beyond this are in the table alone.
 const ROWS: usize = 14;
-const ROW: i32 = 29;
 /// Right ends of the columns of numbers.
 const EVENTS: i32 = LEFT + 470;
 const NS: i32 = EVENTS + 120;
@@ -57,6 +56,8 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     );
     let words = Words { topic: TOPIC, finding: Some(programs), description: &description };
     page(report, words, |area, hovers| {
+        let rows = i32::try_from(hooks.len().min(ROWS + 1)).unwrap_or(1).max(1);
+        let row_height = ((HEIGHT - BODY_TOP - 130) / rows).clamp(27, 40);
         let mut y = BODY_TOP + 18;
         let small = Lettering::new(15, FAINT);
         write(area, "hook, and how it is attached", (LEFT, y), &small)?;
@@ -66,12 +67,12 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         area.draw(&PathElement::new([(LEFT, y + 8), (RIGHT, y + 8)], GRID))?;
         let longest = busy.iter().flatten().copied().fold(0.0, f64::max);
         for (hook, said) in hooks.iter().zip(&said) {
-            y += ROW;
+            y += row_height;
             row(area, y, hook, duration_s, longest)?;
-            hovers.area([(LEFT, y - 20), (RIGHT, y + 8)], said);
+            hovers.area([(LEFT, y - 20), (RIGHT, y + 7)], said);
         }
         if hooks.len() > ROWS {
-            y += ROW;
+            y += row_height;
             write(area, &format!("{} more: see the table", hooks.len() - ROWS), (LEFT, y), &small)?;
         }
         y += 26;
@@ -124,24 +125,22 @@ fn row(area: &Area<'_>, y: i32, hook: &HookReport, duration_s: f64, longest: f64
     let ink = if attached { INK } else { FAINT };
     write_within(area, &hook.hook, (LEFT, y), 220, &Lettering::new(16, ink).bold())?;
     write_within(area, &hook.kind, (LEFT + 230, y), 120, &Lettering::new(16, ink))?;
-    let number =
-        |text: String, right| write(area, &text, (right, y), &Lettering::new(16, ink).anchored(HPos::Right));
-    number(hook.events.map_or_else(|| "–".to_owned(), format::count), EVENTS)?;
-    let ns = hook.ns_per_event.filter(|ns| ns.is_finite());
-    number(ns.map_or_else(|| "–".to_owned(), format::significant), NS)?;
+    if !attached {
+        let why = hook.reason.as_deref().map_or_else(String::new, |why| format!(": {why}"));
+        let text = format!("{}{why}", state(hook));
+        return write_within(area, &text, (LEFT + 370, y), RIGHT - LEFT - 370, &Lettering::new(15, FAINT));
+    }
+    let number = |text: Option<String>, right| {
+        let text = text.unwrap_or_else(|| "–".to_owned());
+        write(area, &text, (right, y), &Lettering::new(16, ink).anchored(HPos::Right))
+    };
+    number(hook.events.map(format::count), EVENTS)?;
+    number(hook.ns_per_event.filter(|ns| ns.is_finite()).map(format::significant), NS)?;
     let cost = cpus(hook, duration_s);
-    number(cost.map_or_else(|| "–".to_owned(), |cpus| format::percent(cpus)), COST)?;
-    match cost {
-        Some(cpus) if longest > 0.0 => {
-            let width = ((cpus / longest * f64::from(RIGHT - BARS)).round() as i32).max(1);
-            area.draw(&Rectangle::new([(BARS, y - 15), (BARS + width, y + 3)], PURPLE.filled()))?;
-        }
-        _ if !attached => {
-            let why = hook.reason.as_deref().map_or_else(String::new, |why| format!(": {why}"));
-            let text = format!("{}{why}", state(hook));
-            write_within(area, &text, (BARS, y), RIGHT - BARS, &Lettering::new(15, FAINT))?;
-        }
-        _ => {}
+    number(cost.map(format::percent), COST)?;
+    if let Some(cpus) = cost.filter(|_| longest > 0.0) {
+        let width = ((cpus / longest * f64::from(RIGHT - BARS)).round() as i32).max(1);
+        area.draw(&Rectangle::new([(BARS, y - 15), (BARS + width, y + 3)], PURPLE.filled()))?;
     }
     Ok(())
 }

@@ -5,7 +5,10 @@ use plotters::prelude::*;
 use super::colours::{APRICOT, FAINT, GRID, INK, VERMILLION};
 use super::hover::Hovers;
 use super::lettering::{Lettering, write, write_within};
-use super::page::{Area, BODY_TOP, Key, LEFT, RIGHT, Topic, Words, empty_page, filled, legend, page, reason};
+use super::page::{
+    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, Words, capitalised, empty_page, filled, legend, page,
+    reason,
+};
 use super::{ChartError, Table};
 use crate::model::reasons::Reason;
 use crate::report::format;
@@ -14,8 +17,9 @@ use crate::report::schema::RunReport;
 const TOPIC: Topic = Topic { stem: "reasons", subject: "Why super-packets were cut up by the CPU" };
 /// More bars than this do not fit; the rest is one.
 const BARS: usize = 8;
-const BAR: i32 = 22;
-const ROW: i32 = 58;
+/// Of a row, for its text and for the space below it.
+const TEXT: i32 = 25;
+const SPACE: i32 = 11;
 /// What a bar of all bytes is long; to its right is room for its numbers.
 const LONGEST: i32 = RIGHT - LEFT - 220;
 
@@ -102,9 +106,12 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         });
         let keys: Vec<_> = present.map(|(colour, name, _)| (Key::Fill(colour), name.to_owned())).collect();
         let mut top = legend(area, BODY_TOP, &keys)? + 10;
+        // Few bars are taller.
+        let count = i32::try_from(rows.len()).unwrap_or(1).max(1);
+        let height = ((HEIGHT - 40 - top) / count).clamp(57, 84);
         for row in &rows {
-            bar(area, hovers, top, row)?;
-            top += ROW;
+            bar(area, hovers, [top, top + height - SPACE], row)?;
+            top += height;
         }
         let note = format!(
             "% of {} of TCP payload that went into segmentation, whether or not it then left; the line is all of it",
@@ -114,9 +121,9 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     })
 }
 
-fn bar(area: &Area<'_>, hovers: &mut Hovers, top: i32, row: &Row) -> Result<(), ChartError> {
-    write_within(area, &row.text, (LEFT, top + 16), RIGHT - LEFT, &Lettering::new(17, INK))?;
-    let (upper, lower) = (top + 25, top + 25 + BAR);
+fn bar(area: &Area<'_>, hovers: &mut Hovers, [top, lower]: [i32; 2], row: &Row) -> Result<(), ChartError> {
+    write_within(area, &capitalised(&row.text), (LEFT, top + 16), RIGHT - LEFT, &Lettering::new(17, INK))?;
+    let upper = top + TEXT;
     area.draw(&Rectangle::new([(LEFT, upper), (LEFT + LONGEST, lower)], GRID))?;
     let mut x = LEFT;
     for (width, colour) in row.widths().into_iter().zip([VERMILLION, APRICOT]) {
@@ -126,7 +133,7 @@ fn bar(area: &Area<'_>, hovers: &mut Hovers, top: i32, row: &Row) -> Result<(), 
         }
     }
     let numbers = format!("{} · {}", format::percent(row.share), format::bytes(row.bytes));
-    write(area, &numbers, (LEFT + LONGEST + 14, lower - 5), &Lettering::new(17, INK).bold())?;
+    write(area, &numbers, (LEFT + LONGEST + 14, (upper + lower) / 2 + 6), &Lettering::new(17, INK).bold())?;
     hovers.area([(LEFT, top), (RIGHT, lower)], &row.said());
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Rows of the heat map: what each queue and each CPU did in each part of the run.
 
 use crate::model::throughput::{CpuShare, Interval, QueueRate};
+use crate::report::charts::page::capitalised;
 use crate::report::format;
 
 /// More rows than this cannot be told apart: neighbours are put together.
@@ -16,6 +17,8 @@ pub(super) struct Group {
     pub(super) what: &'static str,
     /// One of them, and several.
     names: [&'static str; 2],
+    /// What the one that did most did. None where it is not worth a headline.
+    did: Option<&'static str>,
     /// How many there are, however many rows.
     count: usize,
     /// The value that is drawn brightest.
@@ -47,7 +50,7 @@ pub(super) struct Cell {
 
 impl Row {
     pub(super) fn title(&self) -> String {
-        format!("{} {}", self.name, self.what)
+        if self.what.is_empty() { self.name.clone() } else { format!("{} {}", self.name, self.what) }
     }
 
     pub(super) fn mean(&self) -> Option<f64> {
@@ -70,7 +73,7 @@ impl Group {
     }
 
     pub(super) fn heading(&self) -> String {
-        format!("{} {}", super::super::page::capitalised(self.names[1]), self.what)
+        format!("{}, {}", capitalised(self.names[1]), self.what)
     }
 
     pub(super) fn counted(&self) -> String {
@@ -78,23 +81,28 @@ impl Group {
         format!("{} {} {}", self.count, if self.count == 1 { one } else { several }, self.what)
     }
 
-    /// What the brightest stands for.
-    pub(super) fn all(&self) -> String {
-        let names = if self.names[0] == "CPU" { "CPUs" } else { "queues" };
-        format!("{names}: {}", (self.said)(self.full))
+    /// What the brightest stands for. None where all are nothing.
+    pub(super) fn all(&self) -> Option<String> {
+        let of = if self.is_of_cpus() { "of a CPU" } else { "by a queue" };
+        (self.full > 0.0).then(|| format!("{} {of}", (self.said)(self.full)))
     }
 
     /// Says that rows stand for several.
     pub(super) fn aggregation(&self) -> Option<String> {
         let each = self.count.div_ceil(self.rows.len().max(1));
-        (each > 1).then(|| format!("{} {}: a row is the mean of {each}", self.names[1], self.what))
+        (each > 1).then(|| format!("a row is the mean of up to {each} {}", self.names[1]))
+    }
+
+    fn is_of_cpus(&self) -> bool {
+        self.names[0] == "CPU"
     }
 
     /// The row with the highest mean, in words.
     pub(super) fn busiest(&self) -> Option<String> {
         let known = self.rows.iter().filter_map(|row| Some((row, row.mean()?)));
         let (row, mean) = known.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-        Some(format!("{}: {} {} on average", row.name, (self.said)(mean), self.what)).filter(|_| mean > 0.0)
+        let did = self.did?;
+        Some(format!("{did}: {} ({})", row.name, (self.said)(mean))).filter(|_| mean > 0.0)
     }
 }
 
@@ -135,26 +143,27 @@ pub(super) fn groups(samples: &[&Interval]) -> (Vec<Group>, Vec<String>) {
     let share: fn(f64) -> String = format::percent;
     if rated || counted {
         let (what, said, value): (_, fn(f64) -> String, Value<QueueRate>) = if rated {
-            ("by what they sent", format::rate, |queue| queue.gbps)
+            ("sending", format::rate, |queue| queue.gbps)
         } else {
-            ("by what they sent", per_second, |queue| queue.packets_per_s)
+            ("sending", per_second, |queue| queue.packets_per_s)
         };
+        let did = Some("sent most");
         let plan =
-            Plan { what, names: ["transmit queue", "transmit queues"], count: queues, said, most, each };
+            Plan { what, did, names: ["transmit queue", "transmit queues"], count: queues, said, most, each };
         found.push(plan.group(samples, queue(value), None));
     }
-    let mut add = |what, value: Value<CpuShare>| {
-        let plan = Plan { what, names, count: cpus, said: share, most, each };
+    let mut add = |what, did, value: Value<CpuShare>| {
+        let plan = Plan { what, did, names, count: cpus, said: share, most, each };
         found.push(plan.group(samples, cpu(value), Some(1.0)));
     };
     if cpus > 0 {
-        add("busy", |cpu| Some(cpu.busy));
+        add("busy", Some("busiest"), |cpu| Some(cpu.busy));
     }
     if softirq {
-        add("in softirq", |cpu| Some(cpu.softirq));
+        add("in softirq", None, |cpu| Some(cpu.softirq));
     }
     if segmenting {
-        add("segmenting for this interface", |cpu| cpu.segmenting);
+        add("segmenting for this interface", Some("segmented most"), |cpu| cpu.segmenting);
     }
     (found, absent)
 }
@@ -182,6 +191,7 @@ fn knows(samples: &[&Interval], value: impl Fn(&Interval, usize) -> Option<f64>,
 /// How a group is made.
 struct Plan {
     what: &'static str,
+    did: Option<&'static str>,
     names: [&'static str; 2],
     count: usize,
     said: fn(f64) -> String,
@@ -211,7 +221,9 @@ impl Plan {
                 };
                 let cells =
                     samples.chunks(self.each).filter_map(|part| cell(part, first..=last, &value)).collect();
-                Row { name, what: self.what, said: self.said, cells, intervals: self.each }
+                // A queue does one thing only.
+                let what = if short == "CPU" { self.what } else { "" };
+                Row { name, what, said: self.said, cells, intervals: self.each }
             })
             .collect();
         let brightest =
@@ -219,6 +231,7 @@ impl Plan {
         Group {
             what: self.what,
             names: self.names,
+            did: self.did,
             count: self.count,
             full: full.unwrap_or(brightest),
             said: self.said,

@@ -66,7 +66,7 @@ impl Split {
             Self::ByPath | Self::Payload => merged.goodput_gbps,
             Self::Wire => merged.wire_gbps,
         };
-        range.filter(|[low, high]| low.is_finite() && high.is_finite() && *low >= 0.0)
+        range.filter(|[low, high]| high.is_finite() && (0.0..=*high).contains(low))
     }
 
     pub(super) fn layers(&self) -> &'static [Layer] {
