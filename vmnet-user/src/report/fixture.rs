@@ -365,6 +365,147 @@ pub(crate) fn idle() -> RunReport {
     report
 }
 
+/// A run in which a little of everything happened: every fate of a byte, many reasons, both families, bursts of retransmits, a cost
+/// that follows the throughput, and probes that were timed.
+pub(crate) fn eventful() -> RunReport {
+    let mut report = flipped();
+    report.throughput.samples = (1..=60_u32)
+        .map(|s| {
+            let noise = f64::from((s * 7_919) % 97) / 97.0;
+            let cut = if (20..40).contains(&s) { 0.9 + 0.1 * noise } else { 0.1 * noise };
+            let gbps = 24.0 - 12.0 * cut + noise;
+            let burst = matches!(s, 11 | 12 | 47);
+            let mut second = second(f64::from(s), gbps, cut);
+            second.segmentation_cpu = Some(1.3 * cut + 0.05 * noise);
+            second.retransmitted_bytes = Some(if burst { 90_000_000 } else { 40_000 + 1_000 * u64::from(s) });
+            second
+        })
+        .collect();
+    if let Some(tcp) = &mut report.ledger.tcp {
+        let mut ipv6 = Entry {
+            payload_bytes: 30_000_000_000,
+            hardware_bytes: 21_000_000_000,
+            software_bytes: 8_000_000_000,
+            unaggregated_bytes: 900_000_000,
+            small_bytes: 60_000_000,
+            dropped_bytes: 39_000_000,
+            pending_bytes: 1_000_000,
+            ..Entry::default()
+        };
+        std::mem::swap(&mut ipv6, &mut tcp.ipv6);
+        let [four, six] = [&mut tcp.ipv4, &mut tcp.ipv6];
+        four.dropped_bytes = 1_000_000;
+        four.payload_bytes = four.hardware_bytes
+            + four.software_bytes
+            + four.unaggregated_bytes
+            + four.small_bytes
+            + four.dropped_bytes;
+        tcp.total = Entry {
+            payload_bytes: four.payload_bytes + six.payload_bytes,
+            hardware_bytes: four.hardware_bytes + six.hardware_bytes,
+            software_bytes: four.software_bytes + six.software_bytes,
+            unaggregated_bytes: four.unaggregated_bytes + six.unaggregated_bytes,
+            small_bytes: four.small_bytes + six.small_bytes,
+            dropped_bytes: four.dropped_bytes + six.dropped_bytes,
+            pending_bytes: four.pending_bytes + six.pending_bytes,
+            ..tcp.total.clone()
+        };
+    }
+    let bytes = [
+        11_000_000_000,
+        5_000_000_000,
+        2_000_000_000,
+        700_000_000,
+        200_000_000,
+        90_000_000,
+        9_000_000,
+        600_000,
+        1,
+    ];
+    let all: u64 = bytes.iter().sum();
+    report.reasons = Some(
+        bytes
+            .into_iter()
+            .zip(ReasonId::ALL)
+            .enumerate()
+            .map(|(place, (bytes, id))| {
+                let ipv6_bytes = if place % 3 == 1 { bytes } else { bytes / 4 };
+                let share = bytes as f64 / all as f64;
+                Reason { ipv4_bytes: bytes - ipv6_bytes, ipv6_bytes, ..reason(id, bytes, share) }
+            })
+            .collect(),
+    );
+    let hook = |hook: &str, kind: &str, events: u64, ns: f64| HookReport {
+        hook: hook.to_owned(),
+        kind: kind.to_owned(),
+        state: HookState::Attached,
+        events: Some(events),
+        ns_per_event: Some(ns),
+        reason: None,
+    };
+    report.probes.hooks = vec![
+        hook("net_dev_xmit", "tp_btf", 9_100_000, 61.0),
+        hook("net_dev_start_xmit", "tp_btf", 9_100_000, 148.0),
+        hook("kfree_skb", "tp_btf", 1_204, 88.5),
+        hook("__skb_gso_segment", "fentry+fexit", 260_000, 301.0),
+        hook("tcp_sendmsg", "fexit", 2_400_000, 40.2),
+        hook("net_dev_queue", "tp_btf", 1_800_000, 190.0),
+        HookReport {
+            state: HookState::Absent,
+            events: None,
+            ns_per_event: None,
+            reason: Some("the function is inlined in this kernel".to_owned()),
+            ..hook("skb_segment", "kprobe", 0, 0.0)
+        },
+    ];
+    report.overhead =
+        Overhead { cpu_share: Some(0.0089), user_cpu_share: Some(0.0012), rss_bytes: Some(14_200_000) };
+    report
+}
+
+/// A day, one interval a second, with a single second of standstill and a single one at three times the rate.
+pub(crate) fn day() -> RunReport {
+    let mut report = software();
+    report.window.duration_s = 86_400.0;
+    report.throughput.samples = (1..=86_400_u32)
+        .map(|s| {
+            let wave = (f64::from(s) / 9_000.0).sin();
+            let mut second = second(f64::from(s), 11.0 + 3.0 * wave, if s % 7 == 0 { 0.5 } else { 1.0 });
+            second.cpus.truncate(2);
+            second.queues.truncate(1);
+            second.retransmitted_bytes = Some(if (50_000..50_400).contains(&s) { 60_000_000 } else { 1_448 });
+            second
+        })
+        .collect();
+    for (at, gbps) in [(30_000, 0.0), (60_000, 33.0)] {
+        if let Some(sample) = report.throughput.samples.get_mut(at) {
+            sample.goodput_gbps = Some(gbps);
+        }
+    }
+    report
+}
+
+/// So many queues and CPUs, each with its own rhythm.
+pub(crate) fn wide(queues: u32, cpus: u32) -> RunReport {
+    let mut report = software();
+    for (s, sample) in (0_u32..).zip(&mut report.throughput.samples) {
+        let wave = |place: u32| 0.5 + 0.5 * (f64::from(s) * 0.3 + f64::from(place) * 0.4).sin();
+        sample.queues = (0..queues)
+            .map(|queue| QueueRate { gbps: Some(wave(queue)), packets_per_s: Some(1e5 * wave(queue)) })
+            .collect();
+        sample.cpus = (0..cpus)
+            .map(|cpu| CpuShare {
+                busy: wave(cpu),
+                softirq: 0.6 * wave(cpu),
+                steal: 0.0,
+                segmenting: Some(0.3 * wave(cpu)),
+                tcp_gbps: Some(wave(cpu)),
+            })
+            .collect();
+    }
+    report
+}
+
 /// A reason of IPv4 alone.
 pub(crate) fn reason(id: ReasonId, bytes: u64, share: f64) -> Reason {
     Reason { id, bytes, share, ipv4_bytes: bytes, ipv6_bytes: 0, text: id.text().to_owned() }

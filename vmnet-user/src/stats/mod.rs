@@ -2,11 +2,15 @@
 
 mod bootstrap;
 mod correlation;
+mod line;
+mod outstanding;
 mod proportion;
 mod quantile;
 
 pub use bootstrap::ratio_of_sums_interval;
 pub use correlation::{PearsonInterval, pearson};
+pub use line::{Line, least_squares};
+pub use outstanding::{Outstanding, outstanding};
 pub use proportion::wilson_interval;
 pub use quantile::{of_sorted, of_whole_numbers};
 

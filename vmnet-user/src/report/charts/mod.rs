@@ -2,7 +2,18 @@
 //!
 //! A chart is one file here and one line in [`CHARTS`].
 
+mod axes;
+mod chain;
+mod colours;
+mod cost;
+mod flow;
+mod heat;
+mod hover;
+mod lettering;
+mod over_time;
 mod page;
+mod probes;
+mod reasons;
 mod sizes;
 mod table;
 mod throughput;
@@ -31,12 +42,23 @@ pub const CHARTS: &[Chart] = &[
         draw: throughput::draw,
         table: throughput::table,
     },
+    Chart { name: "Where the bytes went", file: "flow.svg", draw: flow::draw, table: flow::table },
+    Chart { name: "The chain of causes", file: "chain.svg", draw: chain::draw, table: chain::table },
+    Chart {
+        name: "Why super-packets were cut up",
+        file: "reasons.svg",
+        draw: reasons::draw,
+        table: reasons::table,
+    },
     Chart {
         name: "Packet sizes before and after",
         file: "sizes.svg",
         draw: sizes::draw,
         table: sizes::table,
     },
+    Chart { name: "CPU cost against throughput", file: "cost.svg", draw: cost::draw, table: cost::table },
+    Chart { name: "Queues and CPUs over time", file: "heat.svg", draw: heat::draw, table: heat::table },
+    Chart { name: "What the probes cost", file: "probes.svg", draw: probes::draw, table: probes::table },
 ];
 
 /// plotters could not draw.

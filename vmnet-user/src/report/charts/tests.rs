@@ -1,9 +1,11 @@
+mod bounds;
+mod says;
+
 use roxmltree::Document;
 
 use super::*;
 use crate::model::verdict::State;
 use crate::report::fixture;
-use crate::report::schema::{Bucket, Sizes};
 
 /// Every text of a document, in order.
 fn texts(svg: &str) -> Vec<String> {
@@ -21,6 +23,14 @@ fn alternative(svg: &str, tag: &str) -> String {
     let document = Document::parse(svg).expect("well-formed XML");
     let node = document.root_element().children().find(|node| node.has_tag_name(tag)).expect(tag);
     node.text().unwrap_or_default().to_owned()
+}
+
+/// What marks say under the pointer.
+fn hovers(svg: &str) -> Vec<String> {
+    let document = Document::parse(svg).expect("well-formed XML");
+    let marks = document.descendants().filter(|node| node.attribute("class") == Some("hover"));
+    let titles = marks.flat_map(|mark| mark.children().filter(|node| node.has_tag_name("title")));
+    titles.map(|title| title.text().unwrap_or_default().to_owned()).collect()
 }
 
 fn has(texts: &[String], part: &str) -> bool {
@@ -161,81 +171,6 @@ fn every_chart_has_text_alternatives_first_and_a_white_ground() {
     }
 }
 
-#[test]
-fn names_are_data_and_never_markup() {
-    let hostile = "<script>&\"'\x00\x1b\u{FFFF}\u{202E}]]></title><script>";
-    let mut report = fixture::flipped();
-    report.interface.name = hostile.to_owned();
-    report.interface.driver = Some(hostile.to_owned());
-    report.interface.kernel = hostile.to_owned();
-    report.window.start = hostile.to_owned();
-    report.verdict.summary = hostile.to_owned();
-    report.events[0].text = hostile.to_owned();
-    let mut unseen = report.clone();
-    unseen.throughput.samples.clear();
-    unseen.sizes = None;
-    unseen.ledger.tcp = None;
-    unseen.unmeasured.insert("sizes".to_owned(), hostile.repeat(50));
-    for report in [&report, &unseen] {
-        for chart in CHARTS {
-            let svg = (chart.draw)(report).expect("it can be drawn");
-            let document = Document::parse(&svg).expect("well-formed XML");
-            assert!(!document.descendants().any(|node| node.has_tag_name("script")));
-            assert!(alternative(&svg, "title").contains("<script>&\""), "it is still told");
-        }
-    }
-}
-
-#[test]
-fn absurd_numbers_are_drawn_or_declined_and_never_panic() {
-    let mut report = fixture::software();
-    report.interface.mtu = u32::MAX;
-    report.sizes = Some(Sizes {
-        queued: vec![
-            Bucket { lower: 0, upper: 1, count: u64::MAX },
-            Bucket { lower: 5, upper: 5, count: 1 },
-            Bucket { lower: u64::MAX - 1, upper: u64::MAX, count: u64::MAX },
-        ],
-        driver: vec![Bucket { lower: 9, upper: 3, count: 1 }],
-        segs: vec![],
-        gso_size: vec![],
-    });
-    for (gbps, t_s, duration_s) in [
-        (f64::NAN, 1.0, 1.0),
-        (f64::INFINITY, 1.0, 1.0),
-        (1e300, 1.0, 1.0),
-        (1e-300, 1.0, 1.0),
-        (-1.0, 1.0, 1.0),
-        (1.0, 1e300, 1.0),
-        (1.0, -5.0, 1.0),
-        (1.0, 1.0, 0.0),
-        (1.0, f64::NAN, f64::NAN),
-        (1.0, 1.0, f64::INFINITY),
-        (1.0, 1e-12, 1e-12),
-    ] {
-        let mut sample = fixture::second(t_s, gbps, 0.5);
-        sample.duration_s = duration_s;
-        report.throughput.samples = vec![sample.clone(), fixture::second(2.0, 1.0, 1.0), sample];
-        for mtu in [0, 1, 68, u32::MAX] {
-            report.interface.mtu = mtu;
-            for chart in CHARTS {
-                let svg = (chart.draw)(&report).expect("it can be drawn");
-                assert!(Document::parse(&svg).is_ok() && !svg.contains("NaN"), "{gbps} {t_s} {duration_s}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_day_in_tenths_of_a_second_stays_a_small_file() {
-    let mut report = fixture::software();
-    report.throughput.samples =
-        (1..=86_400).map(|n| fixture::second(f64::from(n), 11.0, f64::from(n % 2))).collect();
-    let svg = chart("throughput.svg", &report);
-    assert!(svg.len() < 200_000, "{} bytes", svg.len());
-    assert!(has(&texts(&svg), "hours since the run began"));
-}
-
 /// With `VMNET_LOOK=DIRECTORY` it also writes them for a person to look at.
 #[test]
 fn runs_of_every_odd_shape_are_drawn_as_xml_and_told_without_a_panic() {
@@ -273,6 +208,10 @@ fn runs_of_every_odd_shape_are_drawn_as_xml_and_told_without_a_panic() {
         ("gaps", gaps),
         ("many", many),
         ("slow", slow),
+        ("eventful", fixture::eventful()),
+        ("day", fixture::day()),
+        ("wide", fixture::wide(16, 16)),
+        ("widest", fixture::wide(64, 256)),
     ];
     for (name, report) in runs {
         let style = crate::report::style::Style { colour: true, plain: false, width: 100 };
