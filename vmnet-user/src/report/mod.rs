@@ -16,3 +16,5 @@ pub mod why;
 
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod schemas;
