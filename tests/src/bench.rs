@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::command::{captured, shown};
 use crate::netns::{VethEnd, veth_pair};
-use crate::{Netns, interrupt, paths};
+use crate::{Netns, interrupt, paths, report};
 
 /// The near end, whose traffic is profiled.
 pub const INTERFACE: &str = "veth0";
@@ -217,7 +217,7 @@ impl Run {
             }
         }
         let json = match files.iter().find(|path| path.ends_with("run.json")) {
-            Some(path) => serde_json::from_slice(&fs::read(path)?)?,
+            Some(path) => report::document(&fs::read(path)?)?,
             None => Value::Null,
         };
         Ok(Self {

@@ -27,6 +27,8 @@ pub mod netns;
 pub mod ovs_dpdk;
 pub mod paths;
 pub mod report;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod setup;
 pub mod skip;
 mod vm;

@@ -6,6 +6,14 @@ use std::fmt;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+/// What `vmnet` wrote as JSON, held against its schema.
+pub fn document(bytes: &[u8]) -> Result<Value> {
+    let document = serde_json::from_slice(bytes).context("not JSON")?;
+    #[cfg(feature = "schema")]
+    crate::schema::validate(&document)?;
+    Ok(document)
+}
+
 /// A `vmnet.run/1`.
 #[derive(Debug, Clone)]
 pub struct Report(pub Value);
@@ -13,7 +21,7 @@ pub struct Report(pub Value);
 impl Report {
     /// From the file's bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes).map(Self).context("not JSON")
+        document(bytes).map(Self)
     }
 
     /// What is at `ledger.tcp.payload_bytes`. `None` where there is nothing, or null.

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use testbed::command::captured;
 use testbed::netns::{VethEnd, veth_pair};
+use testbed::report::document;
 use testbed::{Netns, paths, skip, skip_unless};
 
 /// Two namespaces and a veth pair; `veth0` is near.
@@ -40,7 +41,7 @@ fn said(output: &Output) -> String {
 fn answer(namespace: &Netns, interface: &str) -> Value {
     let output = vmnet(namespace, &[interface, "--json", "-"]);
     assert!(output.status.success(), "{}", said(&output));
-    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let answer = document(&output.stdout).unwrap();
     assert_eq!(answer["schema"], "vmnet.check/1");
     answer
 }

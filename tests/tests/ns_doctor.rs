@@ -345,7 +345,7 @@ fn what_changes_is_told_in_json_a_line_each() {
     while serde_json::from_str::<Value>(&document).is_err() {
         document += &watching.wait_for("");
     }
-    assert_eq!(serde_json::from_str::<Value>(&document).unwrap()["schema"], "vmnet.doctor/1");
+    assert_eq!(Report::parse(document.as_bytes()).unwrap().word("schema"), "vmnet.doctor/1");
     namespace.exec("ethtool -K veth0 tso off").unwrap();
     let mut told = vec![watching.wait_for("tx-tcp-segmentation")];
     namespace.exec("ip link set veth0 gso_max_segs 1").unwrap();

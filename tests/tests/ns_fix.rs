@@ -97,7 +97,7 @@ fn every_bit_comes_back_after_two_fixes_and_a_meddler() {
 
     let fixed = broken.vmnet(&["fix", "veth0", "--json", "-"]);
     assert_eq!(fixed.code(), Some(0), "{}", fixed.words());
-    let report: serde_json::Value = serde_json::from_slice(&fixed.0.stdout).unwrap();
+    let report = testbed::report::document(&fixed.0.stdout).unwrap();
     assert_eq!(report["schema"], "vmnet.fix/1");
     assert!(report["changes"].as_array().unwrap().iter().all(|change| change["ok"] == true), "{report}");
     let after = broken.snapshot();

@@ -7,11 +7,12 @@ mod agreement;
 
 use agreement::{device_agrees, features_agree, json, qdisc_counters_agree, qdiscs_agree, stack, stacked};
 use serde_json::Value;
+use testbed::report::document;
 use testbed::{Netns, paths, skip, skip_unless};
 
 fn facts(namespace: &Netns, interface: &str) -> Value {
     let line = format!("{} doctor --no-check --json - {interface}", paths::vmnet().display());
-    json(namespace.exec(&line).unwrap().as_bytes())
+    document(namespace.exec(&line).unwrap().as_bytes()).unwrap()
 }
 
 #[test]

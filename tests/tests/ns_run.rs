@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use testbed::bench::{Bench, INTERFACE, Run, load};
 use testbed::command::captured;
+use testbed::report::document;
 use testbed::{Netns, paths, skip, skip_unless};
 
 const NOTHING: &[&str] = &[];
@@ -279,7 +280,7 @@ fn json_has_standard_output_to_itself() {
     let bench = Bench::new("run").unwrap();
     let run = bench.run(&["--json", "-", "-d", "5s"], &["sh", "-c", "echo from the command"]).unwrap();
     assert_eq!(run.code, Some(0), "{run}");
-    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let report = document(run.stdout.as_bytes()).unwrap();
     assert_eq!(report["schema"], "vmnet.run/1");
     assert_eq!(report["benchmark"]["stdout"], "from the command\n");
     assert!(run.stderr.contains("from the command") && run.stderr.contains("NOTHING TO OFFLOAD"), "{run}");

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket};
 use measured::{Measured, machine};
 use serde_json::Value;
+use testbed::report::document;
 use testbed::{Kernel, Vm, VmRun, skip, skip_unless};
 
 /// `ask NAME [IFACE]` in the guest: `vmnet check`, whose result comes back as NAME.json. `both NAME` is traffic of both
@@ -40,7 +41,7 @@ impl Check {
     fn of(run: &VmRun, name: &str) -> Self {
         let text = run.files.get(&format!("{name}.json"));
         let text = text.unwrap_or_else(|| panic!("no answer of {name}; the guest said:\n{}", run.stdout));
-        let check = Self(serde_json::from_slice(text).unwrap());
+        let check = Self(document(text).unwrap_or_else(|error| panic!("{name}: {error:#}")));
         println!("{name}: {} {:?} in {} s", check.state(), check.states(), check.0["duration_s"]);
         check
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use agreement::{device_agrees, features_agree, json, qdisc_counters_agree, qdiscs_agree, stack, stacked};
 use serde_json::Value;
+use testbed::report::document;
 use testbed::{Kernel, Vm, VmRun, skip, skip_unless};
 
 const LOOK: &str = r#"
@@ -59,7 +60,7 @@ fn agrees(kernel: Kernel) -> (VmRun, Value) {
     let run = Vm::new(kernel).queues(4).cpus(4).script(LOOK).run().unwrap();
     assert!(run.files.contains_key("facts"), "{}", run.stdout);
     let text = |name: &str| String::from_utf8(run.files[name].clone()).unwrap();
-    let machine = json(&run.files["facts"])["machine"].clone();
+    let machine = document(&run.files["facts"]).unwrap()["machine"].clone();
     let links = json(&run.files["links"]);
 
     device_agrees(&machine["device"], &links);
@@ -138,7 +139,8 @@ fn options_agree(run: &VmRun) {
             continue;
         };
         seen.push(kind);
-        let (machine, tc) = (json(facts)["machine"].clone(), json(&run.files[&format!("tc-{kind}")]));
+        let (machine, tc) =
+            (document(facts).unwrap()["machine"].clone(), json(&run.files[&format!("tc-{kind}")]));
         qdiscs_agree(&machine, &tc);
         let (read, shown) = (&machine["qdiscs"][0]["options"], &tc[0]["options"]);
         assert_eq!(read["of"], kind);

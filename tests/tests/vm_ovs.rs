@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
 
 use serde_json::Value;
+use testbed::report::document;
 use testbed::{HostEnd, Kernel, Vm, VmRun, skip, skip_unless};
 
 use measured::Measured;
@@ -63,7 +64,7 @@ impl Seen {
 
     /// An answer of `vmnet` in JSON.
     fn answer(&self, name: &str) -> Value {
-        serde_json::from_str(&self.file(name)).unwrap()
+        document(self.file(name).as_bytes()).unwrap()
     }
 
     /// The words of `vmnet fix`, with each space and line break one space.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a scenario's helpers fail as its tests do")]
 
 use serde_json::Value;
+use testbed::report::document;
 use testbed::{Kernel, Vm, VmRun};
 
 use crate::measured::{Measured, machine};
@@ -217,7 +218,7 @@ fn file<'a>(vm: &'a VmRun, name: &str) -> &'a [u8] {
 }
 
 fn json(vm: &VmRun, name: &str) -> Value {
-    serde_json::from_slice(file(vm, name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    document(file(vm, name)).unwrap_or_else(|error| panic!("{name}: {error:#}"))
 }
 
 fn list(value: &Value) -> &[Value] {

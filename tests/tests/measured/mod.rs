@@ -8,6 +8,7 @@ pub(crate) mod reasons;
 use std::fmt;
 
 use serde_json::Value;
+use testbed::report::document;
 use testbed::{Kernel, Vm, VmRun};
 
 /// `measure NAME [OPTIONS] [-- COMMAND]` in the guest: `vmnet run ens4`, whose result comes back as NAME.json, and whose
@@ -82,7 +83,7 @@ impl Measured {
     pub(crate) fn of(run: &VmRun, name: &str) -> Self {
         let text = run.files.get(&format!("{name}.json"));
         let text = text.unwrap_or_else(|| panic!("no result of {name}; the guest said:\n{}", run.stdout));
-        let report = serde_json::from_slice(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let report = document(text).unwrap_or_else(|error| panic!("{name}: {error:#}"));
         let measured = Self { name: name.to_owned(), report };
         println!("{measured}");
         measured

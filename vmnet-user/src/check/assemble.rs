@@ -367,6 +367,7 @@ mod tests {
             let report = seen(cut);
             let value = serde_json::to_value(&report).unwrap();
             assert_eq!(missing_reasons(&value, &report.unmeasured), Vec::<String>::new());
+            testbed::schema::validate(&value).unwrap();
             let again: CheckReport = serde_json::from_str(&check::to_text(&report).unwrap()).unwrap();
             assert_eq!(again.types, report.types);
         }

@@ -24,7 +24,7 @@ pub use interrupt::Interrupt;
 pub use journal::{Journal, JournalError, Listed, Store, state_directory};
 pub use kept::{Kept, KeptError};
 pub use kernel::{Here, Kernel};
-pub use report::{FixReport, RestoreReport};
+pub use report::{FIX_SCHEMA, FixReport, RESTORE_SCHEMA, RestoreReport};
 pub use restore::{restore, undo};
 
 use crate::model::{

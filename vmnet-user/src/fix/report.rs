@@ -17,6 +17,7 @@ pub const RESTORE_SCHEMA: &str = "vmnet.restore/1";
 
 /// What `vmnet fix` did, would do, or put back.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FixReport {
     /// Always [`FIX_SCHEMA`].
     pub schema: String,
@@ -52,6 +53,7 @@ pub struct FixReport {
 
 /// A file for the next boot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileReport {
     /// Which.
     pub path: PathBuf,
@@ -65,6 +67,7 @@ pub struct FileReport {
 
 /// Which device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Interface {
     /// Its name.
     pub name: String,
@@ -154,6 +157,7 @@ impl FixReport {
 
 /// What `vmnet restore` did.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RestoreReport {
     /// Always [`RESTORE_SCHEMA`].
     pub schema: String,
@@ -173,6 +177,7 @@ impl RestoreReport {
 
 /// One journal, and what came of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Restored {
     /// The journal's file.
     pub journal: PathBuf,

@@ -140,6 +140,7 @@ fn after_a_boot_there_is_nothing_to_put_back() {
     let rebooted = Here { boot_id: "c".to_owned(), ..here() };
     assert!(matches!(undo(&mut kernel, &store, &rebooted, "ens4", false), Err(FixError::NoJournal { .. })));
     let report = restore(&mut kernel, &store, &rebooted, false, || false).unwrap();
+    testbed::schema::validate(&serde_json::to_value(&report).unwrap()).unwrap();
     assert!(report.ok() && report.devices[0].removed, "{report:?}");
     assert_eq!(kernel.devices, now);
 }
@@ -186,6 +187,7 @@ fn every_null_has_its_reason() {
         let value: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
         let reasons = serde_json::from_value(value["unmeasured"].clone()).unwrap();
         assert_eq!(crate::report::json::missing_reasons(&value, &reasons), Vec::<String>::new());
+        testbed::schema::validate(&value).unwrap();
     }
 }
 

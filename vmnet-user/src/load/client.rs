@@ -12,7 +12,7 @@ use super::{
     CONFIRMATION_BYTES, POLL_MS, Stop,
     address::ServerAddress,
     args::ClientArgs,
-    summary::{EndedBy, Summary},
+    summary::{EndedBy, SCHEMA, Summary},
 };
 use crate::device::tcp_info::TcpInfo;
 
@@ -272,7 +272,7 @@ fn summarize(args: &ClientArgs, start: Instant, outcomes: &[Outcome]) -> Summary
     let seconds = ended.duration_since(start).as_secs_f64();
     let interrupted = outcomes.iter().any(|outcome| outcome.interrupted);
     Summary {
-        schema: "vmnet.load/1".to_owned(),
+        schema: SCHEMA.to_owned(),
         server: args.server.to_string(),
         streams: args.streams,
         message_bytes: args.message_bytes,

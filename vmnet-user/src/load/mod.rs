@@ -17,7 +17,7 @@ pub use args::{ClientArgs, LoadArgs, LoadCommand, ServerArgs};
 pub use client::{ClientError, send};
 pub use server::{Connection, Received, ServerError, bind, serve};
 pub use stop::Stop;
-pub use summary::{EndedBy, Summary};
+pub use summary::{EndedBy, SCHEMA, Summary};
 
 /// Bytes of the server's reply: the count of what it got, as a `u64` in network order.
 const CONFIRMATION_BYTES: usize = 8;

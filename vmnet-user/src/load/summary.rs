@@ -4,8 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The schema's name.
+pub const SCHEMA: &str = "vmnet.load/1";
+
 /// What ended the sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EndedBy {
     /// The time was up.
@@ -16,10 +20,11 @@ pub enum EndedBy {
     Interrupt,
 }
 
-/// `vmnet.load/1`: the result of a client, all streams together. What is not known is null.
+/// The result of a client, all streams together. What is not known is null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
-    /// Always `vmnet.load/1`.
+    /// Always [`SCHEMA`].
     pub schema: String,
     /// As it was asked for, with the port.
     pub server: String,

@@ -198,7 +198,7 @@ fn the_command_line_has_its_defaults_and_its_bounds() {
 #[test]
 fn the_json_summary_has_units_in_its_names_and_null_for_what_is_not_known() {
     let summary = Summary {
-        schema: "vmnet.load/1".to_owned(),
+        schema: SCHEMA.to_owned(),
         server: "[::1]:5310".to_owned(),
         streams: 2,
         message_bytes: 100,
@@ -212,6 +212,7 @@ fn the_json_summary_has_units_in_its_names_and_null_for_what_is_not_known() {
         retransmitted_bytes: None,
     };
     let json = serde_json::to_value(&summary).unwrap();
+    testbed::schema::validate(&json).unwrap();
     assert_eq!(json["ended_by"], "interrupt");
     assert_eq!(json["sent_bytes"], 1000);
     assert!(json["received_bytes"].is_null() && json["goodput_gbps"].is_null());

@@ -9,6 +9,7 @@ use super::sample::{HookState, Window};
 
 /// The audit of a window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Audit {
     /// Every measured identity holds within its slack, and nothing was missed.
     pub ok: bool,
@@ -22,6 +23,7 @@ pub struct Audit {
 
 /// Two counts from different sources that must agree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Identity {
     /// Stable name in kebab-case.
     pub name: String,
@@ -47,6 +49,7 @@ pub struct Identity {
 
 /// What was missed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Missed {
     /// Entries that found the pairing stack full.
     pub stack_overflows: Option<u64>,

@@ -23,6 +23,7 @@ const CSUM6: &str = "tx-checksum-ipv6";
 
 /// IPv4 or IPv6: they are offered, switched and refused apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// TCP over IPv4.

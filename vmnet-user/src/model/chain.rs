@@ -11,6 +11,7 @@ use crate::units::percent;
 
 /// A link of the chain, in the chain's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LinkName {
     /// By the host.
@@ -31,6 +32,7 @@ pub enum LinkName {
 
 /// How a link stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkState {
     /// It holds, for both families.
@@ -47,6 +49,7 @@ pub enum LinkState {
 
 /// One link, with what shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Link {
     /// Which.
     pub link: LinkName,

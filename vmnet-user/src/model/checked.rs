@@ -17,6 +17,7 @@ const BURST_FACTOR: f64 = 2.0;
 
 /// A type of super-packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Type {
     /// TCP over IPv4, as long as TCP itself makes them.
@@ -137,6 +138,7 @@ pub struct Pause {
 
 /// What one `tx_packets` stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CountsBy {
     /// One skb, so that a super-packet counts once (virtio-net and the software devices).
@@ -290,6 +292,7 @@ pub fn through_the_stack(fates: &[Option<Fate>]) -> (Fate, Option<usize>) {
 
 /// The answer for the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Every type that the device offers passes whole.

@@ -10,6 +10,7 @@ const METHOD: &str = "Pearson, Fisher z, 95 %; takes intervals to be independent
 
 /// Against goodput, over the intervals of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Correlations {
     /// Share of built bytes that the CPU segmented. None where it, or goodput, does not vary.
     pub software_share: Option<Correlation>,
@@ -19,6 +20,7 @@ pub struct Correlations {
 
 /// A Pearson correlation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Correlation {
     /// −1 to 1.
     pub r: f64,

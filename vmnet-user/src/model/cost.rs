@@ -14,6 +14,7 @@ const SEED: u64 = 0x766d_6e65_7400;
 
 /// What software segmentation cost in the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cost {
     /// `fexit`, `kretprobe`, `sampling` or `none`.
     pub method: String,

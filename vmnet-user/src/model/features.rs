@@ -6,6 +6,7 @@ use super::sample::Features;
 
 /// One feature, by the name that this kernel gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Feature {
     /// Its place in `netdev_features_t`.
     pub bit: u32,
@@ -31,6 +32,7 @@ impl Feature {
 
 /// All features of an interface, in the kernel's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct FeatureSet {
     features: Vec<Feature>,

@@ -8,6 +8,7 @@ use crate::{stats, units};
 
 /// One transport protocol's bytes and packets. Bytes are payload: headers excluded, retransmits included.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Protocol {
     /// Both families together.
     #[serde(flatten)]
@@ -20,6 +21,7 @@ pub struct Protocol {
 
 /// One row of the ledger. The six `_bytes` from `hardware` to `pending` add up to `payload_bytes`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entry {
     /// Queued to the interface in the window (or, if more left than was queued, what left).
     pub payload_bytes: u64,
@@ -57,6 +59,7 @@ pub struct Entry {
 
 /// Neither TCP nor UDP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Other {
     /// skbs that the driver took.
     pub packets_to_driver: u64,

@@ -10,6 +10,7 @@ use super::features::FeatureSet;
 
 /// Everything about one interface and the machine around it, at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Machine {
     /// The interface itself.
     pub device: Device,
@@ -19,6 +20,7 @@ pub struct Machine {
     pub kernel: String,
     /// virtio-net's bits; None where the interface is not a virtio one.
     #[serde(with = "fact::optional")]
+    #[cfg_attr(test, schemars(with = "Option<Virtio>"))]
     pub virtio: Option<Fact<Virtio>>,
     /// Parameters of the driver's module (`/sys/module/virtio_net/parameters`): name → value. Empty where it has none.
     pub module_parameters: BTreeMap<String, String>,
@@ -26,15 +28,19 @@ pub struct Machine {
     pub queues: Queues,
     /// The transmit qdiscs, the root first.
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<Vec<Qdisc>>"))]
     pub qdiscs: Fact<Vec<Qdisc>>,
     /// CPUs online.
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<u32>"))]
     pub cpus_online: Fact<u32>,
     /// `net.ipv4.tcp_ecn`.
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<u32>"))]
     pub tcp_ecn: Fact<u32>,
     /// Whether IPv4 or IPv6 packets are forwarded.
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<bool>"))]
     pub forwarding: Fact<bool>,
     /// The other interfaces by which forwarded packets could come in, with whether GRO is on.
     pub ingress: Vec<Ingress>,
@@ -45,6 +51,7 @@ pub struct Machine {
     /// nfqueue: queues that get packets without the GSO flag (`/proc/net/netfilter/nfnetlink_queue` has none of the flag, so this
     /// is the number of queues bound).
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<u32>"))]
     pub nfqueues: Fact<u32>,
 }
 
@@ -104,6 +111,7 @@ impl Machine {
 
 /// One network device as it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Device {
     /// Its name.
     pub name: String,
@@ -123,9 +131,11 @@ pub struct Device {
     pub mtu: u32,
     /// Link speed, Mbit/s, where the driver tells.
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<u32>"))]
     pub speed_mbps: Fact<u32>,
     /// hw, wanted and active sets.
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<FeatureSet>"))]
     pub features: Fact<FeatureSet>,
     /// GSO and TSO limits.
     pub limits: Limits,
@@ -133,6 +143,7 @@ pub struct Device {
 
 /// Limits of super-packets. None where the kernel does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Limits {
     /// Most bytes (IPv6, and IPv4 where the next is not kept apart).
     pub gso_max_size: Option<u32>,
@@ -148,6 +159,7 @@ pub struct Limits {
 
 /// A device above or below.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stacked {
     /// Where it stands.
     pub relation: Relation,
@@ -161,6 +173,7 @@ pub struct Stacked {
 
 /// Where a device stands, seen from the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Relation {
     /// Its packets go through the interface: a vlan on it, the bond or bridge that it is a port of, a tunnel bound to it.
@@ -173,6 +186,7 @@ pub enum Relation {
 
 /// virtio-net's feature bits by name, without `VIRTIO_NET_F_`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Virtio {
     /// Agreed on by driver and host. A name that this kernel cannot show (bits above 63 before 6.18) is not in `shown`.
     pub negotiated: Vec<String>,
@@ -180,6 +194,7 @@ pub struct Virtio {
     pub shown: Vec<String>,
     /// Offered by the host, from debugfs (`virtio/virtioN/device_features`, CONFIG_VIRTIO_DEBUG); mostly not there.
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<Vec<String>>"))]
     pub offered: Fact<Vec<String>>,
 }
 
@@ -194,24 +209,31 @@ impl Virtio {
 
 /// Transmit queues and who serves them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Queues {
     /// Transmit queues in use (`/sys/class/net/IF/queues/tx-*`).
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<u32>"))]
     pub tx: Fact<u32>,
     /// `ethtool -l`: (in use, at most) combined or transmit channels.
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<(u32, u32)>"))]
     pub channels: Fact<(u32, u32)>,
     /// XPS: for each transmit queue, the CPUs that use it; a reason where the kernel has none (a single queue: ENOENT).
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<Vec<Vec<u32>>>"))]
     pub xps: Fact<Vec<Vec<u32>>>,
     /// RPS: for each receive queue, the CPUs that packets are spread to; empty where it is off.
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<Vec<Vec<u32>>>"))]
     pub rps: Fact<Vec<Vec<u32>>>,
     /// The transmit interrupts, in order of their queues: (name, number, CPUs it may go to).
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<Vec<Irq>>"))]
     pub irqs: Fact<Vec<Irq>>,
     /// Packets and bytes of each transmit queue since boot.
     #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<Vec<QueueCounters>>"))]
     pub statistics: Fact<Vec<QueueCounters>>,
     /// Where `statistics` came from: `ethtool -S` or `netdev-genl`.
     pub statistics_source: Option<String>,
@@ -219,6 +241,7 @@ pub struct Queues {
 
 /// An interrupt of a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Irq {
     /// As in `/proc/interrupts` (`virtio0-output.0`).
     pub name: String,
@@ -230,6 +253,7 @@ pub struct Irq {
 
 /// One transmit queue's counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QueueCounters {
     /// skbs; super-packets count once.
     pub packets: Option<u64>,
@@ -241,6 +265,7 @@ pub struct QueueCounters {
 
 /// A transmit qdisc.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Qdisc {
     /// `tbf`, `fq_codel`, …
     pub kind: String,
@@ -256,6 +281,7 @@ pub struct Qdisc {
 
 /// A qdisc's counters (`tc -s`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QdiscCounts {
     /// Dequeued bytes, with the headers that segmentation adds.
     pub bytes: u64,
@@ -273,6 +299,7 @@ pub struct QdiscCounts {
 
 /// Options of a qdisc that decide about segmentation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "of", rename_all = "kebab-case")]
 pub enum QdiscOptions {
     /// tbf cuts what is longer than its burst.
@@ -303,6 +330,7 @@ pub enum QdiscOptions {
 
 /// An interface by which forwarded packets come in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ingress {
     /// Its name.
     pub name: String,
@@ -332,6 +360,7 @@ const MOST_LINK_HEADER_BYTES: u64 = 22;
 
 /// A setting found in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Setter {
     /// The file.
     pub path: String,

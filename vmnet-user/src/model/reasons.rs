@@ -11,6 +11,7 @@ use super::{
 
 /// Why. The names are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ReasonId {
     /// The device's active features lack TSO for IPv4.
@@ -49,6 +50,7 @@ pub enum ReasonId {
 
 /// One reason, and how much it explains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reason {
     /// Which.
     pub id: ReasonId,

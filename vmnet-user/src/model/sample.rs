@@ -152,6 +152,7 @@ pub struct Conditions {
 
 /// The rungs of the ladder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// fentry/fexit on functions, BTF tracepoints.
@@ -179,6 +180,7 @@ impl Mode {
 
 /// How one hook took part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum HookState {
     /// Attached and counting.

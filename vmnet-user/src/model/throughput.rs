@@ -21,6 +21,7 @@ fn per_byte(cpus: f64, duration_ns: u64, bytes: u64) -> Option<f64> {
 
 /// One interval of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Interval {
     /// Its end, since the run began.
     pub t_s: f64,
@@ -62,6 +63,7 @@ pub struct Interval {
 
 /// Shares of one CPU's time, 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CpuShare {
     /// All but idle, iowait and steal.
     pub busy: f64,
@@ -77,6 +79,7 @@ pub struct CpuShare {
 
 /// What one transmit queue sent, as the device counts: the headers that TSO adds are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QueueRate {
     /// Bytes; None where the device does not count them by queue.
     pub gbps: Option<f64>,
@@ -86,6 +89,7 @@ pub struct QueueRate {
 
 /// The extremes of intervals that were merged into one: \[lowest, highest\], None where nothing was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Merged {
     /// How many there were.
     pub intervals: u32,

@@ -26,6 +26,7 @@ pub const SLACK_ONE_IN: u64 = 1_000;
 
 /// Is TSO happening?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// The device got at least 95 % of the bytes that were built as super-packets in super-packets.
@@ -44,6 +45,7 @@ pub enum State {
 
 /// How far to trust the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Confidence {
     /// Inferred.
@@ -56,6 +58,7 @@ pub enum Confidence {
 
 /// One source of evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Witness {
     /// `tracing`, `kernel-counters`, `device-statistics`.
     pub name: String,
@@ -67,6 +70,7 @@ pub struct Witness {
 
 /// The answer, with its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// The answer.
     pub state: State,

@@ -17,6 +17,7 @@ pub const SCHEMA: &str = "vmnet.doctor/1";
 
 /// All that is known of an interface without traffic.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DoctorReport {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -230,7 +231,10 @@ mod tests {
     fn examined(machine: Machine, answers: Answers) -> DoctorReport {
         let causes = cause::find(&Evidence { machine: &machine, before: None, traffic: None, answers });
         let chain = chain::links(&machine, answers, "nobody asked");
-        DoctorReport::new(fixture::software().interface, chain, causes, checklist::of(&machine), machine)
+        let report =
+            DoctorReport::new(fixture::software().interface, chain, causes, checklist::of(&machine), machine);
+        testbed::schema::validate(&serde_json::to_value(&report).unwrap()).unwrap();
+        report
     }
 
     fn whole() -> Answers {

@@ -3,6 +3,7 @@
 pub mod absences;
 pub mod charts;
 pub mod check;
+pub mod csv;
 pub mod doctor;
 pub mod files;
 pub mod format;
@@ -16,3 +17,5 @@ pub mod why;
 
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod schemas;

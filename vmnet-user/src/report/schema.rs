@@ -16,6 +16,7 @@ pub const SCHEMA: &str = "vmnet.run/1";
 
 /// A whole run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunReport {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -61,6 +62,7 @@ pub struct RunReport {
 
 /// The interface and the machine around it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Interface {
     /// Its name when the run began.
     pub name: String,
@@ -84,6 +86,7 @@ pub struct Interface {
 
 /// A network namespace.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Netns {
     /// As given to `--netns`.
     pub name: Option<String>,
@@ -93,6 +96,7 @@ pub struct Netns {
 
 /// The window of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WindowInfo {
     /// RFC 3339.
     pub start: String,
@@ -104,6 +108,7 @@ pub struct WindowInfo {
 
 /// The ledgers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LedgerReport {
     /// TCP, both families, and each. None in `counters` mode.
     pub tcp: Option<ledger::Protocol>,
@@ -115,6 +120,7 @@ pub struct LedgerReport {
 
 /// A histogram's bucket: `lower` ≤ value < `upper`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Bucket {
     /// Inclusive.
     pub lower: u64,
@@ -126,6 +132,7 @@ pub struct Bucket {
 
 /// Sizes of TCP packets with payload. Empty buckets are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sizes {
     /// skb length in bytes at `net_dev_queue`: before the decision.
     pub queued: Vec<Bucket>,
@@ -139,6 +146,7 @@ pub struct Sizes {
 
 /// Throughput and what moved with it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ThroughputReport {
     /// Mean over the window: bytes on the wire with all headers from the link layer up (no preamble, no FCS).
     pub wire_gbps: Option<f64>,
@@ -152,6 +160,7 @@ pub struct ThroughputReport {
 
 /// How packets were counted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Probes {
     /// The rung.
     pub mode: sample::Mode,
@@ -163,6 +172,7 @@ pub struct Probes {
 
 /// One hook.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HookReport {
     /// The kernel function or tracepoint.
     pub hook: String,
@@ -180,6 +190,7 @@ pub struct HookReport {
 
 /// What the tool took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Overhead {
     /// The programs' time over all CPUs' time; None unless asked for (`--overhead`).
     pub cpu_share: Option<f64>,
@@ -191,6 +202,7 @@ pub struct Overhead {
 
 /// The command that ran.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Benchmark {
     /// Words of the command line.
     pub command: Vec<String>,
@@ -206,6 +218,7 @@ pub struct Benchmark {
 
 /// What iperf3 said of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Iperf3 {
     /// Streams.
     pub streams: u32,
@@ -223,6 +236,7 @@ pub struct Iperf3 {
 
 /// One rare event.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EventReport {
     /// Since the run began.
     pub t_s: f64,

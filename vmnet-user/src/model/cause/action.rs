@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One change of the running machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Action {
     /// Switch features, in one request, so that the kernel resolves what hangs on what.
@@ -51,6 +52,7 @@ pub enum Action {
 
 /// One feature to be switched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FeatureChange {
     /// The kernel's name.
     pub feature: String,

@@ -29,6 +29,7 @@ pub use self::{
 
 /// One cause, by its stable id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cause {
     /// From the catalogue: `host-no-csum`, `turned-off`, …
     pub id: CauseId,
@@ -45,6 +46,7 @@ pub struct Cause {
 
 /// The catalogue's ids, in the order of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CauseId {
     /// The host takes no partial checksums, so the driver considers no TSO.
@@ -129,6 +131,7 @@ impl CauseId {
 
 /// Who can mend a cause, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fix {
     /// Who.
     pub by: By,
@@ -164,6 +167,7 @@ impl Fix {
 
 /// Who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
     /// root on this machine.

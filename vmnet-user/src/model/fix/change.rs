@@ -11,6 +11,7 @@ use crate::model::features::Feature;
 
 /// One thing that was to be changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Change {
     /// The device.
     pub interface: String,
@@ -30,6 +31,7 @@ pub struct Change {
 
 /// Something that nobody asked for and that changed with what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Followed {
     /// The device.
     pub interface: String,

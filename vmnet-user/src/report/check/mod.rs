@@ -24,6 +24,7 @@ pub const SCHEMA: &str = "vmnet.check/1";
 
 /// A whole check.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckReport {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -87,6 +88,7 @@ impl CheckReport {
 
 /// What became of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TypeState {
     /// The driver got each whole.
@@ -101,6 +103,7 @@ pub enum TypeState {
 
 /// One type of super-packet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TypeReport {
     /// Which.
     #[serde(rename = "type")]
@@ -143,6 +146,7 @@ pub struct TypeReport {
 
 /// A type at a level below the interface.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BelowReport {
     /// The device, or devices.
     pub interface: String,
@@ -154,6 +158,7 @@ pub struct BelowReport {
 
 /// The price of segmentation, from a type that passed whole and one that did not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CostComparison {
     /// The type that passed whole.
     pub whole: Type,
@@ -171,6 +176,7 @@ pub struct CostComparison {
 
 /// What was sent, to whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Frames {
     /// Super-packets.
     pub sent: u64,
@@ -198,6 +204,7 @@ pub struct Frames {
 
 /// What others sent through the interface, seen in pauses between the sends.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Background {
     /// Pauses.
     pub pauses: u64,
