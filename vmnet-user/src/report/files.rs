@@ -20,6 +20,9 @@ use crate::report::charts::{CHARTS, ChartError};
 use crate::report::json::{self, JsonError};
 use crate::report::schema::RunReport;
 
+/// The page for people: what a person opens first.
+pub const PAGE: &str = "report.html";
+
 /// More runs than this do not start on one interface in one second.
 const SAME_SECOND_RUNS: u32 = 100;
 
