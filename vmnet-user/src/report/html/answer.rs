@@ -2,7 +2,7 @@
 
 use super::parts::{Mark, plural};
 use crate::model::ledger::Entry;
-use crate::model::verdict::Confidence;
+use crate::model::verdict::{Confidence, State};
 use crate::report::schema::RunReport;
 use crate::report::style::Tone;
 use crate::report::{format, text};
@@ -55,10 +55,17 @@ pub(super) struct Number {
 
 impl Answer {
     pub(super) fn of(report: &RunReport) -> Self {
-        let (tone, sign) = match text::tone(report.verdict.state) {
-            Tone::Good => ("good", "✓"),
-            Tone::Bad => ("bad", "✗"),
-            Tone::Unsure | Tone::Heading => ("unsure", "?"),
+        let tone = match text::tone(report.verdict.state) {
+            Tone::Good => "good",
+            Tone::Bad => "bad",
+            Tone::Unsure | Tone::Heading => "unsure",
+        };
+        let sign = match report.verdict.state {
+            State::Engaged => "✓",
+            State::Software | State::NotBuilt => "✗",
+            State::Partial => "◐",
+            State::NothingToOffload => "–",
+            State::Inconclusive => "?",
         };
         let basis = text::basis(report).unwrap_or_else(|| match report.verdict.confidence {
             Confidence::Proven => PROVEN.to_owned(),
@@ -137,9 +144,9 @@ fn shares(report: &RunReport) -> Result<Shares, String> {
         Some(Share { class, label, percent: format::percent(share), bytes: format::bytes(bytes), share })
     };
     let parts: Option<Vec<Share>> = [
-        part("hardware", "left whole, in super-packets", tcp.hardware_bytes),
+        part("hardware", "left whole", tcp.hardware_bytes),
         part("software", "cut up by the CPU", tcp.software_bytes),
-        part("unaggregated", "built as full-size singles", tcp.unaggregated_bytes),
+        part("unaggregated", "full-size singles", tcp.unaggregated_bytes),
     ]
     .into_iter()
     .collect();
@@ -171,7 +178,7 @@ fn numbers(report: &RunReport) -> Vec<Number> {
             || why(report, "ledger.tcp", "not measured"),
         ),
         Number::of(
-            "CPU spent segmenting",
+            "Segmentation cost",
             report.cost.cores.map(|cores| format!("{cores:.2} cores")),
             || per_byte(report),
             || text::cost(report).join("; "),

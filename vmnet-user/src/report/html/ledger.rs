@@ -82,7 +82,7 @@ pub(super) fn reasons(report: &RunReport) -> Option<Grid> {
     let reasons = report.reasons.as_ref()?;
     let mut grid = Grid::new(
         "TCP payload that the CPU cut up, by the kernel’s own reason",
-        ["Reason", "", "#Share", "#Bytes", "#IPv4, bytes", "#IPv6, bytes"],
+        ["Reason", "Name", "#Share", "#Bytes", "#IPv4, bytes", "#IPv6, bytes"],
     );
     for reason in reasons {
         let id = serde_json::to_value(reason.id).ok();

@@ -2,7 +2,7 @@
 
 use super::parts::{Cell, Facts, Grid, Mark, Row};
 use crate::model::audit::{Audit, Identity};
-use crate::model::chain::LinkState;
+use crate::model::chain::{LinkState, first_broken};
 use crate::model::sample::HookState;
 use crate::report::schema::RunReport;
 use crate::report::{format, text};
@@ -16,10 +16,13 @@ pub(super) fn chain(report: &RunReport) -> Option<Grid> {
         "The chain that offload hangs on, as it was at the end",
         ["Link", "State", "What shows it"],
     );
-    for link in report.chain.as_ref()? {
+    let chain = report.chain.as_ref()?;
+    let first = first_broken(chain).map(|link| link.link);
+    for link in chain {
         let mark = match link.state {
             LinkState::Ok => Mark::good("holds"),
             LinkState::Partial => Mark { sign: "◐", ..Mark::unsure("one family only") },
+            LinkState::Broken if first == Some(link.link) => Mark::bad("breaks here first"),
             LinkState::Broken => Mark::bad("broken"),
             LinkState::Unknown => Mark::unsure("not known"),
             LinkState::NotApplicable => Mark::none("no such link"),
