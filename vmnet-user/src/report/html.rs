@@ -91,7 +91,8 @@ struct Figure {
 /// The command that ran.
 struct Command {
     line: String,
-    said: Vec<String>,
+    ended: String,
+    said: Option<String>,
     output: String,
     is_shortened: bool,
 }
@@ -175,7 +176,8 @@ fn command(report: &RunReport) -> Option<Command> {
     let output = benchmark.stdout.as_deref().unwrap_or_default().trim_end();
     Some(Command {
         line: benchmark.command.join(" "),
-        said: text::benchmark(benchmark).iter().map(|line| format::sentence(line)).skip(1).collect(),
+        ended: format::sentence(&text::how_it_ended(benchmark)),
+        said: text::what_it_said(benchmark).map(|said| format!("{said}.")),
         output: format::shortened(output, MOST_OUTPUT),
         is_shortened: output.chars().count() > MOST_OUTPUT,
     })

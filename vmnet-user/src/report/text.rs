@@ -422,13 +422,25 @@ pub fn cost(report: &RunReport) -> Vec<String> {
 #[must_use]
 pub fn benchmark(benchmark: &Benchmark) -> Vec<String> {
     let command = format::shortened(&benchmark.command.join(" "), 200);
-    let end = match (benchmark.exit_code, benchmark.signal) {
+    let mut lines = vec![format!("{command}: {}", how_it_ended(benchmark))];
+    lines.extend(what_it_said(benchmark));
+    lines
+}
+
+/// `exit 0`.
+#[must_use]
+pub fn how_it_ended(benchmark: &Benchmark) -> String {
+    match (benchmark.exit_code, benchmark.signal) {
         (Some(code), _) => format!("exit {code}"),
         (None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None) => "its end is not known".to_owned(),
-    };
-    let mut lines = vec![format!("{command}: {end}")];
-    if let Some(iperf3) = &benchmark.iperf3 {
+    }
+}
+
+/// What it said of itself, where that was understood.
+#[must_use]
+pub fn what_it_said(benchmark: &Benchmark) -> Option<String> {
+    benchmark.iperf3.as_ref().map(|iperf3| {
         let streams =
             if iperf3.streams == 1 { "1 stream".to_owned() } else { format!("{} streams", iperf3.streams) };
         let mut said = format!(
@@ -440,9 +452,8 @@ pub fn benchmark(benchmark: &Benchmark) -> Vec<String> {
         if let Some(retransmits) = iperf3.retransmits {
             said += &format!(", {} retransmits", format::count(retransmits));
         }
-        lines.push(said);
-    }
-    lines
+        said
+    })
 }
 
 fn events(report: &RunReport) -> Vec<String> {

@@ -181,7 +181,10 @@ fn numbers(report: &RunReport) -> Vec<Number> {
             "Segmentation cost",
             report.cost.cores.map(|cores| format!("{cores:.2} cores")),
             || per_byte(report),
-            || text::cost(report).join("; "),
+            || {
+                let said = text::cost(report).join("; ");
+                said.strip_prefix("not measured: ").unwrap_or(&said).to_owned()
+            },
         ),
     ];
     if let Some(tcp) = tcp {
