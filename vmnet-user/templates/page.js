@@ -47,8 +47,10 @@ for (const box of document.querySelectorAll(".copy")) {
   button.addEventListener("click", () => {
     const say = (word) => { button.textContent = word; setTimeout(() => { button.textContent = "Copy"; }, 2000); };
     getSelection().selectAllChildren(box.querySelector("code"));
-    if (!navigator.clipboard) { return say("Selected"); }
-    navigator.clipboard.writeText(box.querySelector("code").textContent).then(() => say("Copied"), () => say("Selected"));
+    say("Selected");
+    if (navigator.clipboard) {
+      navigator.clipboard.writeText(box.querySelector("code").textContent).then(() => say("Copied"), () => {});
+    }
   });
   box.append(button);
 }
