@@ -82,7 +82,7 @@ impl Answer {
             sign,
             state: text::state_word(report),
             confidence: text::confidence_word(report.verdict.confidence),
-            sentence: text::state_sentence(report),
+            sentence: format::sentence(&text::state_sentence(report)).trim_end_matches('.').to_owned(),
             evidence: decided.into_iter().chain(rest).map(|line| format::sentence(&line)).collect(),
             basis: format::sentence(&basis),
             circumstances: circumstances(report),

@@ -1,6 +1,7 @@
 //! The device and the machine around it, and what of them is not known.
 
 use super::parts::{Cell, Facts, Grid, Mark, Row, plural, ranges};
+use crate::model::features::Feature;
 use crate::model::machine::{Device, Limits, Machine, Qdisc, QdiscOptions, Relation};
 use crate::report::format;
 use crate::report::schema::RunReport;
@@ -73,7 +74,8 @@ fn device(device: &Device) -> Part {
             let yes_no = |yes: bool| {
                 Cell::Mark(if yes { Mark::good("on") } else { Mark { sign: "–", ..Mark::none("off") } })
             };
-            for feature in features.iter() {
+            let is_off = |feature: &&Feature| !feature.active && !feature.wanted && feature.fixed();
+            for feature in features.iter().filter(|feature| !is_off(feature)) {
                 let switch = match (feature.never_changes, feature.changeable) {
                     (true, _) => "no, on no device",
                     (false, true) => "yes",
@@ -84,6 +86,9 @@ fn device(device: &Device) -> Part {
                     vec![yes_no(feature.active), yes_no(feature.wanted), Cell::words(switch)],
                 );
             }
+            let off: Vec<&str> =
+                features.iter().filter(is_off).map(|feature| feature.name.as_str()).collect();
+            grid.more = (!off.is_empty()).then(|| format!("Off, and fixed: {}.", off.join(", ")));
             grids.push(grid);
         }
     }

@@ -123,7 +123,7 @@ impl Grid {
             Row::new(name, cells.collect())
         };
         Self {
-            caption: format!("{chart}, in numbers"),
+            caption: format!("{chart}, as a table"),
             rows: table.rows.into_iter().take(MOST_ROWS).map(row).collect(),
             head,
             more: more.map(|more| format!("{} more rows are left out here.", format::exact(more as u64))),
