@@ -30,6 +30,22 @@ pub enum LinkName {
     Taken,
 }
 
+impl LinkName {
+    /// For people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Offered => "offered by the host",
+            Self::Negotiated => "negotiated",
+            Self::Hw => "can be switched (hw)",
+            Self::Wanted => "wanted",
+            Self::Active => "active",
+            Self::Allowed => "allowed for packets",
+            Self::Taken => "taken by the driver",
+        }
+    }
+}
+
 /// How a link stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -173,15 +173,7 @@ fn chain(links: &[Link], style: &Style) -> String {
             LinkState::Unknown => ("?", Tone::Unsure),
             LinkState::NotApplicable => ("·", Tone::Heading),
         };
-        let name = match link.link {
-            LinkName::Offered => "offered by the host",
-            LinkName::Negotiated => "negotiated",
-            LinkName::Hw => "can be switched (hw)",
-            LinkName::Wanted => "wanted",
-            LinkName::Active => "active",
-            LinkName::Allowed => "allowed for packets",
-            LinkName::Taken => "taken by the driver",
-        };
+        let name = link.link.words();
         let first = format!("  {} {name:<21}", style.paint(tone, &marked(style, mark)));
         let arrow = if broken == Some(link.link) { "  ← breaks here first" } else { "" };
         text += &style.paragraph(&first, &style.data(&format!("{}{arrow}", link.evidence)));

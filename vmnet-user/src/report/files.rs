@@ -17,8 +17,12 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::report::charts::{CHARTS, ChartError};
+use crate::report::html::{self, HtmlError};
 use crate::report::json::{self, JsonError};
 use crate::report::schema::RunReport;
+
+/// The page for people: what a person opens first.
+pub const PAGE: &str = "report.html";
 
 /// More runs than this do not start on one interface in one second.
 const SAME_SECOND_RUNS: u32 = 100;
@@ -88,6 +92,9 @@ pub enum FilesError {
     /// The report could not be serialised.
     #[error("could not write run.json: {0}")]
     Json(JsonError),
+    /// The page could not be made.
+    #[error("could not make {PAGE}: {0}")]
+    Html(HtmlError),
 }
 
 fn written_so_far(written: &[PathBuf]) -> String {
@@ -133,7 +140,8 @@ impl OutputDir {
         &self.path
     }
 
-    /// Writes `run.json` and every chart. Each file is complete under its name or not there. Returns their paths.
+    /// Writes `run.json`, every chart, and the page. Each file is complete under its name or not there. Returns their paths, the
+    /// page's first: it is what a person opens. On the disk it comes last, because all others can be made into it again.
     pub fn write(&self, report: &RunReport) -> Result<Vec<PathBuf>, FilesError> {
         let mut written = Vec::new();
         self.write_file("run.json", &json::to_text(report).map_err(FilesError::Json)?, &mut written)?;
@@ -141,6 +149,8 @@ impl OutputDir {
             let svg = (chart.draw)(report).map_err(|why| FilesError::Chart { file: chart.file, why })?;
             self.write_file(chart.file, &svg, &mut written)?;
         }
+        self.write_file(PAGE, &html::page(report).map_err(FilesError::Html)?, &mut written)?;
+        written.rotate_right(1);
         Ok(written)
     }
 

@@ -47,6 +47,32 @@ pub fn count(count: u64) -> String {
     }
 }
 
+/// To the last digit: `27,300,000`.
+#[must_use]
+pub fn exact(count: u64) -> String {
+    let digits = count.to_string();
+    let mut said = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            said.push(',');
+        }
+        said.push(digit);
+    }
+    said
+}
+
+/// A phrase as a sentence of its own: a capital in front, a full stop behind.
+#[must_use]
+pub fn sentence(phrase: &str) -> String {
+    let mut letters = phrase.chars();
+    let Some(first) = letters.next() else { return String::new() };
+    let mut said: String = first.to_uppercase().chain(letters).collect();
+    if !said.ends_with(['.', '?', '!', '…', ':']) {
+        said.push('.');
+    }
+    said
+}
+
 /// `part` of `whole`; None where there is no whole.
 #[must_use]
 pub fn share(part: u64, whole: u64) -> Option<f64> {
@@ -87,9 +113,10 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if is_unprintable(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-fn is_unprintable(c: char) -> bool {
+/// What [`printable`] takes out; all of it is in the basic plane.
+pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
         || matches!(c, '\u{FFFE}' | '\u{FFFF}')
 }
 
@@ -142,6 +169,19 @@ mod tests {
             said,
             ["0", "999", "1,000", "9,876", "12.3 k", "99.9 k", "0.10 M", "0.96 M", "27.3 M", "4.00 G"]
         );
+    }
+
+    #[test]
+    fn exact_counts_have_every_digit() {
+        let said: Vec<_> = [0, 999, 1000, 27_300_000, u64::MAX].map(exact).into();
+        assert_eq!(said, ["0", "999", "1,000", "27,300,000", "18,446,744,073,709,551,615"]);
+    }
+
+    #[test]
+    fn a_phrase_becomes_a_sentence_once() {
+        assert_eq!(sentence("nothing was sent"), "Nothing was sent.");
+        assert_eq!(sentence(&sentence("nothing was sent")), "Nothing was sent.");
+        assert_eq!(sentence(""), "");
     }
 
     #[test]

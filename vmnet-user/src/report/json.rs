@@ -25,18 +25,23 @@ pub enum JsonError {
 
 /// The report as a tree, without NaN and infinity: those are null, and `unmeasured` says so.
 pub fn to_value(report: &RunReport) -> Result<Value, JsonError> {
-    let mut report = report.clone();
-    make_finite(&mut report)?;
+    let report = finite(report)?;
     serde_json::to_value(&report).map_err(JsonError::Serialize)
 }
 
 /// As [`to_value`], for a file or standard output: indented, in the schema's order, with a newline at the end.
 pub fn to_text(report: &RunReport) -> Result<String, JsonError> {
-    let mut report = report.clone();
-    make_finite(&mut report)?;
+    let report = finite(report)?;
     let mut text = serde_json::to_string_pretty(&report).map_err(JsonError::Serialize)?;
     text.push('\n');
     Ok(text)
+}
+
+/// The report without NaN and infinity: what was not finite is absent, and `unmeasured` says so.
+pub(crate) fn finite(report: &RunReport) -> Result<RunReport, JsonError> {
+    let mut report = report.clone();
+    make_finite(&mut report)?;
+    Ok(report)
 }
 
 /// Paths of the nulls in `report` that have no entry in `reasons`, sorted, each once. Elements of arrays share one path:

@@ -7,6 +7,7 @@ pub mod csv;
 pub mod doctor;
 pub mod files;
 pub mod format;
+pub mod html;
 mod iperf3;
 pub mod json;
 mod machine;

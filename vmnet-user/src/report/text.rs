@@ -1,12 +1,14 @@
 //! The answer, then the evidence, then what to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::model::audit::{Audit, Missed};
 use crate::model::cause::quoted;
 use crate::model::ledger::Entry;
 use crate::model::reasons::Reason;
 use crate::model::sample::Mode;
 use crate::model::verdict::{Confidence, State, Witness};
+use crate::report::files::PAGE;
 use crate::report::schema::{Benchmark, RunReport};
 use crate::report::style::{Style, Tone};
 use crate::report::{format, why};
@@ -35,10 +37,30 @@ pub fn answer(report: &RunReport, files: &[PathBuf], style: &Style) -> String {
     text += &style.section("EVENT", &events(report));
     text += &style.section("NEXT", &next(report));
     text += &style.section("LIMIT", &limits(report));
-    for file in files {
-        text += &style.paragraph("      ", &style.data(&file.to_string_lossy()));
+    for line in where_it_is(files) {
+        text += &style.paragraph("      ", &style.data(&line));
     }
     text
+}
+
+/// Where the reports went: the page, and beside it in a few words what lies in the same directory. Without a page, each file.
+fn where_it_is(files: &[PathBuf]) -> Vec<String> {
+    let is_page = |file: &&PathBuf| file.file_name().is_some_and(|name| name == PAGE);
+    let Some(page) = files.iter().find(is_page) else {
+        return files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
+    };
+    let beside = files.iter().filter(|file| *file != page && file.parent() == page.parent());
+    let (charts, others): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        beside.partition(|file| file.extension().is_some_and(|kind| kind == "svg"));
+    let charts = match charts.len() {
+        0 => None,
+        1 => Some("1 chart".to_owned()),
+        several => Some(format!("{several} charts")),
+    };
+    let named = |file: &PathBuf| file.file_name().map(|name| Path::new(name).display().to_string());
+    let beside: Vec<String> = charts.into_iter().chain(others.into_iter().filter_map(named)).collect();
+    let page = page.to_string_lossy();
+    vec![if beside.is_empty() { page.into_owned() } else { format!("{page}  (and {})", beside.join(", ")) }]
 }
 
 /// The state in one word, as it stands at the head of the answer.
@@ -109,18 +131,26 @@ pub fn gist(report: &RunReport) -> Option<String> {
     })
 }
 
-fn headline(report: &RunReport, style: &Style) -> String {
-    let tone = match report.verdict.state {
+/// Whether the state is as it should be.
+#[must_use]
+pub fn tone(state: State) -> Tone {
+    match state {
         State::Engaged => Tone::Good,
         State::Software | State::NotBuilt => Tone::Bad,
         State::Partial | State::NothingToOffload | State::Inconclusive => Tone::Unsure,
-    };
+    }
+}
+
+fn headline(report: &RunReport, style: &Style) -> String {
+    let tone = tone(report.verdict.state);
     let sentence = format!("{} ({})", state_sentence(report), confidence_word(report.verdict.confidence));
     let first = format!("{}  ", style.paint(tone, state_word(report)));
     style.paragraph(&first, &style.data(&sentence))
 }
 
-fn evidence(report: &RunReport) -> Vec<String> {
+/// What was found, one sentence a line, without a full stop: what decided first.
+#[must_use]
+pub fn evidence(report: &RunReport) -> Vec<String> {
     let Some(tcp) = report.ledger.tcp.as_ref().map(|tcp| &tcp.total) else {
         return vec![report.verdict.summary.clone()];
     };
@@ -212,19 +242,42 @@ fn payload(report: &RunReport, tcp: &Entry) -> String {
     line
 }
 
+/// A witness, held against the verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Testimony {
+    /// Who.
+    pub name: String,
+    /// Whether it says the same as the verdict; None where either of them leaves it open.
+    pub agrees: Option<bool>,
+    /// In a word or two what it says where that cannot be judged: `silent`, `says software`.
+    pub says: String,
+    /// Its figures, or why it is silent; may be empty.
+    pub detail: String,
+}
+
+/// Every witness, held against the verdict.
+#[must_use]
+pub fn testimonies(report: &RunReport) -> Vec<Testimony> {
+    let heard = |witness: &Witness| Testimony {
+        name: witness.name.replace('-', " "),
+        agrees: agrees(witness, report.verdict.state),
+        says: if witness.says == "silent" { "silent".to_owned() } else { format!("says {}", witness.says) },
+        detail: witness.detail.clone(),
+    };
+    report.verdict.witnesses.iter().map(heard).collect()
+}
+
 fn witnesses(report: &RunReport, style: &Style) -> String {
     let heading = format!("  {:<11}", "witnesses");
     let mut text = String::new();
-    for (index, witness) in report.verdict.witnesses.iter().enumerate() {
+    for (index, Testimony { name, agrees, says, detail }) in testimonies(report).into_iter().enumerate() {
         let first = if index == 0 { heading.clone() } else { " ".repeat(heading.len()) };
-        let mark = match agrees(witness, report.verdict.state) {
+        let mark = match agrees {
             Some(true) => "✓".to_owned(),
             Some(false) => "✗".to_owned(),
-            None if witness.says == "silent" => "silent".to_owned(),
-            None => format!("says {}", witness.says),
+            None => says,
         };
-        let name = witness.name.replace('-', " ");
-        let detail = if witness.detail.is_empty() { String::new() } else { format!(" ({})", witness.detail) };
+        let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
         text += &style.paragraph(&first, &style.data(&format!("{name} {mark}{detail}")));
     }
     text
@@ -243,23 +296,28 @@ fn agrees(witness: &Witness, state: State) -> Option<bool> {
     }
 }
 
-fn audit(report: &RunReport, style: &Style) -> String {
-    let heading = format!("  {:<11}", "audit");
-    let Some(audit) = &report.audit else {
-        let why = report
-            .unmeasured
-            .get("audit")
-            .map_or("without programs there is nothing to audit", String::as_str);
-        return style.paragraph(&heading, &style.data(&format!("none: {why}")));
-    };
+/// Why there is no audit.
+#[must_use]
+pub fn why_no_audit(report: &RunReport) -> &str {
+    report.unmeasured.get("audit").map_or("without programs there is nothing to audit", String::as_str)
+}
+
+/// The audit in a phrase: `7 of 7, nothing missed`.
+#[must_use]
+pub fn audit_in_short(audit: &Audit) -> String {
     let measured = audit.identities.iter().filter(|identity| identity.ok.is_some()).count();
     let held = audit.identities.iter().filter(|identity| identity.ok == Some(true)).count();
-    let mut sums = format!("{} {held} of {measured}", if audit.ok { "✓" } else { "✗" });
+    let mut sums = format!("{held} of {measured}");
     let unmeasured = audit.identities.len() - measured;
     if unmeasured > 0 {
         sums += &format!(" ({unmeasured} not measured)");
     }
-    let missed = missed(report);
+    let missed: Vec<String> = what_could_be_missed(&audit.missed)
+        .into_iter()
+        .filter_map(|(count, what)| {
+            count.filter(|count| *count > 0).map(|count| format!("{} {what}", format::count(count)))
+        })
+        .collect();
     sums += &if missed.is_empty() {
         ", nothing missed".to_owned()
     } else {
@@ -268,6 +326,15 @@ fn audit(report: &RunReport, style: &Style) -> String {
     if !audit.drained {
         sums += "; traffic had not come to rest at the end";
     }
+    sums
+}
+
+fn audit(report: &RunReport, style: &Style) -> String {
+    let heading = format!("  {:<11}", "audit");
+    let Some(audit) = &report.audit else {
+        return style.paragraph(&heading, &style.data(&format!("none: {}", why_no_audit(report))));
+    };
+    let sums = format!("{} {}", if audit.ok { "✓" } else { "✗" }, audit_in_short(audit));
     let mut text = style.paragraph(&heading, &style.data(&sums));
     let indent = " ".repeat(heading.len());
     for identity in audit.identities.iter().filter(|identity| identity.ok == Some(false)) {
@@ -287,9 +354,8 @@ fn audit(report: &RunReport, style: &Style) -> String {
     text
 }
 
-fn missed(report: &RunReport) -> Vec<String> {
-    let Some(audit) = &report.audit else { return Vec::new() };
-    let missed = &audit.missed;
+/// All that can be missed, in words, with how much was; None where it cannot be told.
+pub(crate) fn what_could_be_missed(missed: &Missed) -> [(Option<u64>, &'static str); 8] {
     [
         (missed.stack_overflows, "stack overflows"),
         (missed.unmatched_exits, "exits without entry"),
@@ -300,26 +366,30 @@ fn missed(report: &RunReport) -> Vec<String> {
         (missed.recursion_misses, "program runs skipped"),
         (missed.kprobe_misses, "kprobe hits skipped"),
     ]
-    .into_iter()
-    .filter_map(|(count, what)| {
-        count.filter(|count| *count > 0).map(|count| format!("{} {what}", format::count(count)))
-    })
-    .collect()
 }
 
-fn confidence(report: &RunReport, style: &Style) -> String {
+/// What the confidence rests on, or what it lacks: `not proven: segments-to-driver does not hold`.
+#[must_use]
+pub fn basis(report: &RunReport) -> Option<String> {
     let verdict = &report.verdict;
-    let Some(basis) = &verdict.basis else { return String::new() };
+    let basis = verdict.basis.as_ref()?;
     let basis = basis.strip_prefix("not proven: ").unwrap_or(basis);
     let why = match verdict.confidence {
         Confidence::Proven => "proven by ",
         Confidence::Supported => "not proven: ",
         Confidence::Weak => "inferred from ",
     };
-    style.paragraph(&format!("  {:<11}", "confidence"), &style.data(&format!("{why}{basis}")))
+    Some(format!("{why}{basis}"))
 }
 
-fn cost(report: &RunReport) -> Vec<String> {
+fn confidence(report: &RunReport, style: &Style) -> String {
+    let line = |basis: String| style.paragraph(&format!("  {:<11}", "confidence"), &style.data(&basis));
+    basis(report).map(line).unwrap_or_default()
+}
+
+/// What software segmentation cost, or why that is not known.
+#[must_use]
+pub fn cost(report: &RunReport) -> Vec<String> {
     let cost = &report.cost;
     if cost.segmentation_calls == Some(0) {
         return vec!["none: the CPU segmented nothing for this device".to_owned()];
@@ -348,15 +418,29 @@ fn cost(report: &RunReport) -> Vec<String> {
     vec![format!("{} (by {}{estimated})", parts.join(", "), cost.method)]
 }
 
-fn benchmark(benchmark: &Benchmark) -> Vec<String> {
+/// The command, how it ended, and what it said of itself where that was understood.
+#[must_use]
+pub fn benchmark(benchmark: &Benchmark) -> Vec<String> {
     let command = format::shortened(&benchmark.command.join(" "), 200);
-    let end = match (benchmark.exit_code, benchmark.signal) {
+    let mut lines = vec![format!("{command}: {}", how_it_ended(benchmark))];
+    lines.extend(what_it_said(benchmark));
+    lines
+}
+
+/// `exit 0`.
+#[must_use]
+pub fn how_it_ended(benchmark: &Benchmark) -> String {
+    match (benchmark.exit_code, benchmark.signal) {
         (Some(code), _) => format!("exit {code}"),
         (None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None) => "its end is not known".to_owned(),
-    };
-    let mut lines = vec![format!("{command}: {end}")];
-    if let Some(iperf3) = &benchmark.iperf3 {
+    }
+}
+
+/// What it said of itself, where that was understood.
+#[must_use]
+pub fn what_it_said(benchmark: &Benchmark) -> Option<String> {
+    benchmark.iperf3.as_ref().map(|iperf3| {
         let streams =
             if iperf3.streams == 1 { "1 stream".to_owned() } else { format!("{} streams", iperf3.streams) };
         let mut said = format!(
@@ -368,9 +452,8 @@ fn benchmark(benchmark: &Benchmark) -> Vec<String> {
         if let Some(retransmits) = iperf3.retransmits {
             said += &format!(", {} retransmits", format::count(retransmits));
         }
-        lines.push(said);
-    }
-    lines
+        said
+    })
 }
 
 fn events(report: &RunReport) -> Vec<String> {
@@ -387,8 +470,9 @@ fn events(report: &RunReport) -> Vec<String> {
     lines
 }
 
-/// Only what is known to help. Causes are not looked for yet, so no remedy is named that depends on one.
-fn next(report: &RunReport) -> Vec<String> {
+/// What to do so that the next run can tell more.
+#[must_use]
+pub fn next(report: &RunReport) -> Vec<String> {
     let name = quoted(&report.interface.name);
     let mut lines = Vec::new();
     match report.verdict.state {
@@ -405,7 +489,9 @@ fn next(report: &RunReport) -> Vec<String> {
     lines
 }
 
-fn limits(report: &RunReport) -> Vec<String> {
+/// What the answer does not prove.
+#[must_use]
+pub fn limits(report: &RunReport) -> Vec<String> {
     let mut lines = Vec::new();
     let claims_whole = matches!(report.verdict.state, State::Engaged | State::Partial);
     if claims_whole && !report.interface.terminal {

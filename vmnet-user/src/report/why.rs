@@ -13,12 +13,14 @@ const SETTINGS: usize = 6;
 pub fn why(causes: &[Cause]) -> Vec<String> {
     let mut lines = Vec::new();
     for cause in causes.iter().take(TOLD) {
-        lines.push(format!("{}{}: {}", cause.id.name(), share(cause), cause.title));
+        let share = explains(cause).map(|share| format!(" ({share})")).unwrap_or_default();
+        lines.push(format!("{}{share}: {}", cause.id.name(), cause.title));
         if !cause.detail.is_empty() {
             lines.push(format!("  {}", cause.detail));
         }
     }
     if let Some(rest) = causes.get(TOLD..).filter(|rest| !rest.is_empty()) {
+        let share = |cause: &Cause| explains(cause).map(|share| format!(" ({share})")).unwrap_or_default();
         let named: Vec<String> =
             rest.iter().map(|cause| format!("{}{}", cause.id.name(), share(cause))).collect();
         lines.push(format!("also: {}", named.join("; ")));
@@ -26,24 +28,40 @@ pub fn why(causes: &[Cause]) -> Vec<String> {
     lines
 }
 
-/// " (explains 93.1 %)": of the payload that did not go to the device in super-packets.
-fn share(cause: &Cause) -> String {
-    cause.share.map_or_else(String::new, |share| format!(" (explains {})", format::percent(share)))
+/// `explains 93.1 %`: of the payload that did not go to the device in super-packets.
+#[must_use]
+pub fn explains(cause: &Cause) -> Option<String> {
+    cause.share.map(|share| format!("explains {}", format::percent(share)))
+}
+
+/// The command that mends by itself what can be mended from here, and the one that only shows what it would change.
+#[must_use]
+pub fn by_itself(interface: &str, causes: &[Cause]) -> Option<[String; 2]> {
+    causes.iter().any(|cause| !cause.fix.actions.is_empty()).then(|| {
+        let mend = format!("vmnet fix {}", quoted(interface));
+        let show = format!("{mend} --dry-run");
+        [mend, show]
+    })
+}
+
+/// What people try and what does nothing here.
+#[must_use]
+pub fn in_vain(interface: &str, cause: &Cause) -> Option<String> {
+    off_for_good(cause.id).then(|| {
+        format!("ethtool -K {} tso on cannot work here: the feature is fixed off", quoted(interface))
+    })
 }
 
 /// Who can mend it, and how: for each cause that somebody can mend.
 #[must_use]
 pub fn mend(interface: &str, causes: &[Cause]) -> Vec<String> {
     let mut lines = Vec::new();
-    let by_itself = causes.iter().take(TOLD).any(|cause| !cause.fix.actions.is_empty());
-    if by_itself {
-        lines.push(format!(
-            "vmnet fix {0}  (shows what it would change: vmnet fix {0} --dry-run)",
-            quoted(interface)
-        ));
+    let worst = causes.get(..TOLD).unwrap_or(causes);
+    if let Some([mend, show]) = by_itself(interface, worst) {
+        lines.push(format!("{mend}  (shows what it would change: {show})"));
     }
     let mut told: Vec<&str> = Vec::new();
-    for cause in causes.iter().take(TOLD) {
+    for cause in worst {
         let fix = &cause.fix;
         let fresh: Vec<&str> =
             fix.commands.iter().map(String::as_str).filter(|command| !told.contains(command)).collect();
@@ -53,12 +71,7 @@ pub fn mend(interface: &str, causes: &[Cause]) -> Vec<String> {
             By::Host => {
                 lines.push(format!("{}, on the host:", cause.id.name()));
                 lines.extend(fresh.iter().take(SETTINGS).map(|setting| format!("  {setting}")));
-                if off_for_good(cause.id) {
-                    lines.push(format!(
-                        "  (ethtool -K {} tso on cannot work here: the feature is fixed off)",
-                        quoted(interface)
-                    ));
-                }
+                lines.extend(in_vain(interface, cause).map(|vain| format!("  ({vain})")));
             }
             By::GuestRoot | By::Application => {
                 lines.extend(fresh.iter().map(|command| (*command).to_owned()));

@@ -39,11 +39,13 @@ fn every_file_that_is_returned_is_there_and_no_other() {
         .filter_map(|path| path.file_name())
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
-    assert_eq!(names, ["run.json", "throughput.svg", "sizes.svg"]);
+    let charts = CHARTS.iter().map(|chart| chart.file);
+    let all: Vec<_> = ["report.html", "run.json"].into_iter().chain(charts).collect();
+    assert_eq!(names, all);
     let mut sorted = names;
     sorted.sort();
     assert_eq!(names_in(output.path()), sorted);
-    let json = fs::read_to_string(&files[0]).expect("readable");
+    let json = fs::read_to_string(&files[1]).expect("readable");
     assert!(serde_json::from_str::<RunReport>(&json).is_ok());
 }
 
@@ -126,31 +128,67 @@ fn what_is_made_belongs_to_the_caller_and_what_was_there_does_not_change_hands()
     assert_eq!(fs::metadata(base.path()).expect("it is there").uid(), 0);
 }
 
-#[test]
-fn a_full_disk_is_an_error_that_names_what_is_complete() {
-    use nix::mount::{MsFlags, mount};
-    use nix::sched::{CloneFlags, unshare};
+/// A small disk, whose room is measured rather than guessed: what a run takes changes with every chart.
+struct Disk {
+    root: tempfile::TempDir,
+}
 
-    // A thread of its own, so that the mount is seen by nobody else and goes with it.
-    let ran = std::thread::spawn(|| {
+impl Disk {
+    /// Only for this thread, which has to have a mount namespace of its own. None where this may not be had.
+    fn mount() -> Option<Self> {
+        use nix::mount::{MsFlags, mount};
+        use nix::sched::{CloneFlags, unshare};
+
         let private = unshare(CloneFlags::CLONE_NEWNS).and_then(|()| {
             mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         });
         if let Err(errno) = private {
             println!("skipped: no mount namespace of our own ({errno})");
-            return;
+            return None;
         }
-        let base = tempfile::tempdir().expect("a place");
+        let root = tempfile::tempdir().expect("a place");
         let mounted =
-            mount(Some("tmpfs"), base.path(), Some("tmpfs"), MsFlags::empty(), Some("size=40k,mode=755"));
+            mount(Some("tmpfs"), root.path(), Some("tmpfs"), MsFlags::empty(), Some("size=32m,mode=755"));
         if let Err(errno) = mounted {
             println!("skipped: no tmpfs ({errno})");
-            return;
+            return None;
         }
-        let first = prepare(base.path(), "ens4");
-        let mut report = fixture::idle();
-        first.write(&report).expect("a short run has room");
+        Some(Self { root })
+    }
 
+    fn free_bytes(&self) -> u64 {
+        let disk = nix::sys::statvfs::statvfs(self.root.path()).expect("it is mounted");
+        disk.blocks_available() * disk.fragment_size()
+    }
+
+    /// Fills it up until no more than this is free.
+    fn leave(&self, bytes: u64) {
+        let ballast = self.root.path().join("ballast");
+        let _ = fs::remove_file(&ballast);
+        let surplus = self.free_bytes() - bytes;
+        fs::write(ballast, vec![0; usize::try_from(surplus).expect("a small disk")]).expect("ballast");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        nix::mount::umount(self.root.path()).expect("it was mounted, and nothing holds it");
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_names_what_is_complete() {
+    // A thread of its own, so that the mount is seen by nobody else and goes with it.
+    let ran = std::thread::spawn(|| {
+        let Some(disk) = Disk::mount() else { return };
+        let mut report = fixture::idle();
+        let first = prepare(disk.root.path(), "ens4");
+        let empty = disk.free_bytes();
+        first.write(&report).expect("a short run has room");
+        let takes = empty - disk.free_bytes();
+
+        // Not even the first file fits.
+        disk.leave(64 * 1024);
         report.verdict.summary = "x".repeat(100_000);
         let error = first.write(&report).expect_err("no room");
         let said = error.to_string();
@@ -158,19 +196,25 @@ fn a_full_disk_is_an_error_that_names_what_is_complete() {
         assert!(said.contains("no file of this report was written"), "{said}");
         assert!(!names_in(first.path()).iter().any(|name| name.starts_with('.')), "nothing unfinished stays");
 
-        // The disk fills up between the trial and the second file.
-        let second = prepare(base.path(), "ens5");
-        fs::write(base.path().join("ballast"), vec![0; 12_000]).expect("ballast");
-        match second.write(&fixture::software()) {
-            Err(FilesError::Write { written, .. }) => {
-                for path in written {
-                    assert!(path.exists(), "{}", path.display());
-                }
+        // The disk fills up between the trial and the last file.
+        let second = prepare(disk.root.path(), "ens5");
+        disk.leave(takes - 8 * 1024);
+        match second.write(&fixture::idle()) {
+            Err(FilesError::Write { path, written, .. }) => {
+                assert!(!written.is_empty() && !written.contains(&path), "{path:?} {written:?}");
+                let mut complete: Vec<_> = written
+                    .iter()
+                    .filter_map(|path| path.file_name())
+                    .map(|name| name.to_string_lossy().into_owned())
+                    .collect();
+                complete.sort();
+                assert_eq!(names_in(second.path()), complete);
+                let json = fs::read_to_string(second.path().join("run.json")).expect("the first file");
+                assert!(serde_json::from_str::<RunReport>(&json).is_ok());
             }
             other => panic!("expected a full disk, not {other:?}"),
         }
         drop((first, second));
-        nix::mount::umount(base.path()).expect("it was mounted");
     })
     .join();
     if let Err(panic) = ran {

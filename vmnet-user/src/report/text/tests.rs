@@ -48,6 +48,19 @@ fn the_answer_comes_first_then_the_evidence_then_the_cost_then_what_to_do() {
 }
 
 #[test]
+fn the_page_is_named_and_what_lies_beside_it_is_only_counted() {
+    let paths = |names: &[&str]| names.iter().map(|name| PathBuf::from("reports/a").join(name)).collect();
+    let files: Vec<PathBuf> = paths(&["report.html", "run.json", "throughput.svg", "sizes.svg"]);
+    let text = answer(&fixture::software(), &files, &UNICODE);
+    assert!(text.ends_with("      reports/a/report.html  (and 2 charts, run.json)\n"), "{text}");
+    // Where there is no page, what there is is named.
+    let files: Vec<PathBuf> = paths(&["run.json", "throughput.svg"]);
+    let text = answer(&fixture::software(), &files, &UNICODE);
+    assert!(text.ends_with("      reports/a/run.json\n      reports/a/throughput.svg\n"), "{text}");
+    assert_eq!(where_it_is(&paths(&["report.html"])), ["reports/a/report.html"]);
+}
+
+#[test]
 fn a_working_tso_is_limited_to_what_this_machine_can_see() {
     let text = said(&fixture::engaged());
     assert_in_order(

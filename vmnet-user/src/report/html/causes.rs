@@ -1,0 +1,76 @@
+//! Why, and who can mend it how: every cause, with what there is to copy.
+
+use crate::model::cause::{By, Cause};
+use crate::report::schema::RunReport;
+use crate::report::{format, why};
+
+/// Causes, and what mends them by itself.
+pub(super) struct Why {
+    /// Why none were looked for.
+    pub(super) unknown: Option<String>,
+    pub(super) told: Vec<Told>,
+    pub(super) by_itself: Option<[String; 2]>,
+}
+
+/// One cause.
+pub(super) struct Told {
+    pub(super) id: &'static str,
+    pub(super) share: Option<String>,
+    pub(super) title: String,
+    pub(super) detail: String,
+    /// Who can mend it; None where nobody has to.
+    pub(super) by: Option<&'static str>,
+    pub(super) remedies: Vec<Remedy>,
+    /// What does nothing here.
+    pub(super) in_vain: Option<String>,
+}
+
+/// Something to copy.
+pub(super) struct Remedy {
+    /// For which system; empty where there is but one.
+    pub(super) system: String,
+    pub(super) command: String,
+}
+
+impl Why {
+    pub(super) fn of(report: &RunReport) -> Self {
+        let Some(causes) = &report.causes else {
+            let why = report.unmeasured.get("causes").map_or("they were not looked for", String::as_str);
+            return Self { unknown: Some(why.to_owned()), told: Vec::new(), by_itself: None };
+        };
+        let name = &report.interface.name;
+        Self {
+            unknown: None,
+            told: causes.iter().map(|cause| Told::of(name, cause)).collect(),
+            by_itself: why::by_itself(name, causes),
+        }
+    }
+}
+
+impl Told {
+    fn of(interface: &str, cause: &Cause) -> Self {
+        let by = match cause.fix.by {
+            By::None => None,
+            by => Some(by.words()),
+        };
+        Self {
+            id: cause.id.name(),
+            share: why::explains(cause),
+            title: cause.title.clone(),
+            detail: if cause.detail.is_empty() { String::new() } else { format::sentence(&cause.detail) },
+            by,
+            remedies: cause.fix.commands.iter().map(|command| Remedy::of(cause.fix.by, command)).collect(),
+            in_vain: why::in_vain(interface, cause),
+        }
+    }
+}
+
+impl Remedy {
+    /// What is set on a host names the system first.
+    fn of(by: By, command: &str) -> Self {
+        match command.split_once(": ").filter(|_| by == By::Host) {
+            Some((system, command)) => Self { system: system.to_owned(), command: command.to_owned() },
+            None => Self { system: String::new(), command: command.to_owned() },
+        }
+    }
+}
