@@ -6,6 +6,7 @@ mod fix;
 mod kernel;
 mod load;
 mod output;
+mod report;
 mod restore;
 mod run;
 
@@ -33,6 +34,7 @@ enum Command {
     Doctor(doctor::Args),
     Fix(fix::Args),
     Restore(restore::Args),
+    Report(report::Args),
     Load(crate::load::LoadArgs),
     Kernel(kernel::Args),
 }
@@ -51,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Load(args) => load::run(args),
         Command::Fix(args) => fix::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Kernel(args) => kernel::run(&args),
     };
     match result {

@@ -17,6 +17,7 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::report::charts::{CHARTS, ChartError};
+use crate::report::csv::{self, CsvError};
 use crate::report::html::{self, HtmlError};
 use crate::report::json::{self, JsonError};
 use crate::report::schema::RunReport;
@@ -34,6 +35,19 @@ pub struct Owner {
     pub uid: u32,
     /// Group.
     pub gid: u32,
+}
+
+/// How a report can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// report.html: one page with everything
+    Html,
+    /// Each chart as a picture
+    Svg,
+    /// run.json: all of it, for programs (vmnet.run/1)
+    Json,
+    /// samples.csv: each interval, for a spreadsheet
+    Csv,
 }
 
 /// The directory of one run.
@@ -92,6 +106,9 @@ pub enum FilesError {
     /// The report could not be serialised.
     #[error("could not write run.json: {0}")]
     Json(JsonError),
+    /// The samples could not be written as CSV.
+    #[error("could not write samples.csv: {0}")]
+    Csv(CsvError),
     /// The page could not be made.
     #[error("could not make {PAGE}: {0}")]
     Html(HtmlError),
@@ -123,8 +140,13 @@ impl OutputDir {
             match make_directory(&parent, Path::new(&name), owner) {
                 Ok(directory) => {
                     let output = Self { path, directory, owner };
-                    output.try_out()?;
-                    return Ok(output);
+                    return match output.try_out() {
+                        Ok(()) => Ok(output),
+                        Err(error) => {
+                            output.remove_if_empty();
+                            Err(error)
+                        }
+                    };
                 }
                 // A link under that name counts as taken, wherever it leads.
                 Err(Errno::EEXIST) => {}
@@ -134,23 +156,53 @@ impl OutputDir {
         Err(FilesError::Directory { path: base.join(stem), answer: io::ErrorKind::AlreadyExists.into() })
     }
 
+    /// A directory that the person names, made if it is missing. Files of the same names in it will be replaced.
+    ///
+    /// # Errors
+    /// As [`OutputDir::prepare`].
+    pub fn at(path: &Path, owner: Option<Owner>) -> Result<Self, FilesError> {
+        let directory = make_missing(path, owner)?;
+        let output = Self { path: path.to_owned(), directory, owner };
+        output.try_out()?;
+        Ok(output)
+    }
+
     /// Where it is, as the person gave it.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes `run.json`, every chart, and the page. Each file is complete under its name or not there. Returns their paths, the
-    /// page's first: it is what a person opens. On the disk it comes last, because all others can be made into it again.
+    /// Writes `run.json`, every chart, and the page, as every run does.
+    ///
+    /// # Errors
+    /// As [`OutputDir::write_as`].
     pub fn write(&self, report: &RunReport) -> Result<Vec<PathBuf>, FilesError> {
+        self.write_as(report, &[Format::Json, Format::Svg, Format::Html])
+    }
+
+    /// Writes the report in these formats. Each file is complete under its name or not there. Returns their paths, the page's
+    /// first: it is what a person opens. On the disk it comes last, because all others can be made into it again.
+    ///
+    /// # Errors
+    /// The first that could not be made or written, with those that were.
+    pub fn write_as(&self, report: &RunReport, formats: &[Format]) -> Result<Vec<PathBuf>, FilesError> {
         let mut written = Vec::new();
-        self.write_file("run.json", &json::to_text(report).map_err(FilesError::Json)?, &mut written)?;
-        for chart in CHARTS {
+        let wanted = |format| formats.contains(&format);
+        if wanted(Format::Json) {
+            self.write_file("run.json", &json::to_text(report).map_err(FilesError::Json)?, &mut written)?;
+        }
+        if wanted(Format::Csv) {
+            self.write_file("samples.csv", &csv::samples(report).map_err(FilesError::Csv)?, &mut written)?;
+        }
+        for chart in CHARTS.iter().filter(|_| wanted(Format::Svg)) {
             let svg = (chart.draw)(report).map_err(|why| FilesError::Chart { file: chart.file, why })?;
             self.write_file(chart.file, &svg, &mut written)?;
         }
-        self.write_file(PAGE, &html::page(report).map_err(FilesError::Html)?, &mut written)?;
-        written.rotate_right(1);
+        if wanted(Format::Html) {
+            self.write_file(PAGE, &html::page(report).map_err(FilesError::Html)?, &mut written)?;
+            written.rotate_right(1);
+        }
         Ok(written)
     }
 
@@ -166,7 +218,6 @@ impl OutputDir {
         let tried = self.create(".trial").and_then(|mut file| file.write_all(b"vmnet\n"));
         if let Err(answer) = tried {
             let _ = unlinkat(&self.directory, ".trial", UnlinkatFlags::NoRemoveDir);
-            let _ = std::fs::remove_dir(&self.path);
             return Err(refused(answer));
         }
         unlinkat(&self.directory, ".trial", UnlinkatFlags::NoRemoveDir).map_err(|errno| refused(errno.into()))

@@ -2,7 +2,7 @@
 
 use crate::model::cause::{By, Cause};
 use crate::report::schema::RunReport;
-use crate::report::{format, why};
+use crate::report::why;
 
 /// Causes, and what mends them by itself.
 pub(super) struct Why {
@@ -57,7 +57,8 @@ impl Told {
             id: cause.id.name(),
             share: why::explains(cause),
             title: cause.title.clone(),
-            detail: if cause.detail.is_empty() { String::new() } else { format::sentence(&cause.detail) },
+            // It may begin with a name, which has no capital.
+            detail: if cause.detail.is_empty() { String::new() } else { format!("{}.", cause.detail) },
             by,
             remedies: cause.fix.commands.iter().map(|command| Remedy::of(cause.fix.by, command)).collect(),
             in_vain: why::in_vain(interface, cause),

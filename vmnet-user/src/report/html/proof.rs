@@ -77,10 +77,7 @@ pub(super) fn missed(report: &RunReport, audit: &Audit) -> Facts {
     let why = why.map_or("the kernel does not tell", String::as_str);
     let mut facts = Facts::default();
     for (count, what) in text::what_could_be_missed(&audit.missed) {
-        let term = format::sentence(what);
-        facts.add_fact(term.trim_end_matches('.'), &count.ok_or_else(|| why.to_owned()), |count| {
-            format::exact(*count)
-        });
+        facts.add_fact(what, &count.ok_or_else(|| why.to_owned()), |count| format::exact(*count));
     }
     facts
 }

@@ -299,10 +299,10 @@ fn what_is_not_known_says_why_and_is_no_number() {
     let text = text_of(&rendered(&report));
     for said in [
         "No shares by path: nobody counted.",
-        "No ledger: Nobody counted.",
-        "No reasons: No programs ran",
+        "No ledger: nobody counted.",
+        "No reasons: no programs ran",
         "Not known: the machine around the interface could not be read.",
-        "Nothing more: The machine around the interface could not be read.",
+        "Nothing more: the machine around the interface could not be read.",
         "No command was given",
         "No programs ran.",
         "not measured",

@@ -1,0 +1,64 @@
+//! `vmnet report`: the report of a recording.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+
+use super::output::Output;
+use crate::{
+    recording,
+    report::{
+        files::{Format, OutputDir},
+        text,
+    },
+    session::Caller,
+};
+
+/// Draw the report of a recording again: anywhere, without root, without BPF, without the machine that it is of
+///
+/// A recording is the run.vmnet in the directory of a run. One that was torn by a crash or a full disk gives the report of what it holds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 done; 1 it could not be done; 2 wrong usage.\n\nExamples:\n  vmnet report \
+    reports/20261122-101112-ens4/run.vmnet\n  vmnet report run.vmnet -o /tmp/report --format html,csv")]
+pub(super) struct Args {
+    /// The recording, or the directory of the run
+    #[arg(value_name = "RECORDING")]
+    recording: PathBuf,
+    /// Directory for the files; without, one beside the recording, named after it
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// What to write (several with commas between)
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', default_value = "html,svg,json")]
+    format: Vec<Format>,
+    /// No colour, nothing but ASCII
+    #[arg(long)]
+    plain: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let recording =
+        if args.recording.is_dir() { args.recording.join("run.vmnet") } else { args.recording.clone() };
+    let run = recording::read_file(&recording).with_context(|| recording.display().to_string())?;
+    let report = recording::report(&run).context("the recording holds too little to tell anything")?;
+    let directory = args.output.clone().unwrap_or_else(|| recording.with_extension("report"));
+    let files =
+        OutputDir::at(&directory, Caller::from_environment().owner())?.write_as(&report, &args.format)?;
+
+    let output = Output::new(None, args.plain);
+    output.say(&text::answer(&report, &files, &output.style()));
+    if let Some(torn) = &run.torn {
+        output.say(&output.style().paragraph("NOTE  ", torn));
+    }
+    let said = run.end.as_ref().and_then(|end| end.verdict.as_ref());
+    if let Some(said) = said.filter(|said| said.state != report.verdict.state) {
+        let note = format!(
+            "the run itself said {} (vmnet {}); by the rules of vmnet {} it is {}",
+            said.state.name(),
+            run.start.vmnet,
+            env!("CARGO_PKG_VERSION"),
+            report.verdict.state.name()
+        );
+        output.say(&output.style().paragraph("NOTE  ", &output.style().data(&note)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
