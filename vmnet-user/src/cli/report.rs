@@ -18,8 +18,10 @@ use crate::{
 ///
 /// A recording is the run.vmnet in the directory of a run. One that was torn by a crash or a full disk gives the report of what it holds.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 done; 1 it could not be done; 2 wrong usage.\n\nExamples:\n  vmnet report \
-    reports/20261122-101112-ens4/run.vmnet\n  vmnet report run.vmnet -o /tmp/report --format html,csv")]
+#[command(
+    after_help = "Exit codes: 0 done; 1 it could not be done; 2 wrong usage.\n\nExamples:\n  vmnet report \
+    reports/20261122-101112-ens4/run.vmnet\n  vmnet report run.vmnet -o /tmp/report --format html,csv"
+)]
 pub(super) struct Args {
     /// The recording, or the directory of the run
     #[arg(value_name = "RECORDING")]

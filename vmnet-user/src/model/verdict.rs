@@ -43,6 +43,21 @@ pub enum State {
     Inconclusive,
 }
 
+impl State {
+    /// As in JSON, and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Engaged => "engaged",
+            Self::Software => "software",
+            Self::Partial => "partial",
+            Self::NotBuilt => "not-built",
+            Self::NothingToOffload => "nothing-to-offload",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
 /// How far to trust the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
