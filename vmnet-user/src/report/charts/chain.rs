@@ -58,7 +58,7 @@ fn word(state: LinkState) -> &'static str {
         LinkState::Partial => "in part",
         LinkState::Broken => "broken",
         LinkState::Unknown => "not known",
-        LinkState::NotApplicable => "no such link",
+        LinkState::NotApplicable => "no link",
     }
 }
 

@@ -71,14 +71,14 @@ impl Found {
                 let [r, low, high] = coefficients([*r, *low, *high]);
                 format!("Pearson r = {r}, 95 % interval {low} to {high}, n = {n} intervals")
             }
+            (None, _) if self.n < 4 => {
+                format!("no correlation: it takes at least 4 intervals, and there were {}", self.n)
+            }
             (None, [_, false]) => {
                 "no correlation: segmentation took the same CPU in every interval".to_owned()
             }
             (None, [false, _]) => "no correlation: throughput was the same in every interval".to_owned(),
-            (None, _) => format!(
-                "no correlation: it takes at least 4 intervals that differ, and there were {}",
-                self.n
-            ),
+            (None, _) => "no correlation: the intervals hardly differ".to_owned(),
         }
     }
 

@@ -4,6 +4,7 @@ mod says;
 use roxmltree::Document;
 
 use super::*;
+use crate::model::chain::LinkState;
 use crate::model::verdict::State;
 use crate::report::fixture;
 
@@ -196,7 +197,35 @@ fn runs_of_every_odd_shape_are_drawn_as_xml_and_told_without_a_panic() {
     let mut slow = fixture::software();
     slow.throughput.samples =
         (1..=12_u32).map(|s| fixture::second(f64::from(s), 0.000_04 * f64::from(s), 1.0)).collect();
+    let mut wordy = fixture::eventful();
+    let states = [
+        LinkState::NotApplicable,
+        LinkState::Unknown,
+        LinkState::Ok,
+        LinkState::Partial,
+        LinkState::Broken,
+        LinkState::Broken,
+        LinkState::Ok,
+    ];
+    for (link, state) in wordy.chain.iter_mut().flatten().zip(states) {
+        link.state = state;
+        link.evidence = link.evidence.repeat(4);
+    }
+    for cause in wordy.causes.iter_mut().flatten() {
+        cause.title = cause.title.repeat(3);
+        cause.detail = cause.detail.repeat(8);
+        cause.fix.commands = vec![cause.fix.commands.join("").repeat(5); 3];
+    }
+    wordy.causes = wordy.causes.map(|causes| vec![causes; 12].concat());
+    let mut unbuilt = fixture::eventful();
+    if let Some(tcp) = &mut unbuilt.ledger.tcp {
+        (tcp.total.unaggregated_bytes, tcp.total.small_bytes) =
+            (tcp.total.hardware_bytes, tcp.total.software_bytes);
+        (tcp.total.hardware_bytes, tcp.total.software_bytes) = (0, 3);
+    }
     let runs = [
+        ("wordy", wordy),
+        ("unbuilt", unbuilt),
         ("software", fixture::software()),
         ("engaged", fixture::engaged()),
         ("flipped", fixture::flipped()),
