@@ -1,10 +1,12 @@
 //! Pure statistics: seeded, so that the same recording always gives the same report.
 
+mod block_bootstrap;
 mod bootstrap;
 mod correlation;
 mod proportion;
 mod quantile;
 
+pub use block_bootstrap::{FEWEST_PAIRS, NoInterval, RatioInterval, block_bootstrap_ratio_interval};
 pub use bootstrap::ratio_of_sums_interval;
 pub use correlation::{PearsonInterval, pearson};
 pub use proportion::wilson_interval;
