@@ -3,12 +3,16 @@
 mod block_bootstrap;
 mod bootstrap;
 mod correlation;
+mod line;
+mod outstanding;
 mod proportion;
 mod quantile;
 
 pub use block_bootstrap::{FEWEST_PAIRS, NoInterval, RatioInterval, block_bootstrap_ratio_interval};
 pub use bootstrap::ratio_of_sums_interval;
 pub use correlation::{PearsonInterval, pearson};
+pub use line::{Line, least_squares};
+pub use outstanding::{Outstanding, outstanding};
 pub use proportion::wilson_interval;
 pub use quantile::{of_sorted, of_whole_numbers};
 

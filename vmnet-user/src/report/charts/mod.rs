@@ -2,6 +2,11 @@
 //!
 //! A chart is one file here and one line in [`CHARTS`].
 
+mod axes;
+mod colours;
+mod hover;
+mod lettering;
+mod over_time;
 mod page;
 mod sizes;
 mod table;

@@ -1,12 +1,13 @@
-//! The sheet that every chart is drawn on: white ground, the answer as its title, text alternatives, legend.
-//!
-//! There is no font library, so the width of a text is an estimate, and a generous one.
+//! The sheet that every chart is drawn on: its ground, the answer as its title, text alternatives, legend.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::HPos;
 
 use super::ChartError;
+use super::colours::{FAINT, INK, edge, style};
+use super::hover::Hovers;
+use super::lettering::{Lettering, bold, characters_in, text_width, write};
 use crate::report::format;
 use crate::report::schema::RunReport;
 use crate::report::text::{confidence_word, gist, state_sentence};
@@ -20,28 +21,20 @@ pub(super) const RIGHT: i32 = WIDTH - 40;
 /// The first line below the titles.
 pub(super) const BODY_TOP: i32 = 124;
 
-pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
-pub(super) const FAINT: RGBColor = RGBColor(0x5f, 0x5f, 0x5f);
-pub(super) const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
-pub(super) const BAND: RGBColor = RGBColor(0xee, 0xee, 0xee);
-
-// Okabe and Ito's palette, which people with any kind of colour vision can tell apart.
-pub(super) const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
-pub(super) const VERMILLION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
-pub(super) const YELLOW: RGBColor = RGBColor(0xf0, 0xe4, 0x42);
-pub(super) const GREY: RGBColor = RGBColor(0x99, 0x99, 0x99);
-pub(super) const GREEN: RGBColor = RGBColor(0x00, 0x9e, 0x73);
-pub(super) const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
-pub(super) const SKY: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
-
-pub(super) const FONT: &str = "sans-serif";
-
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// What a chart is about.
+#[derive(Clone, Copy)]
+pub(super) struct Topic {
+    /// Its file's stem: what its ids begin with, so that they stay apart where several charts stand in one document.
+    pub(super) stem: &'static str,
+    /// What is shown: the first half of the text alternative's title.
+    pub(super) subject: &'static str,
+}
 
 /// What a chart says in words.
 pub(super) struct Words<'a> {
-    /// What is shown: the first half of the text alternative's title.
-    pub(super) subject: &'a str,
+    pub(super) topic: Topic,
     /// What decided, below the title; what [`gist`] says where this is None.
     pub(super) finding: Option<String>,
     /// The text alternative: what a person would see.
@@ -52,13 +45,14 @@ pub(super) struct Words<'a> {
 pub(super) fn page(
     report: &RunReport,
     words: Words<'_>,
-    body: impl FnOnce(&Area<'_>) -> Result<(), ChartError>,
+    body: impl FnOnce(&Area<'_>, &mut Hovers) -> Result<(), ChartError>,
 ) -> Result<String, ChartError> {
     let answer =
         capitalised(&format!("{} ({})", state_sentence(report), confidence_word(report.verdict.confidence)));
     let finding = words.finding.or_else(|| gist(report)).unwrap_or_else(|| report.verdict.summary.clone());
     let finding = capitalised(&finding);
     let mut svg = String::new();
+    let mut hovers = Hovers::default();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH as u32, HEIGHT as u32)).into_drawing_area();
         area.fill(&WHITE)?;
@@ -71,18 +65,21 @@ pub(super) fn page(
         )?;
         write(&area, &fitting(&finding, 19), (LEFT, 77), &Lettering::new(19, INK))?;
         write(&area, &fitting(&circumstances(report), 15), (LEFT, 104), &Lettering::new(15, FAINT))?;
-        body(&area)?;
+        body(&area, &mut hovers)?;
         area.present()?;
     }
-    let title = format!("{}. {answer}", words.subject);
-    Ok(with_alternatives(&svg, &title, &format!("{finding}. {}", words.description)))
+    // What holds anyway: a third of the file.
+    let svg = svg.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "");
+    let title = format!("{}. {answer}", words.topic.subject);
+    let description = format!("{finding}. {}", words.description);
+    Ok(finished(&svg, words.topic.stem, &title, &description, hovers.elements()))
 }
 
 /// A document that says why there is nothing to see.
-pub(super) fn empty_page(report: &RunReport, subject: &str, why: &str) -> Result<String, ChartError> {
-    let sentence = format!("{subject}: {why}");
-    let words = Words { subject, finding: None, description: &sentence };
-    page(report, words, |area| {
+pub(super) fn empty_page(report: &RunReport, topic: Topic, why: &str) -> Result<String, ChartError> {
+    let sentence = format!("{}: {why}", topic.subject);
+    let words = Words { topic, finding: None, description: &sentence };
+    page(report, words, |area, _| {
         let middle = (HEIGHT + BODY_TOP) / 2;
         let lines = textwrap::wrap(&sentence, characters_in(RIGHT - LEFT - 120, 20));
         for (line, y) in lines.iter().take(8).zip((middle - 40..).step_by(30)) {
@@ -93,17 +90,17 @@ pub(super) fn empty_page(report: &RunReport, subject: &str, why: &str) -> Result
     })
 }
 
+/// Why a null of the report is one, or what to say where it has no reason.
+pub(super) fn reason<'a>(report: &'a RunReport, path: &str, otherwise: &'a str) -> &'a str {
+    report.unmeasured.get(path).map_or(otherwise, String::as_str)
+}
+
 /// A long headline is set smaller, down to where it must be cut.
 fn headline_size(text: &str) -> i32 {
     (20..=28).rev().find(|size| text_width(text, bold(*size)) <= RIGHT - LEFT).unwrap_or(20)
 }
 
-/// The size of which a regular text is as wide as a bold one of this size.
-fn bold(size: i32) -> i32 {
-    size * 9 / 8
-}
-
-fn capitalised(sentence: &str) -> String {
+pub(super) fn capitalised(sentence: &str) -> String {
     let mut letters = sentence.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
@@ -119,69 +116,20 @@ fn circumstances(report: &RunReport) -> String {
     facts.join(" · ")
 }
 
-/// How a text is set.
-#[derive(Clone, Copy)]
-pub(super) struct Lettering {
-    size: i32,
-    colour: RGBColor,
-    bold: bool,
-    anchor: HPos,
-}
-
-impl Lettering {
-    pub(super) fn new(size: i32, colour: RGBColor) -> Self {
-        Self { size, colour, bold: false, anchor: HPos::Left }
-    }
-
-    pub(super) fn bold(self) -> Self {
-        Self { bold: true, ..self }
-    }
-
-    pub(super) fn anchored(self, anchor: HPos) -> Self {
-        Self { anchor, ..self }
-    }
-}
-
-/// plotters' SVG backend writes a font a quarter smaller than it is asked to.
-pub(super) fn font_size(pixels: i32) -> f64 {
-    f64::from(pixels) * 1.24
-}
-
-/// One line of text, `at` being the end of its base line that the anchor names.
-pub(super) fn write(
-    area: &Area<'_>,
-    text: &str,
-    at: (i32, i32),
-    lettering: &Lettering,
-) -> Result<(), ChartError> {
-    let font = if lettering.bold {
-        (FONT, font_size(lettering.size)).into_font().style(FontStyle::Bold)
-    } else {
-        (FONT, font_size(lettering.size)).into_font()
-    };
-    let style = font.color(&lettering.colour).pos(Pos::new(lettering.anchor, VPos::Bottom));
-    // VPos::Bottom sets the base line half an x-height above the point.
-    let at = (at.0, at.1 + lettering.size / 4);
-    area.draw_text(&format::printable(text), &style, at)?;
-    Ok(())
-}
-
-/// Estimated width of a text in pixels, on the wide side.
-pub(super) fn text_width(text: &str, size: i32) -> i32 {
-    let characters = i32::try_from(text.chars().count()).unwrap_or(i32::MAX / 1000);
-    characters.saturating_mul(size) * 57 / 100
-}
-
-fn characters_in(width: i32, size: i32) -> usize {
-    usize::try_from(width * 100 / (size * 57)).unwrap_or(0)
-}
-
 /// An entry of the legend.
 pub(super) enum Key {
     /// A filled square.
     Fill(RGBColor),
     /// A dashed line.
     Dashes(RGBColor),
+    /// A line.
+    Line(RGBColor),
+    /// A triangle that points downwards.
+    Triangle(RGBColor),
+    /// A dot.
+    Dot(RGBColor),
+    /// A hatched square: see [`hatched`].
+    Hatched,
 }
 
 /// The legend, in rows from `top` on, never over the data. Returns the first free line below it.
@@ -193,16 +141,59 @@ pub(super) fn legend(area: &Area<'_>, top: i32, entries: &[(Key, String)]) -> Re
         if x > LEFT && x + width > RIGHT {
             (x, y) = (LEFT, y + ROW);
         }
-        match key {
-            Key::Fill(colour) => {
-                area.draw(&Rectangle::new([(x, y + 3), (x + 18, y + 21)], colour.filled()))?;
+        match *key {
+            Key::Fill(colour) => filled(area, [(x, y + 3), (x + 18, y + 21)], colour)?,
+            Key::Dashes(colour) => dashes(area, x + 9, y + 1, y + 23, colour)?,
+            Key::Line(colour) => {
+                area.draw(&PathElement::new([(x, y + 12), (x + 18, y + 12)], colour.stroke_width(2)))?;
             }
-            Key::Dashes(colour) => dashes(area, x + 9, y + 1, y + 23, *colour)?,
+            Key::Triangle(colour) => triangle(area, (x + 9, y + 19), 8, colour)?,
+            Key::Dot(colour) => area.draw(&Circle::new((x + 9, y + 12), 5, colour.filled()))?,
+            Key::Hatched => hatched(area, [(x, y + 3), (x + 18, y + 21)])?,
         }
         write(area, label, (x + 26, y + 18), &Lettering::new(16, INK))?;
         x += width + 22;
     }
     Ok(y + ROW)
+}
+
+/// A rectangle that stands out on any ground.
+pub(super) fn filled(area: &Area<'_>, corners: [(i32, i32); 2], colour: RGBColor) -> Result<(), ChartError> {
+    area.draw(&Rectangle::new(corners, colour.filled()))?;
+    if edge(colour) != colour {
+        area.draw(&Rectangle::new(corners, edge(colour)))?;
+    }
+    Ok(())
+}
+
+/// A triangle that points down at `tip`.
+pub(super) fn triangle(
+    area: &Area<'_>,
+    (x, y): (i32, i32),
+    half: i32,
+    colour: RGBColor,
+) -> Result<(), ChartError> {
+    let corners = vec![(x, y), (x - half, y - 2 * half + 2), (x + half, y - 2 * half + 2)];
+    area.draw(&Polygon::new(corners, colour.filled()))?;
+    Ok(())
+}
+
+/// What was not measured: grey with slanted lines, which no value is drawn as.
+pub(super) fn hatched(
+    area: &Area<'_>,
+    [(left, top), (right, bottom)]: [(i32, i32); 2],
+) -> Result<(), ChartError> {
+    use super::colours::{BAND, GREY};
+    const APART: usize = 9;
+    area.draw(&Rectangle::new([(left, top), (right, bottom)], BAND.filled()))?;
+    // Each line is x + y = sum, where it lies within.
+    for sum in (left + top..right + bottom).step_by(APART).skip(1) {
+        let (from, to) = ((sum - bottom).max(left), (sum - top).min(right));
+        if from < to {
+            area.draw(&PathElement::new([(from, sum - from), (to, sum - to)], GREY.stroke_width(1)))?;
+        }
+    }
+    Ok(())
 }
 
 /// A vertical dashed line.
@@ -221,23 +212,20 @@ pub(super) fn dashes(
     Ok(())
 }
 
-/// A number on an axis: no more digits than it needs.
-pub(super) fn tick(value: f64) -> String {
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// Puts `<title>` and `<desc>` first in the document, where screen readers look for them.
-fn with_alternatives(svg: &str, title: &str, description: &str) -> String {
+/// Puts `<title>` and `<desc>` first in the document, where screen readers look for them, and what is pointed at last.
+fn finished(svg: &str, stem: &str, title: &str, description: &str, hovers: &str) -> String {
     // plotters' root element has numbers and the name space as attributes, so the first `>` closes it.
     let Some((root, rest)) = svg.split_once('>') else { return svg.to_owned() };
+    let drawn = rest.trim_end().strip_suffix("</svg>").unwrap_or(rest);
     format!(
-        "{root} role=\"img\" aria-labelledby=\"title desc\">\n<title id=\"title\">{}</title>\n<desc id=\"desc\">{}</desc>{rest}",
+        "{root} class=\"vmnet-chart\" role=\"img\" aria-labelledby=\"{stem}-title {stem}-desc\">\n\
+         <title id=\"{stem}-title\">{}</title>\n<desc id=\"{stem}-desc\">{}</desc>\n{}{drawn}{hovers}</svg>\n",
         escaped(title),
-        escaped(description)
+        escaped(description),
+        style()
     )
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     format::printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -6,15 +6,19 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
+use super::axes::tick;
+use super::colours::{FAINT, GREEN, GRID, INK, PURPLE};
+use super::hover::Hovers;
+use super::lettering::{FONT, Lettering, font_size, text_width, write};
 use super::page::{
-    Area, BODY_TOP, FAINT, FONT, GREEN, GRID, HEIGHT, INK, LEFT, Lettering, PURPLE, RIGHT, WIDTH, Words,
-    dashes, empty_page, font_size, page, text_width, tick, write,
+    Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, WIDTH, Words, dashes, empty_page, page, reason,
 };
 use super::{ChartError, Table};
 use crate::report::format;
 use crate::report::schema::{Bucket, RunReport};
 
-const SUBJECT: &str = "Packet sizes before and after the segmentation decision";
+const TOPIC: Topic =
+    Topic { stem: "sizes", subject: "Packet sizes before and after the segmentation decision" };
 const AXIS_LEFT: i32 = LEFT + 75;
 const PANEL_HEIGHT: i32 = 190;
 /// A share that would be less than a fifth of a pixel high does not stretch the axis.
@@ -36,6 +40,7 @@ struct Bar {
     lower: f64,
     upper: f64,
     share_percent: f64,
+    packets: u64,
 }
 
 impl Panel {
@@ -52,6 +57,7 @@ impl Panel {
                 lower: b.lower.max(1) as f64,
                 upper: b.upper.max(2) as f64,
                 share_percent: if all_bytes > 0.0 { bytes(b) / all_bytes * 100.0 } else { 0.0 },
+                packets: b.count,
             })
             .collect();
         let mean_bytes = if packets > 0 { all_bytes / packets as f64 } else { 0.0 };
@@ -73,11 +79,8 @@ impl Panel {
 
 pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let Some(sizes) = &report.sizes else {
-        let why = report
-            .unmeasured
-            .get("sizes")
-            .map_or("packets are not seen one by one without programs", String::as_str);
-        return empty_page(report, SUBJECT, why);
+        let why = reason(report, "sizes", "packets are not seen one by one without programs");
+        return empty_page(report, TOPIC, why);
     };
     let panels = [
         // Not the colours of the paths: a length is not yet a fate.
@@ -85,7 +88,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         Panel::new("After: taken by the driver", PURPLE, &sizes.driver),
     ];
     if panels.iter().all(|panel| panel.packets == 0) {
-        return empty_page(report, SUBJECT, "no TCP packet with payload was sent");
+        return empty_page(report, TOPIC, "no TCP packet with payload was sent");
     }
     let [before, after] = &panels;
     let finding = (before.packets > 0 && after.packets > 0).then(|| {
@@ -101,12 +104,13 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         before.said(),
         after.said()
     );
-    let words = Words { subject: SUBJECT, finding, description: &description };
+    let words = Words { topic: TOPIC, finding, description: &description };
     let axis = Axis::new(&panels, report.interface.mtu);
-    page(report, words, |area| {
+    page(report, words, |area, hovers| {
         let mut top = BODY_TOP + 4;
         for (index, panel) in panels.iter().enumerate() {
             axis.draw(area, top, panel, index + 1 == panels.len())?;
+            axis.hover(hovers, top, panel);
             top += HEADING + PANEL_HEIGHT + 18;
         }
         Ok(())
@@ -205,10 +209,29 @@ impl Axis {
         Ok(())
     }
 
+    fn x(&self, bytes: f64) -> i32 {
+        let part = (bytes.log10() - self.lowest_log) / (self.highest_log - self.lowest_log);
+        AXIS_LEFT + (part * f64::from(RIGHT - AXIS_LEFT)).round() as i32
+    }
+
+    /// A bar says its packets over the panel's whole height: many are too low to be pointed at.
+    fn hover(&self, hovers: &mut Hovers, top: i32, panel: &Panel) {
+        for bar in panel.bars.iter().filter(|bar| bar.share_percent >= VISIBLE_PERCENT) {
+            let says = format!(
+                "{}: {} to {} bytes: {} packets, {} of bytes",
+                panel.heading,
+                bar.lower,
+                bar.upper - 1.0,
+                format::count(bar.packets),
+                format::percent(bar.share_percent / 100.0)
+            );
+            let from = (self.x(bar.lower), top + HEADING);
+            hovers.area([from, (self.x(bar.upper), top + HEADING + PANEL_HEIGHT)], &says);
+        }
+    }
+
     fn mark_mtu(&self, area: &Area<'_>, axis_top: i32, axis_bottom: i32) -> Result<(), ChartError> {
-        let part =
-            (f64::from(self.mtu.max(1)).log10() - self.lowest_log) / (self.highest_log - self.lowest_log);
-        let x = AXIS_LEFT + (part * f64::from(RIGHT - AXIS_LEFT)).round() as i32;
+        let x = self.x(f64::from(self.mtu.max(1)));
         dashes(area, x, axis_top, axis_bottom, INK)?;
         let label = format!("MTU {}", self.mtu);
         let (x, anchor) =

@@ -1,112 +1,35 @@
 //! Throughput over time, stacked by the path that the bytes took.
 
-use plotters::prelude::*;
-use plotters::style::text_anchor::HPos;
+mod columns;
+mod picture;
 
-use super::page::{
-    Area, BAND, BLUE, BODY_TOP, FAINT, FONT, GREY, GRID, HEIGHT, INK, Key, LEFT, Lettering, RIGHT, SKY,
-    VERMILLION, WIDTH, Words, YELLOW, dashes, empty_page, font_size, legend, page, text_width, tick, write,
-};
+use self::columns::{BURST_BYTES, BURST_SHARE, BURST_TIMES, Column, Split, columns};
+use self::picture::{AXIS_BOTTOM, BURST_ROW, LABEL_ROW, Mark, Picture};
+use super::colours::{INK, PURPLE};
+use super::over_time::{MOST_ROWS, is_placed, number, slim};
+use super::page::{BODY_TOP, Key, Topic, Words, dashes, empty_page, legend, page, reason};
 use super::{ChartError, Table};
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
 use crate::report::format;
 use crate::report::schema::{EventReport, RunReport};
 
-const SUBJECT: &str = "Throughput over time by path";
-/// More columns than this cannot be told apart, and only make the file larger.
-const COLUMNS: usize = 500;
-/// More labels than fit into so many rows are counted, not written.
-const LABEL_ROWS: usize = 3;
-const LABEL_ROW: i32 = 22;
-const AXIS_LEFT: i32 = LEFT + 75;
-const AXIS_BOTTOM: i32 = HEIGHT - 70;
-
-/// One layer of the stack.
-struct Layer {
-    label: &'static str,
-    colour: RGBColor,
-}
-
-const BY_PATH: [Layer; 4] = [
-    Layer { label: "super-packets, whole to the device", colour: BLUE },
-    Layer { label: "cut up by the CPU", colour: VERMILLION },
-    Layer { label: "full-size singles", colour: YELLOW },
-    Layer { label: "small packets", colour: GREY },
-];
-
-/// What the stack is made of; what is known decides.
-enum Split {
-    ByPath,
-    Payload,
-    Wire,
-}
-
-impl Split {
-    /// The most telling one of which something is known.
-    fn choose(samples: &[Interval]) -> Option<Self> {
-        [Self::ByPath, Self::Payload, Self::Wire]
-            .into_iter()
-            .find(|split| samples.iter().any(|sample| split.values(sample).is_some()))
-    }
-
-    /// Gbit/s of each layer; None unless all are known.
-    fn values(&self, sample: &Interval) -> Option<Vec<f64>> {
-        let values = match self {
-            Self::ByPath => vec![
-                sample.hardware_gbps?,
-                sample.software_gbps?,
-                sample.unaggregated_gbps?,
-                sample.small_gbps?,
-            ],
-            Self::Payload => vec![sample.goodput_gbps?],
-            Self::Wire => vec![sample.wire_gbps?],
-        };
-        values.iter().all(|value| value.is_finite() && *value >= 0.0).then_some(values)
-    }
-
-    fn layers(&self) -> &'static [Layer] {
-        match self {
-            Self::ByPath => &BY_PATH,
-            Self::Payload => &[Layer { label: "TCP payload, its path not known", colour: SKY }],
-            Self::Wire => &[Layer { label: "all that was on the wire, its path not known", colour: SKY }],
-        }
-    }
-
-    fn quantity(&self) -> &'static str {
-        match self {
-            Self::ByPath | Self::Payload => "TCP payload",
-            Self::Wire => "on the wire",
-        }
-    }
-}
-
-/// Neighbouring intervals as one column of the picture.
-struct Column {
-    from_s: f64,
-    to_s: f64,
-    /// Mean over the column; None where any part of it is not known.
-    gbps: Option<Vec<f64>>,
-}
+const TOPIC: Topic = Topic { stem: "throughput", subject: "Throughput over time by path" };
+/// Lines of flips that can be pointed at: the rest is for the columns.
+const POINTED_AT: usize = 100;
 
 pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
-    let samples: Vec<_> = report
-        .throughput
-        .samples
-        .iter()
-        .filter(|sample| sample.t_s.is_finite() && sample.duration_s.is_finite() && sample.duration_s > 0.0)
-        .cloned()
-        .collect();
+    let samples: Vec<Interval> =
+        report.throughput.samples.iter().filter(|sample| is_placed(sample)).map(slim).collect();
     if samples.is_empty() {
-        return empty_page(report, SUBJECT, "the run ended before its first interval did");
+        return empty_page(report, TOPIC, "the run ended before its first interval did");
     }
     let Some(split) = Split::choose(&samples) else {
-        let why = report.unmeasured.get("throughput.samples[].wire_gbps");
-        return empty_page(report, SUBJECT, why.map_or("no rate could be measured", String::as_str));
+        let why = reason(report, "throughput.samples[].wire_gbps", "no rate could be measured");
+        return empty_page(report, TOPIC, why);
     };
-    let columns = columns(&samples, &split);
-    let sums = columns.iter().filter_map(|column| column.gbps.as_ref()).map(|gbps| gbps.iter().sum::<f64>());
-    let highest_gbps = sums.fold(0.0, f64::max);
+    let (columns, median) = columns(&samples, &split);
+    let highest_gbps = columns.iter().filter_map(Column::top_gbps).fold(0.0, f64::max);
     if highest_gbps <= 0.0 {
         let why = format!(
             "nothing was sent ({}, {} in {})",
@@ -114,7 +37,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
             format::bytes(0),
             format::duration(report.window.duration_s)
         );
-        return empty_page(report, SUBJECT, &why);
+        return empty_page(report, TOPIC, &why);
     }
     let flips: Vec<_> = report
         .events
@@ -122,15 +45,19 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         .filter(|event| event.kind == "features-changed" && event.t_s.is_finite())
         .collect();
 
-    let description = description(&columns, &split, highest_gbps, &flips);
-    let words = Words { subject: SUBJECT, finding: None, description: &description };
-    page(report, words, |area| {
+    let description = description(&columns, &split, median, &flips);
+    let words = Words { topic: TOPIC, finding: None, description: &description };
+    page(report, words, |area, hovers| {
         let picture = Picture::new(&columns, highest_gbps);
         let marks = picture.place(&flips);
         let below_legend = legend(area, BODY_TOP, &keys(&split, &columns, &marks))?;
         let rows = marks.iter().filter_map(|mark| mark.row).max().map_or(0, |row| row as i32 + 1);
-        let top = below_legend + 14 + rows * LABEL_ROW;
+        let has_bursts = columns.iter().any(|column| column.burst.is_some());
+        let burst_row = if has_bursts { BURST_ROW } else { 0 };
+        let top = below_legend + 14 + rows * LABEL_ROW + burst_row;
         picture.draw(area, top, &columns, &split)?;
+        picture.mark_bursts(area, top, &columns)?;
+        picture.hover(hovers, top - burst_row, &columns, &split);
         for mark in &marks {
             dashes(area, mark.x, mark.top(below_legend, top), AXIS_BOTTOM, INK)?;
         }
@@ -138,12 +65,12 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         for mark in &marks {
             mark.write_label(area, below_legend)?;
         }
+        for mark in marks.iter().take(POINTED_AT) {
+            mark.hover(hovers, mark.top(below_legend, top));
+        }
         Ok(())
     })
 }
-
-/// Rows beyond which nobody reads.
-const MOST_ROWS: usize = 120;
 
 pub(super) fn table(report: &RunReport) -> Table {
     let mut table = Table::new([
@@ -154,53 +81,51 @@ pub(super) fn table(report: &RunReport) -> Table {
         "small, Gbit/s",
         "goodput, Gbit/s",
         "wire, Gbit/s",
+        "retransmitted, bytes",
+        "intervals",
+        "lowest goodput, Gbit/s",
+        "highest goodput, Gbit/s",
+        "lowest on the wire, Gbit/s",
+        "highest on the wire, Gbit/s",
     ]);
-    for interval in merged(&report.throughput.samples, MOST_ROWS) {
-        let cell = |gbps: Option<f64>| gbps.map_or_else(|| "not measured".to_owned(), format::significant);
+    let slim: Vec<Interval> = report.throughput.samples.iter().map(slim).collect();
+    for interval in merged(&slim, MOST_ROWS) {
+        let extremes = interval.merged.unwrap_or_default();
+        let [goodput, wire] = if interval.merged.is_some() {
+            [extremes.goodput_gbps, extremes.wire_gbps]
+        } else {
+            [interval.goodput_gbps, interval.wire_gbps].map(|gbps| gbps.map(|gbps| [gbps; 2]))
+        };
         table.row([
             format!("{:.1}", interval.t_s),
-            cell(interval.hardware_gbps),
-            cell(interval.software_gbps),
-            cell(interval.unaggregated_gbps),
-            cell(interval.small_gbps),
-            cell(interval.goodput_gbps),
-            cell(interval.wire_gbps),
+            number(interval.hardware_gbps),
+            number(interval.software_gbps),
+            number(interval.unaggregated_gbps),
+            number(interval.small_gbps),
+            number(interval.goodput_gbps),
+            number(interval.wire_gbps),
+            interval.retransmitted_bytes.map_or_else(|| "not measured".to_owned(), |bytes| bytes.to_string()),
+            interval.merged.map_or(1, |merged| merged.intervals).to_string(),
+            number(goodput.map(|[low, _]| low)),
+            number(goodput.map(|[_, high]| high)),
+            number(wire.map(|[low, _]| low)),
+            number(wire.map(|[_, high]| high)),
         ]);
     }
     table
-}
-
-fn columns(samples: &[Interval], split: &Split) -> Vec<Column> {
-    let per_column = samples.len().div_ceil(COLUMNS).max(1);
-    samples
-        .chunks(per_column)
-        .filter_map(|chunk| {
-            let (first, last) = (chunk.first()?, chunk.last()?);
-            let mut sums = vec![0.0; split.layers().len()];
-            let mut seconds = 0.0;
-            let mut known = true;
-            for sample in chunk {
-                seconds += sample.duration_s;
-                match split.values(sample) {
-                    Some(values) => {
-                        for (sum, value) in sums.iter_mut().zip(values) {
-                            *sum += value * sample.duration_s;
-                        }
-                    }
-                    None => known = false,
-                }
-            }
-            let gbps = known.then(|| sums.iter().map(|sum| sum / seconds).collect());
-            Some(Column { from_s: first.t_s - first.duration_s, to_s: last.t_s, gbps })
-        })
-        .collect()
 }
 
 fn keys(split: &Split, columns: &[Column], marks: &[Mark]) -> Vec<(Key, String)> {
     let mut keys: Vec<_> =
         split.layers().iter().map(|layer| (Key::Fill(layer.colour), layer.label.to_owned())).collect();
     if columns.iter().any(|column| column.gbps.is_none()) {
-        keys.push((Key::Fill(BAND), "not measured".to_owned()));
+        keys.push((Key::Hatched, "not measured".to_owned()));
+    }
+    if columns.iter().any(|column| column.range.is_some()) {
+        keys.push((Key::Line(INK), format!("lowest and highest {} in a column", split.ranged())));
+    }
+    if columns.iter().any(|column| column.burst.is_some()) {
+        keys.push((Key::Triangle(PURPLE), "retransmit burst".to_owned()));
     }
     if !marks.is_empty() {
         let unlabelled = marks.iter().filter(|mark| mark.row.is_none()).count();
@@ -210,7 +135,8 @@ fn keys(split: &Split, columns: &[Column], marks: &[Mark]) -> Vec<(Key, String)>
     keys
 }
 
-fn description(columns: &[Column], split: &Split, highest_gbps: f64, flips: &[&EventReport]) -> String {
+fn description(columns: &[Column], split: &Split, median: Option<f64>, flips: &[&EventReport]) -> String {
+    let highest_gbps = columns.iter().filter_map(Column::sum_gbps).fold(0.0, f64::max);
     let mut said = format!(
         "Stacked columns over {}, at most {} of {}",
         format::duration(columns.last().map_or(0.0, |column| column.to_s)),
@@ -227,6 +153,18 @@ fn description(columns: &[Column], split: &Split, highest_gbps: f64, flips: &[&E
             said += &format!("; {}: {} on average", layer.label, format::rate(gigabits / seconds));
         }
     }
+    let range = columns.iter().filter_map(|column| column.range);
+    if let Some([low, high]) = range.reduce(|[low, high], [lower, higher]| [low.min(lower), high.max(higher)])
+    {
+        let each = columns.iter().map(|column| column.intervals).max().unwrap_or(1);
+        said += &format!(
+            "; a column stands for up to {each} intervals, whose {} was {} at the lowest and {} at the highest",
+            split.ranged(),
+            format::rate(low),
+            format::rate(high)
+        );
+    }
+    said += &bursts(columns, median);
     for flip in flips.iter().take(20) {
         said += &format!("; at {:.1} s: {}", flip.t_s, flip.text);
     }
@@ -234,149 +172,29 @@ fn description(columns: &[Column], split: &Split, highest_gbps: f64, flips: &[&E
     said
 }
 
-/// The axes: where a time and a rate lie.
-struct Picture {
-    from_s: f64,
-    to_s: f64,
-    seconds_per_unit: f64,
-    time_unit: &'static str,
-    units_per_gbps: f64,
-    rate_unit: &'static str,
-    highest: f64,
-}
-
-impl Picture {
-    fn new(columns: &[Column], highest_gbps: f64) -> Self {
-        let from_s = columns.first().map_or(0.0, |column| column.from_s).min(0.0);
-        let to_s = columns.iter().map(|column| column.to_s).fold(from_s + 1e-9, f64::max);
-        let (seconds_per_unit, time_unit) = match to_s - from_s {
-            length if length > 4.0 * 3600.0 => (3600.0, "hours"),
-            length if length > 600.0 => (60.0, "minutes"),
-            _ => (1.0, "seconds"),
-        };
-        let (units_per_gbps, rate_unit) = match highest_gbps {
-            high if high >= 1000.0 => (1e-3, "Tbit/s"),
-            high if high >= 0.5 => (1.0, "Gbit/s"),
-            high if high >= 0.000_5 => (1e3, "Mbit/s"),
-            high if high >= 0.000_000_5 => (1e6, "kbit/s"),
-            _ => (1e9, "bit/s"),
-        };
-        // Head room, so that the highest column does not run into the frame.
-        let highest = highest_gbps * units_per_gbps * 1.08;
-        Self { from_s, to_s, seconds_per_unit, time_unit, units_per_gbps, rate_unit, highest }
-    }
-
-    fn x(&self, at_s: f64) -> i32 {
-        let part = ((at_s - self.from_s) / (self.to_s - self.from_s)).clamp(0.0, 1.0);
-        AXIS_LEFT + (part * f64::from(RIGHT - AXIS_LEFT)).round() as i32
-    }
-
-    /// Finds each label a row in which it does not run into the one before it.
-    fn place(&self, flips: &[&EventReport]) -> Vec<Mark> {
-        let mut occupied_to = [i32::MIN; LABEL_ROWS];
-        flips
-            .iter()
-            .map(|flip| {
-                let x = self.x(flip.t_s);
-                let text = format!("{:.1} s {}", flip.t_s, format::shortened(&flip.text, 48));
-                let width = text_width(&text, 15) + 8;
-                let start = if x + width > RIGHT { x - width } else { x };
-                let row = (start >= 0).then(|| occupied_to.iter().position(|end| *end <= start)).flatten();
-                if let Some(end) = row.and_then(|row| occupied_to.get_mut(row)) {
-                    *end = start + width + 12;
-                }
-                Mark { x, leftwards: start < x, row, text }
-            })
-            .collect()
-    }
-
-    fn draw(&self, area: &Area<'_>, top: i32, columns: &[Column], split: &Split) -> Result<(), ChartError> {
-        let unit = self.seconds_per_unit;
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(top)
-            .margin_left(LEFT)
-            .margin_right(WIDTH - RIGHT)
-            .margin_bottom(15)
-            .set_label_area_size(LabelAreaPosition::Left, AXIS_LEFT - LEFT)
-            .set_label_area_size(LabelAreaPosition::Bottom, HEIGHT - AXIS_BOTTOM - 15)
-            .build_cartesian_2d(self.from_s / unit..self.to_s / unit, 0.0..self.highest)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID)
-            .axis_style(FAINT)
-            .x_labels(12)
-            .y_labels(7)
-            .label_style((FONT, font_size(16)).into_font().color(&INK))
-            .axis_desc_style((FONT, font_size(16)).into_font().color(&INK))
-            .x_label_formatter(&|value| tick(*value))
-            .y_label_formatter(&|value| tick(*value))
-            .x_desc(format!("{} since the run began", self.time_unit))
-            .y_desc(format!("{}, {}", self.rate_unit, split.quantity()))
-            .draw()?;
-
-        let unknown = columns.iter().filter(|column| column.gbps.is_none());
-        chart.draw_series(unknown.map(|column| {
-            Rectangle::new([(column.from_s / unit, 0.0), (column.to_s / unit, self.highest)], BAND.filled())
-        }))?;
-        for known in columns.chunk_by(|left, right| left.gbps.is_some() == right.gbps.is_some()) {
-            for (index, layer) in split.layers().iter().enumerate() {
-                let floor = self.edge(known, index);
-                let ceiling = self.edge(known, index + 1);
-                let is_visible = floor.iter().zip(&ceiling).any(|(low, high)| high.1 > low.1);
-                if !is_visible {
-                    continue;
-                }
-                let outline: Vec<_> = ceiling.iter().copied().chain(floor.into_iter().rev()).collect();
-                chart.draw_series([Polygon::new(outline, layer.colour.filled())])?;
-            }
+/// Retransmits in words, with the rule that makes a burst of them.
+fn bursts(columns: &[Column], median: Option<f64>) -> String {
+    let Some(median) = median else { return String::new() };
+    let rule = format!(
+        "an interval with at least {} of its payload retransmitted, {BURST_TIMES} times the run's median of {}, and {} \
+         or more",
+        format::percent(BURST_SHARE),
+        format::percent(median),
+        format::bytes(BURST_BYTES)
+    );
+    let worst = columns
+        .iter()
+        .filter_map(|column| Some((column.from_s, column.burst?)))
+        .reduce(|worst, next| if next.1 > worst.1 { next } else { worst });
+    match worst {
+        None => format!("; no retransmit burst ({rule})"),
+        Some((from_s, share)) => {
+            let count = columns.iter().filter(|column| column.burst.is_some()).count();
+            format!(
+                "; retransmit bursts ({rule}) in {count} of {} columns, the worst after {from_s:.1} s with {}",
+                columns.len(),
+                format::percent(share)
+            )
         }
-        Ok(())
-    }
-
-    /// The steps on which layer `index` stands: the sum of those below it.
-    fn edge(&self, columns: &[Column], index: usize) -> Vec<(f64, f64)> {
-        columns
-            .iter()
-            .filter_map(|column| {
-                let height = column.gbps.as_ref()?.iter().take(index).sum::<f64>() * self.units_per_gbps;
-                let unit = self.seconds_per_unit;
-                Some([(column.from_s / unit, height), (column.to_s / unit, height)])
-            })
-            .flatten()
-            .collect()
-    }
-}
-
-/// A feature flip, on the picture.
-struct Mark {
-    x: i32,
-    leftwards: bool,
-    row: Option<usize>,
-    text: String,
-}
-
-impl Mark {
-    fn row_top(row: usize, below_legend: i32) -> i32 {
-        below_legend + 8 + row as i32 * LABEL_ROW
-    }
-
-    /// Where its line begins.
-    fn top(&self, below_legend: i32, axis_top: i32) -> i32 {
-        self.row.map_or(axis_top - 8, |row| Self::row_top(row, below_legend))
-    }
-
-    fn write_label(&self, area: &Area<'_>, below_legend: i32) -> Result<(), ChartError> {
-        let Some(row) = self.row else { return Ok(()) };
-        let top = Self::row_top(row, below_legend);
-        let width = text_width(&self.text, 15);
-        let (x, anchor, ground) = if self.leftwards {
-            (self.x - 6, HPos::Right, [(self.x - 6 - width, top), (self.x - 3, top + LABEL_ROW)])
-        } else {
-            (self.x + 6, HPos::Left, [(self.x + 3, top), (self.x + 6 + width, top + LABEL_ROW)])
-        };
-        area.draw(&Rectangle::new(ground, WHITE.filled()))?;
-        write(area, &self.text, (x, top + 14), &Lettering::new(15, INK).anchored(anchor))
     }
 }
