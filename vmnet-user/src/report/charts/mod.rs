@@ -4,6 +4,7 @@
 
 mod axes;
 mod colours;
+pub mod compare;
 mod hover;
 mod lettering;
 mod over_time;
