@@ -19,6 +19,10 @@
 //! | 0.5  | 93 (70) % | 95 (71) % | 95 (74) % | 95 (72) % |
 //! | 0.7  | 90 (52) % | 95 (55) % | 95 (58) % | 94 (58) % |
 //! | 0.85 | 85 (34) % | 92 (38) % | 94 (41) % | 95 (42) % |
+//!
+//! A run that switches from one state to another once or twice has hardly more to say than two values, and its interval is as wide as that.
+//! To leave such intervals out would make the others worse: what is left of short series with strong correlation are those that look
+//! steady by chance.
 
 use super::bootstrap::SplitMix64;
 use super::{Z_95, quantile};

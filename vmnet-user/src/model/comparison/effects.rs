@@ -119,7 +119,7 @@ const QUANTITIES: [Quantity; 7] = [
     },
     Quantity {
         id: EffectId::CpuPerByte,
-        name: "CPU per byte, all that was busy",
+        name: "busy CPU per byte",
         unit: "ns/byte",
         better: Better::Less,
         pair: |interval| {
@@ -253,10 +253,7 @@ impl Effect {
         }
         self.change_percent = Some(change);
         if b == 0.0 {
-            return Some(
-                "0 in every interval of B: resampling them cannot say how little it could have been"
-                    .to_owned(),
-            );
+            return Some("0 throughout B: there is nothing to resample".to_owned());
         }
         match stats::block_bootstrap_ratio_interval(a_pairs, b_pairs, SEED) {
             Ok(found) => {

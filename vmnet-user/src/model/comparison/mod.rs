@@ -90,7 +90,8 @@ impl Comparison {
 }
 
 fn paths(a: &Entry, b: &Entry) -> Vec<Path> {
-    let rows: [(&str, &str, fn(&Entry) -> u64); 6] = [
+    type Bytes = fn(&Entry) -> u64;
+    let rows: [(&str, &str, Bytes); 6] = [
         ("hardware", "super-packets, whole to the device", |entry| entry.hardware_bytes),
         ("software", "cut up by the CPU", |entry| entry.software_bytes),
         ("unaggregated", "full-size singles", |entry| entry.unaggregated_bytes),

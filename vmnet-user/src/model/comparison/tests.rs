@@ -86,7 +86,7 @@ fn nothing_left_is_a_change_without_an_interval_and_from_nothing_there_is_no_cha
     let there = software.against(&engaged);
     let cores = there.effect(EffectId::SegmentationCores).unwrap();
     assert_eq!((cores.b, cores.change_percent, cores.interval_percent), (Some(0.0), Some(-100.0), None));
-    assert!(cores.reason.as_ref().unwrap().contains("0 in every interval of B"));
+    assert!(cores.reason.as_ref().unwrap().contains("0 throughout B"));
     let back = engaged.against(&software);
     let cores = back.effect(EffectId::SegmentationCores).unwrap();
     assert_eq!((cores.change_percent, cores.interval_percent), (None, None));

@@ -1,5 +1,7 @@
 //! What a chart shows, in numbers.
 
+use crate::report::format;
+
 /// Rows of plain text: data, never markup. Empty where the chart is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
@@ -15,6 +17,7 @@ impl Table {
     }
 
     pub(super) fn row<const COLUMNS: usize>(&mut self, cells: [String; COLUMNS]) {
-        self.rows.push(cells.to_vec());
+        // Names and reasons come from elsewhere.
+        self.rows.push(cells.map(|cell| format::printable(&cell)).to_vec());
     }
 }

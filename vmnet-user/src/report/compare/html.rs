@@ -151,7 +151,7 @@ fn figure_of(chart: &Drawn) -> String {
     let rows = chart.table.rows.iter().cloned();
     format!(
         "<figure>\n<div class=\"scroll chart\">\n{}</div>\n<details>\n<summary>{} in numbers</summary>\n{}</details>\n\
-         <p class=\"faint\">{}</p>\n</figure>\n",
+         <p class=\"faint\">Also as {}.</p>\n</figure>\n",
         chart.svg,
         escaped(chart.name),
         table(&head, rows, 0..0),

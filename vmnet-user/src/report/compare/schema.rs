@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::model::comparison::{Comparison, METHOD, RULE, Run, Sides};
 use crate::model::sample::Mode;
@@ -97,7 +97,7 @@ impl CompareReport {
                 }
             }
         }
-        let notes = notes(&comparison, same_run);
+        let notes = notes(&comparison, same_run, [("A", a.0), ("B", b.0)]);
         Self {
             schema: SCHEMA.to_owned(),
             runs,
@@ -153,19 +153,19 @@ fn run<'a>(report: &'a RunReport, facts: &'a Value) -> Run<'a> {
 
 /// The machine and the way of measuring, as a tree whose paths are the report's where it has them.
 fn facts(report: &RunReport) -> Value {
-    let hooks: Vec<Value> = report
-        .probes
-        .hooks
-        .iter()
-        .map(|hook| json!({ "name": hook.hook, "kind": hook.kind, "state": hook.state }))
-        .collect();
+    let mut hooks = Map::new();
+    for hook in &report.probes.hooks {
+        let state = serde_json::to_value(hook.state).unwrap_or_default();
+        let state = state.as_str().unwrap_or_default();
+        hooks.insert(hook.hook.clone(), format!("{}, {state}", hook.kind).into());
+    }
     let mut facts = json!({
         "interface": report.interface,
         "machine": report.machine,
         "probes": { "mode": report.probes.mode, "hooks": hooks },
         "overhead": { "measured": report.overhead.cpu_share.is_some() },
         "events": {
-            "offloads_switched": report.events.iter().filter(|event| event.kind == "features-changed").count()
+            "offloads_switched": switches(report)
         },
         "benchmark": { "command": report.benchmark.as_ref().map_or_else(
             || "none".to_owned(),
@@ -181,10 +181,22 @@ fn facts(report: &RunReport) -> Value {
     facts
 }
 
-fn notes(comparison: &Comparison, same_run: bool) -> Vec<String> {
+fn switches(report: &RunReport) -> usize {
+    report.events.iter().filter(|event| event.kind == "features-changed").count()
+}
+
+fn notes(comparison: &Comparison, same_run: bool, runs: [(&str, &RunReport); 2]) -> Vec<String> {
     let mut notes = Vec::new();
     if same_run {
         notes.push("A and B are the same run".to_owned());
+    }
+    for (side, report) in runs {
+        if switches(report) > 0 {
+            notes.push(format!(
+                "an offload was switched during {side}: its figures are means over different states, and the intervals are wide \
+                 because of that"
+            ));
+        }
     }
     let count = comparison.differences.len();
     let listed = match count {

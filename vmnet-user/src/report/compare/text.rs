@@ -22,9 +22,9 @@ pub fn answer(report: &CompareReport, files: &[PathBuf], style: &Style) -> Strin
     text += &run("A", &report.runs.a, style);
     text += &run("B", &report.runs.b, style);
     text += &style.section("PATHS", &paths(report));
-    text += &style.section("EFFECT", &effects(report));
-    text += &style.section("LEFT", &left_out(report));
-    text += &style.section("DIFFER", &differences(report));
+    text += &style.section("B/A", &effects(report));
+    text += &style.section("USED", &used(report));
+    text += &style.section("DIFF", &differences(report));
     text += &style.section("LIMIT", &report.notes);
     for file in files {
         text += &style.paragraph("      ", &style.data(&file.to_string_lossy()));
@@ -57,7 +57,7 @@ fn told(effect: &Effect) -> String {
     let Effect { name, .. } = effect;
     match effect.is_clear() {
         Some(true) => format!("{name} is {}", change(effect)),
-        Some(false) => format!("{name} is not clearly another: {}", change(effect)),
+        Some(false) => format!("{name} is not clearly different: {}", change(effect)),
         None => format!("{name} is {}", change(effect)),
     }
 }
@@ -136,23 +136,21 @@ fn effects(report: &CompareReport) -> Vec<String> {
         .collect()
 }
 
-/// Only where there is something to say.
-fn left_out(report: &CompareReport) -> Vec<String> {
+/// Only where something was left out.
+fn used(report: &CompareReport) -> Vec<String> {
     let stretches = &report.comparison.stretches;
-    let said: Vec<String> = [("A", stretches.a), ("B", stretches.b)]
-        .into_iter()
-        .filter(|(_, stretch)| stretch.compared() < stretch.intervals)
-        .map(|(side, stretch)| {
-            format!(
-                "{} of {side}'s {} intervals ({} at its beginning, {} at its end)",
-                stretch.intervals - stretch.compared(),
-                stretch.intervals,
-                stretch.left_out_before,
-                stretch.left_out_after
-            )
-        })
-        .collect();
-    if said.is_empty() { said } else { vec![format!("out: {}; {}", said.join(", "), report.left_out_rule)] }
+    let (a, b) = (stretches.a, stretches.b);
+    if a.compared() == a.intervals && b.compared() == b.intervals {
+        return Vec::new();
+    }
+    vec![format!(
+        "{} of A's {} intervals and {} of B's {}; {}",
+        a.compared(),
+        a.intervals,
+        b.compared(),
+        b.intervals,
+        report.left_out_rule
+    )]
 }
 
 fn differences(report: &CompareReport) -> Vec<String> {

@@ -9,6 +9,9 @@ pub(in crate::report) fn figure(effect: &Effect, value: Option<f64>) -> String {
     match effect.unit.as_str() {
         "Gbit/s" => format::rate(value),
         "ns/byte" => format!("{} ns/byte", format::significant(value)),
+        "share" if value > 0.0 && value < 0.0005 => {
+            format!("{} per million", format::significant(value * 1e6))
+        }
         "share" => format::percent(value),
         "bytes" => format::mean_bytes(value),
         unit => format!("{} {unit}", format::significant(value)),
@@ -30,7 +33,7 @@ pub(in crate::report) fn change(effect: &Effect) -> String {
 pub(in crate::report) fn judgement(effect: &Effect) -> &'static str {
     match (effect.is_clear(), effect.is_improvement()) {
         (None, _) => "",
-        (Some(false), _) => "no difference that these runs could show",
+        (Some(false), _) => "no clear difference",
         (_, Some(true)) => "B is better",
         (_, _) => "A is better",
     }

@@ -6,7 +6,7 @@ use plotters::style::text_anchor::HPos;
 use super::{Pair, empty_sheet, sheet};
 use crate::model::comparison::Effect;
 use crate::report::charts::colours::{BLUE, FAINT, GREY, GRID, INK, VERMILLION};
-use crate::report::charts::lettering::{Lettering, text_width, write, write_within};
+use crate::report::charts::lettering::{Lettering, text_width, write, write_lines, write_within};
 use crate::report::charts::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, dashes};
 use crate::report::charts::{ChartError, Table};
 use crate::report::compare::words::{change, figure, judgement, signed};
@@ -20,9 +20,9 @@ const BOTTOM: i32 = HEIGHT - 66;
 /// Ratios beyond these are drawn as arrows.
 const FARTHEST: f64 = 64.0;
 /// What may stand on the axis, in percent, where there is room: the first have precedence.
-const TICKS: [f64; 25] = [
-    0.0, 100.0, -50.0, 900.0, -90.0, 10.0, -10.0, 1.0, -1.0, 300.0, -75.0, 20.0, -20.0, 2.0, -2.0, 50.0,
-    -33.0, 5.0, -5.0, 2900.0, -97.0, 200.0, -98.0, 0.5, -0.5,
+const TICKS: [f64; 27] = [
+    0.0, 300.0, -75.0, 100.0, -50.0, 2900.0, -97.0, 900.0, -90.0, 10.0, -10.0, 1.0, -1.0, 20.0, -20.0, 2.0,
+    -2.0, 50.0, -33.0, 5.0, -5.0, 200.0, -67.0, 0.5, -0.5, 0.2, -0.2,
 ];
 
 pub(super) fn draw(pair: &Pair<'_>) -> Result<String, ChartError> {
@@ -90,7 +90,8 @@ fn draw_row(area: &Area<'_>, axis: &Axis, y: i32, effect: &Effect) -> Result<(),
     };
     let right = TO + 22;
     write_within(area, &change, (right, y - 3), RIGHT - right, &Lettering::new(17, INK).bold())?;
-    write_within(area, below, (right, y + 18), RIGHT - right, &Lettering::new(14, FAINT))
+    write_lines(area, below, (right, y + 17), (RIGHT - right, 2), &Lettering::new(14, FAINT))?;
+    Ok(())
 }
 
 /// Logarithms of ratios: halving is as far to the left as doubling is to the right.
@@ -121,9 +122,9 @@ impl Axis {
         let mut taken: Vec<(i32, i32)> = Vec::new();
         for percent in TICKS {
             let x = self.x(percent);
-            let label = if percent == 0.0 { "no change".to_owned() } else { format!("{} %", tick(percent)) };
+            let label = format!("{} %", tick(percent));
             let half = text_width(&label, 15) / 2 + 8;
-            let within = x >= FROM && x <= TO && x + half <= RIGHT;
+            let within = (FROM..=TO).contains(&x) && x + half <= RIGHT;
             if !within || taken.iter().any(|(from, to)| x - half < *to && x + half > *from) {
                 continue;
             }

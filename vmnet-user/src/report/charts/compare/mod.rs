@@ -76,7 +76,7 @@ fn sheet(
         format!("A {}, B {}", runs.a.state_word, runs.b.state_word)
     };
     let finding = capitalised(&gist(pair.report));
-    let circumstances = format!("A: {}   B: {}", circumstances(&runs.a), circumstances(&runs.b));
+    let circumstances = format!("A: {} · B: {}", circumstances(&runs.a), circumstances(&runs.b));
     let mut svg = String::new();
     let mut hovers = Hovers::default();
     {

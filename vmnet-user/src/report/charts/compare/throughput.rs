@@ -3,6 +3,7 @@
 use plotters::prelude::*;
 
 use super::{Pair, empty_sheet, sheet};
+use crate::model::comparison::EffectId;
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
 use crate::report::charts::axes::{TimeAxis, rate_unit, stretch, tick};
@@ -15,7 +16,6 @@ use crate::report::charts::throughput::columns::{Column, Split, columns};
 use crate::report::charts::{ChartError, Table};
 use crate::report::compare::schema::RunSummary;
 use crate::report::format;
-use crate::report::schema::RunReport;
 
 const TOPIC: Topic =
     Topic { stem: "compare-throughput", subject: "Throughput over time by path in both runs" };
@@ -23,6 +23,8 @@ const AXIS_LEFT: i32 = LEFT + 75;
 /// Room for the heading above each panel, and for the axis below the last.
 const HEADING: i32 = 26;
 const BOTTOM_AXIS: i32 = 62;
+/// Between the panels.
+const GAP: i32 = 16;
 /// Rows of each run in the table.
 const MOST_ROWS: usize = 60;
 
@@ -58,13 +60,15 @@ pub(super) fn draw(pair: &Pair<'_>) -> Result<String, ChartError> {
             keys.push((Key::Hatched, "not measured".to_owned()));
         }
         let below_legend = legend(area, BODY_TOP, &keys)?;
-        let room = HEIGHT - below_legend - BOTTOM_AXIS - 10;
+        let room = HEIGHT - below_legend - BOTTOM_AXIS - GAP;
         let height = room / 2 - HEADING;
-        for (index, (columns, (side, run, report))) in
-            panels.iter().zip([("A", &runs.a, pair.a), ("B", &runs.b, pair.b)]).enumerate()
+        let goodput = pair.report.comparison.effect(EffectId::Goodput);
+        let (a_gbps, b_gbps) = goodput.map_or((None, None), |effect| (effect.a, effect.b));
+        for (index, (columns, (side, run, gbps))) in
+            panels.iter().zip([("A", &runs.a, a_gbps), ("B", &runs.b, b_gbps)]).enumerate()
         {
-            let top = below_legend + index as i32 * (height + HEADING);
-            let heading = heading(side, run, report);
+            let top = below_legend + index as i32 * (height + HEADING + GAP);
+            let heading = heading(side, run, gbps);
             write_within(area, &heading, (LEFT, top + 18), RIGHT - LEFT, &Lettering::new(16, INK).bold())?;
             let frame = [top + HEADING, top + HEADING + height];
             picture.draw(area, frame, columns, index == 1)?;
@@ -74,9 +78,10 @@ pub(super) fn draw(pair: &Pair<'_>) -> Result<String, ChartError> {
     })
 }
 
-fn heading(side: &str, run: &RunSummary, report: &RunReport) -> String {
-    let rate = report.throughput.goodput_gbps.map(format::rate);
-    let rate = rate.map_or_else(String::new, |rate| format!(", {rate} on average"));
+/// The answer, and the rate that the effects are made of.
+fn heading(side: &str, run: &RunSummary, goodput_gbps: Option<f64>) -> String {
+    let rate = goodput_gbps.map(format::rate);
+    let rate = rate.map_or_else(String::new, |rate| format!(", goodput {rate} on average"));
     format!("{side}: {}{rate}", run.sentence)
 }
 
