@@ -74,7 +74,7 @@ pub fn block_bootstrap_ratio_interval(
 ) -> Result<RatioInterval, NoInterval> {
     let (a, b) = (Side::of(a)?, Side::of(b)?);
     let streams = [seed, seed.wrapping_add(1)];
-    let resample = |side: &Side<'_>| -> Result<[Vec<f64>; 2], NoInterval> {
+    let resample = |side: &Side| -> Result<[Vec<f64>; 2], NoInterval> {
         Ok([side.deviations(streams[0])?, side.deviations(streams[1])?])
     };
     let ([a_first, a_second], [b_first, b_second]) = (resample(&a)?, resample(&b)?);
@@ -110,16 +110,17 @@ pub fn block_bootstrap_ratio_interval(
 }
 
 /// One series.
-struct Side<'a> {
-    pairs: &'a [(f64, f64)],
+struct Side {
+    /// Sums of the block that begins at each pair; the last ones go on at the beginning.
+    blocks: Vec<(f64, f64)>,
     log_ratio: f64,
     block_length: usize,
     /// By how much the spread of resamples falls short.
     correction: f64,
 }
 
-impl<'a> Side<'a> {
-    fn of(pairs: &'a [(f64, f64)]) -> Result<Self, NoInterval> {
+impl Side {
+    fn of(pairs: &[(f64, f64)]) -> Result<Self, NoInterval> {
         let n = pairs.len();
         if n < FEWEST_PAIRS {
             return Err(NoInterval::TooFew);
@@ -134,6 +135,8 @@ impl<'a> Side<'a> {
         }
         let correlation = lag_one_correlation(pairs, numerators / denominators);
         let block_length = block_length(n, correlation);
+        let blocks =
+            (0..n).map(|start| sums((start..start + block_length).map(|place| pairs[place % n]))).collect();
         let (n, length) = (n as f64, block_length as f64);
         let drawn = (n / length).ceil() * length;
         let seen = 1.0
@@ -143,24 +146,21 @@ impl<'a> Side<'a> {
                     .sum::<f64>();
         let there = (1.0 + correlation) / (1.0 - correlation);
         let correction = (drawn / n * n / (n - length) * there / seen).sqrt();
-        Ok(Self { pairs, log_ratio: (numerators / denominators).ln(), block_length, correction })
+        Ok(Self { blocks, log_ratio: (numerators / denominators).ln(), block_length, correction })
     }
 
     /// Of its variance's estimate.
     fn degrees(&self) -> f64 {
-        self.pairs.len() as f64 / self.block_length as f64 - 1.0
+        self.blocks.len() as f64 / self.block_length as f64 - 1.0
     }
 
     /// Of the logarithm of resampled ratios from that of the series.
     fn deviations(&self, seed: u64) -> Result<Vec<f64>, NoInterval> {
-        let n = self.pairs.len();
-        let blocks: Vec<(f64, f64)> = (0..n)
-            .map(|start| sums(self.pairs.iter().copied().cycle().skip(start).take(self.block_length)))
-            .collect();
+        let n = self.blocks.len();
         let mut random = SplitMix64::new(seed);
         (0..RESAMPLES)
             .map(|_| {
-                let drawn = (0..n.div_ceil(self.block_length)).map(|_| blocks[random.below(n)]);
+                let drawn = (0..n.div_ceil(self.block_length)).map(|_| self.blocks[random.below(n)]);
                 let (numerators, denominators) = sums(drawn);
                 if numerators == 0.0 || denominators == 0.0 {
                     return Err(NoInterval::TooRare);

@@ -236,7 +236,8 @@ impl Quantity {
         if !pairs.is_empty() {
             return format!("{run} sent no TCP payload");
         }
-        match unmeasured.get(self.path) {
+        // What is per byte of payload is not known either where payload is not.
+        match unmeasured.get(self.path).or_else(|| unmeasured.get("throughput.samples[].hardware_gbps")) {
             Some(why) => format!("not measured in {run}: {why}"),
             None => format!("not measured in {run}"),
         }
