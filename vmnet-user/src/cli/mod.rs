@@ -1,6 +1,7 @@
 //! The command line: one thin file a subcommand.
 
 mod check;
+mod compare;
 mod doctor;
 mod fix;
 mod kernel;
@@ -31,6 +32,7 @@ struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Check(check::Args),
+    Compare(compare::Args),
     Doctor(doctor::Args),
     Fix(fix::Args),
     Restore(restore::Args),
@@ -49,6 +51,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Load(args) => load::run(args),
         Command::Fix(args) => fix::run(&args),

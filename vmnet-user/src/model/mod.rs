@@ -7,6 +7,7 @@ pub mod chain;
 pub mod changes;
 pub mod checked;
 pub mod checklist;
+pub mod comparison;
 pub mod correlation;
 pub mod cost;
 pub mod counters_only;

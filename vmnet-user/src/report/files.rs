@@ -206,6 +206,18 @@ impl OutputDir {
         Ok(written)
     }
 
+    /// Writes each text under its name. Each file is complete under its name or not there. Returns their paths.
+    ///
+    /// # Errors
+    /// The first that could not be written, with those that were.
+    pub fn write_all(&self, files: &[(&str, &str)]) -> Result<Vec<PathBuf>, FilesError> {
+        let mut written = Vec::new();
+        for (name, text) in files {
+            self.write_file(name, text, &mut written)?;
+        }
+        Ok(written)
+    }
+
     /// Removes the directory if nothing was put into it: for a run that failed before it had anything to say.
     pub fn remove_if_empty(self) {
         drop(self.directory);

@@ -3,6 +3,7 @@
 pub mod absences;
 pub mod charts;
 pub mod check;
+pub mod compare;
 pub mod csv;
 pub mod doctor;
 pub mod files;

@@ -13,7 +13,7 @@ pub fn ratio_of_sums_interval(pairs: &[(f64, f64)], seed: u64) -> Option<[f64; 2
     if pairs.len() < 5 {
         return None;
     }
-    let mut random = SplitMix64(seed);
+    let mut random = SplitMix64::new(seed);
     let mut ratios = Vec::with_capacity(RESAMPLES);
     for _ in 0..RESAMPLES {
         let (mut numerator, mut denominator) = (0.0, 0.0);
@@ -34,10 +34,14 @@ pub fn ratio_of_sums_interval(pairs: &[(f64, f64)], seed: u64) -> Option<[f64; 2
 
 /// Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014). The report must come out the same
 /// wherever and whenever it is drawn, which no library promises for its generators across versions.
-struct SplitMix64(u64);
+pub(super) struct SplitMix64(u64);
 
 impl SplitMix64 {
-    fn next(&mut self) -> u64 {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -46,7 +50,7 @@ impl SplitMix64 {
     }
 
     /// Multiply-shift: its bias is below `bound` / 2⁶⁴.
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 }
@@ -58,7 +62,7 @@ mod tests {
     #[test]
     fn the_generator_gives_the_published_sequence() {
         // First outputs for seed 1234567, as in the reference implementation's test vectors.
-        let mut random = SplitMix64(1_234_567);
+        let mut random = SplitMix64::new(1_234_567);
         assert_eq!(random.next(), 6_457_827_717_110_365_317);
         assert_eq!(random.next(), 3_203_168_211_198_807_973);
     }

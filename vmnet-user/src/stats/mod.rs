@@ -1,5 +1,6 @@
 //! Pure statistics: seeded, so that the same recording always gives the same report.
 
+mod block_bootstrap;
 mod bootstrap;
 mod correlation;
 mod line;
@@ -7,6 +8,7 @@ mod outstanding;
 mod proportion;
 mod quantile;
 
+pub use block_bootstrap::{FEWEST_PAIRS, NoInterval, RatioInterval, block_bootstrap_ratio_interval};
 pub use bootstrap::ratio_of_sums_interval;
 pub use correlation::{PearsonInterval, pearson};
 pub use line::{Line, least_squares};

@@ -5,6 +5,7 @@
 mod axes;
 mod chain;
 mod colours;
+pub mod compare;
 mod cost;
 mod flow;
 mod heat;

@@ -96,7 +96,7 @@ pub(super) fn reason<'a>(report: &'a RunReport, path: &str, otherwise: &'a str) 
 }
 
 /// A long headline is set smaller, down to where it must be cut.
-fn headline_size(text: &str) -> i32 {
+pub(super) fn headline_size(text: &str) -> i32 {
     (20..=28).rev().find(|size| text_width(text, bold(*size)) <= RIGHT - LEFT).unwrap_or(20)
 }
 
@@ -213,7 +213,7 @@ pub(super) fn dashes(
 }
 
 /// Puts `<title>` and `<desc>` first in the document, where screen readers look for them, and what is pointed at last.
-fn finished(svg: &str, stem: &str, title: &str, description: &str, hovers: &str) -> String {
+pub(super) fn finished(svg: &str, stem: &str, title: &str, description: &str, hovers: &str) -> String {
     // plotters' root element has numbers and the name space as attributes, so the first `>` closes it.
     let Some((root, rest)) = svg.split_once('>') else { return svg.to_owned() };
     let drawn = rest.trim_end().strip_suffix("</svg>").unwrap_or(rest);

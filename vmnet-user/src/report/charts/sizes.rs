@@ -20,19 +20,19 @@ use crate::report::schema::{Bucket, RunReport};
 const TOPIC: Topic =
     Topic { stem: "sizes", subject: "Packet sizes before and after the segmentation decision" };
 const AXIS_LEFT: i32 = LEFT + 75;
-const PANEL_HEIGHT: i32 = 190;
+pub(super) const PANEL_HEIGHT: i32 = 190;
 /// A share that would be less than a fifth of a pixel high does not stretch the axis.
 const VISIBLE_PERCENT: f64 = 0.1;
-const HEADING: i32 = 38;
+pub(super) const HEADING: i32 = 38;
 const BOTTOM_AXIS: i32 = 58;
 
 /// One stage's packets.
-struct Panel {
+pub(super) struct Panel {
     heading: &'static str,
     colour: RGBColor,
     bars: Vec<Bar>,
-    packets: u64,
-    mean_bytes: f64,
+    pub(super) packets: u64,
+    pub(super) mean_bytes: f64,
 }
 
 /// A bucket's share of the bytes of its stage.
@@ -45,7 +45,7 @@ struct Bar {
 
 impl Panel {
     /// Bytes of a bucket are its packets times its middle: a bucket is an eighth wide at most, so that is within 6 %.
-    fn new(heading: &'static str, colour: RGBColor, buckets: &[Bucket]) -> Self {
+    pub(super) fn new(heading: &'static str, colour: RGBColor, buckets: &[Bucket]) -> Self {
         let sound: Vec<_> = buckets.iter().filter(|b| b.upper > b.lower && b.count > 0).collect();
         let bytes = |b: &Bucket| b.count as f64 * (b.lower as f64 + (b.upper - 1) as f64) / 2.0;
         let all_bytes: f64 = sound.iter().map(|b| bytes(b)).sum();
@@ -64,7 +64,7 @@ impl Panel {
         Self { heading, colour, bars, packets, mean_bytes }
     }
 
-    fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         if self.packets == 0 {
             return format!("{}: no TCP packet with payload", self.heading);
         }
@@ -131,7 +131,7 @@ pub(super) fn table(report: &RunReport) -> Table {
 }
 
 /// What both panels share.
-struct Axis {
+pub(super) struct Axis {
     lowest_log: f64,
     highest_log: f64,
     highest_percent: f64,
@@ -139,7 +139,7 @@ struct Axis {
 }
 
 impl Axis {
-    fn new(panels: &[Panel], mtu: u32) -> Self {
+    pub(super) fn new(panels: &[Panel], mtu: u32) -> Self {
         let bars =
             || panels.iter().flat_map(|panel| &panel.bars).filter(|bar| bar.share_percent >= VISIBLE_PERCENT);
         let mtu_bytes = f64::from(mtu.max(1));
@@ -161,7 +161,13 @@ impl Axis {
             .collect()
     }
 
-    fn draw(&self, area: &Area<'_>, top: i32, panel: &Panel, is_last: bool) -> Result<(), ChartError> {
+    pub(super) fn draw(
+        &self,
+        area: &Area<'_>,
+        top: i32,
+        panel: &Panel,
+        is_last: bool,
+    ) -> Result<(), ChartError> {
         area.draw(&Rectangle::new([(LEFT, top + 9), (LEFT + 18, top + 27)], panel.colour.filled()))?;
         write(area, &panel.said(), (LEFT + 26, top + 24), &Lettering::new(18, INK).bold())?;
         let axis_top = top + HEADING;
@@ -215,7 +221,7 @@ impl Axis {
     }
 
     /// A bar says its packets over the panel's whole height: many are too low to be pointed at.
-    fn hover(&self, hovers: &mut Hovers, top: i32, panel: &Panel) {
+    pub(super) fn hover(&self, hovers: &mut Hovers, top: i32, panel: &Panel) {
         for bar in panel.bars.iter().filter(|bar| bar.share_percent >= VISIBLE_PERCENT) {
             let says = format!(
                 "{}: {} to {} bytes: {} packets, {} of bytes",

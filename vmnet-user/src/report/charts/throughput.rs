@@ -1,6 +1,6 @@
 //! Throughput over time, stacked by the path that the bytes took.
 
-mod columns;
+pub(super) mod columns;
 mod picture;
 
 use self::columns::{BURST_BYTES, BURST_SHARE, BURST_TIMES, Column, Split, columns};

@@ -17,9 +17,9 @@ pub(super) const BURST_TIMES: f64 = 5.0;
 pub(super) const BURST_BYTES: u64 = 64 * 1024;
 
 /// One layer of the stack.
-pub(super) struct Layer {
-    pub(super) label: &'static str,
-    pub(super) colour: RGBColor,
+pub(in crate::report::charts) struct Layer {
+    pub(in crate::report::charts) label: &'static str,
+    pub(in crate::report::charts) colour: RGBColor,
 }
 
 const BY_PATH: [Layer; 4] = [
@@ -29,8 +29,9 @@ const BY_PATH: [Layer; 4] = [
     Layer { label: "small packets", colour: GREY },
 ];
 
-/// What the stack is made of; what is known decides.
-pub(super) enum Split {
+/// What the stack is made of; what is known decides. The most telling one is the least.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::report::charts) enum Split {
     ByPath,
     Payload,
     Wire,
@@ -38,7 +39,7 @@ pub(super) enum Split {
 
 impl Split {
     /// The most telling one of which something is known.
-    pub(super) fn choose(samples: &[Interval]) -> Option<Self> {
+    pub(in crate::report::charts) fn choose(samples: &[Interval]) -> Option<Self> {
         [Self::ByPath, Self::Payload, Self::Wire]
             .into_iter()
             .find(|split| samples.iter().any(|sample| split.values(sample).is_some()))
@@ -69,7 +70,7 @@ impl Split {
         range.filter(|[low, high]| high.is_finite() && (0.0..=*high).contains(low))
     }
 
-    pub(super) fn layers(&self) -> &'static [Layer] {
+    pub(in crate::report::charts) fn layers(&self) -> &'static [Layer] {
         match self {
             Self::ByPath => &BY_PATH,
             Self::Payload => &[Layer { label: "TCP payload, its path not known", colour: SKY }],
@@ -77,7 +78,7 @@ impl Split {
         }
     }
 
-    pub(super) fn quantity(&self) -> &'static str {
+    pub(in crate::report::charts) fn quantity(&self) -> &'static str {
         match self {
             Self::ByPath | Self::Payload => "TCP payload",
             Self::Wire => "on the wire",
@@ -94,21 +95,21 @@ impl Split {
 }
 
 /// Neighbouring intervals as one column of the picture.
-pub(super) struct Column {
-    pub(super) from_s: f64,
-    pub(super) to_s: f64,
+pub(in crate::report::charts) struct Column {
+    pub(in crate::report::charts) from_s: f64,
+    pub(in crate::report::charts) to_s: f64,
     /// Mean over the column; None where any part of it is not known.
-    pub(super) gbps: Option<Vec<f64>>,
+    pub(in crate::report::charts) gbps: Option<Vec<f64>>,
     /// Lowest and highest interval; None where it is one.
-    pub(super) range: Option<[f64; 2]>,
+    pub(in crate::report::charts) range: Option<[f64; 2]>,
     /// How many intervals it stands for.
-    pub(super) intervals: u32,
+    pub(in crate::report::charts) intervals: u32,
     /// The retransmitted share of the worst burst in it.
-    pub(super) burst: Option<f64>,
+    pub(in crate::report::charts) burst: Option<f64>,
 }
 
 impl Column {
-    pub(super) fn sum_gbps(&self) -> Option<f64> {
+    pub(in crate::report::charts) fn sum_gbps(&self) -> Option<f64> {
         self.gbps.as_ref().map(|gbps| gbps.iter().sum())
     }
 
@@ -120,7 +121,7 @@ impl Column {
 }
 
 /// The run as columns, and the retransmitted share of payload that is usual in it.
-pub(super) fn columns(samples: &[Interval], split: &Split) -> (Vec<Column>, Option<f64>) {
+pub(in crate::report::charts) fn columns(samples: &[Interval], split: &Split) -> (Vec<Column>, Option<f64>) {
     let shares: Vec<Option<f64>> = samples.iter().map(retransmitted_share).collect();
     let found = stats::outstanding(&shares, BURST_SHARE, BURST_TIMES);
     let mut bursts = vec![None; samples.len()];

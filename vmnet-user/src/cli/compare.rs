@@ -1,0 +1,62 @@
+//! `vmnet compare`: two runs side by side.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use jiff::Zoned;
+
+use super::output::{Output, open_json};
+use crate::report::compare::{self, load::load, schema::CompareReport, text};
+use crate::report::files::OutputDir;
+use crate::session::Caller;
+
+/// Put two runs side by side: what each says, what differs, by how much, and what differs in the machines
+///
+/// Every change has a 95 % interval where the runs are long enough for one. What differs in the machines is listed, what TSO hangs on
+/// first, because it may be the reason: two runs are not an experiment. Needs no root, no network and no interface, only the files.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A and B are runs: the directory that `vmnet run` made, or its run.vmnet or run.json.\n\nExit codes: 0 done; 1 it could not be \
+    done; 2 wrong usage.\n\nExamples:\n  vmnet compare reports/20261122-101112-ens4 reports/20261122-103000-ens4\n  vmnet compare \
+    before/run.json after/run.json -o /tmp\n  vmnet compare before after --json - | jq '.effects[] | {id, change_percent, \
+    interval_percent}'"
+)]
+pub(super) struct Args {
+    /// The run that the other is held against
+    #[arg(value_name = "A")]
+    a: PathBuf,
+    /// The other run
+    #[arg(value_name = "B")]
+    b: PathBuf,
+    /// Directory in which a directory for this comparison is made
+    #[arg(short, long, value_name = "DIR", default_value = "reports")]
+    output: PathBuf,
+    /// Write the result as JSON (vmnet.compare/1) to FILE, or to standard output for -
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// No colour, nothing but ASCII
+    #[arg(long)]
+    plain: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let (a, a_file) = load(&args.a)?;
+    let (b, b_file) = load(&args.b)?;
+    let caller = Caller::from_environment();
+    let json = args.json.as_deref().map(|path| open_json(path, &caller)).transpose()?;
+    let report = CompareReport::of((&a, &a_file.to_string_lossy()), (&b, &b_file.to_string_lossy()));
+    let directory = OutputDir::prepare(&args.output, "compare", &Zoned::now(), caller.owner())?;
+    let files = match compare::write(&directory, &report, &a, &b) {
+        Ok(files) => files,
+        Err(error) => {
+            directory.remove_if_empty();
+            return Err(error.into());
+        }
+    };
+    let mut output = Output::new(json, args.plain);
+    let page: Vec<PathBuf> = files.into_iter().take(1).collect();
+    output.say(&text::answer(&report, &page, &output.style()));
+    output.json(&compare::to_text(&report)?)?;
+    Ok(ExitCode::SUCCESS)
+}

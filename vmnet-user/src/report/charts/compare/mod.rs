@@ -1,0 +1,124 @@
+//! Pictures of two runs, A above B, on the same scales.
+
+mod forest;
+mod sizes;
+mod throughput;
+
+use plotters::prelude::*;
+
+use super::colours::{FAINT, INK};
+use super::hover::Hovers;
+use super::lettering::{Lettering, bold, characters_in, write, write_lines};
+use super::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, WIDTH, capitalised, finished, headline_size};
+use super::{ChartError, Table};
+use crate::report::compare::schema::{CompareReport, RunSummary};
+use crate::report::compare::text::gist;
+use crate::report::format;
+use crate::report::schema::RunReport;
+use crate::report::text::confidence_word;
+
+/// Two runs and how they compare.
+#[derive(Clone, Copy)]
+pub struct Pair<'a> {
+    /// The comparison.
+    pub report: &'a CompareReport,
+    /// The first run.
+    pub a: &'a RunReport,
+    /// The second run.
+    pub b: &'a RunReport,
+}
+
+/// One picture of two runs.
+pub struct Chart {
+    /// What it shows, as a heading.
+    pub name: &'static str,
+    /// The file it is written to.
+    pub file: &'static str,
+    /// The whole SVG document.
+    pub draw: fn(&Pair<'_>) -> Result<String, ChartError>,
+    /// The same in numbers.
+    pub table: fn(&Pair<'_>) -> Table,
+}
+
+/// Every chart, in the order in which they tell the story.
+pub const CHARTS: &[Chart] = &[
+    Chart {
+        name: "Effects, with their intervals",
+        file: "compare-effects.svg",
+        draw: forest::draw,
+        table: forest::table,
+    },
+    Chart {
+        name: "Throughput by path, A above B",
+        file: "compare-throughput.svg",
+        draw: throughput::draw,
+        table: throughput::table,
+    },
+    Chart {
+        name: "Packet sizes to the driver, A above B",
+        file: "compare-sizes.svg",
+        draw: sizes::draw,
+        table: sizes::table,
+    },
+];
+
+/// A whole document, its body drawn by `body`.
+fn sheet(
+    pair: &Pair<'_>,
+    topic: Topic,
+    description: &str,
+    body: impl FnOnce(&Area<'_>, &mut Hovers) -> Result<(), ChartError>,
+) -> Result<String, ChartError> {
+    let runs = &pair.report.runs;
+    let answer = if runs.a.state_word == runs.b.state_word {
+        format!("Both {}", runs.a.state_word)
+    } else {
+        format!("A {}, B {}", runs.a.state_word, runs.b.state_word)
+    };
+    let finding = capitalised(&gist(pair.report));
+    let circumstances = format!("A: {} · B: {}", circumstances(&runs.a), circumstances(&runs.b));
+    let mut svg = String::new();
+    let mut hovers = Hovers::default();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH as u32, HEIGHT as u32)).into_drawing_area();
+        area.fill(&WHITE)?;
+        let fitting = |text: &str, size| format::shortened(text, characters_in(RIGHT - LEFT, size));
+        write(
+            &area,
+            &fitting(&answer, bold(20)),
+            (LEFT, 46),
+            &Lettering::new(headline_size(&answer), INK).bold(),
+        )?;
+        write(&area, &fitting(&finding, 19), (LEFT, 77), &Lettering::new(19, INK))?;
+        write(&area, &fitting(&circumstances, 14), (LEFT, 104), &Lettering::new(14, FAINT))?;
+        body(&area, &mut hovers)?;
+        area.present()?;
+    }
+    // What holds anyway: a third of the file.
+    let svg = svg.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "");
+    let title = format!("{}. {answer}", topic.subject);
+    Ok(finished(&svg, topic.stem, &title, &format!("{finding}. {description}"), hovers.elements()))
+}
+
+/// A document that says why there is nothing to see.
+fn empty_sheet(pair: &Pair<'_>, topic: Topic, why: &str) -> Result<String, ChartError> {
+    let sentence = format!("{}: {why}", topic.subject);
+    sheet(pair, topic, &sentence, |area, _| {
+        let at = (LEFT, (HEIGHT + BODY_TOP) / 2 - 40);
+        write_lines(area, &sentence, at, (RIGHT - LEFT, 8), &Lettering::new(20, FAINT))?;
+        Ok(())
+    })
+}
+
+fn circumstances(run: &RunSummary) -> String {
+    format!(
+        "{} ({}), {}, {}",
+        format::shortened(&run.interface, 16),
+        confidence_word(run.confidence),
+        format::shortened(&run.start, 24),
+        format::duration(run.duration_s)
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! A run, read back from what was written of it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::report::schema::{RunReport, SCHEMA};
+
+/// A day at ten samples a second on a large machine is less.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// What a run's directory is looked through for: the first that is there.
+const IN_A_DIRECTORY: [&str; 2] = ["run.vmnet", "run.json"];
+
+/// Why there is no run. Each message is whole: what was tried, what came of it, what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The kernel said no.
+    #[error("cannot read {}: {answer}; give a run's directory, its run.vmnet or its run.json", path.display())]
+    Unreadable {
+        /// What was to be read.
+        path: PathBuf,
+        /// The kernel's answer.
+        answer: io::Error,
+    },
+    /// A directory without a run.
+    #[error("{} holds neither run.vmnet nor run.json; give the directory that `vmnet run` names at its end", path.display())]
+    NoRun {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// No run has so much to say.
+    #[error("{} is longer than {MOST_BYTES} bytes, which no run is; is it the right file?", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// JSON of a later vmnet.
+    #[error("{} was written as {schema}, by a newer vmnet than this one, which reads {SCHEMA}; update vmnet", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// What it says that it is.
+        schema: String,
+    },
+    /// JSON of something else.
+    #[error("{} is {schema:?}, not a run ({SCHEMA}); only runs can be compared", path.display())]
+    Otherwise {
+        /// The file.
+        path: PathBuf,
+        /// What it says that it is.
+        schema: String,
+    },
+    /// Not what it should be.
+    #[error("{} cannot be understood as a run: {why}; give a run's directory, its run.vmnet or its run.json", path.display())]
+    NotARun {
+        /// The file.
+        path: PathBuf,
+        /// What stands in the way.
+        why: String,
+    },
+}
+
+/// A run, and the file that it was read from.
+///
+/// # Errors
+/// Why it cannot be had.
+pub fn load(path: &Path) -> Result<(RunReport, PathBuf), LoadError> {
+    let file = if path.is_dir() { in_directory(path)? } else { path.to_owned() };
+    let bytes = read(&file)?;
+    // Told apart by what they hold, not by their names.
+    let starts_as_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    if !starts_as_json {
+        let why = if bytes.is_empty() { "it is empty" } else { "it is not JSON" };
+        return Err(LoadError::NotARun { path: file, why: why.to_owned() });
+    }
+    let report = from_json(&bytes, &file)?;
+    Ok((report, file))
+}
+
+fn in_directory(path: &Path) -> Result<PathBuf, LoadError> {
+    let candidates = IN_A_DIRECTORY.iter().map(|name| path.join(name));
+    candidates
+        .into_iter()
+        .find(|file| file.exists())
+        .ok_or_else(|| LoadError::NoRun { path: path.to_owned() })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let unreadable = |answer| LoadError::Unreadable { path: path.to_owned(), answer };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= MOST_BYTES) {
+        Ok(bytes)
+    } else {
+        Err(LoadError::TooLong { path: path.to_owned() })
+    }
+}
+
+/// The part of every report that says what it is.
+#[derive(Deserialize)]
+struct Head {
+    schema: Option<String>,
+}
+
+fn from_json(bytes: &[u8], path: &Path) -> Result<RunReport, LoadError> {
+    let not_a_run = |why: String| LoadError::NotARun { path: path.to_owned(), why };
+    let head: Head = serde_json::from_slice(bytes).map_err(|error| not_a_run(error.to_string()))?;
+    let Some(schema) = head.schema else {
+        return Err(not_a_run("its JSON does not say what it is (no schema)".to_owned()));
+    };
+    if schema != SCHEMA {
+        let version =
+            |schema: &str| schema.strip_prefix("vmnet.run/").and_then(|version| version.parse::<u32>().ok());
+        let path = path.to_owned();
+        return Err(if version(&schema) > version(SCHEMA) {
+            LoadError::Newer { path, schema }
+        } else {
+            LoadError::Otherwise { path, schema }
+        });
+    }
+    serde_json::from_slice(bytes).map_err(|error| not_a_run(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{fixture, json};
+
+    fn written(text: &str) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("run.json"), text).unwrap();
+        directory
+    }
+
+    #[test]
+    fn a_file_and_its_directory_give_the_same_run() {
+        let directory = written(&json::to_text(&fixture::software()).unwrap());
+        let file = directory.path().join("run.json");
+        let (report, from) = load(directory.path()).unwrap();
+        assert_eq!((report.interface.name.as_str(), &from), ("ens4", &file));
+        assert_eq!(load(&file).unwrap().0.throughput.samples, report.throughput.samples);
+    }
+
+    #[test]
+    fn what_is_not_a_run_is_refused_in_words_that_help() {
+        let said = |text: &str| load(written(text).path()).unwrap_err().to_string();
+        assert!(said("").contains("it is empty"));
+        assert!(said("\x7fELF").contains("it is not JSON"));
+        assert!(said("{").contains("cannot be understood as a run: EOF"));
+        assert!(said("{}").contains("does not say what it is"));
+        assert!(said(r#"{"schema": 7}"#).contains("cannot be understood"));
+        assert!(said(r#"{"schema": "vmnet.run/1"}"#).contains("missing field"));
+        assert!(said(r#"{"schema": "vmnet.run/2"}"#).contains("newer vmnet"));
+        assert!(said(r#"{"schema": "vmnet.check/1"}"#).contains("only runs can be compared"));
+        assert!(said(r#"{"schema": "vmnet.run/0"}"#).contains("only runs can be compared"));
+        assert!(said(&"[".repeat(100_000)).contains("it is not JSON"));
+        assert!(said(&format!("{{\"a\":{}", "[".repeat(100_000))).contains("cannot be understood"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_named() {
+        let empty = tempfile::tempdir().unwrap();
+        assert!(load(empty.path()).unwrap_err().to_string().contains("neither run.vmnet nor run.json"));
+        let missing = load(Path::new("/nowhere/run.json")).unwrap_err().to_string();
+        assert!(missing.starts_with("cannot read /nowhere/run.json: No such file"), "{missing}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Two runs side by side: `vmnet compare`.
+
+mod html;
+pub mod load;
+pub mod schema;
+pub mod text;
+pub(in crate::report) mod words;
+
+use std::path::PathBuf;
+
+use crate::report::charts::ChartError;
+use crate::report::charts::compare::{CHARTS, Pair};
+use crate::report::files::{FilesError, OutputDir};
+use crate::report::json::JsonError;
+use crate::report::schema::RunReport;
+use schema::CompareReport;
+
+/// A comparison could not be put where it should go.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// A chart could not be drawn.
+    #[error("could not draw {file}: {why}")]
+    Chart {
+        /// The file that it was for.
+        file: &'static str,
+        /// What plotters said.
+        why: ChartError,
+    },
+    /// It could not be serialised.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+}
+
+/// As JSON: indented, in the schema's order, with a newline at the end.
+///
+/// # Errors
+/// serde's own.
+pub fn to_text(report: &CompareReport) -> Result<String, JsonError> {
+    let mut text = serde_json::to_string_pretty(report).map_err(JsonError::Serialize)?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Writes `compare.html`, `compare.json` and every chart. Returns their paths.
+///
+/// # Errors
+/// Which file it failed at, and why.
+pub fn write(
+    output: &OutputDir,
+    report: &CompareReport,
+    a: &RunReport,
+    b: &RunReport,
+) -> Result<Vec<PathBuf>, CompareError> {
+    let pair = Pair { report, a, b };
+    let mut charts = Vec::new();
+    for chart in CHARTS {
+        let svg = (chart.draw)(&pair).map_err(|why| CompareError::Chart { file: chart.file, why })?;
+        charts.push(html::Drawn { name: chart.name, file: chart.file, svg, table: (chart.table)(&pair) });
+    }
+    let page = html::page(report, &charts);
+    let json = to_text(report)?;
+    let mut files = vec![("compare.html", page.as_str()), ("compare.json", json.as_str())];
+    files.extend(charts.iter().map(|chart| (chart.file, chart.svg.as_str())));
+    Ok(output.write_all(&files)?)
+}
+
+#[cfg(test)]
+mod tests;
