@@ -7,7 +7,8 @@ use anyhow::Result;
 use jiff::Zoned;
 
 use super::output::{Output, open_json};
-use crate::report::compare::{self, load::load, schema::CompareReport, text};
+use crate::recording::load;
+use crate::report::compare::{self, schema::CompareReport, text};
 use crate::report::files::OutputDir;
 use crate::session::Caller;
 

@@ -4,6 +4,7 @@ mod assemble;
 mod changes;
 mod columns;
 mod frames;
+mod load;
 mod read;
 mod run;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod write;
 
 pub use assemble::report;
 pub use frames::FrameError;
+pub use load::{LoadError, load};
 pub use read::{RecordingError, read, read_file};
 pub use run::{CommandEnded, End, Event, Run, Start, Surroundings, Taken, What};
 pub use write::Writer;

@@ -8,7 +8,7 @@ use std::{env, fs};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 
-use super::{check, doctor, fixture, json, schema};
+use super::{check, compare, doctor, fixture, json, schema};
 use crate::{fix, load};
 
 /// Rewrites the files where they differ.
@@ -25,6 +25,7 @@ const DOCUMENTS: &[Document] = &[
     (fix::FIX_SCHEMA, of::<fix::FixReport>),
     (fix::RESTORE_SCHEMA, of::<fix::RestoreReport>),
     (load::SCHEMA, of::<load::Summary>),
+    (compare::schema::SCHEMA, of::<compare::schema::CompareReport>),
 ];
 
 /// Of what is written: a field that is always there is required, null or not.

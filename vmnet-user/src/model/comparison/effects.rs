@@ -17,6 +17,7 @@ pub const METHOD: &str = "ratio of sums over the intervals of each run; 95 % int
 
 /// What can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EffectId {
     /// TCP payload less retransmits, over time.
@@ -37,6 +38,7 @@ pub enum EffectId {
 
 /// Which way is the better one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Better {
     /// The more the better.
@@ -47,6 +49,7 @@ pub enum Better {
 
 /// One quantity in both runs, over the intervals that are compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Effect {
     /// Which.
     pub id: EffectId,

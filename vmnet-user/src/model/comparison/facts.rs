@@ -13,6 +13,7 @@ const DEEPEST: usize = 32;
 
 /// One thing that is not the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Difference {
     /// In people's words.
     pub what: String,

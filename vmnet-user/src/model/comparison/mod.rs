@@ -32,6 +32,7 @@ pub struct Run<'a> {
 
 /// Two runs, compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Comparison {
     /// Which intervals of each run the effects are made of.
     pub stretches: Sides<Stretch>,
@@ -45,6 +46,7 @@ pub struct Comparison {
 
 /// One of each run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sides<T> {
     /// The first run's.
     pub a: T,
@@ -54,6 +56,7 @@ pub struct Sides<T> {
 
 /// One row of the ledger, of both runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Path {
     /// `hardware`, `software`, `unaggregated`, `small`, `dropped`, `pending`.
     pub path: String,

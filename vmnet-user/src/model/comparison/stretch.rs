@@ -19,6 +19,7 @@ pub const RULE: &str = "left out at the ends of a run: intervals shorter than ha
 
 /// The part of a run that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stretch {
     /// All intervals of the run.
     pub intervals: usize,

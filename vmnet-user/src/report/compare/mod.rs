@@ -1,7 +1,6 @@
 //! Two runs side by side: `vmnet compare`.
 
 mod html;
-pub mod load;
 pub mod schema;
 pub mod text;
 pub(in crate::report) mod words;

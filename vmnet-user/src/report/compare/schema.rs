@@ -17,6 +17,7 @@ pub const SCHEMA: &str = "vmnet.compare/1";
 
 /// Two runs and what differs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CompareReport {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -39,6 +40,7 @@ pub struct CompareReport {
 
 /// One of the runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunSummary {
     /// The file that it was read from.
     pub source: String,

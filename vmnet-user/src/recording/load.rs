@@ -1,4 +1,4 @@
-//! A run, read back from what was written of it.
+//! The report of a run, from whatever was written of it: its recording, or its JSON.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::{assemble::report, frames::MAGIC, read::read_file};
 use crate::report::schema::{RunReport, SCHEMA};
 
 /// A day at ten samples a second on a large machine is less.
@@ -69,11 +70,17 @@ pub enum LoadError {
 /// Why it cannot be had.
 pub fn load(path: &Path) -> Result<(RunReport, PathBuf), LoadError> {
     let file = if path.is_dir() { in_directory(path)? } else { path.to_owned() };
-    let bytes = read(&file)?;
     // Told apart by what they hold, not by their names.
+    if is_recording(&file)? {
+        let not_a_run = |why: String| LoadError::NotARun { path: file.clone(), why };
+        let run = read_file(&file).map_err(|error| not_a_run(error.to_string()))?;
+        let report = report(&run).ok_or_else(|| not_a_run("it holds fewer than two samples".to_owned()))?;
+        return Ok((report, file));
+    }
+    let bytes = read(&file)?;
     let starts_as_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     if !starts_as_json {
-        let why = if bytes.is_empty() { "it is empty" } else { "it is not JSON" };
+        let why = if bytes.is_empty() { "it is empty" } else { "it is neither a recording nor JSON" };
         return Err(LoadError::NotARun { path: file, why: why.to_owned() });
     }
     let report = from_json(&bytes, &file)?;
@@ -86,6 +93,13 @@ fn in_directory(path: &Path) -> Result<PathBuf, LoadError> {
         .into_iter()
         .find(|file| file.exists())
         .ok_or_else(|| LoadError::NoRun { path: path.to_owned() })
+}
+
+fn is_recording(path: &Path) -> Result<bool, LoadError> {
+    let mut first = Vec::new();
+    let file = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut first));
+    file.map_err(|answer| LoadError::Unreadable { path: path.to_owned(), answer })?;
+    Ok(first == MAGIC)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
@@ -128,6 +142,7 @@ fn from_json(bytes: &[u8], path: &Path) -> Result<RunReport, LoadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::testing;
     use crate::report::{fixture, json};
 
     fn written(text: &str) -> tempfile::TempDir {
@@ -146,10 +161,24 @@ mod tests {
     }
 
     #[test]
+    fn a_recording_is_known_by_its_first_bytes_and_comes_before_json() {
+        let directory = written("{}");
+        let recording = directory.path().join("run.vmnet");
+        std::fs::write(&recording, testing::recording(3, 1, 1, Some(&testing::end()))).unwrap();
+        let (report, from) = load(directory.path()).unwrap();
+        assert_eq!((report.window.ended_by.as_str(), &from), ("command", &recording));
+        let renamed = directory.path().join("evidence");
+        std::fs::rename(&recording, &renamed).unwrap();
+        assert_eq!(load(&renamed).unwrap().0.window.ended_by, "command");
+        std::fs::write(&renamed, b"\x89VMNET\r\n and no more").unwrap();
+        assert!(load(&renamed).unwrap_err().to_string().contains("damaged at byte"));
+    }
+
+    #[test]
     fn what_is_not_a_run_is_refused_in_words_that_help() {
         let said = |text: &str| load(written(text).path()).unwrap_err().to_string();
         assert!(said("").contains("it is empty"));
-        assert!(said("\x7fELF").contains("it is not JSON"));
+        assert!(said("\x7fELF").contains("neither a recording nor JSON"));
         assert!(said("{").contains("cannot be understood as a run: EOF"));
         assert!(said("{}").contains("does not say what it is"));
         assert!(said(r#"{"schema": 7}"#).contains("cannot be understood"));
@@ -157,7 +186,7 @@ mod tests {
         assert!(said(r#"{"schema": "vmnet.run/2"}"#).contains("newer vmnet"));
         assert!(said(r#"{"schema": "vmnet.check/1"}"#).contains("only runs can be compared"));
         assert!(said(r#"{"schema": "vmnet.run/0"}"#).contains("only runs can be compared"));
-        assert!(said(&"[".repeat(100_000)).contains("it is not JSON"));
+        assert!(said(&"[".repeat(100_000)).contains("neither a recording nor JSON"));
         assert!(said(&format!("{{\"a\":{}", "[".repeat(100_000))).contains("cannot be understood"));
     }
 
