@@ -18,6 +18,7 @@
 
 pub mod apt;
 pub mod bench;
+pub mod browser;
 pub mod command;
 pub mod consumers;
 mod initramfs;
