@@ -21,6 +21,7 @@ pub mod bench;
 pub mod browser;
 pub mod command;
 pub mod consumers;
+pub mod gallery;
 mod initramfs;
 pub mod interrupt;
 pub mod kernel;

@@ -43,7 +43,7 @@ impl View {
 
     /// The same in other media.
     #[must_use]
-    pub fn with(self, media: Media) -> Self {
+    pub const fn with(self, media: Media) -> Self {
         Self { media, ..self }
     }
 
