@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use nix::fcntl::{RenameFlags, renameat2};
 
 use crate::paths;
 
@@ -28,12 +29,30 @@ pub const RUNS: [Exhibit; 4] = [
 
 /// The directory of the comparison: `compare.html` and its charts.
 pub const COMPARISON: &str = "compare";
+/// A run's page.
+pub const REPORT_HTML: &str = "report.html";
+/// A run's numbers.
+pub const REPORT_JSON: &str = "run.json";
+/// What all else is drawn from.
+pub const RECORDING: &str = "run.vmnet";
+/// The comparison's page.
+pub const COMPARISON_HTML: &str = "compare.html";
 /// Which two of [`RUNS`] it compares.
 pub const COMPARED: [&str; 2] = ["tso-off", "tso-on"];
 
 /// Where it is.
 pub fn directory() -> PathBuf {
     paths::workspace().join("reports/gallery")
+}
+
+/// A directory takes the place of another, which then is where the first was. In one step: nobody finds neither, or half of
+/// both. Where there is no other, it is moved.
+pub fn exchange(new: &Path, place: &Path) -> Result<()> {
+    if !place.exists() {
+        return Ok(fs::rename(new, place)?);
+    }
+    let here = nix::fcntl::AT_FDCWD;
+    Ok(renameat2(here, new, here, place, RenameFlags::RENAME_EXCHANGE)?)
 }
 
 /// All files below `directory` whose name ends so, in order.
@@ -113,6 +132,19 @@ mod tests {
         assert!(contains_word(b"box", b"box"));
         assert!(!contains_word(b"boxes inbox", b"box"));
         assert!(contains_word(b"\"/home/someone\"", b"/home/"));
+    }
+
+    #[test]
+    fn two_directories_change_places_and_a_first_one_is_moved() {
+        let directory = tempfile::tempdir().unwrap();
+        let [new, place] = ["new", "place"].map(|name| directory.path().join(name));
+        for made in ["first", "second"] {
+            fs::create_dir_all(&new).unwrap();
+            fs::write(new.join("file"), made).unwrap();
+            exchange(&new, &place).unwrap();
+            assert_eq!(fs::read_to_string(place.join("file")).unwrap(), made);
+        }
+        assert_eq!(fs::read_to_string(new.join("file")).unwrap(), "first");
     }
 
     #[test]

@@ -141,15 +141,14 @@
         const found = [];
         const box = svg.getBoundingClientRect();
         if (box.width < 1 || box.height < 1) found.push(`has no size: ${box.width} by ${box.height}`);
-        for (const part of ["title", "desc"]) {
-            const text = svg.querySelector(`:scope > ${part}`)?.textContent ?? "";
-            if (text.trim() === "") found.push(`has no <${part}> for who cannot see it`);
+        const ids = ["aria-labelledby", "aria-describedby"].flatMap(name => (svg.getAttribute(name) ?? "").split(/\s+/));
+        const named = ids.filter(id => id !== "");
+        for (const id of named) {
+            const element = document.getElementById(id);
+            if (!svg.contains(element)) found.push(`is named by "${id}", which is not in it`);
+            else if (this.squeezed(element.textContent) === "") found.push(`is named by "${id}", which says nothing`);
         }
-        const ids = `${svg.getAttribute("aria-labelledby") ?? ""} ${svg.getAttribute("aria-describedby") ?? ""}`.trim();
-        for (const id of ids.split(/\s+/)) {
-            if (id !== "" && !svg.contains(document.getElementById(id))) found.push(`is named by "${id}", which is not in it`);
-        }
-        if (ids === "" && !svg.hasAttribute("aria-label")) found.push("is not named by its title for who cannot see it");
+        if (named.length < 2) found.push("has not both a name and a description for who cannot see it");
         return found;
     },
 
