@@ -27,6 +27,7 @@ pub(crate) fn run() -> Result<Outcome> {
     }
     testbed::setup::virtual_machines()?;
     KERNEL.fetch()?;
+    let vmnet = testbed::paths::vmnet();
     let reports = testbed::paths::workspace().join("reports");
     fs::create_dir_all(&reports)?;
     // Beside the old gallery, as only then they can change places at once.
@@ -37,11 +38,11 @@ pub(crate) fn run() -> Result<Outcome> {
         let directory = made.path().join(exhibit.name);
         fs::create_dir(&directory)?;
         guest::record(exhibit, &directory).with_context(|| exhibit.name)?;
-        render::report(&directory).with_context(|| exhibit.name)?;
+        render::report(&vmnet, &directory).with_context(|| exhibit.name)?;
     }
     println!("\n== {COMPARISON}: {} ==", COMPARED.join(" and "));
     let [one, other] = COMPARED.map(|name| made.path().join(name));
-    render::comparison(&one, &other, &made.path().join(COMPARISON))?;
+    render::comparison(&vmnet, &one, &other, &made.path().join(COMPARISON))?;
     check(made.path())?;
     give_to_owner_of(&reports, made.path())?;
     swap_in(made.path())?;

@@ -26,7 +26,8 @@ struct Circumstances {
     command: &'static str,
 }
 
-const TRAFFIC: &str = "iperf3 -c 10.10.1.10 -t 15 -P 4";
+/// With JSON, which vmnet understands: the report then has what iperf3 says of itself, in numbers.
+const TRAFFIC: &str = "iperf3 -c 10.10.1.10 -t 15 -P 4 --json";
 
 fn circumstances(exhibit: Exhibit) -> Result<Circumstances> {
     let usual = Circumstances { nic: None, before: "", command: TRAFFIC };
@@ -34,7 +35,7 @@ fn circumstances(exhibit: Exhibit) -> Result<Circumstances> {
         "tso-on" => usual,
         "tso-off" => Circumstances { before: "ethtool -K ens4 tso off", ..usual },
         "flip" => Circumstances {
-            command: "sh -c 'iperf3 -c 10.10.1.10 -t 15 -P 4 & sleep 8; ethtool -K ens4 tso off; wait'",
+            command: "sh -c 'iperf3 -c 10.10.1.10 -t 15 -P 4 --json & sleep 8; ethtool -K ens4 tso off; wait'",
             ..usual
         },
         "host-no-tso" => Circumstances { nic: Some("host_tso4=off,host_tso6=off"), ..usual },

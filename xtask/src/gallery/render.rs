@@ -9,28 +9,28 @@ use testbed::command::{output, shown};
 use testbed::gallery::{COMPARISON_HTML, RECORDING, REPORT_HTML, REPORT_JSON};
 
 /// Draws the recording in `directory`, beside it.
-pub(super) fn report(directory: &Path) -> Result<()> {
+pub(super) fn report(vmnet: &Path, directory: &Path) -> Result<()> {
     // By a name alone, from where it is: no place of this machine gets into what is drawn.
-    draw(directory, &["report", RECORDING], directory, &[REPORT_HTML, REPORT_JSON])
+    draw(vmnet, directory, &["report", RECORDING], directory, &[REPORT_HTML, REPORT_JSON])
 }
 
 /// Draws how two runs compare into `directory`. All three are beside each other.
-pub(super) fn comparison(one: &Path, other: &Path, directory: &Path) -> Result<()> {
+pub(super) fn comparison(vmnet: &Path, one: &Path, other: &Path, directory: &Path) -> Result<()> {
     fs::create_dir(directory)?;
     let recording = |run: &Path| -> Result<String> {
         let name = run.file_name().and_then(|name| name.to_str()).context("a run without a name")?;
         Ok(format!("{name}/{RECORDING}"))
     };
     let from = directory.parent().context("no directory to compare in")?;
-    draw(from, &["compare", &recording(one)?, &recording(other)?], directory, &[COMPARISON_HTML])
+    draw(vmnet, from, &["compare", &recording(one)?, &recording(other)?], directory, &[COMPARISON_HTML])
 }
 
 /// Runs `vmnet` in `from`, and takes what it draws to `directory`: these files, and pictures.
-fn draw(from: &Path, arguments: &[&str], directory: &Path, expected: &[&str]) -> Result<()> {
+fn draw(vmnet: &Path, from: &Path, arguments: &[&str], directory: &Path, expected: &[&str]) -> Result<()> {
     let drawn = tempfile::tempdir_in(from)?;
-    let mut vmnet = Command::new(testbed::paths::vmnet());
-    vmnet.args(arguments).arg("-o").arg(drawn.path().file_name().context("no name")?).current_dir(from);
-    output(&mut vmnet)?;
+    let mut command = Command::new(vmnet);
+    command.args(arguments).arg("-o").arg(drawn.path().file_name().context("no name")?).current_dir(from);
+    output(&mut command)?;
     for path in files_in(drawn.path())? {
         let name = path.file_name().context("a file without a name")?;
         // The recording is there already.
@@ -40,7 +40,7 @@ fn draw(from: &Path, arguments: &[&str], directory: &Path, expected: &[&str]) ->
     }
     for name in expected {
         if !directory.join(name).is_file() {
-            bail!("`{}` made no {name}", shown(&vmnet));
+            bail!("`{}` made no {name}", shown(&command));
         }
     }
     Ok(())
@@ -53,5 +53,61 @@ fn files_in(directory: &Path) -> Result<Vec<PathBuf>> {
     match paths.as_slice() {
         [only] if only.is_dir() => files_in(only),
         _ => Ok(paths),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// Stands in for `vmnet`: draws the files named in `drawn` into the directory behind `-o`.
+    fn vmnet(directory: &Path, drawn: &str) -> PathBuf {
+        let program = directory.join("vmnet");
+        let script = format!(
+            "#!/bin/sh\nfor last; do :; done\necho \"$@\" >called\n\
+             for file in {drawn}; do mkdir -p $(dirname $last/$file); echo drawn >$last/$file; done\n"
+        );
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        program
+    }
+
+    fn names_in(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names.into_iter().map(|name| name.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_drawn_of_a_recording_comes_beside_it_and_leaves_it_as_it_was() {
+        for place in ["", "20261122-101112-ens4/"] {
+            let directory = tempfile::tempdir().unwrap();
+            let run = directory.path().join("flip");
+            fs::create_dir(&run).unwrap();
+            fs::write(run.join(RECORDING), "recorded").unwrap();
+            let drawn =
+                ["report.html", "run.json", "run.vmnet", "sizes.svg"].map(|name| format!("{place}{name}"));
+            report(&vmnet(directory.path(), &drawn.join(" ")), &run).unwrap();
+            assert_eq!(names_in(&run), ["called", "report.html", "run.json", "run.vmnet", "sizes.svg"]);
+            assert_eq!(fs::read_to_string(run.join(RECORDING)).unwrap(), "recorded");
+            let called = fs::read_to_string(run.join("called")).unwrap();
+            assert!(called.starts_with("report run.vmnet -o ."), "{called}");
+        }
+    }
+
+    #[test]
+    fn a_comparison_names_its_runs_without_their_place_and_has_to_have_a_page() {
+        let directory = tempfile::tempdir().unwrap();
+        let [one, other, compare] = ["tso-off", "tso-on", "compare"].map(|name| directory.path().join(name));
+        comparison(&vmnet(directory.path(), "compare.html delta.svg"), &one, &other, &compare).unwrap();
+        assert_eq!(names_in(&compare), ["compare.html", "delta.svg"]);
+        let called = fs::read_to_string(directory.path().join("called")).unwrap();
+        assert!(called.starts_with("compare tso-off/run.vmnet tso-on/run.vmnet -o ."), "{called}");
+        fs::remove_dir_all(&compare).unwrap();
+        let none = comparison(&vmnet(directory.path(), "delta.svg"), &one, &other, &compare);
+        assert!(none.unwrap_err().to_string().ends_with("made no compare.html"));
     }
 }
