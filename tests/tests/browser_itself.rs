@@ -3,9 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use testbed::browser::{Browser, Media, View};
+use testbed::browser::{Browser, Media, View, sheets_in};
 use testbed::{skip, skip_unless};
 
 fn page(body: &str) -> (tempfile::TempDir, PathBuf) {
@@ -59,11 +60,11 @@ fn a_quiet_page_is_quiet_and_as_large_and_dark_as_it_was_asked_to_be() {
     }
     let mut page = browser.open(&file, View::DESKTOP).unwrap();
     // A sheet of letter paper has room for 979 pixels.
-    assert_eq!(page.pages_printed().unwrap(), 3);
+    assert_eq!(sheets_in(&page.pdf().unwrap()), 3);
 }
 
 #[test]
-fn what_does_not_come_to_an_end_or_is_no_answer_is_an_error() {
+fn what_throws_or_is_not_there_is_an_error() {
     skip_unless!(skip::browser());
     let (directory, file) = page("");
     let mut browser = Browser::start().unwrap();
@@ -71,6 +72,45 @@ fn what_does_not_come_to_an_end_or_is_no_answer_is_an_error() {
     assert!(page.evaluate("nothing.there").unwrap_err().to_string().contains("nothing is not defined"));
     drop(page);
     assert!(browser.open(&directory.path().join("none.html"), View::DESKTOP).is_err());
+}
+
+#[test]
+fn what_does_not_come_to_an_end_is_given_up() {
+    skip_unless!(skip::browser());
+    for body in ["<script>for (;;);</script>", "<script>alert('read me')</script>"] {
+        let (_directory, file) = page(body);
+        let mut browser = Browser::start().unwrap();
+        browser.set_patience(Duration::from_secs(3));
+        let error = browser.open(&file, View::DESKTOP).unwrap_err();
+        assert!(format!("{error:#}").contains("no answer in 3 s"), "{error:#}");
+    }
+}
+
+#[test]
+fn nothing_of_a_browser_outlives_it() {
+    skip_unless!(skip::browser());
+    let (_directory, file) = page("");
+    for is_hung in [false, true] {
+        let mut browser = Browser::start().unwrap();
+        let directory = browser.directory().to_owned();
+        let mut page = browser.open(&file, View::DESKTOP).unwrap();
+        if is_hung {
+            page.evaluate("setTimeout(() => { for (;;); }, 0)").unwrap();
+        }
+        std::mem::forget(page);
+        assert!(processes_with(&directory) > 1);
+        drop(browser);
+        assert_eq!(processes_with(&directory), 0);
+        assert!(!directory.exists());
+    }
+}
+
+/// Processes that have a directory among their arguments. Those that have ended have none.
+fn processes_with(directory: &Path) -> usize {
+    let directory = directory.to_str().unwrap();
+    let arguments = |entry: fs::DirEntry| fs::read(entry.path().join("cmdline")).unwrap_or_default();
+    let all = fs::read_dir("/proc").unwrap().map(|entry| arguments(entry.unwrap()));
+    all.filter(|arguments| String::from_utf8_lossy(arguments).contains(directory)).count()
 }
 
 /// Width and height are the first words of the header chunk.

@@ -23,12 +23,12 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-pub use page::Page;
+pub use page::{Page, sheets_in};
 pub use view::{Media, View};
 
 use pipe::Pipe;
 
-/// The longest that one answer of the browser may take: what it does here takes well under a second on a machine that has
+/// The longest that one answer of the browser may take, if nothing else is said: what it does here takes well under a second on a machine that has
 /// nothing else to do.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -64,6 +64,17 @@ impl Browser {
         ])?;
         pipe.call(None, "Browser.getVersion", &json!({}))?;
         Ok(Self { pipe })
+    }
+
+    /// The longest that one answer may take, a minute if nothing is said. After an answer that did not come, the browser is of no
+    /// more use.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.pipe.patience = patience;
+    }
+
+    /// Where its profile is: all its processes have it among their arguments.
+    pub fn directory(&self) -> &Path {
+        self.pipe.directory()
     }
 
     /// As it says of itself, such as `Chrome/140.0.1.2`.

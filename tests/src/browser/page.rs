@@ -17,6 +17,9 @@ use super::view::{Media, View};
 const DRAWN: &str =
     "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0))))";
 
+/// More than so many pixels no browser draws at once.
+const TALLEST: f64 = 16_000.0;
+
 /// An open page. Its tab is closed with the value.
 #[derive(Debug)]
 pub struct Page<'a> {
@@ -84,10 +87,11 @@ impl<'a> Page<'a> {
         self.call("Input.dispatchMouseEvent", &json!({ "type": "mouseMoved", "x": x, "y": y })).map(drop)
     }
 
-    /// The whole page, not only what is seen without scrolling, as PNG.
+    /// The whole page, not only what is seen without scrolling, as PNG. What is further down than 16,000 pixels is left out.
     pub fn screenshot(&mut self) -> Result<Vec<u8>> {
         let size = self.call("Page.getLayoutMetrics", &json!({}))?["cssContentSize"].clone();
-        let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1 });
+        let height = size["height"].as_f64().unwrap_or_default().min(TALLEST);
+        let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1 });
         let how = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         self.data("Page.captureScreenshot", &how)
     }
@@ -95,15 +99,6 @@ impl<'a> Page<'a> {
     /// Printed, as PDF.
     pub fn pdf(&mut self) -> Result<Vec<u8>> {
         self.data("Page.printToPDF", &json!({ "printBackground": true }))
-    }
-
-    /// How many sheets it prints.
-    pub fn pages_printed(&mut self) -> Result<usize> {
-        let pdf = self.pdf()?;
-        if !pdf.starts_with(b"%PDF-") {
-            bail!("what the browser printed is no PDF");
-        }
-        Ok(sheets_in(&pdf))
     }
 
     fn look_as(&mut self, view: View) -> Result<()> {
@@ -160,8 +155,8 @@ fn url_of(file: &Path) -> String {
     url
 }
 
-/// The browser writes its objects plainly; `/Pages` is the list of them.
-fn sheets_in(pdf: &[u8]) -> usize {
+/// How many sheets a PDF of the browser's has. It writes its objects plainly; `/Pages` is the list of them.
+pub fn sheets_in(pdf: &[u8]) -> usize {
     let mark = b"/Type /Page";
     let at = |at: usize| pdf[at..].starts_with(mark) && pdf.get(at + mark.len()) != Some(&b's');
     (0..pdf.len()).filter(|&offset| at(offset)).count()

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -32,6 +33,8 @@ pub(super) struct Pipe {
     to: ChildStdin,
     from: Receiver<Value>,
     last_id: u64,
+    /// The longest that one answer may take.
+    pub(super) patience: Duration,
     events: VecDeque<Value>,
     // Removed after the process has ended: `drop` comes before the fields do.
     directory: TempDir,
@@ -58,7 +61,12 @@ impl Pipe {
         let to = child.stdin.take().ok_or_else(|| anyhow!("the browser has no standard input"))?;
         let from = child.stdout.take().ok_or_else(|| anyhow!("the browser has no standard output"))?;
         let from = messages_of(BufReader::new(from));
-        Ok(Self { child, to, from, last_id: 0, events: VecDeque::new(), directory })
+        Ok(Self { child, to, from, last_id: 0, patience: PATIENCE, events: VecDeque::new(), directory })
+    }
+
+    /// The process's own directory, its profile in it.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Asks, and waits for the answer. `session` is a tab; none is the browser itself.
@@ -115,8 +123,8 @@ impl Pipe {
             match self.from.recv_timeout(LOOK) {
                 Ok(message) => return Ok(message),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.gone(&anyhow!("it has ended"))),
-                Err(RecvTimeoutError::Timeout) if asked.elapsed() < PATIENCE => {}
-                Err(RecvTimeoutError::Timeout) => bail!("no answer in {} s", PATIENCE.as_secs()),
+                Err(RecvTimeoutError::Timeout) if asked.elapsed() < self.patience => {}
+                Err(RecvTimeoutError::Timeout) => bail!("no answer in {} s", self.patience.as_secs()),
             }
         }
     }

@@ -1,8 +1,8 @@
 // What a page looks like from inside. One expression: an object of questions, each answered by plain values.
 ({
     // A sentence for each thing that is wrong with what is seen before anything is touched.
-    at_first(width, states) {
-        return [...this.too_wide(width), ...this.without_state(states), ...this.dim(), ...this.twice()];
+    at_first(width, height, states) {
+        return [...this.too_wide(width), ...this.without_state(height, states), ...this.dim(), ...this.twice()];
     },
 
     // The same after every part has been opened.
@@ -70,8 +70,8 @@
         return [`scrolls sideways: ${scroll} px wide, ${width} px seen; beyond the edge: ${beyond.slice(0, 4).join(" ")}`];
     },
 
-    // Each of `states` has to be read without scrolling.
-    without_state(states) {
+    // Each of `states` has to be read without scrolling. (`innerHeight` grows where a phone shows a page smaller.)
+    without_state(height, states) {
         const plain = text => this.squeezed(text).toLowerCase().replaceAll("-", " ");
         const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
         const seen = [];
@@ -80,7 +80,7 @@
             if (!shown) continue;
             const range = document.createRange();
             range.selectNodeContents(node);
-            const inside = box => box.width > 0 && box.bottom > 0 && box.bottom <= innerHeight && box.left >= 0;
+            const inside = box => box.width > 0 && box.bottom > 0 && box.bottom <= height && box.left >= 0;
             if ([...range.getClientRects()].some(inside)) seen.push(plain(node.data));
         }
         const has = state => seen.some(text => text.includes(plain(state)));

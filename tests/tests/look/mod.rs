@@ -5,11 +5,11 @@
 mod picture;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use testbed::browser::{Browser, Media, Page, View};
+use testbed::browser::{Browser, Media, Page, View, sheets_in};
 
 pub(crate) use picture::wrong_with_picture;
 
@@ -65,18 +65,23 @@ pub(crate) fn wrong_with(browser: &mut Browser, subject: &Subject) -> Result<Vec
 
 /// What is wrong in one view, and the colours that it has there.
 fn look_at(page: &mut Page<'_>, subject: &Subject, view: View) -> Result<(Vec<String>, Value)> {
-    let mut wrong = sentences(&ask(page, "at_first", &[json!(view.width), json!(subject.states)])?);
+    let mut wrong =
+        sentences(&ask(page, "at_first", &[json!(view.width), json!(view.height), json!(subject.states)])?);
     let colours = ask(page, "colours", &[])?;
     keep(&format!("{}-{}", subject.name, view.name()), page)?;
-    if !view.mobile {
-        wrong.extend(point_at_marks(page, subject)?);
-    }
     wrong.extend(sentences(&ask(page, "opened", &[json!(view.width)])?));
     page.point_at(0.0, 0.0)?;
     page.settle()?;
     keep(&format!("{}-{}-open", subject.name, view.name()), page)?;
-    if view == View::DESKTOP && page.pages_printed()? == 0 {
-        wrong.push("prints nothing".to_owned());
+    if !view.mobile {
+        wrong.extend(point_at_marks(page, subject)?);
+    }
+    if view == View::DESKTOP {
+        let pdf = page.pdf()?;
+        if sheets_in(&pdf) == 0 {
+            wrong.push("prints nothing".to_owned());
+        }
+        put(&format!("{}.pdf", subject.name), || Ok(pdf))?;
     }
     wrong.extend(noise(page)?);
     Ok((wrong, colours))
@@ -133,11 +138,14 @@ fn sentences(value: &Value) -> Vec<String> {
 
 /// Writes what is seen now to the directory of [`LOOK_DIRECTORY`].
 fn keep(name: &str, page: &mut Page<'_>) -> Result<()> {
+    put(&format!("{name}.png"), || page.screenshot())
+}
+
+fn put(name: &str, bytes: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
     let Some(directory) = std::env::var_os(LOOK_DIRECTORY) else { return Ok(()) };
     // Cargo runs tests in their package.
-    let file = testbed::paths::workspace().join(Path::new(&directory)).join(format!("{name}.png"));
-    if let Some(parent) = file.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    fs::write(&file, page.screenshot()?).with_context(|| file.display().to_string())
+    let directory = testbed::paths::workspace().join(directory);
+    fs::create_dir_all(&directory)?;
+    let file = directory.join(name);
+    fs::write(&file, bytes()?).with_context(|| file.display().to_string())
 }

@@ -59,8 +59,12 @@ fn files_in(directory: &Path) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::{Mutex, PoisonError};
 
     use super::*;
+
+    /// A program that is being written cannot be run, not even while another thread's child still has it open.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
     /// Stands in for `vmnet`: draws the files named in `drawn` into the directory behind `-o`.
     fn vmnet(directory: &Path, drawn: &str) -> PathBuf {
@@ -83,6 +87,7 @@ mod tests {
 
     #[test]
     fn what_is_drawn_of_a_recording_comes_beside_it_and_leaves_it_as_it_was() {
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         for place in ["", "20261122-101112-ens4/"] {
             let directory = tempfile::tempdir().unwrap();
             let run = directory.path().join("flip");
@@ -100,6 +105,7 @@ mod tests {
 
     #[test]
     fn a_comparison_names_its_runs_without_their_place_and_has_to_have_a_page() {
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = tempfile::tempdir().unwrap();
         let [one, other, compare] = ["tso-off", "tso-on", "compare"].map(|name| directory.path().join(name));
         comparison(&vmnet(directory.path(), "compare.html delta.svg"), &one, &other, &compare).unwrap();
