@@ -27,7 +27,7 @@ pub struct Page<'a> {
     target: String,
     session: String,
     navigation: String,
-    seen: Seen,
+    told: Seen,
 }
 
 impl<'a> Page<'a> {
@@ -37,7 +37,7 @@ impl<'a> Page<'a> {
         let target = text(&made, "targetId")?;
         let how = json!({ "targetId": target, "flatten": true });
         let session = text(&pipe.call(None, "Target.attachToTarget", &how)?, "sessionId")?;
-        let mut page = Self { pipe, target, session, navigation: String::new(), seen: Seen::default() };
+        let mut page = Self { pipe, target, session, navigation: String::new(), told: Seen::default() };
         page.look_as(view)?;
         for domain in ["Page", "Runtime", "Log", "Network", "Inspector"] {
             page.call(&format!("{domain}.enable"), &json!({}))?;
@@ -73,18 +73,23 @@ impl<'a> Page<'a> {
     /// What the page said on the console, threw, and made the browser log, so far.
     pub fn messages(&mut self) -> Result<Vec<String>> {
         self.gather()?;
-        Ok(self.seen.messages.clone())
+        Ok(self.told.messages.clone())
     }
 
     /// Addresses of whatever was asked for beside the page's own file, so far. (`data:` is in the file.)
     pub fn requests(&mut self) -> Result<Vec<String>> {
         self.gather()?;
-        Ok(self.seen.requests.clone())
+        Ok(self.told.requests.clone())
     }
 
     /// Moves the pointer, CSS pixels from the upper left corner of what is seen.
     pub fn point_at(&mut self, x: f64, y: f64) -> Result<()> {
         self.call("Input.dispatchMouseEvent", &json!({ "type": "mouseMoved", "x": x, "y": y })).map(drop)
+    }
+
+    /// What is seen without scrolling, as PNG.
+    pub fn seen(&mut self) -> Result<Vec<u8>> {
+        self.data("Page.captureScreenshot", &json!({ "format": "png" }))
     }
 
     /// The whole page, not only what is seen without scrolling, as PNG. What is further down than 16,000 pixels is left out.
@@ -119,7 +124,7 @@ impl<'a> Page<'a> {
         // Whatever the page did before is told before the answer to this.
         self.settle()?;
         for event in self.pipe.events_of(&self.session) {
-            self.seen.take(&event, &self.navigation);
+            self.told.take(&event, &self.navigation);
         }
         Ok(())
     }

@@ -68,6 +68,7 @@ fn look_at(page: &mut Page<'_>, subject: &Subject, view: View) -> Result<(Vec<St
     let mut wrong =
         sentences(&ask(page, "at_first", &[json!(view.width), json!(view.height), json!(subject.states)])?);
     let colours = ask(page, "colours", &[])?;
+    put(&format!("{}-{}-first.png", subject.name, view.name()), || page.seen())?;
     keep(&format!("{}-{}", subject.name, view.name()), page)?;
     wrong.extend(sentences(&ask(page, "opened", &[json!(view.width)])?));
     page.point_at(0.0, 0.0)?;
@@ -110,7 +111,7 @@ fn point_at_marks(page: &mut Page<'_>, subject: &Subject) -> Result<Vec<String>>
         if ask(page, "appears", &[json!(title), before])? != true {
             wrong.push(format!("{figure} does not show \"{title}\" where the pointer is over it"));
         } else if pointed == 1 {
-            keep(&format!("{}-pointed", subject.name), page)?;
+            put(&format!("{}-pointed.png", subject.name), || page.seen())?;
         }
     }
     if pointed == 0 && subject.has_marks {
@@ -136,7 +137,7 @@ fn sentences(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Writes what is seen now to the directory of [`LOOK_DIRECTORY`].
+/// Writes the whole page to the directory of [`LOOK_DIRECTORY`].
 fn keep(name: &str, page: &mut Page<'_>) -> Result<()> {
     put(&format!("{name}.png"), || page.screenshot())
 }
