@@ -77,12 +77,6 @@ impl Browser {
         self.pipe.directory()
     }
 
-    /// As it says of itself, such as `Chrome/140.0.1.2`.
-    pub fn version(&mut self) -> Result<String> {
-        let said = self.pipe.call(None, "Browser.getVersion", &json!({}))?;
-        Ok(said["product"].as_str().unwrap_or_default().to_owned())
-    }
-
     /// Opens a file of this machine in a tab of its own, and returns when it is loaded and drawn.
     pub fn open(&mut self, file: &Path, view: View) -> Result<Page<'_>> {
         Page::open(&mut self.pipe, file, view)
