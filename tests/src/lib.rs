@@ -18,8 +18,10 @@
 
 pub mod apt;
 pub mod bench;
+pub mod browser;
 pub mod command;
 pub mod consumers;
+pub mod gallery;
 mod initramfs;
 pub mod interrupt;
 pub mod kernel;

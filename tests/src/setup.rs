@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::browser::Browser;
 use crate::command::{captured, find};
 use crate::kernel::Kernel;
 use crate::{apt, consumers, paths};
@@ -13,6 +14,9 @@ const NAMESPACE_PACKAGES: &[&str] = &["ethtool", "iperf3", "iproute2", "iputils-
 
 /// What goes into guests, and what makes them.
 const VM_PACKAGES: &[&str] = &["bpftrace", "busybox-static", "dash", "kmod", "xz-utils"];
+
+/// What scenarios in a browser use, and letters to draw.
+const BROWSER_PACKAGES: &[&str] = &[Browser::PROGRAM, "fonts-dejavu-core"];
 
 /// Older versions crash in emulation when they boot 6.12.
 const QEMU_MAJOR_LEAST: u32 = 10;
@@ -25,6 +29,11 @@ pub fn namespaces() -> Result<()> {
 /// Programs that read configuration at boot. They are unpacked, not installed: none of them is to run for this machine.
 pub fn consumers() -> Result<()> {
     consumers::fetch().map(drop)
+}
+
+/// A browser, to look at reports as people do.
+pub fn browser() -> Result<()> {
+    apt::install(BROWSER_PACKAGES)
 }
 
 /// Programs for virtual machines: QEMU and what goes into the guest. Kernels come by [`Kernel::fetch`], the switch at

@@ -13,6 +13,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::thread;
 
+use crate::browser::Browser;
 use crate::command::is_root;
 use crate::{Kernel, OvsDpdk, paths, setup};
 
@@ -65,6 +66,11 @@ pub fn vmnet() -> Result<(), String> {
     } else {
         Err(format!("{} is not built (`cargo xtask build`)", binary.display()))
     }
+}
+
+/// A browser, which `cargo xtask setup` installs.
+pub fn browser() -> Result<(), String> {
+    program(Browser::PROGRAM)
 }
 
 /// A program of this machine.

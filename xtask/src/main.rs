@@ -3,6 +3,7 @@
 mod build;
 mod demo;
 mod exit;
+mod gallery;
 mod run;
 mod setup;
 mod sudo;
@@ -34,6 +35,8 @@ enum Task {
     Test(test::TestArguments),
     /// Boot a Debian kernel in QEMU with a real virtio-net ens4, and run a command there
     Vm(vm::VmArguments),
+    /// Make reports/gallery anew: real runs in virtual machines, drawn and compared
+    Gallery,
     /// Fetch now what the other commands fetch when they need it
     Setup,
 }
@@ -59,6 +62,7 @@ fn perform(task: Task) -> Result<Outcome> {
         Task::Demo => demo::run(),
         Task::Test(arguments) => test::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
+        Task::Gallery => gallery::run(),
         Task::Setup => setup::run(),
     }
 }

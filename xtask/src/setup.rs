@@ -18,7 +18,8 @@ pub(crate) fn run() -> Result<Outcome> {
     }
     testbed::setup::virtual_machines()?;
     testbed::setup::consumers()?;
-    println!("programs for namespaces and virtual machines: installed");
+    testbed::setup::browser()?;
+    println!("programs for namespaces, virtual machines and a browser: installed");
     let mut outcome = Outcome::Done;
     match OvsDpdk::fetch() {
         Ok(_) => println!("Open vSwitch with DPDK: unpacked"),

@@ -47,6 +47,11 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Outcome> {
                 phase.require(testbed::setup::consumers());
                 scenarios::run(Kind::Namespaces, phase);
             }));
+            interrupt::check()?;
+            summary.add(phase("browser", |phase| {
+                phase.require(testbed::setup::browser());
+                scenarios::run(Kind::Browser, phase);
+            }));
         }
         interrupt::check()?;
         summary.add(phase("virtual machines", |phase| {

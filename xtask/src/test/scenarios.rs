@@ -1,4 +1,5 @@
-//! Scenarios: the test binaries `tests/tests/*.rs`. Those named `vm_…` boot virtual machines.
+//! Scenarios: the test binaries `tests/tests/*.rs`. Those named `vm_…` boot virtual machines,
+//! those named `browser…` look at reports in a browser.
 
 use std::fs;
 
@@ -17,6 +18,21 @@ pub(super) enum Kind {
     Namespaces,
     /// In virtual machines.
     VirtualMachines,
+    /// In a browser.
+    Browser,
+}
+
+impl Kind {
+    /// By the name of the test binary.
+    fn of(name: &str) -> Self {
+        if name.starts_with("vm_") {
+            Self::VirtualMachines
+        } else if name.starts_with("browser") {
+            Self::Browser
+        } else {
+            Self::Namespaces
+        }
+    }
 }
 
 /// Runs them one after another, as each wants the machine for itself.
@@ -64,7 +80,7 @@ fn names(kind: Kind) -> Result<Vec<String>> {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "rs")
             && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
-            && name.starts_with("vm_") == (kind == Kind::VirtualMachines)
+            && Kind::of(name) == kind
         {
             names.push(name.to_owned());
         }
