@@ -79,8 +79,8 @@ impl Shape {
     /// Wide enough for runs that begin with this sample.
     pub(super) fn of(first: &Sample) -> Self {
         Self {
-            cpus: first.cpus.len().max(1).min(MOST_CPUS),
-            queues: first.queues.len().max(SPARE_QUEUES).min(MOST_QUEUES),
+            cpus: first.cpus.len().clamp(1, MOST_CPUS),
+            queues: first.queues.len().clamp(SPARE_QUEUES, MOST_QUEUES),
         }
     }
 
