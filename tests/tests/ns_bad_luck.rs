@@ -114,10 +114,10 @@ fn a_place_that_cannot_be_written_is_known_before_the_traffic() {
 fn a_disk_that_fills_up_costs_the_report_and_not_the_verdict() {
     skip_unless!(skip::root(), skip::vmnet());
     let bench = Bench::new("luck").unwrap();
-    let tiny = Mounted::tmpfs(bench.directory().join("tiny"), "size=64k");
+    let tiny = Mounted::tmpfs(bench.directory().join("tiny"), "size=128k");
     let reports = tiny.0.join("reports");
     let fill = format!(
-        "{}; dd if=/dev/zero of={}/fill bs=1k 2>&1; true",
+        "{}; sleep 0.5; dd if=/dev/zero of={}/fill bs=1k 2>&1; true",
         load("-n 20M").join(" "),
         tiny.0.display()
     );
@@ -125,11 +125,19 @@ fn a_disk_that_fills_up_costs_the_report_and_not_the_verdict() {
     vmnet
         .args(["run", INTERFACE, "--netns", bench.near.name(), "-o"])
         .arg(&reports)
-        .args(["--", "sh", "-c", &fill]);
+        .args(["-i", "100ms", "--", "sh", "-c", &fill]);
     let run = Run::of(captured(&mut vmnet).unwrap(), &reports).unwrap();
     assert_eq!(run.code, Some(1), "{run}");
     assert!(run.stdout.contains("ENGAGED"), "{run}");
     assert!(run.stderr.contains("No space left") && run.stderr.contains(reports.to_str().unwrap()), "{run}");
+    // What was recorded before there was no more room is there.
+    let recording = run.files.iter().find(|path| path.ends_with("run.vmnet")).unwrap();
+    let mut report = Command::new(paths::vmnet());
+    report.arg("report").arg(recording).arg("-o").arg(bench.directory().join("drawn"));
+    let said = captured(&mut report).unwrap();
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    assert!(text.contains("without the run's end") && text.contains("of bulk"), "{text}");
 }
 
 #[test]

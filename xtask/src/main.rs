@@ -3,6 +3,7 @@
 mod build;
 mod demo;
 mod exit;
+mod fuzz;
 mod gallery;
 mod run;
 mod setup;
@@ -37,6 +38,8 @@ enum Task {
     Vm(vm::VmArguments),
     /// Make reports/gallery anew: real runs in virtual machines, drawn and compared
     Gallery,
+    /// Feed made-up recordings to what reads them, for a while
+    Fuzz(fuzz::FuzzArguments),
     /// Fetch now what the other commands fetch when they need it
     Setup,
 }
@@ -63,6 +66,7 @@ fn perform(task: Task) -> Result<Outcome> {
         Task::Test(arguments) => test::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
         Task::Gallery => gallery::run(),
+        Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Setup => setup::run(),
     }
 }
