@@ -178,6 +178,16 @@ fn an_hour_of_eight_cpus_takes_less_than_ten_megabytes() {
     assert!(hour < 10_000_000, "{hour}");
 }
 
+/// `VMNET_LOOK=DIR cargo test -p vmnet-user long_recordings`: an hour and a day to time `vmnet report` with.
+#[test]
+fn long_recordings_to_look_at() {
+    let Some(directory) = std::env::var_os("VMNET_LOOK") else { return };
+    for (name, seconds) in [("hour", 3_600), ("day", 86_400)] {
+        let file = std::path::Path::new(&directory).join(format!("{name}.vmnet"));
+        std::fs::write(file, recording(seconds, 8, 8, Some(&end()))).unwrap();
+    }
+}
+
 /// What grows with the square of anything would show: four times the samples may not take ten times as long.
 #[test]
 fn reading_takes_time_in_proportion_to_the_samples() {

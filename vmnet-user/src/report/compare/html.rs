@@ -12,7 +12,10 @@ use crate::report::charts::Table;
 use crate::report::format;
 use crate::report::text::confidence_word;
 
-const STYLE: &str = include_str!("page.css");
+const STYLE: &str =
+    concat!(include_str!("../../../templates/page.css"), include_str!("../../../templates/compare.css"));
+/// Comfort, not content: the same as of a run's page.
+pub(super) const SCRIPT: &str = include_str!("../../../templates/page.js");
 
 /// A chart as it goes into the page.
 pub(super) struct Drawn {
@@ -34,7 +37,8 @@ pub(super) fn page(report: &CompareReport, charts: &[Drawn]) -> String {
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n\
+         <link rel=\"icon\" href=\"data:,\">\n\
          <title>{} against {}: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n",
         escaped(&b.interface),
         escaped(&a.interface),
@@ -63,7 +67,7 @@ pub(super) fn page(report: &CompareReport, charts: &[Drawn]) -> String {
     for chart in charts {
         add(&figure_of(chart));
     }
-    add("</main>\n</body>\n</html>\n");
+    add(&format!("</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"));
     html
 }
 
@@ -150,8 +154,9 @@ fn figure_of(chart: &Drawn) -> String {
     let head: Vec<&str> = chart.table.head.iter().map(String::as_str).collect();
     let rows = chart.table.rows.iter().cloned();
     format!(
-        "<figure>\n<div class=\"scroll chart\">\n{}</div>\n<details>\n<summary>{} in numbers</summary>\n{}</details>\n\
+        "<figure>\n<div class=\"scroll chart\" role=\"group\" tabindex=\"0\" aria-label=\"{}\">\n{}</div>\n<details>\n<summary>{} in numbers</summary>\n{}</details>\n\
          <p class=\"faint\">Also as {}.</p>\n</figure>\n",
+        escaped(chart.name),
         chart.svg,
         escaped(chart.name),
         table(&head, rows, 0..0),
