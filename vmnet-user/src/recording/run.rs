@@ -1,4 +1,6 @@
 //! All that is known of a run, as values: what a recording holds, and what the report is made from.
+//!
+//! A field that is added here needs a default, so that recordings from before can still be read.
 
 use std::collections::BTreeMap;
 
