@@ -15,8 +15,10 @@ use crate::exit::Outcome;
 const TARGETS: [&str; 2] = ["recording", "counters"];
 /// A recording of a short run on a large machine is less.
 const MOST_INPUT_BYTES: u32 = 200_000;
-/// A reader that takes more than this has trusted a length.
-const MOST_MEMORY_MIB: u32 = 512;
+/// A reader that takes more than this at once has trusted a length.
+const MOST_ALLOCATION_MIB: u32 = 64;
+/// All of it, with what the sanitizer adds.
+const MOST_MEMORY_MIB: u32 = 1024;
 
 #[derive(Debug, Args)]
 pub(crate) struct FuzzArguments {
@@ -56,8 +58,8 @@ pub(crate) fn fuzz(arguments: &FuzzArguments) -> Result<Outcome> {
             .args([
                 format!("-max_total_time={}", arguments.seconds),
                 format!("-max_len={MOST_INPUT_BYTES}"),
-                format!("-rss_limit_mb={}", MOST_MEMORY_MIB * 2),
-                format!("-malloc_limit_mb={MOST_MEMORY_MIB}"),
+                format!("-rss_limit_mb={MOST_MEMORY_MIB}"),
+                format!("-malloc_limit_mb={MOST_ALLOCATION_MIB}"),
                 "-timeout=10".to_owned(),
                 "-print_final_stats=1".to_owned(),
             ])

@@ -193,12 +193,15 @@ fn long_recordings_to_look_at() {
 fn reading_takes_time_in_proportion_to_the_samples() {
     let took = |seconds: u64| {
         let file = recording(seconds, 2, 2, Some(&end()));
-        let begun = Instant::now();
-        let run = read(file.as_slice()).unwrap();
-        assert!(report(&run).is_some());
-        begun.elapsed()
+        // The fastest: others are at work on this machine.
+        let once = || {
+            let begun = Instant::now();
+            let run = read(file.as_slice()).unwrap();
+            assert!(report(&run).is_some());
+            begun.elapsed()
+        };
+        [once(), once(), once()].into_iter().min().unwrap()
     };
-    took(200);
-    let (few, many) = (took(500), took(2_000));
-    assert!(many < few * 10, "{few:?} for 500 samples, {many:?} for 2,000");
+    let (few, many) = (took(250), took(1_000));
+    assert!(many < few * 10, "{few:?} for 250 samples, {many:?} for 1,000");
 }
