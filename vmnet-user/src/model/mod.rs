@@ -12,6 +12,7 @@ pub mod correlation;
 pub mod cost;
 pub mod counters_only;
 pub mod delta;
+pub mod event;
 pub mod fact;
 pub mod features;
 pub mod fix;

@@ -3,6 +3,8 @@
 use bytes::Buf;
 use vmnet_common::{Event, EventKind};
 
+use crate::model::event::What;
+
 /// A rare event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RareEvent {
@@ -12,30 +14,6 @@ pub struct RareEvent {
     pub cpu: u32,
     /// What happened.
     pub what: What,
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    /// `__skb_gso_segment` failed with `errno` for a packet of `len` bytes.
-    SegmentationError {
-        /// Positive.
-        errno: u64,
-        /// skb length.
-        len: u64,
-    },
-    /// `dev->features` changed, as this CPU saw it.
-    FeaturesChanged {
-        /// At the packet before.
-        was: u64,
-        /// Now.
-        is: u64,
-    },
-    /// An exit without its entry.
-    UnmatchedExit {
-        /// 1 `__skb_gso_segment`, 2 `skb_segment`, 3 `net_dev_xmit`.
-        function: u64,
-    },
 }
 
 /// Decodes one record. None if it is of another length, or of a kind that this version does not know.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::event::What;
 use crate::model::machine::Machine;
 use crate::model::sample::{Conditions, Window};
 use crate::model::senders::SenderLimits;
@@ -116,31 +117,6 @@ pub struct Event {
     /// What happened.
     #[serde(flatten)]
     pub what: What,
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum What {
-    /// `__skb_gso_segment` failed with `errno` for a packet of `len` bytes.
-    SegmentationError {
-        /// Positive.
-        errno: u64,
-        /// skb length.
-        len: u64,
-    },
-    /// `dev->features` changed, as this CPU saw it.
-    FeaturesChanged {
-        /// At the packet before.
-        was: u64,
-        /// Now.
-        is: u64,
-    },
-    /// An exit without its entry.
-    UnmatchedExit {
-        /// 1 `__skb_gso_segment`, 2 `skb_segment`, 3 `net_dev_xmit`.
-        function: u64,
-    },
 }
 
 /// The machine around the interface at one moment, with the reasons for what is not known of it.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use vmnet_common::{Caller, Class, Counters, Lane, Refusal, Stage, bucket};
 
-use super::run::{CommandEnded, End, Event, Start, Surroundings, Taken, What};
+use super::run::{CommandEnded, End, Event, Start, Surroundings, Taken};
 use super::write::Writer;
+use crate::model::event::What;
 use crate::model::machine::QueueCounters;
 use crate::model::machine_fixture;
 use crate::model::sample::{CpuWork, Sample};

@@ -1,10 +1,11 @@
 //! Rare events in words.
 
+use crate::model::event::What;
 use crate::model::features::FeatureSet;
 use crate::model::sample::{Mode, Sample};
 use crate::report::schema::EventReport;
 
-use super::run::{Event, Run, What};
+use super::run::{Event, Run};
 
 /// Rare events told one by one; beyond that they are only counted.
 const MOST_EVENTS: usize = 200;

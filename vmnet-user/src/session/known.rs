@@ -8,12 +8,8 @@ use super::{Ending, Plan, child, sampler::Sampler};
 use crate::{
     device::facts,
     model::{sample::HookState, senders::SenderLimits},
-    probes::{
-        HookOutcome, RunTime,
-        events::{RareEvent, What as Rare},
-        table::Program,
-    },
-    recording::{CommandEnded, End, Event, Start, Surroundings, What},
+    probes::{HookOutcome, RunTime, events::RareEvent, table::Program},
+    recording::{CommandEnded, End, Event, Start, Surroundings},
     report::schema::{HookReport, Iperf3},
 };
 
@@ -83,15 +79,7 @@ pub(super) fn machine(interface: &str) -> Surroundings {
 
 /// As the recording has it; None for what was before the run.
 pub(super) fn event(sampler: &Sampler, event: &RareEvent) -> Option<Event> {
-    Some(Event {
-        t_ns: sampler.ns_of(event.time_ns)?,
-        cpu: event.cpu,
-        what: match event.what {
-            Rare::SegmentationError { errno, len } => What::SegmentationError { errno, len },
-            Rare::FeaturesChanged { was, is } => What::FeaturesChanged { was, is },
-            Rare::UnmatchedExit { function } => What::UnmatchedExit { function },
-        },
-    })
+    Some(Event { t_ns: sampler.ns_of(event.time_ns)?, cpu: event.cpu, what: event.what })
 }
 
 fn command_ended(plan: &Plan, ended: &child::Ended) -> CommandEnded {

@@ -41,7 +41,7 @@ pub(super) struct Words<'a> {
     pub(super) description: &'a str,
 }
 
-/// A whole document, its body drawn by `body`.
+/// A whole document of a run, its body drawn by `body`.
 pub(super) fn page(
     report: &RunReport,
     words: Words<'_>,
@@ -50,7 +50,25 @@ pub(super) fn page(
     let answer =
         capitalised(&format!("{} ({})", state_sentence(report), confidence_word(report.verdict.confidence)));
     let finding = words.finding.or_else(|| gist(report)).unwrap_or_else(|| report.verdict.summary.clone());
-    let finding = capitalised(&finding);
+    let titles = Titles { answer, finding: capitalised(&finding), circumstances: circumstances(report) };
+    document(words.topic, &titles, words.description, body)
+}
+
+/// The three lines above every chart.
+pub(super) struct Titles {
+    pub(super) answer: String,
+    pub(super) finding: String,
+    pub(super) circumstances: String,
+}
+
+/// A whole document, its body drawn by `body`.
+pub(super) fn document(
+    topic: Topic,
+    titles: &Titles,
+    description: &str,
+    body: impl FnOnce(&Area<'_>, &mut Hovers) -> Result<(), ChartError>,
+) -> Result<String, ChartError> {
+    let Titles { answer, finding, circumstances } = titles;
     let mut svg = String::new();
     let mut hovers = Hovers::default();
     {
@@ -59,20 +77,19 @@ pub(super) fn page(
         let fitting = |text: &str, size| format::shortened(text, characters_in(RIGHT - LEFT, size));
         write(
             &area,
-            &fitting(&answer, bold(20)),
+            &fitting(answer, bold(20)),
             (LEFT, 46),
-            &Lettering::new(headline_size(&answer), INK).bold(),
+            &Lettering::new(headline_size(answer), INK).bold(),
         )?;
-        write(&area, &fitting(&finding, 19), (LEFT, 77), &Lettering::new(19, INK))?;
-        write(&area, &fitting(&circumstances(report), 15), (LEFT, 104), &Lettering::new(15, FAINT))?;
+        write(&area, &fitting(finding, 19), (LEFT, 77), &Lettering::new(19, INK))?;
+        write(&area, &fitting(circumstances, 15), (LEFT, 104), &Lettering::new(15, FAINT))?;
         body(&area, &mut hovers)?;
         area.present()?;
     }
     // What holds anyway: a third of the file.
     let svg = svg.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "");
-    let title = format!("{}. {answer}", words.topic.subject);
-    let description = format!("{finding}. {}", words.description);
-    Ok(finished(&svg, words.topic.stem, &title, &description, hovers.elements()))
+    let title = format!("{}. {answer}", topic.subject);
+    Ok(finished(&svg, topic.stem, &title, &format!("{finding}. {description}"), hovers.elements()))
 }
 
 /// A document that says why there is nothing to see.
@@ -96,7 +113,7 @@ pub(super) fn reason<'a>(report: &'a RunReport, path: &str, otherwise: &'a str) 
 }
 
 /// A long headline is set smaller, down to where it must be cut.
-pub(super) fn headline_size(text: &str) -> i32 {
+fn headline_size(text: &str) -> i32 {
     (20..=28).rev().find(|size| text_width(text, bold(*size)) <= RIGHT - LEFT).unwrap_or(20)
 }
 

@@ -4,12 +4,10 @@ mod forest;
 mod sizes;
 mod throughput;
 
-use plotters::prelude::*;
-
-use super::colours::{FAINT, INK};
+use super::colours::FAINT;
 use super::hover::Hovers;
-use super::lettering::{Lettering, bold, characters_in, write, write_lines};
-use super::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, WIDTH, capitalised, finished, headline_size};
+use super::lettering::{Lettering, write_lines};
+use super::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Titles, Topic, capitalised, document};
 use super::{ChartError, Table};
 use crate::report::compare::schema::{CompareReport, RunSummary};
 use crate::report::compare::text::gist;
@@ -75,29 +73,9 @@ fn sheet(
     } else {
         format!("A {}, B {}", runs.a.state_word, runs.b.state_word)
     };
-    let finding = capitalised(&gist(pair.report));
     let circumstances = format!("A: {} · B: {}", circumstances(&runs.a), circumstances(&runs.b));
-    let mut svg = String::new();
-    let mut hovers = Hovers::default();
-    {
-        let area = SVGBackend::with_string(&mut svg, (WIDTH as u32, HEIGHT as u32)).into_drawing_area();
-        area.fill(&WHITE)?;
-        let fitting = |text: &str, size| format::shortened(text, characters_in(RIGHT - LEFT, size));
-        write(
-            &area,
-            &fitting(&answer, bold(20)),
-            (LEFT, 46),
-            &Lettering::new(headline_size(&answer), INK).bold(),
-        )?;
-        write(&area, &fitting(&finding, 19), (LEFT, 77), &Lettering::new(19, INK))?;
-        write(&area, &fitting(&circumstances, 14), (LEFT, 104), &Lettering::new(14, FAINT))?;
-        body(&area, &mut hovers)?;
-        area.present()?;
-    }
-    // What holds anyway: a third of the file.
-    let svg = svg.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "");
-    let title = format!("{}. {answer}", topic.subject);
-    Ok(finished(&svg, topic.stem, &title, &format!("{finding}. {description}"), hovers.elements()))
+    let titles = Titles { answer, finding: capitalised(&gist(pair.report)), circumstances };
+    document(topic, &titles, description, body)
 }
 
 /// A document that says why there is nothing to see.

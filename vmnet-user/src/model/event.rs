@@ -1,0 +1,28 @@
+//! What happens rarely enough to be told one by one.
+
+use serde::{Deserialize, Serialize};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum What {
+    /// `__skb_gso_segment` failed with `errno` for a packet of `len` bytes.
+    SegmentationError {
+        /// Positive.
+        errno: u64,
+        /// skb length.
+        len: u64,
+    },
+    /// `dev->features` changed, as this CPU saw it.
+    FeaturesChanged {
+        /// At the packet before.
+        was: u64,
+        /// Now.
+        is: u64,
+    },
+    /// An exit without its entry.
+    UnmatchedExit {
+        /// 1 `__skb_gso_segment`, 2 `skb_segment`, 3 `net_dev_xmit`.
+        function: u64,
+    },
+}
