@@ -100,6 +100,13 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A time of RFC 3339 as people write it, to the second: `22 November 2026, 10:11:12 UTC`. What is none stays as it is.
+#[must_use]
+pub fn moment(rfc3339: &str) -> String {
+    let parsed = rfc3339.parse::<jiff::Timestamp>();
+    parsed.map_or_else(|_| rfc3339.to_owned(), |at| at.strftime("%-d %B %Y, %H:%M:%S UTC").to_string())
+}
+
 /// A CPU's time per byte: `0.95 ns/byte`.
 #[must_use]
 pub fn ns_per_byte(ns: f64) -> String {

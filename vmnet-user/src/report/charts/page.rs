@@ -128,7 +128,7 @@ fn circumstances(report: &RunReport) -> String {
     facts.extend(report.interface.driver.as_deref().map(|driver| format::shortened(driver, 32)));
     facts.push(format!("MTU {}", report.interface.mtu));
     facts.push(format!("kernel {}", format::shortened(&report.interface.kernel, 40)));
-    facts.push(report.window.start.clone());
+    facts.push(format::shortened(&format::moment(&report.window.start), 40));
     facts.push(format::duration(report.window.duration_s));
     facts.join(" · ")
 }

@@ -55,9 +55,9 @@ fn throughput_leads_with_the_answer_and_names_its_axes_and_colours() {
     let said = texts(&svg);
     assert_eq!(said[0], "TSO is not happening on ens4 (proven)");
     assert_eq!(said[1], "99.8 % of 41.2 GB of bulk TCP was cut up by the CPU");
-    assert!(
-        said[2].starts_with("virtio_net · MTU 1500 · kernel 6.1.0-28-amd64 · 2026-11-22T10:11:12Z · 30.0 s")
-    );
+    assert!(said[2].starts_with(
+        "virtio_net · MTU 1500 · kernel 6.1.0-28-amd64 · 22 November 2026, 10:11:12 UTC · 30.0 s"
+    ));
     for part in ["whole to the device", "cut up by the CPU", "full-size singles", "small packets"] {
         assert!(has(&said, part), "{part}");
     }

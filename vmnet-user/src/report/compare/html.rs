@@ -79,7 +79,7 @@ fn run(side: &str, run: &RunSummary) -> String {
         escaped(&run.sentence),
         confidence_word(run.confidence),
         escaped(&run.summary),
-        escaped(&run.start),
+        escaped(&format::moment(&run.start)),
         format::duration(run.duration_s),
         escaped(&run.kernel)
     );

@@ -10,7 +10,7 @@ use crate::model::comparison::{Comparison, METHOD, RULE, Run, Sides};
 use crate::model::sample::Mode;
 use crate::model::verdict::{Confidence, State};
 use crate::report::schema::RunReport;
-use crate::report::text::{state_sentence, state_word};
+use crate::report::text::{gist, state_sentence, state_word};
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.compare/1";
@@ -125,7 +125,7 @@ impl RunSummary {
             state_word: state_word(report).to_owned(),
             sentence: state_sentence(report),
             confidence: report.verdict.confidence,
-            summary: report.verdict.summary.clone(),
+            summary: gist(report).unwrap_or_else(|| report.verdict.summary.clone()),
             mode: report.probes.mode,
             command: report.benchmark.as_ref().map(|benchmark| benchmark.command.clone()),
         }

@@ -88,7 +88,7 @@ fn run(side: &str, run: &RunSummary, style: &Style) -> String {
     }
     let mut from = format!(
         "{}, {}, kernel {}",
-        run.start,
+        format::moment(&run.start),
         format::duration(run.duration_s),
         format::shortened(&run.kernel, 40)
     );

@@ -120,16 +120,13 @@ fn audit(report: &RunReport) -> (Mark, String) {
 
 fn circumstances(report: &RunReport) -> Vec<String> {
     let interface = &report.interface;
-    let start = report.window.start.parse::<jiff::Timestamp>();
-    let start = start.map(|at| at.strftime("%-d %B %Y, %H:%M:%S UTC").to_string());
-    let start = start.unwrap_or_else(|_| report.window.start.clone());
     let mut facts = vec![interface.name.clone()];
     facts.extend(interface.driver.clone());
     facts.extend(interface.queues.map(|queues| plural(u64::from(queues), "queue")));
     facts.push(format!("MTU {}", interface.mtu));
     facts.push(format!("kernel {}", interface.kernel));
     facts.push(format!("probes: {}", report.probes.mode.name()));
-    facts.push(start);
+    facts.push(format::moment(&report.window.start));
     facts.push(format::duration(report.window.duration_s));
     facts.into_iter().map(|fact| format::shortened(&fact, 60)).collect()
 }

@@ -93,7 +93,7 @@ fn circumstances(run: &RunSummary) -> String {
         "{} ({}), {}, {}",
         format::shortened(&run.interface, 16),
         confidence_word(run.confidence),
-        format::shortened(&run.start, 24),
+        format::shortened(&format::moment(&run.start), 40),
         format::duration(run.duration_s)
     )
 }
