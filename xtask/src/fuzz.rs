@@ -1,6 +1,7 @@
 //! `cargo xtask fuzz`: recordings that nobody wrote, made up by libFuzzer.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -19,6 +20,9 @@ const MOST_INPUT_BYTES: u32 = 200_000;
 const MOST_ALLOCATION_MIB: u32 = 64;
 /// All of it, with what the sanitizer adds.
 const MOST_MEMORY_MIB: u32 = 1024;
+
+/// Some hundred edits, in a dozen samples.
+const SEED_EDITS_BYTES: usize = 4_400;
 
 #[derive(Debug, Args)]
 pub(crate) struct FuzzArguments {
@@ -44,9 +48,7 @@ pub(crate) fn fuzz(arguments: &FuzzArguments) -> Result<Outcome> {
     for target in TARGETS.into_iter().filter(wanted) {
         let corpus = paths::target().join("fuzz").join(target);
         fs::create_dir_all(&corpus)?;
-        if target == "recording" {
-            seed(&corpus)?;
-        }
+        seed(&corpus, target == "counters")?;
         let mut fuzz = Command::new(&program);
         fuzz.args(["fuzz", "run", "--fuzz-dir"])
             .arg(paths::workspace().join("fuzz"))
@@ -61,6 +63,8 @@ pub(crate) fn fuzz(arguments: &FuzzArguments) -> Result<Outcome> {
                 format!("-rss_limit_mb={MOST_MEMORY_MIB}"),
                 format!("-malloc_limit_mb={MOST_ALLOCATION_MIB}"),
                 "-timeout=10".to_owned(),
+                // Short inputs are no recordings.
+                "-len_control=0".to_owned(),
                 "-print_final_stats=1".to_owned(),
             ])
             // The sanitizer is a -Z flag.
@@ -70,14 +74,16 @@ pub(crate) fn fuzz(arguments: &FuzzArguments) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Real recordings to begin with.
-fn seed(corpus: &std::path::Path) -> Result<()> {
+/// Real recordings to begin with. As edits they are as good as chance, so their ends will do.
+fn seed(corpus: &Path, as_edits: bool) -> Result<()> {
     let mut seeds = 0;
     for entry in fs::read_dir(gallery::directory())? {
         let directory = entry?.path();
         let recording = directory.join("run.vmnet");
         if let (true, Some(name)) = (recording.is_file(), directory.file_name()) {
-            fs::copy(&recording, corpus.join(name))?;
+            let bytes = fs::read(&recording)?;
+            let from = if as_edits { bytes.len().saturating_sub(SEED_EDITS_BYTES) } else { 0 };
+            fs::write(corpus.join(name), &bytes[from..])?;
             seeds += 1;
         }
     }
