@@ -1,7 +1,5 @@
 //! The settings that a host is told to make, held against the program that they are for.
 
-#![expect(clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
-
 use std::process::Command;
 
 use testbed::command::captured;
