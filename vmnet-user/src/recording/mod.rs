@@ -18,7 +18,7 @@ pub use assemble::report;
 pub use frames::FrameError;
 pub use load::{LoadError, load};
 pub use read::{RecordingError, read, read_file};
-pub use run::{CommandEnded, End, Event, Run, Start, Surroundings, Taken};
+pub use run::{CommandEnded, End, Event, MOST_EVENTS, Run, Start, Surroundings, Taken};
 pub use write::Writer;
 
 /// The same bytes with every check sum made right. For those who look for recordings that a reader stumbles over.

@@ -9,12 +9,9 @@ use serde::de::DeserializeOwned;
 use super::changes::Decoder;
 use super::columns::{self, MOST_CPUS, MOST_QUEUES, Places, Row, Shape};
 use super::frames::{BEGIN, END, EVENT, Frame, FrameError, Frames, Next, SAMPLE};
-use super::run::{End, Run, Start};
+use super::run::{End, MOST_EVENTS, Run, Start};
 use super::write::Begin;
 use crate::model::timeline::Timeline;
-
-/// Events that are kept; a run tells far fewer.
-const MOST_EVENTS: usize = 100_000;
 
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]

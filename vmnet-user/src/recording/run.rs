@@ -14,6 +14,9 @@ use crate::model::timeline::Timeline;
 use crate::model::verdict::Verdict;
 use crate::report::schema::{HookReport, Interface, Iperf3};
 
+/// Events that are kept: a storm of them must not fill the disk, or the memory.
+pub const MOST_EVENTS: usize = 10_000;
+
 /// A run, while it goes on, at its end, or read back.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -21,7 +24,7 @@ pub struct Run {
     pub start: Start,
     /// Its samples.
     pub timeline: Timeline,
-    /// Rare events, as they came.
+    /// Rare events, as they came, [`MOST_EVENTS`] at most.
     pub events: Vec<Event>,
     /// What is known at its end; None where the recording has none.
     pub end: Option<End>,

@@ -5,10 +5,10 @@ use crate::model::features::FeatureSet;
 use crate::model::sample::{Mode, Sample};
 use crate::report::schema::EventReport;
 
-use super::run::{Event, Run};
+use super::run::{Event, MOST_EVENTS, Run};
 
 /// Rare events told one by one; beyond that they are only counted.
-const MOST_EVENTS: usize = 200;
+const MOST_TOLD: usize = 200;
 
 /// All that happened, in order of time.
 pub(super) fn events(run: &Run) -> Vec<EventReport> {
@@ -40,11 +40,12 @@ pub(super) fn events(run: &Run) -> Vec<EventReport> {
     if run.start.conditions.mode == Mode::Counters {
         told.extend(changes_between_samples(run.timeline.samples()));
     }
-    if told.len() > MOST_EVENTS {
-        let more = told.len() - MOST_EVENTS;
-        told.truncate(MOST_EVENTS);
+    if told.len() > MOST_TOLD {
+        let more = told.len() - MOST_TOLD;
+        told.truncate(MOST_TOLD);
         if let Some(last) = told.last() {
-            let text = format!("{more} more events are not told one by one");
+            let at_least = if run.events.len() >= MOST_EVENTS { "at least " } else { "" };
+            let text = format!("{at_least}{more} more events are not told one by one");
             told.push(EventReport { t_s: last.t_s, kind: "more".to_owned(), text });
         }
     }

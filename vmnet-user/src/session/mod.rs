@@ -32,7 +32,7 @@ use crate::{
         timeline::Timeline,
     },
     probes::{self, ProbeError, Request},
-    recording::{self, End, Run, Surroundings},
+    recording::{self, End, MOST_EVENTS, Run, Surroundings},
     report::{
         files::OutputDir,
         schema::{Interface, RunReport},
@@ -283,6 +283,7 @@ async fn measure(
             Err(error) => ended_by = Ending::of(error)?,
         }
     }
+    watch.keep_events();
     sampler.ends_here();
     // After the last sample, as whoever holds the command's pipe open may keep us waiting.
     if let Some(child) = child {
@@ -350,13 +351,19 @@ impl Watch<'_> {
 
     /// Adds the sample that was just taken, and what happened before it. Gives the interval that it ends.
     fn keep(&mut self, sample: Sample) -> Option<Interval> {
-        for event in self.sampler.take_events() {
-            let Some(event) = known::event(self.sampler, &event) else { continue };
-            self.recorder.event(&event);
-            self.run.events.push(event);
-        }
+        self.keep_events();
         self.recorder.sample(&sample, self.sampler.by_cpu());
         self.run.timeline.push(sample, self.sampler.conditions())
+    }
+
+    fn keep_events(&mut self) {
+        for event in self.sampler.take_events() {
+            let Some(event) = known::event(self.sampler, &event) else { continue };
+            if self.run.events.len() < MOST_EVENTS {
+                self.recorder.event(&event);
+                self.run.events.push(event);
+            }
+        }
     }
 }
 
