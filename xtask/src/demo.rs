@@ -122,8 +122,9 @@ impl Shown {
             _ => format!("vmnet ended with {}", self.status),
         };
         let mut text = format!("TSO {:<4} {answer}", format!("{}:", half.tso));
-        for path in self.reports.iter().flat_map(|report| pictures(report)) {
-            text.push_str(&format!("\n         {}", path.display()));
+        for report in &self.reports {
+            let page = report.join("report.html");
+            text.push_str(&format!("\n         {} (and {} charts as SVG)", page.display(), charts(report)));
         }
         text
     }
@@ -133,10 +134,8 @@ fn reports() -> BTreeSet<PathBuf> {
     entries(Path::new(REPORTS))
 }
 
-fn pictures(report: &Path) -> impl Iterator<Item = PathBuf> {
-    let shown =
-        |path: &PathBuf| path.extension().is_some_and(|extension| extension == "svg" || extension == "html");
-    entries(report).into_iter().filter(shown)
+fn charts(report: &Path) -> usize {
+    entries(report).iter().filter(|path| path.extension().is_some_and(|extension| extension == "svg")).count()
 }
 
 /// What is in a directory; nothing where there is none.
