@@ -55,7 +55,11 @@ fn without_any_one_hook_the_audit_fails_and_with_all_of_them_it_is_exact() {
         assert!(!measured.basis().is_empty(), "without {hook}: {measured}");
     }
     let with_all = Measured::of(&run, "with-all");
-    with_all.assert_proven("software");
+    with_all.assert_exact();
+    // Which state that is hangs on how small a window the losses leave: TCP may build singles for most of the bytes.
+    assert_eq!(with_all.confidence(), "proven", "{with_all}");
+    assert_eq!(with_all.tcp("hardware_bytes"), 0, "{with_all}");
+    assert!(with_all.tcp("software_bytes") > 0, "{with_all}");
     assert!(with_all.tcp("dropped_bytes") > 0, "{with_all}");
     println!("{:?}", run.duration);
 }

@@ -34,6 +34,8 @@ pub(super) struct Phase {
     pub(super) passed: usize,
     /// Names of those that did not, or what else went wrong.
     pub(super) failed: Vec<String>,
+    /// Names of those that went well only when they were tried once more: counted as passed, and told.
+    pub(super) at_second_try: Vec<String>,
     /// Those that this machine cannot run.
     pub(super) skipped: Vec<Skip>,
 }
@@ -41,7 +43,14 @@ pub(super) struct Phase {
 impl Phase {
     /// Nothing has run yet.
     pub(super) fn new(name: &'static str) -> Self {
-        Self { name, duration: Duration::ZERO, passed: 0, failed: Vec::new(), skipped: Vec::new() }
+        Self {
+            name,
+            duration: Duration::ZERO,
+            passed: 0,
+            failed: Vec::new(),
+            at_second_try: Vec::new(),
+            skipped: Vec::new(),
+        }
     }
 
     /// A check that counts as one test.
@@ -88,6 +97,9 @@ impl Summary {
         let skipped: Vec<&Skip> = self.phases.iter().flat_map(|phase| &phase.skipped).collect();
         for name in &failed {
             println!("failed: {}", name.lines().next().unwrap_or_default());
+        }
+        for name in self.phases.iter().flat_map(|phase| &phase.at_second_try) {
+            println!("passed at the second try: {name} (what it said at the first stands above)");
         }
         for skip in &skipped {
             println!("skipped: {}: {}", skip.name, skip.reason);
