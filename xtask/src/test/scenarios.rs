@@ -121,3 +121,37 @@ fn names(kind: Kind) -> Result<Vec<String>> {
     names.sort();
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says of the last word on its command line that it ended like this.
+    fn harness(result: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("for name; do :; done; echo \"test $name ... {result}\""), "sh"]);
+        command
+    }
+
+    fn after_once_more(result: &str, failed: &[&str]) -> Phase {
+        let mut phase = Phase::new("virtual machines");
+        phase.failed = failed.iter().map(|name| (*name).to_owned()).collect();
+        once_more(&harness(result), &mut phase);
+        phase
+    }
+
+    #[test]
+    fn what_goes_well_at_the_second_try_has_passed_and_is_told() {
+        let phase = after_once_more("ok", &["a", "b"]);
+        assert_eq!((phase.passed, phase.failed.len()), (2, 0));
+        assert_eq!(phase.at_second_try, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_fails_twice_has_failed_and_where_many_fail_none_is_tried_again() {
+        let phase = after_once_more("FAILED", &["a"]);
+        assert_eq!((phase.passed, phase.failed, phase.at_second_try.len()), (0, vec!["a".to_owned()], 0));
+        let phase = after_once_more("ok", &["a", "b", "c", "d"]);
+        assert_eq!((phase.passed, phase.failed.len()), (0, 4));
+    }
+}
