@@ -39,7 +39,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let recording =
-        if args.recording.is_dir() { args.recording.join("run.vmnet") } else { args.recording.clone() };
+        if args.recording.is_dir() { args.recording.join(recording::FILE) } else { args.recording.clone() };
     let run = recording::read_file(&recording).with_context(|| recording.display().to_string())?;
     let report = recording::report(&run).context("the recording holds too little to tell anything")?;
     let directory = args.output.clone().unwrap_or_else(|| recording.with_extension("report"));

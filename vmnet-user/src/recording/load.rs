@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{assemble::report, frames::MAGIC, read::read_file};
+use super::{FILE, assemble::report, frames::MAGIC, read::read_file};
 use crate::report::schema::{RunReport, SCHEMA};
 
 /// A day at ten samples a second on a large machine is less.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// What a run's directory is looked through for: the first that is there.
-const IN_A_DIRECTORY: [&str; 2] = ["run.vmnet", "run.json"];
+const IN_A_DIRECTORY: [&str; 2] = [FILE, "run.json"];
 
 /// Why there is no run. Each message is whole: what was tried, what came of it, what to do.
 #[derive(Debug, thiserror::Error)]

@@ -14,6 +14,9 @@ mod tests;
 mod words;
 mod write;
 
+/// A recording's name in the directory of its run.
+pub const FILE: &str = "run.vmnet";
+
 pub use assemble::report;
 pub use frames::FrameError;
 pub use load::{LoadError, load};

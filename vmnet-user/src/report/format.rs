@@ -61,13 +61,18 @@ pub fn exact(count: u64) -> String {
     said
 }
 
+/// A phrase with a capital in front.
+#[must_use]
+pub fn capitalised(phrase: &str) -> String {
+    let mut letters = phrase.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// A phrase as a sentence of its own: a capital in front, a full stop behind.
 #[must_use]
 pub fn sentence(phrase: &str) -> String {
-    let mut letters = phrase.chars();
-    let Some(first) = letters.next() else { return String::new() };
-    let mut said: String = first.to_uppercase().chain(letters).collect();
-    if !said.ends_with(['.', '?', '!', '…', ':']) {
+    let mut said = capitalised(phrase);
+    if !said.is_empty() && !said.ends_with(['.', '?', '!', '…', ':']) {
         said.push('.');
     }
     said

@@ -113,7 +113,7 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     match runtime.block_on(measure(plan, &mut sampler, beginning, observer)) {
         Ok(measured) => finish(plan, &sampler, measured, &output),
         Err(error) => {
-            output.remove(recorder::FILE);
+            output.remove(recording::FILE);
             output.remove_if_empty();
             Err(error)
         }

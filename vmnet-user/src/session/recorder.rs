@@ -6,12 +6,9 @@ use vmnet_common::Counters;
 
 use crate::{
     model::sample::Sample,
-    recording::{End, Event, Start, Writer},
+    recording::{End, Event, FILE, Start, Writer},
     report::files::OutputDir,
 };
-
-/// The recording's name in the run's directory.
-pub(super) const FILE: &str = "run.vmnet";
 
 /// Writes until it cannot.
 pub(super) struct Recorder {

@@ -6,7 +6,7 @@ use plotters::style::text_anchor::HPos;
 use super::colours::{BLUE, FAINT, GREY, INK, VERMILLION, YELLOW, edge};
 use super::hover::Hovers;
 use super::lettering::{Lettering, lines_in, write, write_lines, write_within};
-use super::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, capitalised, empty_page, page, reason};
+use super::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_page, page, reason};
 use super::{ChartError, Table};
 use crate::model::cause::{By, Cause};
 use crate::model::chain::{Link, LinkName, LinkState, first_broken};
@@ -132,7 +132,7 @@ fn cause_said(cause: &Cause) -> String {
 fn mender(cause: &Cause) -> String {
     match cause.fix.by {
         By::None => "Nothing is to be mended.".to_owned(),
-        by => format!("{} can mend it.", capitalised(by.words())),
+        by => format!("{} can mend it.", format::capitalised(by.words())),
     }
 }
 

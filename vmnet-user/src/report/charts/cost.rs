@@ -8,8 +8,7 @@ use super::hover::Hovers;
 use super::lettering::{FONT, Lettering, font_size, write, write_within};
 use super::over_time::{MOST_ROWS, is_placed, number, slim};
 use super::page::{
-    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, WIDTH, Words, capitalised, empty_page, legend, page,
-    reason,
+    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, WIDTH, Words, empty_page, legend, page, reason,
 };
 use super::{ChartError, Table};
 use crate::model::merging::merged;
@@ -145,8 +144,8 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         format::rate(highest(|pair| pair.0)),
         format::significant(highest(|pair| pair.1)),
         points.len(),
-        found.line_said().map_or_else(String::new, |line| capitalised(&line) + ". "),
-        capitalised(&found.correlation_said()),
+        found.line_said().map_or_else(String::new, |line| format::capitalised(&line) + ". "),
+        format::capitalised(&found.correlation_said()),
         caveat.map_or_else(String::new, |caveat| format!("; {caveat}"))
     );
     let words = Words { topic: TOPIC, finding, description: &description };

@@ -47,10 +47,14 @@ pub(super) fn page(
     words: Words<'_>,
     body: impl FnOnce(&Area<'_>, &mut Hovers) -> Result<(), ChartError>,
 ) -> Result<String, ChartError> {
-    let answer =
-        capitalised(&format!("{} ({})", state_sentence(report), confidence_word(report.verdict.confidence)));
+    let answer = format::capitalised(&format!(
+        "{} ({})",
+        state_sentence(report),
+        confidence_word(report.verdict.confidence)
+    ));
     let finding = words.finding.or_else(|| gist(report)).unwrap_or_else(|| report.verdict.summary.clone());
-    let titles = Titles { answer, finding: capitalised(&finding), circumstances: circumstances(report) };
+    let titles =
+        Titles { answer, finding: format::capitalised(&finding), circumstances: circumstances(report) };
     document(words.topic, &titles, words.description, body)
 }
 
@@ -115,11 +119,6 @@ pub(super) fn reason<'a>(report: &'a RunReport, path: &str, otherwise: &'a str) 
 /// A long headline is set smaller, down to where it must be cut.
 fn headline_size(text: &str) -> i32 {
     (20..=28).rev().find(|size| text_width(text, bold(*size)) <= RIGHT - LEFT).unwrap_or(20)
-}
-
-pub(super) fn capitalised(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Which machine, when, how.

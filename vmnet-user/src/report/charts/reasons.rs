@@ -6,8 +6,7 @@ use super::colours::{APRICOT, FAINT, GRID, INK, VERMILLION};
 use super::hover::Hovers;
 use super::lettering::{Lettering, write, write_within};
 use super::page::{
-    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, Words, capitalised, empty_page, filled, legend, page,
-    reason,
+    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, Words, empty_page, filled, legend, page, reason,
 };
 use super::{ChartError, Table};
 use crate::model::reasons::Reason;
@@ -122,7 +121,13 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
 }
 
 fn bar(area: &Area<'_>, hovers: &mut Hovers, [top, lower]: [i32; 2], row: &Row) -> Result<(), ChartError> {
-    write_within(area, &capitalised(&row.text), (LEFT, top + 16), RIGHT - LEFT, &Lettering::new(17, INK))?;
+    write_within(
+        area,
+        &format::capitalised(&row.text),
+        (LEFT, top + 16),
+        RIGHT - LEFT,
+        &Lettering::new(17, INK),
+    )?;
     let upper = top + TEXT;
     area.draw(&Rectangle::new([(LEFT, upper), (LEFT + LONGEST, lower)], GRID))?;
     let mut x = LEFT;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::schema::{CompareReport, RunSummary};
 use super::text::gist;
-use super::words::{change, figure, judgement};
+use super::words::{answer, change, figure, judgement};
 use crate::model::comparison::{Effect, Stretch};
 use crate::model::verdict::State;
 use crate::report::charts::Table;
@@ -29,11 +29,7 @@ pub(super) struct Drawn {
 /// The whole document.
 pub(super) fn page(report: &CompareReport, charts: &[Drawn]) -> String {
     let (a, b) = (&report.runs.a, &report.runs.b);
-    let answer = if a.state_word == b.state_word {
-        format!("Both {}", a.state_word)
-    } else {
-        format!("A {}, B {}", a.state_word, b.state_word)
-    };
+    let answer = answer(a, b);
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -48,16 +44,16 @@ pub(super) fn page(report: &CompareReport, charts: &[Drawn]) -> String {
     add(&format!(
         "<h1>{}</h1>\n<p class=\"gist\">{}</p>\n",
         escaped(&answer),
-        escaped(&sentence(&gist(report)))
+        escaped(&format::capitalised(&gist(report)))
     ));
     add(&format!("<div class=\"columns\">\n{}{}</div>\n", run("A", a), run("B", b)));
 
     add("<h2 id=\"effects\">What differs in what was measured</h2>\n");
     add(&effects(report));
-    add(&format!("<p class=\"faint\">{}.</p>\n", escaped(&sentence(&report.method))));
+    add(&format!("<p class=\"faint\">{}.</p>\n", escaped(&format::capitalised(&report.method))));
     add(&left_out(report));
     for note in &report.notes {
-        add(&format!("<p class=\"limit\">{}.</p>\n", escaped(&sentence(note))));
+        add(&format!("<p class=\"limit\">{}.</p>\n", escaped(&format::capitalised(note))));
     }
     add("<h2 id=\"paths\">By which path the bytes left</h2>\n");
     add(&paths(report));
@@ -126,7 +122,7 @@ fn left_out(report: &CompareReport) -> String {
 fn paths(report: &CompareReport) -> String {
     let Some(paths) = &report.comparison.paths else {
         let why = report.unmeasured.get("paths").map_or("not known in both runs", String::as_str);
-        return format!("<p>{}.</p>\n", escaped(&sentence(why)));
+        return format!("<p>{}.</p>\n", escaped(&format::capitalised(why)));
     };
     let cell = |bytes: u64, share: Option<f64>| match share {
         Some(share) => format!("{} ({})", format::percent(share), format::bytes(bytes)),
@@ -189,12 +185,6 @@ fn table<Row: AsRef<[String]>>(
         html += "</tr>\n";
     }
     html + "</tbody>\n</table></div>\n"
-}
-
-/// Its first letter large.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Data as text of the document: neither markup nor what turns the direction of reading.

@@ -1,7 +1,17 @@
 //! Figures and changes as people read them.
 
+use super::schema::RunSummary;
 use crate::model::comparison::Effect;
 use crate::report::format;
+
+/// What the two runs say, in one line.
+pub(in crate::report) fn answer(a: &RunSummary, b: &RunSummary) -> String {
+    if a.state_word == b.state_word {
+        format!("Both {}", a.state_word)
+    } else {
+        format!("A {}, B {}", a.state_word, b.state_word)
+    }
+}
 
 /// One side's figure, in its unit.
 pub(in crate::report) fn figure(effect: &Effect, value: Option<f64>) -> String {

@@ -7,10 +7,11 @@ mod throughput;
 use super::colours::FAINT;
 use super::hover::Hovers;
 use super::lettering::{Lettering, write_lines};
-use super::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Titles, Topic, capitalised, document};
+use super::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Titles, Topic, document};
 use super::{ChartError, Table};
 use crate::report::compare::schema::{CompareReport, RunSummary};
 use crate::report::compare::text::gist;
+use crate::report::compare::words::answer;
 use crate::report::format;
 use crate::report::schema::RunReport;
 use crate::report::text::confidence_word;
@@ -68,13 +69,9 @@ fn sheet(
     body: impl FnOnce(&Area<'_>, &mut Hovers) -> Result<(), ChartError>,
 ) -> Result<String, ChartError> {
     let runs = &pair.report.runs;
-    let answer = if runs.a.state_word == runs.b.state_word {
-        format!("Both {}", runs.a.state_word)
-    } else {
-        format!("A {}, B {}", runs.a.state_word, runs.b.state_word)
-    };
+    let answer = answer(&runs.a, &runs.b);
     let circumstances = format!("A: {} · B: {}", circumstances(&runs.a), circumstances(&runs.b));
-    let titles = Titles { answer, finding: capitalised(&gist(pair.report)), circumstances };
+    let titles = Titles { answer, finding: format::capitalised(&gist(pair.report)), circumstances };
     document(topic, &titles, description, body)
 }
 

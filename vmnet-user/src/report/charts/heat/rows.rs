@@ -1,7 +1,6 @@
 //! Rows of the heat map: what each queue and each CPU did in each part of the run.
 
 use crate::model::throughput::{CpuShare, Interval, QueueRate};
-use crate::report::charts::page::capitalised;
 use crate::report::format;
 
 /// More rows than this cannot be told apart: neighbours are put together.
@@ -73,7 +72,7 @@ impl Group {
     }
 
     pub(super) fn heading(&self) -> String {
-        format!("{}, {}", capitalised(self.names[1]), self.what)
+        format!("{}, {}", format::capitalised(self.names[1]), self.what)
     }
 
     pub(super) fn counted(&self) -> String {
