@@ -13,6 +13,7 @@ pub mod cost;
 pub mod counters_only;
 pub mod delta;
 pub mod event;
+pub mod experiment;
 pub mod fact;
 pub mod features;
 pub mod fix;

@@ -1,5 +1,6 @@
 //! What a run says, to people and to programs.
 
+pub mod ab;
 pub mod absences;
 pub mod charts;
 pub mod check;

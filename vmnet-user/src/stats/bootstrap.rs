@@ -34,14 +34,14 @@ pub fn ratio_of_sums_interval(pairs: &[(f64, f64)], seed: u64) -> Option<[f64; 2
 
 /// Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014). The report must come out the same
 /// wherever and whenever it is drawn, which no library promises for its generators across versions.
-pub(super) struct SplitMix64(u64);
+pub(crate) struct SplitMix64(u64);
 
 impl SplitMix64 {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -50,7 +50,7 @@ impl SplitMix64 {
     }
 
     /// Multiply-shift: its bias is below `bound` / 2⁶⁴.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 }

@@ -9,6 +9,7 @@ mod proportion;
 mod quantile;
 
 pub use block_bootstrap::{FEWEST_PAIRS, NoInterval, RatioInterval, block_bootstrap_ratio_interval};
+pub(crate) use bootstrap::SplitMix64;
 pub use bootstrap::ratio_of_sums_interval;
 pub use correlation::{PearsonInterval, pearson};
 pub use line::{Line, least_squares};

@@ -1,0 +1,3 @@
+//! An experiment's result: `vmnet ab`.
+
+pub mod schema;
