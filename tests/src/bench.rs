@@ -68,10 +68,26 @@ impl Bench {
 
     /// `vmnet run INTERFACE --netns … -o REPORTS OPTIONS`, and where the reports of this run will be.
     pub fn command(&self, interface: &str, options: &[&str]) -> (Command, PathBuf) {
+        self.command_of("run", interface, options)
+    }
+
+    /// `vmnet ab veth0 --netns … -o REPORTS OPTIONS`, its journal in the bench's own directory, and where its reports will be.
+    pub fn experiment(&self, options: &[&str]) -> (Command, PathBuf) {
+        let (mut command, reports) = self.command_of("ab", INTERFACE, options);
+        command.env("VMNET_STATE_DIR", self.state());
+        (command, reports)
+    }
+
+    /// Where its experiments keep their journals.
+    pub fn state(&self) -> PathBuf {
+        self.directory().join("state")
+    }
+
+    fn command_of(&self, subcommand: &str, interface: &str, options: &[&str]) -> (Command, PathBuf) {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let reports = self.directory().join(format!("reports-{number}"));
         let mut command = Command::new(paths::vmnet());
-        command.args(["run", interface, "--netns", self.near.name(), "-o"]).arg(&reports).args(options);
+        command.args([subcommand, interface, "--netns", self.near.name(), "-o"]).arg(&reports).args(options);
         (command, reports)
     }
 
@@ -141,7 +157,8 @@ pub struct Started {
 }
 
 impl Started {
-    fn new(mut command: Command, reports: PathBuf) -> Result<Self> {
+    /// Starts it, with its output kept.
+    pub fn new(mut command: Command, reports: PathBuf) -> Result<Self> {
         // Files, as a pipe that nobody reads would hold it up.
         let output = tempfile::tempdir()?;
         let file = |name| fs::File::create(output.path().join(name));
@@ -158,6 +175,16 @@ impl Started {
     /// What it said so far on standard output.
     pub fn said(&self) -> String {
         fs::read_to_string(self.output.path().join("stdout")).unwrap_or_default()
+    }
+
+    /// Waits until it has said that.
+    pub fn wait_until_it_says(&mut self, words: &str) -> Result<()> {
+        wait_for(words, || {
+            if let Some(status) = self.child.0.try_wait()? {
+                bail!("it ended with {status}, having said:\n{}", self.said());
+            }
+            Ok(self.said().contains(words))
+        })
     }
 
     /// Waits until it measures: its columns have heads.
@@ -201,7 +228,7 @@ pub struct Run {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
-    /// `run.json` of its report; null where none was written.
+    /// `run.json` or `ab.json` of its report; null where none was written.
     pub json: Value,
     /// All files of its report.
     pub files: Vec<PathBuf>,
@@ -216,7 +243,8 @@ impl Run {
                 files.push(file?.path());
             }
         }
-        let json = match files.iter().find(|path| path.ends_with("run.json")) {
+        let is_result = |path: &&PathBuf| path.ends_with("run.json") || path.ends_with("ab.json");
+        let json = match files.iter().find(is_result) {
             Some(path) => report::document(&fs::read(path)?)?,
             None => Value::Null,
         };

@@ -6,6 +6,7 @@ pub mod check;
 pub mod cli;
 pub mod device;
 pub mod doctor;
+pub mod experiment;
 pub mod fix;
 pub mod kernel;
 pub mod live;

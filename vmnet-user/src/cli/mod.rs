@@ -1,5 +1,6 @@
 //! The command line: one thin file a subcommand.
 
+mod ab;
 mod check;
 mod compare;
 mod doctor;
@@ -31,6 +32,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Ab(Box<ab::Args>),
     Check(check::Args),
     Compare(compare::Args),
     Doctor(doctor::Args),
@@ -48,8 +50,10 @@ pub fn main() -> ExitCode {
         .format_timestamp(None)
         .init();
     let cli = Cli::parse();
+    tell_of_what_was_interrupted(&cli.command);
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Ab(args) => ab::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Doctor(args) => doctor::run(&args),
@@ -67,5 +71,17 @@ pub fn main() -> ExitCode {
             let _ = writeln!(io::stderr(), "vmnet: {said}");
             ExitCode::from(1)
         }
+    }
+}
+
+/// After a crash in the middle of an experiment, the device is not as it was: whatever is asked next, this is said first.
+fn tell_of_what_was_interrupted(command: &Command) {
+    // These say it, or mend it, themselves.
+    if matches!(command, Command::Ab(_) | Command::Restore(_)) {
+        return;
+    }
+    let Ok(here) = crate::fix::Here::read() else { return };
+    for left in crate::fix::unfinished(&crate::fix::state_directory(), &here.boot_id) {
+        let _ = writeln!(io::stderr(), "vmnet: {}", printable(&left.to_string()));
     }
 }

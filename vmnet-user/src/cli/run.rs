@@ -21,7 +21,7 @@ use crate::{
         style::Style,
         text,
     },
-    session::{self, Caller, Observer, Plan},
+    session::{self, Caller, Observer, Plan, Prints},
     units::parse_duration,
 };
 
@@ -112,7 +112,7 @@ impl StateName {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum ModeName {
+pub(super) enum ModeName {
     /// The best that works here
     Auto,
     /// fentry and fexit on functions
@@ -126,7 +126,7 @@ enum ModeName {
 }
 
 impl ModeName {
-    fn mode(self) -> Option<Mode> {
+    pub(super) fn mode(self) -> Option<Mode> {
         match self {
             Self::Auto => None,
             Self::Fentry => Some(Mode::Fentry),
@@ -137,12 +137,12 @@ impl ModeName {
     }
 }
 
-fn parse_positive(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_positive(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text).map_err(|error| error.to_string())?;
     if duration.is_zero() { Err("must be longer than nothing".to_owned()) } else { Ok(duration) }
 }
 
-fn parse_interval(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
     let interval = parse_duration(text).map_err(|error| error.to_string())?;
     if interval < Duration::from_millis(100) {
         Err("must be at least 100ms".to_owned())
@@ -192,7 +192,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         without_hooks: args.without_hook.clone(),
         ways: args.way.clone(),
         command: args.command.clone(),
-        json_on_stdout: to_stdout,
+        prints: if to_stdout { Prints::Stderr } else { Prints::Stdout },
         output: args.output.clone(),
         verbose: args.log,
         overhead: args.overhead,

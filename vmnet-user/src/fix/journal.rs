@@ -1,10 +1,12 @@
 //! The journal: what a device was like before it was first changed, on disk before the change is made.
 //!
-//! One file a device, `<inode of the network namespace>-<ifindex>.journal`, of two lines of JSON: a header with the format's version
+//! One file a device, `<inode of the network namespace>-<ifindex>.journal`, and while an experiment goes on one more, `…-ab.journal`: what is
+//! put back after it is what it found, which may be what a fix had made. Each is of two lines of JSON: a header with the format's version
 //! and a checksum of the second line, which holds the state. Written beside, synced and renamed, so that it is there whole or
 //! not at all; names of interfaces are in it and never in a path.
 
 use std::{
+    fmt,
     fs::{DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -20,8 +22,12 @@ use crate::model::fix::{DeviceState, Splits};
 const VERSION: u32 = 1;
 /// Names another directory for the journals.
 const STATE_DIR: &str = "VMNET_STATE_DIR";
+/// Held by whoever changes devices.
+const LOCK: &str = "lock";
 const DEFAULT_STATE_DIR: &str = "/var/lib/vmnet";
 const SUFFIX: &str = ".journal";
+/// Of an experiment's journal.
+const EXPERIMENT_SUFFIX: &str = "-ab.journal";
 /// Larger than any journal: a file beyond it is none of ours.
 const MOST_BYTES: u64 = 4 << 20;
 
@@ -67,6 +73,9 @@ pub enum JournalError {
         /// Where, and what is wrong.
         what: String,
     },
+    /// An experiment was interrupted, and what it set is still there.
+    #[error("{0}. Nothing was changed")]
+    Unfinished(Unfinished),
     /// It is about a device that has another name now.
     #[error(
         "{} was written when index {ifindex} was called {was}, and now it is {is}: `vmnet restore` first. Nothing was changed",
@@ -167,6 +176,58 @@ impl Journal {
 /// A file, and the journal in it.
 pub type Listed = (PathBuf, Result<Journal, JournalError>);
 
+/// An experiment that was ended before it could put back what it had set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The device.
+    pub interface: String,
+    /// When it began, RFC 3339.
+    pub written: String,
+    /// Its journal.
+    pub path: PathBuf,
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { interface, written, path } = self;
+        write!(
+            f,
+            "an experiment on {interface} ({written}) was interrupted, and the settings that it made may still be there: `sudo vmnet restore` \
+             puts back what was before ({})",
+            path.display()
+        )
+    }
+}
+
+/// The experiments of this boot that were interrupted, as far as this process may see journals. None while a vmnet changes
+/// devices: an experiment that goes on is not one that was interrupted.
+#[must_use]
+pub fn unfinished(directory: &Path, boot_id: &str) -> Vec<Unfinished> {
+    let left: Vec<Unfinished> = listed(directory)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|path| is_of_experiment(path))
+        .filter_map(|path| Some((read(&path).ok()?, path)))
+        .filter(|(journal, _)| journal.boot_id == boot_id)
+        .map(|(journal, path)| Unfinished {
+            interface: journal.before.name,
+            written: journal.written,
+            path,
+        })
+        .collect();
+    if left.is_empty() || is_held(directory) { Vec::new() } else { left }
+}
+
+/// Whether a process holds the journals.
+fn is_held(directory: &Path) -> bool {
+    let Ok(file) = File::open(directory.join(LOCK)) else { return false };
+    matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, nix::errno::Errno::EWOULDBLOCK)))
+}
+
+fn is_of_experiment(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(EXPERIMENT_SUFFIX.as_bytes())
+}
+
 /// Where journals are: `VMNET_STATE_DIR`, or `/var/lib/vmnet`.
 #[must_use]
 pub fn state_directory() -> PathBuf {
@@ -197,7 +258,7 @@ impl Store {
             .mode(0o700)
             .create(directory)
             .map_err(failed("making the directory"))?;
-        let path = directory.join("lock");
+        let path = directory.join(LOCK);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -243,6 +304,7 @@ impl Store {
     pub fn keep(&self, journals: &[Journal]) -> Result<Vec<(PathBuf, bool)>, JournalError> {
         let mut merged = Vec::new();
         for journal in journals {
+            self.no_experiment_before(journal)?;
             let path = self.path(journal.netns, journal.before.ifindex);
             let known = read_if_there(&path)?.filter(|known| known.boot_id == journal.boot_id);
             if let Some(known) = &known
@@ -270,6 +332,34 @@ impl Store {
             kept.push((path, is_new));
         }
         Ok(kept)
+    }
+
+    /// Writes what a device is like before an experiment. Returns the path.
+    ///
+    /// # Errors
+    /// When it cannot be written, or an experiment on the same device was interrupted and not put back yet.
+    pub fn keep_for_experiment(&self, journal: &Journal) -> Result<PathBuf, JournalError> {
+        self.no_experiment_before(journal)?;
+        let path = self.experiment_path(journal);
+        self.write(&path, journal)?;
+        Ok(path)
+    }
+
+    fn experiment_path(&self, journal: &Journal) -> PathBuf {
+        self.directory.join(format!("{}-{}{EXPERIMENT_SUFFIX}", journal.netns, journal.before.ifindex))
+    }
+
+    /// What an interrupted experiment left is nothing to go back to.
+    fn no_experiment_before(&self, journal: &Journal) -> Result<(), JournalError> {
+        let path = self.experiment_path(journal);
+        match read_if_there(&path)?.filter(|left| left.boot_id == journal.boot_id) {
+            None => Ok(()),
+            Some(left) => Err(JournalError::Unfinished(Unfinished {
+                interface: left.before.name,
+                written: left.written,
+                path,
+            })),
+        }
     }
 
     fn write(&self, path: &Path, journal: &Journal) -> Result<(), JournalError> {
@@ -308,21 +398,15 @@ impl Store {
         read_if_there(&self.path(netns, ifindex))
     }
 
-    /// Every journal, in order of their names.
+    /// Every journal, in order of their names: those of fixes, and those of experiments.
     ///
     /// # Errors
     /// When the directory cannot be read. Each journal has an error of its own.
-    pub fn list(&self) -> Result<Vec<Listed>, JournalError> {
-        let unreadable = |cause| JournalError::CannotRead { path: self.directory.clone(), cause };
-        let mut paths = Vec::new();
-        for entry in std::fs::read_dir(&self.directory).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            if path.as_os_str().as_encoded_bytes().ends_with(SUFFIX.as_bytes()) {
-                paths.push(path);
-            }
-        }
-        paths.sort();
-        Ok(paths.into_iter().map(|path| (path.clone(), read(&path))).collect())
+    pub fn list(&self) -> Result<(Vec<Listed>, Vec<Listed>), JournalError> {
+        let paths = listed(&self.directory)
+            .map_err(|cause| JournalError::CannotRead { path: self.directory.clone(), cause })?;
+        let listed = paths.into_iter().map(|path| (path.clone(), read(&path)));
+        Ok(listed.partition(|(path, _)| !is_of_experiment(path)))
     }
 
     /// Removes a journal that has served.
@@ -334,6 +418,18 @@ impl Store {
             .and_then(|()| File::open(&self.directory)?.sync_all())
             .map_err(|cause| format!("cannot remove {}: {cause}", path.display()))
     }
+}
+
+fn listed(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.as_os_str().as_encoded_bytes().ends_with(SUFFIX.as_bytes()) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 fn path_in(directory: &Path, netns: u64, ifindex: u32) -> PathBuf {

@@ -113,7 +113,48 @@ fn what_stands_in_its_place_is_no_journal() {
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert!(store.read(7, 2).is_err());
-    assert!(store.list().unwrap()[0].1.is_err());
+    assert!(store.list().unwrap().0[0].1.is_err());
+}
+
+fn experiment() -> Journal {
+    Journal::new("ab", &here(), device(&["tx-scatter-gather"], &[]), Vec::new())
+}
+
+#[test]
+fn an_experiment_has_a_journal_beside_that_of_a_fix_and_nothing_is_kept_over_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    store.keep(&[journal()]).unwrap();
+    let path = store.keep_for_experiment(&experiment()).unwrap();
+    assert_eq!(path, directory.path().join("7-2-ab.journal"));
+    let (fixes, experiments) = store.list().unwrap();
+    assert_eq!((fixes.len(), experiments.len()), (1, 1));
+    for refused in [store.keep(&[journal()]).unwrap_err(), store.keep_for_experiment(&experiment()).unwrap_err()] {
+        let said = refused.to_string();
+        assert!(said.contains("ens4") && said.contains("`sudo vmnet restore`"), "{said}");
+    }
+    // Of another device, and after a boot, it stands in nobody's way.
+    let mut other = journal();
+    other.before.ifindex = 3;
+    store.keep(&[other]).unwrap();
+    let rebooted = Journal { boot_id: "c".to_owned(), ..experiment() };
+    store.keep_for_experiment(&rebooted).unwrap();
+}
+
+#[test]
+fn an_experiment_was_interrupted_only_where_nobody_holds_the_journals_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(unfinished(&directory.path().join("nowhere"), "b"), []);
+    let store = Store::open(directory.path()).unwrap();
+    store.keep(&[journal()]).unwrap();
+    let path = store.keep_for_experiment(&experiment()).unwrap();
+    assert_eq!(unfinished(directory.path(), "b"), [], "it goes on");
+    drop(store);
+    let left = unfinished(directory.path(), "b");
+    assert_eq!(left.iter().map(|left| (&left.interface[..], &left.path)).collect::<Vec<_>>(), [("ens4", &path)]);
+    assert_eq!(unfinished(directory.path(), "c"), [], "a boot undid it");
+    fs::write(&path, "not a journal").unwrap();
+    assert_eq!(unfinished(directory.path(), "b"), [], "restore tells what is wrong with it");
 }
 
 proptest! {

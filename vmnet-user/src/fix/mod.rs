@@ -21,7 +21,7 @@ pub use apply::{apply, preview};
 #[cfg(test)]
 use by_features::actions_by_features;
 pub use interrupt::Interrupt;
-pub use journal::{Journal, JournalError, Listed, Store, state_directory};
+pub use journal::{Journal, JournalError, Listed, Store, Unfinished, state_directory, unfinished};
 pub use kept::{Kept, KeptError};
 pub use kernel::{Here, Kernel};
 pub use report::{FIX_SCHEMA, FixReport, RESTORE_SCHEMA, RestoreReport};

@@ -165,6 +165,8 @@ pub struct RestoreReport {
     pub directory: PathBuf,
     /// One for each journal that was left.
     pub devices: Vec<Restored>,
+    /// Journals of fixes that were left alone, because what an interrupted experiment left was put back first.
+    pub fixes_kept: Vec<PathBuf>,
 }
 
 impl RestoreReport {

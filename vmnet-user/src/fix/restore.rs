@@ -8,7 +8,7 @@ use std::{
 use super::{
     FixError,
     apply::read_again,
-    journal::{Journal, JournalError, Store},
+    journal::{Journal, JournalError, Listed, Store},
     kernel::{Here, Kernel},
     report::{FixReport, Interface, RESTORE_SCHEMA, RestoreReport, Restored},
 };
@@ -72,7 +72,7 @@ pub fn undo(
     Ok(report)
 }
 
-/// Puts back whatever journals say, device by device; each is put back or left with its journal and the reason. With `forget`, journals
+/// Puts back what experiments left, or where there are none, what fixes changed: a fix is meant to stay, and an experiment is not. Device by device; each is put back or left with its journal and the reason. With `forget`, journals
 /// that cannot be served are removed.
 ///
 /// # Errors
@@ -85,7 +85,16 @@ pub fn restore(
     mut interrupted: impl FnMut() -> bool,
 ) -> Result<RestoreReport, FixError> {
     let mut devices = Vec::new();
-    for (path, journal) in store.list()? {
+    let (fixes, experiments) = store.list()?;
+    let is_due = |(_, journal): &Listed| {
+        !journal.as_ref().is_ok_and(|journal| journal.boot_id != here.boot_id)
+    };
+    let (due, fixes_kept) = if experiments.iter().any(is_due) {
+        (experiments, fixes)
+    } else {
+        (experiments.into_iter().chain(fixes).collect(), Vec::new())
+    };
+    for (path, journal) in due {
         let mut restored = if interrupted() {
             Restored { problem: Some("not done: interrupted".to_owned()), ..nothing_yet(path) }
         } else {
@@ -105,7 +114,8 @@ pub fn restore(
         devices.push(restored);
     }
     let directory = store.directory().to_owned();
-    Ok(RestoreReport { schema: RESTORE_SCHEMA.to_owned(), directory, devices })
+    let fixes_kept = fixes_kept.into_iter().map(|(path, _)| path).collect();
+    Ok(RestoreReport { schema: RESTORE_SCHEMA.to_owned(), directory, devices, fixes_kept })
 }
 
 fn nothing_yet(journal: PathBuf) -> Restored {
@@ -193,8 +203,8 @@ fn namespace_with(directory: &Path, inode: u64) -> Option<String> {
 
 /// A journal about an interface of that name, which is not there.
 fn gone_with_journal(store: &Store, here: &Here, interface: &str) -> Option<String> {
-    let journals = store.list().ok()?;
-    let (path, _) = journals.iter().find(|(_, journal)| {
+    let (fixes, _) = store.list().ok()?;
+    let (path, _) = fixes.iter().find(|(_, journal)| {
         journal.as_ref().is_ok_and(|journal| {
             (journal.netns, journal.boot_id.as_str(), journal.before.name.as_str())
                 == (here.netns, here.boot_id.as_str(), interface)

@@ -127,7 +127,7 @@ fn a_device_that_is_gone_renamed_or_elsewhere_keeps_its_journal_until_it_is_forg
         assert!(!report.devices[0].removed && store.read(7, 2).unwrap().is_some());
         assert_eq!((&kernel.devices, kernel.steps), (&devices, steps), "nothing is changed for {said}");
         assert!(restore(&mut kernel, &store, &here, true, || false).unwrap().ok());
-        assert_eq!(store.list().unwrap().len(), 0);
+        assert_eq!(store.list().unwrap().0.len(), 0);
     }
 }
 
@@ -173,7 +173,7 @@ fn a_device_above_is_put_back_with_the_one_it_was_changed_for() {
     fs::write(&path, whole).unwrap();
     assert!(undo(&mut kernel, &store, &here(), "ens4", false).unwrap().ok());
     assert_eq!(kernel.devices, before);
-    assert_eq!(store.list().unwrap().len(), 0);
+    assert_eq!(store.list().unwrap().0.len(), 0);
 }
 
 #[test]
@@ -222,7 +222,7 @@ proptest! {
             prop_assert!(report.ok(), "{:?}", report);
         }
         prop_assert_eq!(&kernel.devices[0], &before);
-        prop_assert_eq!(store.list().unwrap().len(), 0);
+        prop_assert_eq!(store.list().unwrap().0.len(), 0);
     }
 
     #[test]
@@ -234,4 +234,21 @@ proptest! {
         prop_assert!(restore(&mut kernel, &store, &here(), false, || false).unwrap().ok());
         prop_assert_eq!(&kernel.devices[0], &before);
     }
+}
+
+#[test]
+fn what_an_experiment_left_is_put_back_first_and_a_fix_stays() {
+    let (_directory, store) = store();
+    let mut kernel = off_in_every_way();
+    let before_the_fix = kernel.devices[0].clone();
+    fixed(&mut kernel, &store);
+    let as_fixed = kernel.devices[0].clone();
+    store.keep_for_experiment(&Journal::new("ab", &here(), as_fixed.clone(), Vec::new())).unwrap();
+    kernel.want("tx-tcp-segmentation", false);
+    let first = restore(&mut kernel, &store, &here(), false, || false).unwrap();
+    assert!(first.ok() && first.devices.len() == 1 && first.fixes_kept.len() == 1, "{first:?}");
+    assert_eq!(kernel.devices[0], as_fixed);
+    let second = restore(&mut kernel, &store, &here(), false, || false).unwrap();
+    assert!(second.ok() && second.fixes_kept.is_empty(), "{second:?}");
+    assert_eq!(kernel.devices[0], before_the_fix);
 }

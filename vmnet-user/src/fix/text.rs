@@ -193,7 +193,16 @@ pub fn restore(report: &RestoreReport, style: &Style) -> String {
         return style
             .paragraph(&format!("{}  ", style.paint(Tone::Good, "NOTHING TO DO")), &style.data(&line));
     }
-    report.devices.iter().map(|device| restored(device, style)).collect()
+    let mut text: String = report.devices.iter().map(|device| restored(device, style)).collect();
+    if !report.fixes_kept.is_empty() {
+        let kept: Vec<String> = report.fixes_kept.iter().map(|path| path.display().to_string()).collect();
+        let line = format!(
+            "what fixes changed is left as it is ({}): `vmnet fix IFACE --undo` puts back one, another `vmnet restore` all of them",
+            kept.join(", ")
+        );
+        text += &style.paragraph(&style.paint(Tone::Heading, "KEPT  "), &style.data(&line));
+    }
+    text
 }
 
 fn restored(device: &Restored, style: &Style) -> String {

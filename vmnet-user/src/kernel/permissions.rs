@@ -24,13 +24,30 @@ const KEPT: &[Capability] = &[
     Capability::CAP_SETUID,
 ];
 
-/// Drops every capability but [`KEPT`]. Call it before threads are started: capabilities belong to threads.
+/// What an experiment needs besides: to switch the device to and fro.
+const KEPT_TO_SWITCH: &[Capability] = &[Capability::CAP_NET_ADMIN];
+
+/// Drops every capability that a run does not need once its programs are attached. Call it before threads are started: capabilities
+/// belong to threads.
 ///
 /// # Errors
 /// What the kernel answered, in words.
 pub fn drop_privileges() -> Result<(), String> {
+    drop_all_but(&[KEPT])
+}
+
+/// The same, and leaves what it takes to switch a device to and fro.
+///
+/// # Errors
+/// What the kernel answered, in words.
+pub fn drop_privileges_but_switching() -> Result<(), String> {
+    drop_all_but(&[KEPT, KEPT_TO_SWITCH])
+}
+
+fn drop_all_but(needed: &[&[Capability]]) -> Result<(), String> {
     let current = caps::read(None, CapSet::Permitted).map_err(|error| error.to_string())?;
-    let kept = current.into_iter().filter(|capability| KEPT.contains(capability)).collect();
+    let is_needed = |capability: &Capability| needed.iter().any(|some| some.contains(capability));
+    let kept = current.into_iter().filter(is_needed).collect();
     caps::set(None, CapSet::Inheritable, &caps::CapsHashSet::new()).map_err(|error| error.to_string())?;
     caps::set(None, CapSet::Effective, &kept).map_err(|error| error.to_string())?;
     caps::set(None, CapSet::Permitted, &kept).map_err(|error| error.to_string())

@@ -25,6 +25,17 @@ const MOST_OUTPUT: usize = 16 << 20;
 /// A command that got Ctrl-C from the terminal has this long before it is told again.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Where what a command prints is shown. It is kept in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prints {
+    /// Standard output.
+    Stdout,
+    /// Standard error, as standard output belongs to JSON.
+    Stderr,
+    /// Nowhere.
+    Nowhere,
+}
+
 /// A command that runs.
 pub(super) struct Child {
     child: tokio::process::Child,
@@ -58,7 +69,7 @@ impl Ended {
 }
 
 impl Child {
-    pub(super) fn start(words: &[String], caller: &Caller, to_stderr: bool) -> Result<Self, String> {
+    pub(super) fn start(words: &[String], caller: &Caller, prints: Prints) -> Result<Self, String> {
         let Some((program, arguments)) = words.split_first() else { return Err("no command".to_owned()) };
         let mut command = Command::new(program);
         command.args(arguments).stdout(Stdio::piped()).kill_on_drop(true);
@@ -77,17 +88,15 @@ impl Child {
         })?;
         let group = child.id().filter(|_| own_group).and_then(|pid| i32::try_from(pid).ok());
         let stdout = child.stdout.take();
-        let quiet = prints_json_for_us(words);
+        let prints = if prints_json_for_us(words) { Prints::Nowhere } else { prints };
         let printed = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&printed);
         let output = tokio::spawn(async move {
             let Some(mut stdout) = stdout else { return };
-            if quiet {
-                gather(&mut stdout, &mut tokio::io::sink(), &kept).await;
-            } else if to_stderr {
-                gather(&mut stdout, &mut tokio::io::stderr(), &kept).await;
-            } else {
-                gather(&mut stdout, &mut tokio::io::stdout(), &kept).await;
+            match prints {
+                Prints::Nowhere => gather(&mut stdout, &mut tokio::io::sink(), &kept).await,
+                Prints::Stderr => gather(&mut stdout, &mut tokio::io::stderr(), &kept).await,
+                Prints::Stdout => gather(&mut stdout, &mut tokio::io::stdout(), &kept).await,
             }
         });
         Ok(Self { child, group: group.map(Pid::from_raw), output, printed, status: None })

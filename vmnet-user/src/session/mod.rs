@@ -16,12 +16,14 @@ use jiff::Zoned;
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+pub(crate) use self::stop::Stop;
 pub use self::{
     caller::Caller,
+    child::Prints,
     interface::describe as describe_interface,
     netns::{NetnsError, enter as enter_netns},
 };
-use self::{child::Child, recorder::Recorder, sampler::Sampler, stop::Stop};
+use self::{child::Child, recorder::Recorder, sampler::Sampler};
 use crate::{
     device::links::LinkError,
     kernel::permissions,
@@ -63,8 +65,8 @@ pub struct Plan {
     pub ways: Vec<(String, String)>,
     /// The words of the command; empty for none.
     pub command: Vec<String>,
-    /// Whether standard output belongs to JSON, so that the command's output goes to standard error.
-    pub json_on_stdout: bool,
+    /// Where what the command prints is shown.
+    pub prints: Prints,
     /// Where reports go.
     pub output: PathBuf,
     /// Pass on what the programs log.
@@ -101,22 +103,99 @@ pub trait Observer {
 /// # Errors
 /// Whatever kept it from measuring anything at all.
 pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
-    let mut sampler = Sampler::open(&plan.interface)?;
     let start = Zoned::now();
     // First what decides whether there is a run at all: who may not load programs learns that, whatever the directory.
-    let notes = attach(plan, &mut sampler)?;
+    let mut profiler = Profiler::attach(plan)?;
     let output = OutputDir::prepare(&plan.output, &plan.interface, &start, plan.caller.owner())?;
     permissions::drop_privileges().unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let machine = known::machine(&sampler.link.name);
-    let beginning = Beginning { notes: &notes, time: &start, machine, output: &output };
-    match runtime.block_on(measure(plan, &mut sampler, beginning, observer)) {
-        Ok(measured) => finish(plan, &sampler, measured, &output),
+    let ran = runtime.block_on(async {
+        let mut stop = Stop::listen()?;
+        profiler.run(plan, &start, (&output, recording::FILE), &mut stop, observer).await
+    });
+    let Ran { report, command_failed, recorded, recording_failed, .. } = match ran {
+        Ok(ran) => ran,
         Err(error) => {
             output.remove(recording::FILE);
             output.remove_if_empty();
-            Err(error)
+            return Err(error);
         }
+    };
+    let (mut files, files_failed) = match output.write(&report) {
+        Ok(files) => (files, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    files.push(recorded);
+    Ok(Outcome { report, command_failed, files, files_failed: files_failed.or(recording_failed) })
+}
+
+/// One measured run.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// All that was gathered.
+    pub(crate) run: Run,
+    /// What it comes to.
+    pub(crate) report: RunReport,
+    /// What went wrong with the command, if anything.
+    pub(crate) command_failed: Option<String>,
+    /// The recording.
+    pub(crate) recorded: PathBuf,
+    /// What kept it from being whole.
+    pub(crate) recording_failed: Option<String>,
+}
+
+/// Programs attached and sockets open: measures one run, or one after another.
+pub(crate) struct Profiler {
+    sampler: Sampler,
+    /// Why it is not a higher rung of the ladder.
+    notes: Vec<String>,
+}
+
+impl Profiler {
+    /// Attaches what the plan asks for.
+    ///
+    /// # Errors
+    /// When there is no such interface, or the plan insists on what does not work.
+    pub(crate) fn attach(plan: &Plan) -> Result<Self> {
+        let mut sampler = Sampler::open(&plan.interface)?;
+        let notes = attach(plan, &mut sampler)?;
+        Ok(Self { sampler, notes })
+    }
+
+    /// Measures the plan's command, or its duration, from now on; the recording goes to the file of that name.
+    ///
+    /// # Errors
+    /// Whatever kept it from measuring anything at all.
+    pub(crate) async fn run(
+        &mut self,
+        plan: &Plan,
+        start: &Zoned,
+        (output, recording): (&OutputDir, &str),
+        stop: &mut Stop,
+        observer: &mut dyn Observer,
+    ) -> Result<Ran> {
+        let machine = known::machine(&self.sampler.link.name);
+        let beginning = Beginning { notes: &self.notes, time: start, machine, output, recording };
+        let measured = measure(plan, &mut self.sampler, beginning, stop, observer).await?;
+        finish(plan, &self.sampler, measured)
+    }
+
+    /// Looks again at what is fixed during a run and may have been changed before this one.
+    ///
+    /// # Errors
+    /// When the interface is gone.
+    pub(crate) fn look_again(&mut self) -> Result<(), LinkError> {
+        self.sampler.look_again()
+    }
+
+    /// What every report says of the interface.
+    pub(crate) fn interface(&self, netns: Option<&str>) -> Interface {
+        self.sampler.interface(netns)
+    }
+
+    /// The rung of the ladder.
+    pub(crate) fn mode(&self) -> Mode {
+        self.sampler.mode()
     }
 }
 
@@ -217,22 +296,23 @@ struct Beginning<'a> {
     time: &'a Zoned,
     machine: Surroundings,
     output: &'a OutputDir,
+    recording: &'a str,
 }
 
 async fn measure(
     plan: &Plan,
     sampler: &mut Sampler,
     beginning: Beginning<'_>,
+    stop: &mut Stop,
     observer: &mut dyn Observer,
 ) -> Result<Measured> {
-    let mut stop = Stop::listen()?;
     sampler.discard_events();
     let (first, rested) = sampler.first().await?;
     observer.begin(&sampler.interface(plan.netns.as_deref()), sampler.mode(), beginning.notes);
 
-    let Beginning { notes, time, machine, output } = beginning;
+    let Beginning { notes, time, machine, output, recording } = beginning;
     let start = known::start(plan, sampler, notes, time, machine, rested);
-    let mut recorder = Recorder::begin(output, &start, &first, sampler.by_cpu());
+    let mut recorder = Recorder::begin((output, recording), &start, &first, sampler.by_cpu());
     let mut run = Run { start, timeline: Timeline::default(), events: Vec::new(), end: None, torn: None };
     run.timeline.push(first, sampler.conditions());
 
@@ -241,7 +321,7 @@ async fn measure(
     let mut child = None;
     let mut child_ended = None;
     if !plan.command.is_empty() {
-        match Child::start(&plan.command, &plan.caller, plan.json_on_stdout) {
+        match Child::start(&plan.command, &plan.caller, plan.prints) {
             Ok(started) => child = Some(started),
             Err(error) => child_ended = Some(Err(error)),
         }
@@ -255,16 +335,13 @@ async fn measure(
         senders: &mut senders,
         observer,
     };
-    let mut ended_by = if child_ended.is_some() {
-        Ending::Command
-    } else {
-        watch.until_it_ends(&mut child, &mut stop).await?
-    };
+    let mut ended_by =
+        if child_ended.is_some() { Ending::Command } else { watch.until_it_ends(&mut child, stop).await? };
     if let Some(child) = &mut child {
         match ended_by {
             Ending::Command => {}
-            Ending::Interrupt(signal) => child.interrupted(signal, &mut stop).await,
-            _ => child.end(&mut stop).await,
+            Ending::Interrupt(signal) => child.interrupted(signal, stop).await,
+            _ => child.end(stop).await,
         }
     }
 
@@ -273,7 +350,7 @@ async fn measure(
         if let Ending::Renamed { now, .. } = &ended_by {
             watch.sampler.follow(now);
         }
-        match watch.sampler.drain(DRAIN, DRAIN_LOOK, &mut stop).await {
+        match watch.sampler.drain(DRAIN, DRAIN_LOOK, stop).await {
             Ok((last, rested)) => {
                 drained = rested;
                 watch.keep(last);
@@ -367,7 +444,7 @@ impl Watch<'_> {
     }
 }
 
-fn finish(plan: &Plan, sampler: &Sampler, measured: Measured, output: &OutputDir) -> Result<Outcome> {
+fn finish(plan: &Plan, sampler: &Sampler, measured: Measured) -> Result<Ran> {
     let Measured { mut run, recorder, drained, ended_by, child, senders } = measured;
     let end = known::end(plan, sampler, &ended_by, drained, senders, child.as_ref());
     run.end = Some(end.clone());
@@ -378,10 +455,5 @@ fn finish(plan: &Plan, sampler: &Sampler, measured: Measured, output: &OutputDir
         Ok(ended) => ended.failure(&plan.command, matches!(ended_by, Ending::Command)),
         Err(error) => Some(error.clone()),
     });
-    let (mut files, files_failed) = match output.write(&report) {
-        Ok(files) => (files, None),
-        Err(error) => (Vec::new(), Some(error.to_string())),
-    };
-    files.push(recorded);
-    Ok(Outcome { report, command_failed, files, files_failed: files_failed.or(recording_failed) })
+    Ok(Ran { run, report, command_failed, recorded, recording_failed })
 }

@@ -6,7 +6,7 @@ use vmnet_common::Counters;
 
 use crate::{
     model::sample::Sample,
-    recording::{End, Event, FILE, Start, Writer},
+    recording::{End, Event, Start, Writer},
     report::files::OutputDir,
 };
 
@@ -18,9 +18,14 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn begin(output: &OutputDir, start: &Start, first: &Sample, by_cpu: &[Counters]) -> Self {
-        let mut recorder = Self { path: output.path().join(FILE), writer: None, failed: None };
-        let begun = output.create(FILE).and_then(|file| Writer::begin(file, start, first, by_cpu));
+    pub(super) fn begin(
+        (output, name): (&OutputDir, &str),
+        start: &Start,
+        first: &Sample,
+        by_cpu: &[Counters],
+    ) -> Self {
+        let mut recorder = Self { path: output.path().join(name), writer: None, failed: None };
+        let begun = output.create(name).and_then(|file| Writer::begin(file, start, first, by_cpu));
         match begun {
             Ok(writer) => recorder.writer = Some(writer),
             Err(answer) => recorder.give_up(&answer),

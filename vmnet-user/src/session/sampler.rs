@@ -102,6 +102,24 @@ impl Sampler {
         })
     }
 
+    /// What is fixed during a run, as it is now.
+    pub(super) fn look_again(&mut self) -> Result<(), LinkError> {
+        let link = self.links.link(&self.called)?;
+        if link.ifindex != self.link.ifindex {
+            return Err(LinkError::Gone { name: self.called.clone(), ifindex: self.link.ifindex });
+        }
+        self.addresses = self.links.addresses(link.ifindex)?;
+        self.conditions.mtu = link.mtu;
+        self.conditions.gso_max_segs = link.gso_max_segs;
+        let queues = rings::tx_queues(&link.name).ok();
+        let ring = rings::tx_ring(link.ifindex).ok();
+        self.conditions.ring_slots = ring.zip(queues).map(|(ring, queues)| rings::ring_slots(ring, queues));
+        (self.described.mtu, self.described.queues) = (link.mtu, queues);
+        self.tells_queues = true;
+        self.link = link;
+        Ok(())
+    }
+
     /// The interface has another name from now on.
     pub(super) fn follow(&mut self, name: &str) {
         name.clone_into(&mut self.called);

@@ -30,7 +30,9 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    pub(super) fn of(intervals: &[Interval]) -> Self {
+    /// By the rule.
+    #[must_use]
+    pub fn of(intervals: &[Interval]) -> Self {
         let length = intervals.len();
         let shortest = quantile(intervals.iter().map(|interval| interval.duration_s), 0.5)
             .map_or(0.0, |median| median * SHORTEST_OF_MEDIAN);
@@ -64,7 +66,9 @@ impl Stretch {
         self.intervals.saturating_sub(self.left_out_before).saturating_sub(self.left_out_after)
     }
 
-    pub(super) fn kept(self, intervals: &[Interval]) -> &[Interval] {
+    /// Those that are compared.
+    #[must_use]
+    pub fn kept(self, intervals: &[Interval]) -> &[Interval] {
         let end = intervals.len().saturating_sub(self.left_out_after);
         intervals.get(self.left_out_before..end).unwrap_or_default()
     }

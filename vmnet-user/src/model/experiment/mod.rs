@@ -7,6 +7,8 @@
 mod arm;
 mod design;
 mod effects;
+mod expected;
+mod factor;
 mod guard;
 mod metric;
 mod prediction;
@@ -15,6 +17,8 @@ mod trial;
 pub use arm::{Arm, Role, Setting};
 pub use design::{Design, Turn};
 pub use effects::{ArmEffects, Effect, Judgement, METHOD, effects, whole_blocks};
+pub use expected::expected;
+pub use factor::{Asked, FactorError, NOTHING};
 pub use guard::{Guard, Guards, Rejection, Signs};
 pub use metric::{METRICS, Metric, MetricId, Scale};
 pub use prediction::Prediction;

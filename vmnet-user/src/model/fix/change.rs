@@ -238,7 +238,7 @@ impl Aspect<'_> {
 }
 
 /// As `ethtool -k` writes it.
-pub(super) fn said_of_feature(feature: &Feature) -> String {
+pub(crate) fn said_of_feature(feature: &Feature) -> String {
     let more = if feature.fixed() {
         " [fixed]"
     } else if feature.wanted != feature.active {

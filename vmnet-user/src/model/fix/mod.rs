@@ -9,7 +9,7 @@ mod plan;
 mod step;
 
 pub use back::{not_as_before, way_back};
-pub(crate) use change::Outcome;
+pub(crate) use change::{Outcome, said_of_feature};
 pub use change::{Change, Followed, followed};
 pub use device::{DeviceState, QdiscState, Splits};
 pub use hangs_on::missing_for;

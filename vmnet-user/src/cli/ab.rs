@@ -1,0 +1,231 @@
+//! `vmnet ab`: the controlled experiment.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Result, bail};
+
+use super::{
+    output::{Output, open_json},
+    run::{ModeName, parse_interval, parse_positive},
+};
+use crate::{
+    experiment::{self, Observer, Plan, Planned},
+    load::{DEFAULT_PORT, ServerAddress},
+    model::experiment::{ArmEffects, Asked, Design, Guards, Trial},
+    report::ab::{self, schema::EndedBy, text},
+    session::{self, Caller, Prints},
+    units::parse_duration,
+};
+
+/// Prove what TSO causes: the benchmark with it off and on, many times in random balanced order, and everything put back
+///
+/// Every setting is written to a journal before it is changed, read back after, and put back at the end, on an error, on Ctrl-C and when the terminal
+/// goes; after a crash the next vmnet says so, and vmnet restore puts it back. A placebo, the same setting under two names, must show no effect. A
+/// run of the benchmark counts only if the ledger shows that the treatment happened in it, and nobody else changed the device meanwhile.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 the experiment was done as planned; 1 it could not be done, or was ended early (what is known is reported all the \
+    same); 2 wrong usage.\n\nThe benchmark's own figure is taken where its output is understood: iperf3 -J, netperf's omni test (-k or -o), vmnet load \
+    client --json. Otherwise throughput is TCP payload by the ledger over time.\n\nExamples:\n  sudo vmnet ab ens4 -- iperf3 -c 10.10.1.10 -t 10 -P \
+    32 -J\n  sudo vmnet ab ens4 --load 10.10.1.10 --time 5s        (a vmnet load server is there)\n  sudo vmnet ab ens4 --arm gso_max_segs=1 -- \
+    ./benchmark.sh\n  sudo vmnet ab ens4 --feature channels --levels 1,2,4 --load 10.10.1.10 --streams 8\n  sudo vmnet ab ens4 --feature xps --load \
+    10.10.1.10 --streams 8\n  sudo vmnet ab ens4 --feature none --load 10.10.1.10      (how much is chance here?)"
+)]
+pub(super) struct Args {
+    /// The interface, such as ens4
+    #[arg(value_name = "IFACE")]
+    interface: String,
+    /// What is switched: tso, gso, sg, tx, any long name of ethtool -k; gso_max_segs, gso_max_size, channels, xps, profiler; none
+    #[arg(long, value_name = "NAME", default_value = "tso")]
+    feature: String,
+    /// Its levels, the one that the others are held against first [default: off,on]
+    #[arg(long, value_name = "LEVEL,LEVEL…", value_delimiter = ',')]
+    levels: Vec<String>,
+    /// A further arm, NAME=VALUE, such as gso_max_segs=1 (may be repeated; commas join several settings)
+    #[arg(long = "arm", value_name = "NAME=VALUE")]
+    further: Vec<String>,
+    /// Blocks; in each, every arm has its turn twice
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    blocks: u32,
+    /// Leave the placebo out: a third less time, and nothing to show how far to trust the result
+    #[arg(long)]
+    no_placebo: bool,
+    /// Decides about the order, and about the intervals [default: by the clock; it is printed]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// What is left out at the beginning of each run: 500ms, 2s
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "1s")]
+    warm_up: Duration,
+    /// How long to wait between switching and the next run
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "500ms")]
+    cool_down: Duration,
+    /// A run that takes longer hangs [default: 10m for the first, then three times what that took]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive)]
+    timeout: Option<Duration>,
+    /// Show a new line of measurement so often, for the recordings: 200ms, 1s
+    #[arg(short, long, value_name = "TIME", value_parser = parse_interval, default_value = "200ms")]
+    interval: Duration,
+    /// Directory in which a directory for this experiment is made
+    #[arg(short, long, value_name = "DIR", default_value = "reports")]
+    output: PathBuf,
+    /// Write the result as JSON (vmnet.ab/1) to FILE, or to standard output for -
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// How packets are counted
+    #[arg(long, value_name = "MODE", value_enum, default_value = "auto")]
+    mode: ModeName,
+    /// The interface is in this network namespace; the benchmark runs there too
+    #[arg(long, value_name = "NAME")]
+    netns: Option<String>,
+    /// Say what would be done, and by which commands; needs no root, changes nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// No colour, nothing but ASCII
+    #[arg(long)]
+    plain: bool,
+    /// The built-in load as the benchmark, against the vmnet load server at that address
+    #[arg(long, value_name = "ADDR[:PORT]", conflicts_with = "command")]
+    load: Option<ServerAddress>,
+    /// With --load: how long each run sends
+    #[arg(long, value_name = "TIME", value_parser = parse_positive, default_value = "10s", requires = "load")]
+    time: Duration,
+    /// With --load: connections at once
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "load", value_parser = clap::value_parser!(u16).range(1..=256))]
+    streams: u16,
+    /// The benchmark, run as the person who called sudo
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let caller = Caller::from_environment();
+    let json = args.json.as_deref().map(|path| open_json(path, &caller)).transpose()?;
+    let mut output = Output::new(json, args.plain);
+    let command = benchmark(args)?;
+    if let Some(name) = &args.netns {
+        session::enter_netns(name)?;
+    }
+    let seed = args.seed.unwrap_or_else(seed_by_the_clock);
+    let plan = Plan {
+        run: session::Plan {
+            interface: args.interface.clone(),
+            netns: args.netns.clone(),
+            duration: None,
+            interval: args.interval,
+            mode: args.mode.mode(),
+            without_hooks: Vec::new(),
+            ways: Vec::new(),
+            command,
+            prints: Prints::Nowhere,
+            output: args.output.clone(),
+            verbose: false,
+            overhead: false,
+            caller,
+        },
+        asked: Asked {
+            feature: args.feature.clone(),
+            levels: args.levels.clone(),
+            further: args.further.clone(),
+            placebo: !args.no_placebo,
+        },
+        blocks: args.blocks,
+        seed,
+        warm_up: args.warm_up,
+        cool_down: args.cool_down,
+        timeout: args.timeout,
+        guards: Guards::default(),
+        command_line: command_line(seed, args.seed.is_some()),
+    };
+    let trial_s = args.load.as_ref().map(|_| args.time.as_secs_f64());
+    let mut screen = Screen { output: &output, trial_s };
+    if args.dry_run {
+        experiment::preview(&plan, &mut screen)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let outcome = experiment::run(&plan, &mut screen)?;
+    output.say(&text::answer(&outcome.report, &outcome.files, &output.style()));
+    output.json(&ab::to_text(&outcome.report)?)?;
+    if let Some(why) = outcome.files_failed {
+        bail!(why);
+    }
+    let window = &outcome.report.window;
+    let is_put_back = outcome.report.settings.restored == Some(true);
+    // What was planned, was done: too many rejected is not that.
+    Ok(ExitCode::from(u8::from(window.ended_by != EndedBy::Plan || !is_put_back)))
+}
+
+/// What is run in every trial.
+fn benchmark(args: &Args) -> Result<Vec<String>> {
+    let Some(server) = &args.load else {
+        if args.command.is_empty() {
+            bail!(
+                "what is to be run? Give the benchmark behind --, such as `vmnet ab {} -- iperf3 -c ADDR -t 10 -J`, or --load ADDR for the \
+                 built-in one against a `vmnet load server` (port {DEFAULT_PORT})",
+                args.interface
+            );
+        }
+        return Ok(args.command.clone());
+    };
+    let words = [
+        experiment::own_program()?,
+        "load".to_owned(),
+        "client".to_owned(),
+        server.to_string(),
+        "--time".to_owned(),
+        format!("{}ms", args.time.as_millis()),
+        "--streams".to_owned(),
+        args.streams.to_string(),
+        "--json".to_owned(),
+    ];
+    Ok(words.to_vec())
+}
+
+/// Different each time, and short enough to be typed.
+fn seed_by_the_clock() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::from(since.subsec_nanos() / 1_000) ^ (since.as_secs() & 0xf_ffff)
+}
+
+/// What was typed, and the seed.
+fn command_line(seed: u64, has_seed: bool) -> Vec<String> {
+    let mut words: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(program) = words.first_mut() {
+        "vmnet".clone_into(program);
+    }
+    if !has_seed && words.len() >= 2 {
+        words.splice(2..2, ["--seed".to_owned(), seed.to_string()]);
+    }
+    words
+}
+
+/// The person's terminal.
+struct Screen<'a> {
+    output: &'a Output,
+    /// How long a run of the benchmark takes, where it is known beforehand.
+    trial_s: Option<f64>,
+}
+
+impl Observer for Screen<'_> {
+    fn planned(&mut self, planned: &Planned<'_>) {
+        let Planned { interface, design, guards, commands, warm_up_rule } = planned;
+        let style = self.output.style();
+        let text = text::plan(&interface.name, design, guards, commands, warm_up_rule, self.trial_s, &style);
+        self.output.say(&text);
+    }
+
+    fn note(&mut self, text: &str) {
+        let style = self.output.style();
+        self.output.say(&style.paragraph("  … ", &style.data(text)));
+    }
+
+    fn trial(&mut self, trial: &Trial, design: &Design, left_s: Option<f64>) {
+        self.output.say(&text::trial_line(trial, design, left_s, &self.output.style()));
+    }
+
+    fn so_far(&mut self, effects: &[ArmEffects], whole_blocks: u32, design: &Design) {
+        if whole_blocks < design.blocks {
+            self.output.say(&text::so_far(effects, whole_blocks, design.blocks, &self.output.style()));
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What was gathered, and the report that is made of it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Zoned;
+
+use super::{Plan, Targets, congestion_control, switch::Back};
+use crate::{
+    device::system,
+    model::{
+        cause::Cause,
+        experiment::{METHOD, MetricId, Prediction, Trial, effects, whole_blocks},
+        fix::Followed,
+    },
+    report::{
+        ab::{
+            schema::{AbReport, BlockCount, EndedBy, Repeat, SCHEMA, Settings, ThroughputFrom, WindowInfo},
+            text,
+        },
+        schema::{Interface, Sizes},
+    },
+};
+
+/// Everything that an experiment comes to, piece by piece.
+pub(super) struct Gathered<'a> {
+    plan: &'a Plan,
+    targets: &'a Targets,
+    interface: Interface,
+    start: String,
+    warm_up_rule: String,
+    ended_by: EndedBy,
+    problem: Option<String>,
+    settings: Settings,
+    pub(super) causes: Vec<Cause>,
+    pub(super) followed: Vec<Vec<Followed>>,
+    pub(super) notes: Vec<String>,
+    pub(super) throughput_from: ThroughputFrom,
+    /// What the rehearsal could measure.
+    pub(super) measured: Vec<MetricId>,
+    pub(super) blocks_begun: u32,
+    pub(super) trials: Vec<Trial>,
+    pub(super) sizes: Vec<Option<Sizes>>,
+    pub(super) mode: &'static str,
+}
+
+impl<'a> Gathered<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        targets: &'a Targets,
+        interface: Interface,
+        start: &Zoned,
+        warm_up_rule: String,
+        mode: &'static str,
+    ) -> Self {
+        Self {
+            plan,
+            targets,
+            interface,
+            start: start.timestamp().to_string(),
+            warm_up_rule,
+            ended_by: EndedBy::Problem,
+            problem: None,
+            settings: Settings { restored: Some(true), ..Settings::default() },
+            causes: Vec::new(),
+            followed: Vec::new(),
+            notes: Vec::new(),
+            throughput_from: ThroughputFrom::Ledger,
+            measured: Vec::new(),
+            blocks_begun: 0,
+            trials: Vec::new(),
+            sizes: vec![None; targets.design.arms.len()],
+            mode,
+        }
+    }
+
+    /// How it ended, and what went wrong if anything did.
+    pub(super) fn ended(&mut self, ended_by: EndedBy, problem: Option<String>) {
+        (self.ended_by, self.problem) = (ended_by, problem);
+    }
+
+    /// Once.
+    pub(super) fn note(&mut self, text: &str) {
+        if !self.notes.iter().any(|note| note == text) {
+            self.notes.push(text.to_owned());
+        }
+    }
+
+    pub(super) fn put_back(&mut self, back: Back) {
+        self.settings.restored = back.restored;
+        self.settings.not_as_before = back.not_as_before;
+        self.settings.journal = back.journal.map(|path| path.display().to_string());
+    }
+
+    pub(super) fn report(self, took: Duration) -> AbReport {
+        let design = self.targets.design.clone();
+        let whole = u32::try_from(whole_blocks(&design, &self.trials).len()).unwrap_or(u32::MAX);
+        let effects = effects(&design, &self.trials);
+        let blocks = BlockCount {
+            planned: design.blocks,
+            begun: self.blocks_begun,
+            whole,
+            void: void_blocks(&self.trials),
+        };
+        let surroundings = surroundings(&self.interface);
+        let mut report = AbReport {
+            schema: SCHEMA.to_owned(),
+            window: WindowInfo {
+                start: self.start,
+                duration_s: took.as_secs_f64(),
+                ended_by: self.ended_by,
+                problem: self.problem,
+            },
+            summary: text::summary(&self.plan.asked.feature, &design, &effects, blocks),
+            feature: self.plan.asked.feature.clone(),
+            prediction: Prediction::of(&design.arms, &self.trials, design.seed),
+            guards: self.plan.guards,
+            warm_up_rule: self.warm_up_rule,
+            throughput_from: self.throughput_from,
+            effects,
+            method: METHOD.to_owned(),
+            blocks,
+            trials: self.trials,
+            sizes: self.sizes,
+            settings: Settings {
+                commands: self.targets.commands.clone(),
+                followed: self.followed,
+                ..self.settings
+            },
+            causes: self.causes,
+            repeat: Repeat {
+                command: self.plan.command_line.clone(),
+                benchmark: self.plan.run.command.clone(),
+                vmnet: env!("CARGO_PKG_VERSION").to_owned(),
+                mode: self.mode.to_owned(),
+                surroundings,
+            },
+            notes: self.notes,
+            unmeasured: BTreeMap::new(),
+            interface: self.interface,
+            design,
+        };
+        crate::report::ab::absences::explain(&mut report);
+        report
+    }
+}
+
+fn void_blocks(trials: &[Trial]) -> u32 {
+    let mut void: Vec<u32> = trials.iter().filter(|trial| !trial.is_valid()).map(|trial| trial.block).collect();
+    void.dedup();
+    u32::try_from(void.len()).unwrap_or(u32::MAX)
+}
+
+fn surroundings(interface: &Interface) -> BTreeMap<String, String> {
+    let facts = [
+        ("kernel", Some(interface.kernel.clone())),
+        ("driver", interface.driver.clone()),
+        ("mtu", Some(interface.mtu.to_string())),
+        ("queues", interface.queues.map(|queues| queues.to_string())),
+        ("qdisc", interface.qdisc.clone()),
+        ("cpus", system::cpus_online().ok().map(|cpus| cpus.to_string())),
+        ("congestion_control", congestion_control()),
+    ];
+    facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}

@@ -1,0 +1,254 @@
+//! From a measured run to a trial: which part of it counts, what it amounts to, and what the guards look at.
+
+use std::time::Duration;
+
+use crate::{
+    model::{
+        breaks::Family,
+        comparison::Stretch,
+        experiment::{Arm, BusiestCpu, Figures, MetricId, Signs, expected},
+        fix::DeviceState,
+        sample::QdiscCounters,
+        throughput::{CpuShare, Interval},
+    },
+    recording::Run,
+    report::{ab::schema::ThroughputFrom, schema::RunReport},
+};
+
+/// Of a run that is shorter than ten warm-ups, a tenth is left out.
+const MOST_OF_RUN: f64 = 0.1;
+
+/// The rule by which the beginning of each run is left out, in words.
+pub(super) fn warm_up_rule(warm_up: Duration) -> String {
+    format!(
+        "of each run of the benchmark, what vmnet measures is taken from {} after traffic began (a tenth of the run, where that is less) until \
+         traffic ended; a first run of the benchmark is not counted at all",
+        crate::report::format::duration(warm_up.as_secs_f64())
+    )
+}
+
+/// What a trial amounts to.
+pub(super) struct Measured {
+    pub(super) measured_s: f64,
+    pub(super) figures: Figures,
+    pub(super) busiest_cpu: Option<BusiestCpu>,
+}
+
+impl Measured {
+    /// Of the part that counts.
+    pub(super) fn of(report: &RunReport, from: ThroughputFrom, warm_up: Duration) -> Self {
+        let kept = steady(&report.throughput.samples, warm_up.as_secs_f64());
+        let said = report.benchmark.as_ref().and_then(crate::report::schema::Benchmark::said);
+        let goodput_gbps = mean(kept, |interval| interval.goodput_gbps);
+        let gbps = match from {
+            ThroughputFrom::Benchmark => said.and_then(|said| said.gbps),
+            ThroughputFrom::Ledger => goodput_gbps,
+            ThroughputFrom::Counters => mean(kept, |interval| interval.wire_gbps),
+        };
+        let payload_bytes = mean(kept, payload_gbps);
+        // Where the benchmark counts transactions, bytes are still counted by the ledger.
+        let rate = gbps.or(goodput_gbps).filter(|gbps| *gbps > 0.0);
+        let busy_cpus = mean(kept, |interval| {
+            (!interval.cpus.is_empty()).then(|| interval.cpus.iter().map(|cpu| cpu.busy).sum())
+        });
+        let per_payload = |amount: Option<f64>| {
+            let payload_gbps = payload_bytes.filter(|gbps| *gbps > 0.0)?;
+            Some(amount? / payload_gbps)
+        };
+        let retransmitted_gbps = mean(kept, |interval| {
+            Some(interval.retransmitted_bytes? as f64 * 8.0 / 1e9 / interval.duration_s)
+        });
+        let figures = [
+            (MetricId::ThroughputGbps, gbps),
+            (MetricId::TransactionsPerS, said.and_then(|said| said.transactions_per_s)),
+            // CPU seconds per second over bytes per second, in ns: 8 bits a byte, 10⁹ of each cancel out.
+            (MetricId::CpuNsPerByte, busy_cpus.zip(rate).map(|(cpus, gbps)| cpus * 8.0 / gbps)),
+            (MetricId::RttUs, median(kept.iter().filter_map(|interval| interval.rtt_us))),
+            (MetricId::RetransmittedPpm, per_payload(retransmitted_gbps).map(|share| share * 1e6)),
+            (
+                MetricId::SegmentationNsPerByte,
+                per_payload(mean(kept, |interval| interval.segmentation_cpu)).map(|cpus| cpus * 8.0),
+            ),
+            (MetricId::PacketToDriverBytes, mean_packet(kept)),
+        ];
+        Self {
+            measured_s: kept.iter().map(|interval| interval.duration_s).sum(),
+            figures: figures
+                .into_iter()
+                .filter_map(|(metric, value)| Some((metric, value.filter(|value| value.is_finite())?)))
+                .collect(),
+            busiest_cpu: busiest(kept),
+        }
+    }
+}
+
+/// The part of a run that counts: by the rule that a comparison leaves out the ends by, less the warm-up.
+fn steady(intervals: &[Interval], warm_up_s: f64) -> &[Interval] {
+    let kept = Stretch::of(intervals).kept(intervals);
+    let whole_s: f64 = kept.iter().map(|interval| interval.duration_s).sum();
+    let left_out_s = warm_up_s.min(whole_s * MOST_OF_RUN);
+    let mut passed_s = 0.0;
+    let first = kept.iter().position(|interval| {
+        let is_warm = passed_s >= left_out_s;
+        passed_s += interval.duration_s;
+        is_warm
+    });
+    first.and_then(|first| kept.get(first..)).unwrap_or_default()
+}
+
+/// Mean over time; None where an interval lacks it, or there is none.
+fn mean(intervals: &[Interval], value: impl Fn(&Interval) -> Option<f64>) -> Option<f64> {
+    let seconds: f64 = intervals.iter().map(|interval| interval.duration_s).sum();
+    let sum =
+        intervals.iter().map(|interval| Some(value(interval)? * interval.duration_s)).sum::<Option<f64>>()?;
+    (seconds > 0.0).then(|| sum / seconds)
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    crate::stats::of_sorted(&values, 0.5)
+}
+
+/// TCP payload that left, retransmits included.
+fn payload_gbps(interval: &Interval) -> Option<f64> {
+    Some(interval.hardware_gbps? + interval.software_gbps? + interval.unaggregated_gbps? + interval.small_gbps?)
+}
+
+fn mean_packet(intervals: &[Interval]) -> Option<f64> {
+    let payload = mean(intervals, payload_gbps)?;
+    let packets = mean(intervals, |interval| {
+        let gbps = payload_gbps(interval)?;
+        // An interval in which nothing was sent has no packets.
+        if gbps > 0.0 { Some(gbps / interval.mean_driver_bytes.filter(|mean| *mean > 0.0)?) } else { Some(0.0) }
+    })?;
+    (packets > 0.0).then(|| payload / packets)
+}
+
+/// By its mean over the intervals, not the one that is busiest now and then.
+fn busiest(intervals: &[Interval]) -> Option<BusiestCpu> {
+    let cpus = intervals.iter().map(|interval| interval.cpus.len()).min()?;
+    let of = |cpu: usize, share: fn(&CpuShare) -> Option<f64>| {
+        mean(intervals, |interval| interval.cpus.get(cpu).and_then(share))
+    };
+    (0..cpus)
+        .filter_map(|cpu| {
+            Some(BusiestCpu { busy: of(cpu, |cpu| Some(cpu.busy))?, segmenting: of(cpu, |cpu| cpu.segmenting) })
+        })
+        .max_by(|a, b| a.busy.total_cmp(&b.busy))
+}
+
+/// What the guards look at, but for the device's settings and the benchmark's own end, which the loop knows.
+pub(super) fn signs(run: &Run, report: &RunReport, arm: &Arm, settled: &DeviceState) -> Signs {
+    let tcp = report.ledger.tcp.as_ref();
+    let family = tcp.map_or(Family::Ipv4, |tcp| {
+        if tcp.ipv6.payload_bytes > tcp.ipv4.payload_bytes { Family::Ipv6 } else { Family::Ipv4 }
+    });
+    let failed = report.audit.iter().flat_map(|audit| &audit.identities);
+    let samples = run.timeline.samples();
+    let qdiscs = samples.first().and_then(|first| first.qdisc).zip(samples.last().and_then(|last| last.qdisc));
+    Signs {
+        expected: expected(arm, settled, family),
+        state: tcp.map(|_| report.verdict.state),
+        drift: report
+            .events
+            .iter()
+            .filter(|event| event.kind == "features-changed")
+            .map(|event| event.text.clone())
+            .collect(),
+        failed_identities: failed
+            .filter(|identity| identity.ok == Some(false))
+            .map(|identity| identity.name.clone())
+            .collect(),
+        steal_share: mean(&report.throughput.samples, |interval| {
+            let cpus = interval.cpus.len();
+            (cpus > 0).then(|| interval.cpus.iter().map(|cpu| cpu.steal).sum::<f64>() / cpus as f64)
+        }),
+        retransmitted_share: tcp.and_then(|tcp| {
+            crate::report::format::share(tcp.total.retransmitted_bytes, tcp.total.payload_bytes)
+        }),
+        qdisc_drop_share: qdiscs.and_then(|(before, after)| drop_share(before, after)),
+        benchmark_failed: None,
+    }
+}
+
+/// None where nothing went in, or the counters did not grow together.
+fn drop_share(before: QdiscCounters, after: QdiscCounters) -> Option<f64> {
+    let dropped = after.drops.checked_sub(before.drops)?;
+    let sent = after.packets.checked_sub(before.packets)?;
+    crate::report::format::share(dropped, dropped.checked_add(sent)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{self, second};
+
+    fn near(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-9 * b.abs().max(1.0)
+    }
+
+    fn measured(report: &RunReport) -> Measured {
+        Measured::of(report, ThroughputFrom::Ledger, Duration::from_secs(1))
+    }
+
+    #[test]
+    fn the_beginning_is_left_out_by_the_rule() {
+        let run: Vec<Interval> = (1..=20).map(|s| second(f64::from(s), 10.0, 1.0)).collect();
+        assert_eq!(steady(&run, 1.0).len(), 19);
+        assert_eq!(steady(&run, 0.0).len(), 20);
+        assert_eq!(steady(&run, 5.0).len(), 18, "a tenth at most");
+        assert_eq!(steady(&run[..1], 5.0).len(), 0, "and of one interval nothing is left");
+        assert_eq!(steady(&[], 1.0).len(), 0);
+    }
+
+    #[test]
+    fn silence_before_the_traffic_is_no_warm_up() {
+        let mut run: Vec<Interval> = (1..=3).map(|s| second(f64::from(s), 0.0, 0.0)).collect();
+        run.extend((4..=24).map(|s| second(f64::from(s), 10.0, 1.0)));
+        // Three silent ones, the one in which traffic began, and one second of warm-up.
+        assert_eq!(steady(&run, 1.0).len(), 19);
+    }
+
+    #[test]
+    fn the_figures_are_those_of_the_part_that_counts() {
+        let mut report = fixture::software();
+        report.throughput.samples = (1..=20).map(|s| second(f64::from(s), 10.0, 1.0)).collect();
+        for sample in &mut report.throughput.samples {
+            sample.goodput_gbps = Some(8.0);
+            sample.cpus = vec![
+                CpuShare { busy: 0.25, segmenting: Some(0.1), ..CpuShare::default() },
+                CpuShare { busy: 0.75, segmenting: Some(0.5), ..CpuShare::default() },
+            ];
+        }
+        report.throughput.samples[0].goodput_gbps = Some(1.0);
+        let found = measured(&report);
+        assert!(near(found.figures[&MetricId::ThroughputGbps], 8.0) && near(found.measured_s, 19.0));
+        // One CPU for one gigabyte a second is one nanosecond a byte.
+        assert!(near(found.figures[&MetricId::CpuNsPerByte], 1.0));
+        assert_eq!(found.busiest_cpu, Some(BusiestCpu { busy: 0.75, segmenting: Some(0.5) }));
+    }
+
+    #[test]
+    fn what_was_not_measured_is_no_figure() {
+        let mut report = fixture::counters();
+        report.benchmark = None;
+        let found = measured(&report);
+        for metric in [MetricId::ThroughputGbps, MetricId::RetransmittedPpm, MetricId::SegmentationNsPerByte] {
+            assert!(!found.figures.contains_key(&metric), "{metric:?}");
+        }
+        let mut nothing = fixture::idle();
+        nothing.throughput.samples.clear();
+        nothing.benchmark = None;
+        let found = measured(&nothing);
+        assert!(found.figures.is_empty() && found.busiest_cpu.is_none(), "{:?}", found.figures);
+    }
+
+    #[test]
+    fn drops_are_a_share_of_what_went_in() {
+        let counters = |packets, drops| QdiscCounters { packets, drops, ..QdiscCounters::default() };
+        assert_eq!(drop_share(counters(100, 5), counters(190, 15)), Some(0.1));
+        assert_eq!(drop_share(counters(100, 5), counters(100, 5)), None);
+        assert_eq!(drop_share(counters(100, 5), counters(0, 0)), None, "another qdisc by now");
+    }
+}
