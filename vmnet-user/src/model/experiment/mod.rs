@@ -10,6 +10,7 @@ mod effects;
 mod guard;
 mod metric;
 mod prediction;
+mod setting;
 mod trial;
 
 pub use arm::{Arm, Role, Setting};

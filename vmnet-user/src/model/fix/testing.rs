@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-pub(crate) use queues::{any_cpus, with_channels};
+pub(crate) use queues::{CPUS, any_cpus, with_channels};
 use queues::{any_channels, set_channels, set_xps};
 
 pub(crate) const NAMES: [&str; 11] = [
