@@ -164,3 +164,6 @@ impl Changer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod there_and_back_tests;
