@@ -4,15 +4,19 @@ use super::{
     attributes::{attribute, u32_at},
     ethtool::{Ethtool, EthtoolError},
 };
+use crate::model::fix::{ChannelCount, ChannelState};
 
 // `linux/ethtool_netlink.h`.
 const ETHTOOL_MSG_LINKMODES_GET: u8 = 4;
 const ETHTOOL_MSG_CHANNELS_GET: u8 = 17;
 const ETHTOOL_A_LINKMODES_SPEED: u16 = 5;
+const ETHTOOL_A_CHANNELS_RX_MAX: u16 = 2;
 const ETHTOOL_A_CHANNELS_TX_MAX: u16 = 3;
 const ETHTOOL_A_CHANNELS_COMBINED_MAX: u16 = 5;
-const ETHTOOL_A_CHANNELS_TX_COUNT: u16 = 7;
-const ETHTOOL_A_CHANNELS_COMBINED_COUNT: u16 = 9;
+pub(super) const ETHTOOL_A_CHANNELS_RX_COUNT: u16 = 6;
+pub(super) const ETHTOOL_A_CHANNELS_TX_COUNT: u16 = 7;
+pub(super) const ETHTOOL_A_CHANNELS_COMBINED_COUNT: u16 = 9;
+const WHAT: &str = "channels";
 /// `linux/ethtool.h`: `SPEED_UNKNOWN`.
 const SPEED_UNKNOWN: u32 = u32::MAX;
 
@@ -21,9 +25,23 @@ const SPEED_UNKNOWN: u32 = u32::MAX;
 /// # Errors
 /// [`EthtoolError::Unsupported`] where the driver has none to tell of.
 pub fn transmit_channels(ifindex: u32) -> Result<(u32, u32), EthtoolError> {
-    const WHAT: &str = "channels";
-    let reply = Ethtool::open()?.get(ETHTOOL_MSG_CHANNELS_GET, WHAT, ifindex, 0)?;
-    parse_channels(&reply).ok_or(EthtoolError::Unsupported { what: WHAT })
+    let transmit = read(&mut Ethtool::open()?, ifindex)?.transmit();
+    let channels = transmit.ok_or(EthtoolError::Unsupported { what: WHAT })?;
+    Ok((channels.count, channels.most))
+}
+
+/// All channels, by what they serve.
+///
+/// # Errors
+/// [`EthtoolError::Unsupported`] where the driver has none to tell of.
+pub(super) fn read(ethtool: &mut Ethtool, ifindex: u32) -> Result<ChannelState, EthtoolError> {
+    let reply = ethtool.get(ETHTOOL_MSG_CHANNELS_GET, WHAT, ifindex, 0)?;
+    let channels = parse_channels(&reply);
+    // A driver that has neither (a maximum of 0 is not told, `channels_fill_reply`) has nothing to be set.
+    if channels == ChannelState::default() {
+        return Err(EthtoolError::Unsupported { what: WHAT });
+    }
+    Ok(channels)
 }
 
 /// Mbit/s. Asked over netlink rather than `/sys`, which may be another namespace's.
@@ -36,16 +54,14 @@ pub fn link_speed_mbps(ifindex: u32) -> Result<u32, EthtoolError> {
     parse_speed(&reply).ok_or(EthtoolError::Unsupported { what: WHAT })
 }
 
-fn parse_channels(reply: &[u8]) -> Option<(u32, u32)> {
+fn parse_channels(reply: &[u8]) -> ChannelState {
     let number = |kind| attribute(reply, kind).and_then(|value| u32_at(value, 0));
-    let sum = |combined, transmit| match (number(combined), number(transmit)) {
-        (None, None) => None,
-        (combined, transmit) => Some(combined.unwrap_or(0).saturating_add(transmit.unwrap_or(0))),
-    };
-    Some((
-        sum(ETHTOOL_A_CHANNELS_COMBINED_COUNT, ETHTOOL_A_CHANNELS_TX_COUNT)?,
-        sum(ETHTOOL_A_CHANNELS_COMBINED_MAX, ETHTOOL_A_CHANNELS_TX_MAX)?,
-    ))
+    let sort = |count, most| Some(ChannelCount { count: number(count)?, most: number(most)? });
+    ChannelState {
+        rx: sort(ETHTOOL_A_CHANNELS_RX_COUNT, ETHTOOL_A_CHANNELS_RX_MAX),
+        tx: sort(ETHTOOL_A_CHANNELS_TX_COUNT, ETHTOOL_A_CHANNELS_TX_MAX),
+        combined: sort(ETHTOOL_A_CHANNELS_COMBINED_COUNT, ETHTOOL_A_CHANNELS_COMBINED_MAX),
+    }
 }
 
 fn parse_speed(reply: &[u8]) -> Option<u32> {
@@ -68,10 +84,14 @@ mod tests {
         reply
     }
 
+    fn of(count: u32, most: u32) -> Option<ChannelCount> {
+        Some(ChannelCount { count, most })
+    }
+
     #[test]
     fn combined_channels_are_those_in_use_and_those_there_could_be() {
         let combined = reply(&[(ETHTOOL_A_CHANNELS_COMBINED_MAX, 8), (ETHTOOL_A_CHANNELS_COMBINED_COUNT, 4)]);
-        assert_eq!(parse_channels(&combined), Some((4, 8)));
+        assert_eq!(parse_channels(&combined), ChannelState { combined: of(4, 8), ..ChannelState::default() });
     }
 
     #[test]
@@ -79,8 +99,11 @@ mod tests {
         // veth: 2 of 4.
         let separate =
             reply(&[(ETHTOOL_A_CHANNELS_TX_MAX, 4), (ETHTOOL_A_CHANNELS_TX_COUNT, 2), (2, 1), (6, 1)]);
-        assert_eq!(parse_channels(&separate), Some((2, 4)));
-        assert_eq!(parse_channels(&reply(&[(2, 1), (6, 1)])), None, "receive channels alone");
+        let channels = parse_channels(&separate);
+        assert_eq!(channels, ChannelState { rx: of(1, 1), tx: of(2, 4), combined: None });
+        assert_eq!(channels.transmit(), of(2, 4));
+        let receive = parse_channels(&reply(&[(2, 1), (6, 1)]));
+        assert_eq!(receive.transmit(), None, "receive channels alone");
     }
 
     #[test]

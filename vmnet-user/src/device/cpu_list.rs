@@ -1,7 +1,6 @@
 //! Sets of CPUs as the kernel writes them: masks (`xps_cpus`) and lists (`smp_affinity_list`).
 
-/// Higher numbers are not believed; the kernel's own limit (`NR_CPUS`) is 8192.
-const MOST_CPUS: u32 = 65_536;
+use crate::model::fix::MOST_CPUS;
 
 /// A mask in groups of 32 bits, the highest first: `00000001,80000003` is CPUs 0, 1, 31 and 32.
 /// Groups may be written short. None where it is anything else.
@@ -44,6 +43,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::fix::cpu_mask;
 
     #[test]
     fn a_mask_is_a_number_however_it_is_grouped() {
@@ -76,9 +76,17 @@ mod tests {
         }
 
         #[test]
-        fn a_mask_that_is_written_is_read_back(bits: u64) {
+        fn a_mask_that_the_kernel_writes_is_read(bits: u64) {
             let expected: Vec<u32> = (0..64).filter(|bit| bits >> bit & 1 == 1).collect();
             prop_assert_eq!(parse_mask(&format!("{:08x},{:08x}", bits >> 32, bits & 0xffff_ffff)), Some(expected));
+        }
+
+        #[test]
+        fn a_mask_that_is_written_here_is_read_back(
+            cpus in proptest::collection::btree_set(prop_oneof![0u32..200, 0..MOST_CPUS], 0..40),
+        ) {
+            let cpus: Vec<u32> = cpus.into_iter().collect();
+            prop_assert_eq!(parse_mask(&cpu_mask(&cpus)), Some(cpus));
         }
     }
 }

@@ -35,4 +35,5 @@ mod attributes;
 mod cpu_list;
 mod driver_stats;
 mod genl;
+mod interface_files;
 mod small_file;

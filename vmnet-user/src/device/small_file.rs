@@ -1,7 +1,7 @@
 //! Small files of `/sys`, `/proc` and `/etc`, whose content may be anything.
 
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::Path,
@@ -14,7 +14,11 @@ use nix::fcntl::OFlag;
 /// A FIFO does not block it, a device is not touched, and a longer file is an error rather than half read.
 pub(super) fn read(path: &Path, most_bytes: u64) -> io::Result<String> {
     // O_NONBLOCK: opening a FIFO would wait for a writer.
-    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    read_open(OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?, most_bytes)
+}
+
+/// The same of a file that is open.
+pub(super) fn read_open(file: File, most_bytes: u64) -> io::Result<String> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }

@@ -1,9 +1,16 @@
 //! Which CPUs transmit on which queue (XPS), and to which CPUs received packets are spread (RPS).
 
-use crate::model::fact::Fact;
 use std::{io, path::Path};
 
-use super::{cpu_list::parse_mask, small_file};
+use super::{
+    cpu_list::parse_mask,
+    interface_files::{Identity, InterfaceFiles},
+    small_file,
+};
+use crate::model::{fact::Fact, fix::QueueCpus};
+
+/// Longer than any mask.
+const MOST_BYTES: u64 = 64 * 1024;
 
 /// For each transmit queue in use, the CPUs that are sent to it; none of them where XPS is not set.
 /// `/sys` must be that of the namespace.
@@ -11,9 +18,35 @@ pub fn xps(interface: &str, tx_queues: u32) -> Fact<Vec<Vec<u32>>> {
     xps_in(Path::new("/sys/class/net"), interface, tx_queues)
 }
 
+/// The same of that very interface, whatever `/sys` shows, for as many queues as it has in use.
+///
+/// # Errors
+/// In words, where `/sys` does not show it, as with devices that can have one queue only.
+pub(super) fn xps_of(interface: Identity<'_>) -> Fact<Vec<Vec<u32>>> {
+    let name = interface.name;
+    let files = InterfaceFiles::open(interface)
+        .map_err(|error| format!("cannot read /sys/class/net/{name}: {error}"))?;
+    xps_from(&files, name)
+}
+
 /// For each receive queue in use, the CPUs that its packets are spread to; none of them where RPS is off.
 pub fn rps(interface: &str) -> Fact<Vec<Vec<u32>>> {
     rps_in(Path::new("/sys/class/net"), interface)
+}
+
+fn xps_from(files: &InterfaceFiles, name: &str) -> Fact<Vec<Vec<u32>>> {
+    let mut queues = Vec::new();
+    for queue in 0.. {
+        let file = QueueCpus { queue, cpus: Vec::new() }.file();
+        let path = Path::new("/sys/class/net").join(name).join(&file);
+        match files.read(&file, MOST_BYTES) {
+            // Only queues in use have a directory (`netdev_queue_update_kobjects`).
+            Err(error) if error.kind() == io::ErrorKind::NotFound && queue > 0 => break,
+            Err(error) => return Err(small_file::unreadable(&path, &error)),
+            Ok(text) => queues.push(mask(&path, &text)?),
+        }
+    }
+    Ok(queues)
 }
 
 fn xps_in(class_net: &Path, interface: &str, tx_queues: u32) -> Fact<Vec<Vec<u32>>> {
@@ -21,7 +54,7 @@ fn xps_in(class_net: &Path, interface: &str, tx_queues: u32) -> Fact<Vec<Vec<u32
     (0..tx_queues)
         .map(|queue| {
             let path = queues.join(format!("tx-{queue}/xps_cpus"));
-            match small_file::read(&path, 64 * 1024) {
+            match small_file::read(&path, MOST_BYTES) {
                 // `xps_cpus_show`: ENOENT unless `netif_is_multiqueue`.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tx_queues == 1 => {
                     Err("with a single transmit queue there is nothing to steer".to_owned())
@@ -82,6 +115,22 @@ mod tests {
         ]);
         assert_eq!(xps_in(sys.path(), "ens4", 3), Ok(vec![vec![0, 1], vec![2, 3], vec![4, 5, 32]]));
         assert_eq!(rps_in(sys.path(), "ens4"), Ok(vec![vec![], vec![1]]));
+    }
+
+    #[test]
+    fn the_queues_in_use_are_those_that_have_a_directory() {
+        let sys = queues(&[
+            ("../ifindex", "7\n"),
+            ("../address", "\n"),
+            ("tx-0/xps_cpus", "03\n"),
+            ("tx-1/xps_cpus", "00\n"),
+            ("tx-3/xps_cpus", "01\n"),
+        ]);
+        let ens4 = Identity { ifindex: 7, name: "ens4", hardware_address: &[] };
+        let files = InterfaceFiles::open_in(sys.path(), ens4).unwrap();
+        assert_eq!(xps_from(&files, "ens4"), Ok(vec![vec![0, 1], vec![]]));
+        std::fs::remove_file(sys.path().join("ens4/queues/tx-0/xps_cpus")).unwrap();
+        assert!(xps_from(&files, "ens4").unwrap_err().contains("tx-0/xps_cpus"));
     }
 
     #[test]

@@ -104,6 +104,19 @@ fn a_version_of_the_future_is_not_guessed_at() {
 }
 
 #[test]
+fn a_journal_of_before_there_were_channels_in_it_can_be_read() {
+    let text = journal().to_text().unwrap();
+    let mut body: serde_json::Value = serde_json::from_str(text.lines().nth(1).unwrap()).unwrap();
+    let before = body["before"].as_object_mut().unwrap();
+    assert!(before.remove("channels").is_some() && before.remove("xps").is_some());
+    let body = body.to_string();
+    let header =
+        Header { vmnet_journal: VERSION, crc32: format!("{:08x}", crc32fast::hash(body.as_bytes())) };
+    let old = format!("{}\n{body}\n", serde_json::to_string(&header).unwrap());
+    assert_eq!(Journal::parse(&old), Journal::parse(&text));
+}
+
+#[test]
 fn what_stands_in_its_place_is_no_journal() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();

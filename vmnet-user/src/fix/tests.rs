@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{
     cause::FeatureChange,
-    fix::testing::{ModelKernel, NAMES, any_device, cake, device, tbf},
+    fix::testing::{ModelKernel, NAMES, any_cpus, any_device, cake, device, tbf, with_channels},
 };
 
 fn here() -> Here {
@@ -32,7 +32,7 @@ fn off_in_every_way() -> ModelKernel {
     device.limits.gso_ipv4_max_size = Some(9_000);
     device.limits.gso_max_segs = Some(1);
     device.qdiscs = vec![tbf(4_000, 1_000_000), cake(true)];
-    ModelKernel::of(device)
+    ModelKernel::of(with_channels(2, device))
 }
 
 #[test]
@@ -210,6 +210,8 @@ proptest! {
     fn undo_after_fix_is_identity_whatever_others_wanted_in_between(
         before in any_device(),
         meddled in proptest::collection::vec((0usize..NAMES.len(), any::<bool>()), 0..4),
+        channels in proptest::option::of(0u32..10),
+        steered in proptest::option::of((0usize..8, any_cpus())),
     ) {
         let (_directory, store) = store();
         let mut kernel = ModelKernel::of(before.clone());
@@ -217,6 +219,12 @@ proptest! {
         if report.journal.is_some() {
             for (name, on) in meddled {
                 kernel.want(NAMES[name], on);
+            }
+            if let Some(count) = channels {
+                kernel.set_channels(count);
+            }
+            if let Some((queue, cpus)) = steered {
+                kernel.steer(queue, &cpus);
             }
             let report = undo(&mut kernel, &store, &here(), "ens4", false).unwrap();
             prop_assert!(report.ok(), "{:?}", report);

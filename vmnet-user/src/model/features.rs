@@ -57,6 +57,13 @@ impl FeatureSet {
         self.get(name).map(|feature| feature.active)
     }
 
+    /// Has a feature wanted or not. What becomes active then is the kernel's to say.
+    pub fn want(&mut self, name: &str, on: bool) {
+        if let Some(feature) = self.features.iter_mut().find(|feature| feature.name == name) {
+            feature.wanted = on;
+        }
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Feature> {
         self.features.iter()

@@ -1,20 +1,25 @@
-//! Changing a device: features, GSO limits, options of its qdiscs. The only module that writes to the kernel's network state.
+//! Changing a device: features, GSO limits, channels, XPS, options of its qdiscs. The only module that writes to the kernel's network state.
 //!
 //! Reading needs no privilege; each change needs CAP_NET_ADMIN in the network namespace of the calling thread.
 
 mod cake;
+mod channels;
 mod features;
 mod limits;
 mod qdisc;
 mod tbf;
+mod xps;
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 
 use super::{
+    channels as channel_reader,
     ethtool::{Ethtool, EthtoolError},
     features::FeatureReader,
+    interface_files::Identity,
     links::{LinkError, LinkReader},
     netlink::{Netlink, NetlinkError},
+    xps as xps_reader,
 };
 use crate::model::{
     fix::{DeviceState, Step},
@@ -36,6 +41,17 @@ pub enum ChangeError {
     /// The options of a qdisc are not understood, so that they cannot be sent back with one of them changed.
     #[error("the options of this {0} are not understood")]
     Options(&'static str),
+    /// There is no such interface any more.
+    #[error("the interface is gone")]
+    Gone,
+    /// A file of `/sys` cannot be written, or is another interface's.
+    #[error("cannot write {path}: {cause}")]
+    File {
+        /// Which.
+        path: String,
+        /// What the kernel answered.
+        cause: std::io::Error,
+    },
 }
 
 /// Reads and changes devices of the network namespace that the thread was in when it was opened.
@@ -61,12 +77,15 @@ impl Changer {
         })
     }
 
-    /// A device by its name, or another name it answers to.
+    /// A device by its name, or another name it answers to. XPS takes a `/sys` of the namespace.
     ///
     /// # Errors
-    /// When there is none, or the kernel cannot be asked.
+    /// When there is none, or the kernel cannot be asked. Channels and XPS that cannot be read are no error, but not in the state.
     pub fn read(&mut self, name: &str) -> Result<DeviceState, ChangeError> {
         let link = self.links.link(name)?;
+        let identity =
+            Identity { ifindex: link.ifindex, name: &link.name, hardware_address: &link.hardware_address };
+        let xps = xps_reader::xps_of(identity).unwrap_or_default();
         Ok(DeviceState {
             ifindex: link.ifindex,
             name: link.name,
@@ -79,6 +98,8 @@ impl Changer {
                 tso_max_segs: link.tso_max_segs,
             },
             qdiscs: qdisc::read(&mut self.route, link.ifindex)?,
+            channels: channel_reader::read(&mut self.ethtool, link.ifindex).ok(),
+            xps,
         })
     }
 
@@ -95,7 +116,7 @@ impl Changer {
     ///
     /// # Errors
     /// What the kernel answered; then nothing of the step was done (but see `do_setlink` for limits, which sets them one
-    /// after the other).
+    /// after the other, and XPS, which is a file a queue).
     pub fn carry_out(&mut self, step: &Step) -> Result<(), ChangeError> {
         match step {
             Step::Features { device, requests } => {
@@ -125,7 +146,24 @@ impl Changer {
                     &cake::split_gso(*on),
                 )?;
             }
+            Step::Channels { device, request } => {
+                channels::set(&mut self.ethtool, device.ifindex, request)?;
+            }
+            Step::Xps { device, queues } => {
+                let links = self.links.all()?;
+                let link = links.iter().find(|link| link.ifindex == device.ifindex);
+                let link = link.ok_or(ChangeError::Gone)?;
+                let identity = Identity {
+                    ifindex: link.ifindex,
+                    name: &link.name,
+                    hardware_address: &link.hardware_address,
+                };
+                xps::set(identity, queues).map_err(|(path, cause)| ChangeError::File { path, cause })?;
+            }
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod there_and_back_tests;

@@ -12,6 +12,7 @@ mod factor;
 mod guard;
 mod metric;
 mod prediction;
+mod setting;
 mod trial;
 
 pub use arm::{Arm, Role, Setting};

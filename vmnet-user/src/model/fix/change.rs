@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    channels::{ChannelCount, ChannelState},
+    cpu_mask::cpu_mask,
     device::{DeviceState, Splits},
     hangs_on::missing_for,
-    step::{FeatureRequest, Step, on_off},
+    step::{FeatureRequest, QueueCpus, Step, on_off},
 };
 use crate::model::features::Feature;
 
@@ -86,6 +88,20 @@ impl Step {
             Self::CakeSplitGso { handle, on, .. } => {
                 vec![change(&Aspect::SplitGso { handle: *handle, on: *on }, on_off(*on).to_owned())]
             }
+            Self::Channels { request, .. } => {
+                let sorts = [
+                    (Aspect::RxChannels, request.rx),
+                    (Aspect::TxChannels, request.tx),
+                    (Aspect::CombinedChannels, request.combined),
+                ];
+                sorts
+                    .iter()
+                    .filter_map(|(aspect, count)| Some(change(aspect, count.as_ref()?.to_string())))
+                    .collect()
+            }
+            Self::Xps { queues, .. } => {
+                queues.iter().map(|queue| change(&Aspect::Xps(queue), queue.mask())).collect()
+            }
         }
     }
 }
@@ -98,6 +114,10 @@ enum Aspect<'a> {
     GsoMaxSegs,
     Burst { handle: u32, bytes: Option<u64> },
     SplitGso { handle: u32, on: bool },
+    RxChannels,
+    TxChannels,
+    CombinedChannels,
+    Xps(&'a QueueCpus),
 }
 
 impl Aspect<'_> {
@@ -136,12 +156,19 @@ impl Aspect<'_> {
             Self::GsoMaxSegs => "gso_max_segs".to_owned(),
             Self::Burst { handle, .. } => format!("tbf {:x}: burst", handle >> 16),
             Self::SplitGso { handle, .. } => format!("cake {:x}: split-gso", handle >> 16),
+            Self::RxChannels => "receive channels".to_owned(),
+            Self::TxChannels => "transmit channels".to_owned(),
+            Self::CombinedChannels => "combined channels".to_owned(),
+            Self::Xps(queue) => format!("XPS of tx-{}", queue.queue),
         }
     }
 
     fn said_of(&self, state: &DeviceState) -> String {
         const UNKNOWN: &str = "not told by the kernel";
         let number = |value: Option<u32>| value.map_or_else(|| UNKNOWN.to_owned(), |value| value.to_string());
+        let channels = |sort: fn(ChannelState) -> Option<ChannelCount>| {
+            number(state.channels.and_then(sort).map(|channels| channels.count))
+        };
         match self {
             Self::Feature(request) => {
                 state.features.get(&request.name).map_or_else(|| UNKNOWN.to_owned(), said_of_feature)
@@ -157,6 +184,13 @@ impl Aspect<'_> {
                 Some(Splits::SplitGso { on }) => on.map_or(UNKNOWN, on_off).to_owned(),
                 _ => "not there".to_owned(),
             },
+            Self::RxChannels => channels(|state| state.rx),
+            Self::TxChannels => channels(|state| state.tx),
+            Self::CombinedChannels => channels(|state| state.combined),
+            Self::Xps(queue) => {
+                let index = usize::try_from(queue.queue).unwrap_or(usize::MAX);
+                state.xps.get(index).map_or_else(|| "not there".to_owned(), |cpus| cpu_mask(cpus))
+            }
         }
     }
 
@@ -166,7 +200,13 @@ impl Aspect<'_> {
                 let feature = after.features.get(&request.name);
                 feature.is_some_and(|feature| feature.active == request.on && feature.wanted == request.on)
             }
-            Self::GsoMaxSize | Self::GsoIpv4MaxSize | Self::GsoMaxSegs => self.said_of(after) == requested,
+            Self::GsoMaxSize
+            | Self::GsoIpv4MaxSize
+            | Self::GsoMaxSegs
+            | Self::RxChannels
+            | Self::TxChannels
+            | Self::CombinedChannels
+            | Self::Xps(_) => self.said_of(after) == requested,
             Self::Burst { handle, bytes } => {
                 let splits = |state: &DeviceState| state.qdisc(*handle).map(|qdisc| qdisc.splits);
                 let (Some(bytes), Some(before), Some(after)) = (*bytes, splits(before), splits(after)) else {

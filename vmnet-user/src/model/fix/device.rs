@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::channels::ChannelState;
 use crate::model::{features::FeatureSet, machine::Limits};
 
 /// One device's changeable state.
@@ -17,6 +18,13 @@ pub struct DeviceState {
     pub limits: Limits,
     /// Its transmit qdiscs, in the kernel's order.
     pub qdiscs: Vec<QdiscState>,
+    /// Its channels; None where the driver does not tell. Journals of before did not have them.
+    #[serde(default)]
+    pub channels: Option<ChannelState>,
+    /// Transmit packet steering: for each transmit queue in use, the CPUs that are sent to it. Empty where it cannot be read, as with
+    /// devices that can have one queue only; and in journals of before.
+    #[serde(default)]
+    pub xps: Vec<Vec<u32>>,
 }
 
 impl DeviceState {

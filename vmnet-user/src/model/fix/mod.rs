@@ -3,6 +3,8 @@
 
 mod back;
 mod change;
+mod channels;
+mod cpu_mask;
 mod device;
 mod hangs_on;
 mod plan;
@@ -11,10 +13,12 @@ mod step;
 pub use back::{not_as_before, way_back};
 pub(crate) use change::{Outcome, said_of_feature};
 pub use change::{Change, Followed, followed};
+pub use channels::{ChannelCount, ChannelRequest, ChannelState};
+pub use cpu_mask::{MOST_CPUS, cpu_mask};
 pub use device::{DeviceState, QdiscState, Splits};
 pub use hangs_on::missing_for;
 pub use plan::{Plan, burst_for, interfaces, plan};
-pub use step::{DeviceId, FeatureRequest, LimitRequest, Step};
+pub use step::{DeviceId, FeatureRequest, LimitRequest, QueueCpus, Step};
 
 #[cfg(test)]
 pub(crate) mod testing;

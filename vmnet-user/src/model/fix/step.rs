@@ -1,6 +1,10 @@
 //! One request to the kernel, and the same as a command that a person could type.
 
-use super::device::{QdiscState, Splits};
+use super::{
+    channels::ChannelRequest,
+    cpu_mask::cpu_mask,
+    device::{QdiscState, Splits},
+};
 
 /// Which device, in the namespace that is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +15,7 @@ pub struct DeviceId {
     pub name: String,
 }
 
-/// One request to the kernel. It is carried out whole or not at all.
+/// One request to the kernel. It is carried out whole or not at all, but for limits and XPS, which are several things set one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Wanted features, all in one, so that the kernel resolves what hangs on what.
@@ -48,6 +52,43 @@ pub enum Step {
         /// On or off.
         on: bool,
     },
+    /// How many channels are in use. Drivers spread the CPUs over their queues anew then (`virtnet_set_queues`).
+    Channels {
+        /// Whose.
+        device: DeviceId,
+        /// Which.
+        request: ChannelRequest,
+    },
+    /// Which CPUs are sent to which transmit queue; queues that are not named stay as they are.
+    Xps {
+        /// Whose.
+        device: DeviceId,
+        /// Which.
+        queues: Vec<QueueCpus>,
+    },
+}
+
+/// A transmit queue and the CPUs to be sent to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueCpus {
+    /// From 0.
+    pub queue: u32,
+    /// None of them: no CPU is sent to this one in particular.
+    pub cpus: Vec<u32>,
+}
+
+impl QueueCpus {
+    /// Where the mask goes, below the interface's directory in `/sys/class/net`.
+    #[must_use]
+    pub fn file(&self) -> String {
+        format!("queues/tx-{}/xps_cpus", self.queue)
+    }
+
+    /// What goes there.
+    #[must_use]
+    pub fn mask(&self) -> String {
+        cpu_mask(&self.cpus)
+    }
 }
 
 /// A feature to be wanted or not.
@@ -88,11 +129,13 @@ impl Step {
             Self::Features { device, .. }
             | Self::Limits { device, .. }
             | Self::TbfBurst { device, .. }
-            | Self::CakeSplitGso { device, .. } => device,
+            | Self::CakeSplitGso { device, .. }
+            | Self::Channels { device, .. }
+            | Self::Xps { device, .. } => device,
         }
     }
 
-    /// The same with `ethtool`, `ip` or `tc`, quoted for a shell.
+    /// The same with `ethtool`, `ip`, `tc` or `echo`, quoted for a shell.
     #[must_use]
     pub fn command(&self) -> String {
         let name = quoted(&self.device().name);
@@ -127,6 +170,17 @@ impl Step {
             Self::CakeSplitGso { handle, parent, on, .. } => {
                 let option = if *on { "split-gso" } else { "no-split-gso" };
                 format!("tc qdisc change dev {name} {} cake {option}", place(*handle, *parent))
+            }
+            Self::Channels { request, .. } => {
+                let words = [("rx", request.rx), ("tx", request.tx), ("combined", request.combined)];
+                let words = words.into_iter().filter_map(|(word, value)| Some(format!(" {word} {}", value?)));
+                format!("ethtool -L {name}{}", words.collect::<String>())
+            }
+            Self::Xps { queues, .. } => {
+                let echoes = queues
+                    .iter()
+                    .map(|queue| format!("echo {} >/sys/class/net/{name}/{}", queue.mask(), queue.file()));
+                echoes.collect::<Vec<_>>().join("; ")
             }
         }
     }

@@ -1,9 +1,11 @@
-//! A model of the kernel: what it makes of wanted features, limits and qdisc options. Its rules are written from
-//! `netdev_fix_features` and `do_setlink`, not from the code under test.
+//! A model of the kernel: what it makes of wanted features, limits, channels, XPS and qdisc options. Its rules are written from
+//! `netdev_fix_features`, `do_setlink`, `ethnl_set_channels` and `virtnet_set_affinity`, not from the code under test.
+
+mod queues;
 
 use proptest::prelude::*;
 
-use super::{DeviceState, QdiscState, Splits, Step};
+use super::{ChannelRequest, DeviceState, QdiscState, Splits, Step};
 use crate::{
     fix::Kernel,
     model::{
@@ -11,6 +13,9 @@ use crate::{
         machine::Limits,
     },
 };
+
+pub(crate) use queues::{CPUS, any_cpus, with_channels};
+use queues::{any_channels, set_channels, set_xps};
 
 pub(crate) const NAMES: [&str; 11] = [
     "tx-scatter-gather",
@@ -103,6 +108,8 @@ pub(crate) fn device(wanted: &[&str], fixed: &[&str]) -> DeviceState {
             tso_max_segs: Some(65_535),
         },
         qdiscs: Vec::new(),
+        channels: None,
+        xps: Vec::new(),
     }
 }
 
@@ -156,6 +163,30 @@ impl ModelKernel {
                 ..feature.clone()
             });
             device.features = settle(&changed.collect::<Vec<_>>());
+        }
+    }
+}
+
+impl ModelKernel {
+    /// What somebody else does to channels, as `ethtool -L`; nothing where that is refused.
+    pub(crate) fn set_channels(&mut self, count: u32) {
+        for device in &mut self.devices {
+            let Some(now) = device.channels else { continue };
+            let request = ChannelRequest {
+                rx: now.rx.map(|_| count),
+                tx: now.tx.map(|_| count),
+                combined: now.combined.map(|_| count),
+            };
+            let _ = set_channels(device, &request);
+        }
+    }
+
+    /// What somebody else does to XPS, as `echo`; nothing where there is no such queue.
+    pub(crate) fn steer(&mut self, queue: usize, cpus: &[u32]) {
+        for device in &mut self.devices {
+            if let Some(of_queue) = device.xps.get_mut(queue) {
+                *of_queue = cpus.to_vec();
+            }
         }
     }
 }
@@ -226,12 +257,14 @@ impl Kernel for ModelKernel {
                 let there = device.qdiscs.iter_mut().find(|there| there.handle == *handle);
                 *there.ok_or("No such file or directory")? = cake(*on);
             }
+            Step::Channels { request, .. } => set_channels(device, request)?,
+            Step::Xps { queues, .. } => set_xps(device, queues)?,
         }
         Ok(())
     }
 }
 
-/// Any device: some features wanted, some fixed, odd limits, perhaps a qdisc that splits.
+/// Any device: some features wanted, some fixed, odd limits, perhaps a qdisc that splits, any channels and XPS.
 pub(crate) fn any_device() -> impl Strategy<Value = DeviceState> {
     let some = || proptest::sample::subsequence(NAMES.to_vec(), 0..NAMES.len());
     let qdisc = prop_oneof![
@@ -240,8 +273,9 @@ pub(crate) fn any_device() -> impl Strategy<Value = DeviceState> {
         any::<bool>().prop_map(|on| Some(cake(on))),
     ];
     let limits = (1_000u32..=65_536, proptest::option::of(1_000u32..=65_536), 1u32..=65_535);
-    (some(), some(), limits, qdisc).prop_map(|(wanted, fixed, (size, ipv4, segs), qdisc)| {
-        let mut device = device(&wanted, &fixed);
+    let parts = (some(), some(), limits, qdisc, any_channels());
+    parts.prop_map(|(wanted, fixed, (size, ipv4, segs), qdisc, (channels, xps))| {
+        let mut device = DeviceState { channels, xps, ..device(&wanted, &fixed) };
         device.limits.gso_max_size = Some(size);
         device.limits.gso_ipv4_max_size = ipv4;
         device.limits.gso_max_segs = Some(segs);
