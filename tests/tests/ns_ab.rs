@@ -196,7 +196,11 @@ fn after_sigkill_the_next_command_says_so_and_restore_puts_it_back() {
 
     let restored = vmnet(&["restore"]);
     assert_eq!(restored.0, Some(0), "{restored:?}");
-    assert_eq!(snapshot(&bench), before, "as it was when the experiment began, which is as the fix had made it");
+    assert_eq!(
+        snapshot(&bench),
+        before,
+        "as it was when the experiment began, which is as the fix had made it"
+    );
     assert!(restored.1.contains("fixes changed is left as it is"), "{restored:?}");
     assert!(!vmnet(&["doctor", INTERFACE, "--no-check"]).2.contains("interrupted"));
     assert_eq!(vmnet(&["restore"]).0, Some(0));
@@ -233,7 +237,9 @@ fn a_benchmark_that_fails_hangs_or_sends_nothing_ends_it_at_once() {
         vec![
             "sh".to_owned(),
             "-c".to_owned(),
-            format!("n=$(cat {count} 2>/dev/null || echo 0); n=$((n + 1)); echo $n >{count}; {fails} || exit 3; exec {load}"),
+            format!(
+                "n=$(cat {count} 2>/dev/null || echo 0); n=$((n + 1)); echo $n >{count}; {fails} || exit 3; exec {load}"
+            ),
         ]
     };
     let quick = ["--cool-down", "0s", "--warm-up", "50ms", "--blocks", "3", "--no-placebo"];
@@ -312,7 +318,10 @@ impl Mounted {
 
     fn fill(&self) {
         let _ = captured(
-            Command::new("dd").arg("if=/dev/zero").arg(format!("of={}", self.0.join("fill").display())).arg("bs=1k"),
+            Command::new("dd")
+                .arg("if=/dev/zero")
+                .arg(format!("of={}", self.0.join("fill").display()))
+                .arg("bs=1k"),
         );
     }
 }
@@ -335,7 +344,10 @@ fn a_full_disk_keeps_it_from_beginning_or_costs_the_report_and_never_the_device(
     vmnet.env("VMNET_STATE_DIR", &full.0);
     let run = Run::of(captured(&mut vmnet).unwrap(), &reports).unwrap();
     assert_eq!(run.code, Some(1), "{run}");
-    assert!(run.stderr.contains("cannot keep a journal") && run.stderr.contains("Nothing was changed"), "{run}");
+    assert!(
+        run.stderr.contains("cannot keep a journal") && run.stderr.contains("Nothing was changed"),
+        "{run}"
+    );
     assert_eq!(snapshot(&bench), before);
 
     // No room for the report, once it is under way.
@@ -381,14 +393,16 @@ fn other_arms_are_set_and_put_back_too() {
     let bench = Bench::new("ab").unwrap();
     let before = snapshot(&bench);
     let quick = ["--load", FAR, "--time", "300ms", "--cool-down", "0s", "--warm-up", "50ms", "--blocks", "3"];
-    let further = ended(&bench, &[quick.as_slice(), &["--no-placebo", "--arm", "gso_max_segs=1"]].concat(), &[]);
+    let further =
+        ended(&bench, &[quick.as_slice(), &["--no-placebo", "--arm", "gso_max_segs=1"]].concat(), &[]);
     assert_eq!(further.code, Some(0), "{further}");
     let trials = further.json["trials"].as_array().unwrap();
     let of_third: Vec<&Value> = trials.iter().filter(|trial| trial["arm"] == 2).collect();
     assert!(of_third.iter().all(|trial| trial["state"] == "not-built"), "{further}");
     let fewer = effect(&further, "gso_max_segs=1", "packet_to_driver_bytes");
     assert!(fewer["arm"].as_f64() < Some(1600.0), "{fewer:#}");
-    let profiler = ended(&bench, &[quick.as_slice(), &["--no-placebo", "--feature", "profiler"]].concat(), &[]);
+    let profiler =
+        ended(&bench, &[quick.as_slice(), &["--no-placebo", "--feature", "profiler"]].concat(), &[]);
     assert_eq!(profiler.code, Some(0), "{profiler}");
     assert_eq!(profiler.text("/throughput_from"), "benchmark", "{profiler}");
     assert!(effect(&profiler, "profiler=on", "throughput_gbps")["interval_percent"].is_array(), "{profiler}");

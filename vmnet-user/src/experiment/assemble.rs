@@ -145,7 +145,8 @@ impl<'a> Gathered<'a> {
 }
 
 fn void_blocks(trials: &[Trial]) -> u32 {
-    let mut void: Vec<u32> = trials.iter().filter(|trial| !trial.is_valid()).map(|trial| trial.block).collect();
+    let mut void: Vec<u32> =
+        trials.iter().filter(|trial| !trial.is_valid()).map(|trial| trial.block).collect();
     void.dedup();
     u32::try_from(void.len()).unwrap_or(u32::MAX)
 }

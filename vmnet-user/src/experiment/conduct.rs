@@ -15,9 +15,7 @@ use super::{
 use crate::{
     fix::Kernel,
     model::{
-        experiment::{
-            Arm, Design, Figures, Guard, MetricId, Rejection, Trial, Turn, effects, whole_blocks,
-        },
+        experiment::{Arm, Design, Figures, Guard, MetricId, Rejection, Trial, Turn, effects, whole_blocks},
         fix::DeviceState,
         sample::Mode,
         verdict::{Confidence, State},
@@ -179,9 +177,8 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
         for last in [false, true] {
             let Gone::Through(tried) = self.trial(turn, 0, timeout).await? else { return Ok(None) };
             let Tried { trial, from, causes, .. } = *tried;
-            let why = |guard| {
-                trial.rejections.iter().find(|one| one.guard == guard).map(|one| one.detail.clone())
-            };
+            let why =
+                |guard| trial.rejections.iter().find(|one| one.guard == guard).map(|one| one.detail.clone());
             if let Some(why) = why(Guard::Benchmark) {
                 self.gathered.ended(EndedBy::BenchmarkFailed, Some(why));
                 return Ok(None);
@@ -223,7 +220,8 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
 
     async fn trial(&mut self, turn: Turn, number: u32, timeout: Duration) -> Result<Gone> {
         let design = &self.targets.design;
-        let (Some(arm), Some(Ok(target))) = (design.arms.get(turn.arm), self.targets.states.get(turn.arm)) else {
+        let (Some(arm), Some(Ok(target))) = (design.arms.get(turn.arm), self.targets.states.get(turn.arm))
+        else {
             anyhow::bail!("arm {} is not there", turn.arm);
         };
         if let Some(signal) = self.stop.came().await {
@@ -254,7 +252,10 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
             }
             "duration" => {
                 let after = crate::report::format::duration(timeout.as_secs_f64());
-                (Some(EndedBy::BenchmarkFailed), format!("the benchmark had not ended after {after}: it hangs, or --timeout is too short"))
+                (
+                    Some(EndedBy::BenchmarkFailed),
+                    format!("the benchmark had not ended after {after}: it hangs, or --timeout is too short"),
+                )
             }
             _ => (None, String::new()),
         };
@@ -348,7 +349,9 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
         let said = report.benchmark.as_ref().and_then(crate::report::schema::Benchmark::said);
         if said.is_some_and(|said| said.gbps.is_some() || said.transactions_per_s.is_some()) {
             ThroughputFrom::Benchmark
-        } else if self.targets.design.arms.iter().all(Arm::is_profiled) && self.profilers.mode != Mode::Counters {
+        } else if self.targets.design.arms.iter().all(Arm::is_profiled)
+            && self.profilers.mode != Mode::Counters
+        {
             ThroughputFrom::Ledger
         } else {
             ThroughputFrom::Counters
@@ -366,9 +369,12 @@ fn rejected_by(trial: &Trial, guard: Guard) -> bool {
 
 /// The last line that the benchmark printed often says what its exit code does not.
 fn with_last_words(why: String, report: &crate::report::schema::RunReport) -> String {
-    let said = report.benchmark.as_ref().and_then(|benchmark| benchmark.stdout.as_deref()).unwrap_or_default();
+    let said =
+        report.benchmark.as_ref().and_then(|benchmark| benchmark.stdout.as_deref()).unwrap_or_default();
     match said.lines().rev().map(str::trim).find(|line| line.len() > 1) {
-        Some(last) => format!("{why}; the last that it printed: {}", crate::report::format::shortened(last, 200)),
+        Some(last) => {
+            format!("{why}; the last that it printed: {}", crate::report::format::shortened(last, 200))
+        }
         None => why,
     }
 }

@@ -112,7 +112,12 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 /// TCP payload that left, retransmits included.
 fn payload_gbps(interval: &Interval) -> Option<f64> {
-    Some(interval.hardware_gbps? + interval.software_gbps? + interval.unaggregated_gbps? + interval.small_gbps?)
+    Some(
+        interval.hardware_gbps?
+            + interval.software_gbps?
+            + interval.unaggregated_gbps?
+            + interval.small_gbps?,
+    )
 }
 
 fn mean_packet(intervals: &[Interval]) -> Option<f64> {
@@ -120,7 +125,11 @@ fn mean_packet(intervals: &[Interval]) -> Option<f64> {
     let packets = mean(intervals, |interval| {
         let gbps = payload_gbps(interval)?;
         // An interval in which nothing was sent has no packets.
-        if gbps > 0.0 { Some(gbps / interval.mean_driver_bytes.filter(|mean| *mean > 0.0)?) } else { Some(0.0) }
+        if gbps > 0.0 {
+            Some(gbps / interval.mean_driver_bytes.filter(|mean| *mean > 0.0)?)
+        } else {
+            Some(0.0)
+        }
     })?;
     (packets > 0.0).then(|| payload / packets)
 }
@@ -133,7 +142,10 @@ fn busiest(intervals: &[Interval]) -> Option<BusiestCpu> {
     };
     (0..cpus)
         .filter_map(|cpu| {
-            Some(BusiestCpu { busy: of(cpu, |cpu| Some(cpu.busy))?, segmenting: of(cpu, |cpu| cpu.segmenting) })
+            Some(BusiestCpu {
+                busy: of(cpu, |cpu| Some(cpu.busy))?,
+                segmenting: of(cpu, |cpu| cpu.segmenting),
+            })
         })
         .max_by(|a, b| a.busy.total_cmp(&b.busy))
 }
@@ -146,7 +158,8 @@ pub(super) fn signs(run: &Run, report: &RunReport, arm: &Arm, settled: &DeviceSt
     });
     let failed = report.audit.iter().flat_map(|audit| &audit.identities);
     let samples = run.timeline.samples();
-    let qdiscs = samples.first().and_then(|first| first.qdisc).zip(samples.last().and_then(|last| last.qdisc));
+    let qdiscs =
+        samples.first().and_then(|first| first.qdisc).zip(samples.last().and_then(|last| last.qdisc));
     Signs {
         expected: expected(arm, settled, family),
         state: tcp.map(|_| report.verdict.state),
@@ -234,7 +247,8 @@ mod tests {
         let mut report = fixture::counters();
         report.benchmark = None;
         let found = measured(&report);
-        for metric in [MetricId::ThroughputGbps, MetricId::RetransmittedPpm, MetricId::SegmentationNsPerByte] {
+        for metric in [MetricId::ThroughputGbps, MetricId::RetransmittedPpm, MetricId::SegmentationNsPerByte]
+        {
             assert!(!found.figures.contains_key(&metric), "{metric:?}");
         }
         let mut nothing = fixture::idle();

@@ -144,19 +144,17 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     let targets = Targets::of(plan, &before)?;
     // Who may not load programs, or insists on what does not work, learns that before anything is changed.
     let mut profilers = conduct::Profilers::open(&plan.run, &targets.design)?;
-    let output = OutputDir::prepare(
-        &plan.run.output,
-        &format!("{interface}-ab"),
-        &start,
-        plan.run.caller.owner(),
-    )?;
+    let output =
+        OutputDir::prepare(&plan.run.output, &format!("{interface}-ab"), &start, plan.run.caller.owner())?;
     let warm_up_rule = measure::warm_up_rule(plan.warm_up);
     let described = profilers.interface(plan.run.netns.as_deref());
     observer.planned(&targets.planned(plan, &described, &warm_up_rule));
 
-    let mut gathered = Gathered::new(plan, &targets, described, &start, warm_up_rule, profilers.mode().name());
+    let mut gathered =
+        Gathered::new(plan, &targets, described, &start, warm_up_rule, profilers.mode().name());
     if let Some(why) = targets.why_not() {
-        gathered.causes = facts::read(interface).map(|machine| doctor::causes(&machine, Answers::NONE)).unwrap_or_default();
+        gathered.causes =
+            facts::read(interface).map(|machine| doctor::causes(&machine, Answers::NONE)).unwrap_or_default();
         gathered.ended(EndedBy::TreatmentNotTaken, Some(why));
         return Ok(finish(gathered, begun, &output));
     }
@@ -229,14 +227,7 @@ impl Targets {
     fn of(plan: &Plan, before: &DeviceState) -> Result<Self> {
         let arms = plan.asked.arms(&before.features)?;
         let cpus = system::cpus_online().unwrap_or(1);
-        let state = |arm: &Arm| -> Result<DeviceState, String> {
-            let mut state = before.clone();
-            for setting in &arm.settings {
-                setting.put_into(&mut state, cpus).map_err(|why| format!("{}: {why}", arm.name))?;
-            }
-            Ok(state)
-        };
-        let states: Vec<_> = arms.iter().map(state).collect();
+        let states: Vec<_> = arms.iter().map(|arm| arm.target(before, cpus)).collect();
         let commands = states
             .iter()
             .map(|state| match state {
@@ -273,7 +264,8 @@ fn congestion_control() -> Option<String> {
 
 /// A whole run's recording, as it is called beside the report.
 fn recording_name(number: u32, arm: &str) -> String {
-    let plain: String = arm.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
+    let plain: String =
+        arm.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
     format!("trial-{number:03}-{plain}.vmnet")
 }
 

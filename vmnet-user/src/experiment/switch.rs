@@ -96,7 +96,9 @@ impl<'a, K: Kernel> Switch<'a, K> {
     }
 
     fn put_back(&mut self) -> Back {
-        let Some(journal) = self.journal.take() else { return Back { restored: Some(true), ..Back::default() } };
+        let Some(journal) = self.journal.take() else {
+            return Back { restored: Some(true), ..Back::default() };
+        };
         let mut back = Back::default();
         for attempt in 0..TRIES {
             if attempt > 0 {
@@ -139,7 +141,9 @@ impl<'a, K: Kernel> Switch<'a, K> {
     fn now(&mut self) -> Result<DeviceState, String> {
         let (name, ifindex) = (&self.before.name, self.before.ifindex);
         match self.kernel.name_of(ifindex)? {
-            None => Err(format!("{name} (index {ifindex}) is gone: removed, or moved to another network namespace")),
+            None => Err(format!(
+                "{name} (index {ifindex}) is gone: removed, or moved to another network namespace"
+            )),
             Some(now) => self.kernel.read(&now),
         }
     }
@@ -168,7 +172,8 @@ fn not_taken(before: &DeviceState, target: &DeviceState, after: &DeviceState) ->
             lines.push(format!("{} is not there any more", feature.name));
             continue;
         };
-        let is_named = before.features.get(&feature.name).is_none_or(|before| before.wanted != feature.wanted);
+        let is_named =
+            before.features.get(&feature.name).is_none_or(|before| before.wanted != feature.wanted);
         if now.wanted != feature.wanted || is_named && now.active != feature.wanted {
             let asked = if feature.wanted { "on" } else { "off" };
             lines.push(format!("{} was to be {asked}, and is {}", feature.name, said_of_feature(now)));
@@ -228,7 +233,8 @@ mod tests {
         let (_directory, store) = store();
         let mut kernel = ModelKernel::of(device(&ALL, &[]));
         let before = kernel.devices[0].clone();
-        let off = with(&before, &[feature("tx-tcp-segmentation", false), feature("tx-tcp6-segmentation", false)]);
+        let off =
+            with(&before, &[feature("tx-tcp-segmentation", false), feature("tx-tcp6-segmentation", false)]);
         let mut switch = Switch::begin(&mut kernel, &store, &here(), before.clone()).unwrap();
         let settled = switch.to(&off).unwrap();
         assert_eq!(settled.features.active("tx-tcp-segmentation"), Some(false));
@@ -265,7 +271,10 @@ mod tests {
             let here = Here::read().unwrap();
             let mut kernel = Changer::open().unwrap();
             let before = Kernel::read(&mut kernel, "lo").unwrap();
-            let off = with(&before, &[feature("tx-tcp-segmentation", false), feature("tx-tcp6-segmentation", false)]);
+            let off = with(
+                &before,
+                &[feature("tx-tcp-segmentation", false), feature("tx-tcp6-segmentation", false)],
+            );
             let panicked = catch_unwind(AssertUnwindSafe(|| {
                 let mut switch = Switch::begin(&mut kernel, &store, &here, before.clone()).unwrap();
                 let settled = switch.to(&off).unwrap();
@@ -295,12 +304,16 @@ mod tests {
     #[test]
     fn a_kernel_that_refuses_is_told_and_so_is_a_meddler() {
         let (_directory, store) = store();
-        let mut kernel = ModelKernel { refuses: Some("Operation not permitted"), ..ModelKernel::of(device(&ALL, &[])) };
+        let mut kernel =
+            ModelKernel { refuses: Some("Operation not permitted"), ..ModelKernel::of(device(&ALL, &[])) };
         let before = kernel.devices[0].clone();
         let off = with(&before, &[feature("tx-tcp-segmentation", false)]);
         let mut switch = Switch::begin(&mut kernel, &store, &here(), before.clone()).unwrap();
         let said = switch.to(&off).unwrap_err().to_string();
-        assert!(said.contains("Operation not permitted") && said.contains("was to be off, and is on"), "{said}");
+        assert!(
+            said.contains("Operation not permitted") && said.contains("was to be off, and is on"),
+            "{said}"
+        );
         drop(switch);
         kernel.refuses = None;
         let mut switch = Switch::begin(&mut kernel, &store, &here(), before.clone()).unwrap();

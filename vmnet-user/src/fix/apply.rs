@@ -126,14 +126,19 @@ fn came_of(
     }
 }
 
+/// What a fix may change of a device: queues are none of its business, nor then an undo's.
+fn of_interest(state: &DeviceState) -> DeviceState {
+    DeviceState { channels: None, xps: Vec::new(), ..state.clone() }
+}
+
 /// A journal for each device that is changed, and one for the interface that it is done for, which leads to the others.
 fn journals(here: &Here, target: &DeviceState, touched: &[&DeviceState]) -> Vec<Journal> {
     let others: Vec<u32> =
         touched.iter().map(|state| state.ifindex).filter(|index| *index != target.ifindex).collect();
     let of_others = touched.iter().filter(|state| state.ifindex != target.ifindex);
     let mut journals: Vec<Journal> =
-        of_others.map(|state| Journal::new("fix", here, (*state).clone(), Vec::new())).collect();
-    journals.push(Journal::new("fix", here, target.clone(), others));
+        of_others.map(|state| Journal::new("fix", here, of_interest(state), Vec::new())).collect();
+    journals.push(Journal::new("fix", here, of_interest(target), others));
     journals
 }
 

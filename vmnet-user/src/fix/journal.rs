@@ -209,11 +209,7 @@ pub fn unfinished(directory: &Path, boot_id: &str) -> Vec<Unfinished> {
         .filter(|path| is_of_experiment(path))
         .filter_map(|path| Some((read(&path).ok()?, path)))
         .filter(|(journal, _)| journal.boot_id == boot_id)
-        .map(|(journal, path)| Unfinished {
-            interface: journal.before.name,
-            written: journal.written,
-            path,
-        })
+        .map(|(journal, path)| Unfinished { interface: journal.before.name, written: journal.written, path })
         .collect();
     if left.is_empty() || is_held(directory) { Vec::new() } else { left }
 }

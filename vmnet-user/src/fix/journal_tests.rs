@@ -142,7 +142,9 @@ fn an_experiment_has_a_journal_beside_that_of_a_fix_and_nothing_is_kept_over_it(
     assert_eq!(path, directory.path().join("7-2-ab.journal"));
     let (fixes, experiments) = store.list().unwrap();
     assert_eq!((fixes.len(), experiments.len()), (1, 1));
-    for refused in [store.keep(&[journal()]).unwrap_err(), store.keep_for_experiment(&experiment()).unwrap_err()] {
+    for refused in
+        [store.keep(&[journal()]).unwrap_err(), store.keep_for_experiment(&experiment()).unwrap_err()]
+    {
         let said = refused.to_string();
         assert!(said.contains("ens4") && said.contains("`sudo vmnet restore`"), "{said}");
     }
@@ -164,7 +166,10 @@ fn an_experiment_was_interrupted_only_where_nobody_holds_the_journals_any_more()
     assert_eq!(unfinished(directory.path(), "b"), [], "it goes on");
     drop(store);
     let left = unfinished(directory.path(), "b");
-    assert_eq!(left.iter().map(|left| (&left.interface[..], &left.path)).collect::<Vec<_>>(), [("ens4", &path)]);
+    assert_eq!(
+        left.iter().map(|left| (&left.interface[..], &left.path)).collect::<Vec<_>>(),
+        [("ens4", &path)]
+    );
     assert_eq!(unfinished(directory.path(), "c"), [], "a boot undid it");
     fs::write(&path, "not a journal").unwrap();
     assert_eq!(unfinished(directory.path(), "b"), [], "restore tells what is wrong with it");

@@ -86,9 +86,8 @@ pub fn restore(
 ) -> Result<RestoreReport, FixError> {
     let mut devices = Vec::new();
     let (fixes, experiments) = store.list()?;
-    let is_due = |(_, journal): &Listed| {
-        !journal.as_ref().is_ok_and(|journal| journal.boot_id != here.boot_id)
-    };
+    let is_due =
+        |(_, journal): &Listed| !journal.as_ref().is_ok_and(|journal| journal.boot_id != here.boot_id);
     let (due, fixes_kept) = if experiments.iter().any(is_due) {
         (experiments, fixes)
     } else {

@@ -55,8 +55,10 @@ mod tests {
             &["tx-scatter-gather", "tx-checksum-ip-generic", "tx-tcp-segmentation", "tx-tcp6-segmentation"],
             &[],
         );
-        let only_v4 =
-            device(&["tx-scatter-gather", "tx-checksum-ip-generic", "tx-tcp-segmentation"], &["tx-tcp6-segmentation"]);
+        let only_v4 = device(
+            &["tx-scatter-gather", "tx-checksum-ip-generic", "tx-tcp-segmentation"],
+            &["tx-tcp6-segmentation"],
+        );
         let tso = arm(vec![feature("tx-tcp-segmentation")]);
         let cases = [
             (&tso, &all, Family::Ipv4, Some(State::Engaged)),

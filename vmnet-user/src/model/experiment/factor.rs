@@ -11,10 +11,7 @@ const ALIASES: [(&str, &[&str]); 8] = [
     ("tso", &["tx-tcp-segmentation", "tx-tcp6-segmentation"]),
     ("gso", &["tx-generic-segmentation"]),
     ("sg", &["tx-scatter-gather"]),
-    (
-        "tx",
-        &["tx-checksum-ip-generic", "tx-checksum-ipv4", "tx-checksum-ipv6"],
-    ),
+    ("tx", &["tx-checksum-ip-generic", "tx-checksum-ipv4", "tx-checksum-ipv6"]),
     ("uso", &["tx-udp-segmentation"]),
     ("gro", &["rx-gro"]),
     ("lro", &["rx-lro"]),
@@ -138,7 +135,9 @@ impl Asked {
             ([] | [_], Some(example)) => {
                 return Err(FactorError::NoLevels { name: self.feature.clone(), example });
             }
-            ([_], None) => return Err(FactorError::NoLevels { name: self.feature.clone(), example: "off,on" }),
+            ([_], None) => {
+                return Err(FactorError::NoLevels { name: self.feature.clone(), example: "off,on" });
+            }
             (levels, _) => levels.iter().map(String::as_str).collect(),
         };
         let roles = std::iter::once(Role::Base).chain(std::iter::repeat(Role::Treatment));
@@ -158,11 +157,8 @@ impl Asked {
 
 /// What `name=level` sets.
 fn settings(name: &str, level: &str, features: &FeatureSet) -> Result<Vec<Setting>, FactorError> {
-    let wrong = |expected| FactorError::NoSuchLevel {
-        name: name.to_owned(),
-        level: level.to_owned(),
-        expected,
-    };
+    let wrong =
+        |expected| FactorError::NoSuchLevel { name: name.to_owned(), level: level.to_owned(), expected };
     let number = || match level.parse::<u32>() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err(wrong("it takes a whole number from 1")),
@@ -217,7 +213,12 @@ mod tests {
 
     const TSO: [&str; 2] = ["tx-tcp-segmentation", "tx-tcp6-segmentation"];
 
-    fn asked(feature: &str, levels: &[&str], further: &[&str], placebo: bool) -> Result<Vec<Arm>, FactorError> {
+    fn asked(
+        feature: &str,
+        levels: &[&str],
+        further: &[&str],
+        placebo: bool,
+    ) -> Result<Vec<Arm>, FactorError> {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let asked =
             Asked { feature: feature.to_owned(), levels: owned(levels), further: owned(further), placebo };

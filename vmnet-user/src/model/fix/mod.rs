@@ -11,8 +11,8 @@ mod plan;
 mod step;
 
 pub use back::{not_as_before, way_back};
-pub(crate) use change::{Outcome, said_of_feature};
 pub use change::{Change, Followed, followed};
+pub(crate) use change::{Outcome, said_of_feature};
 pub use channels::{ChannelCount, ChannelRequest, ChannelState};
 pub use cpu_mask::{MOST_CPUS, cpu_mask};
 pub use device::{DeviceState, QdiscState, Splits};
