@@ -10,6 +10,8 @@ mod effects;
 mod guard;
 mod metric;
 mod prediction;
+#[cfg(test)]
+mod simulation;
 mod trial;
 
 pub use arm::{Arm, Role, Setting};
