@@ -55,6 +55,20 @@ impl SplitMix64 {
     }
 }
 
+/// What simulations draw.
+#[cfg(test)]
+impl SplitMix64 {
+    /// Between 0 and 1, neither of them.
+    pub(crate) fn unit(&mut self) -> f64 {
+        ((self.next() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+    }
+
+    /// Standard normal, by Box and Muller.
+    pub(crate) fn normal(&mut self) -> f64 {
+        (-2.0 * self.unit().ln()).sqrt() * (std::f64::consts::TAU * self.unit()).cos()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,8 +5,11 @@ mod bootstrap;
 mod correlation;
 mod line;
 mod outstanding;
+mod paired;
 mod proportion;
 mod quantile;
+mod sign_flips;
+mod student;
 
 pub use block_bootstrap::{FEWEST_PAIRS, NoInterval, RatioInterval, block_bootstrap_ratio_interval};
 pub(crate) use bootstrap::SplitMix64;
@@ -14,8 +17,10 @@ pub use bootstrap::ratio_of_sums_interval;
 pub use correlation::{PearsonInterval, pearson};
 pub use line::{Line, least_squares};
 pub use outstanding::{Outstanding, outstanding};
+pub use paired::{FEWEST_DIFFERENCES, MeanInterval, NoMeanInterval, mean_interval, smallest_visible_for};
 pub use proportion::wilson_interval;
 pub use quantile::{of_sorted, of_whole_numbers};
+pub use sign_flips::share_of_sign_flips;
 
 /// The standard normal's 97.5 % point: two-sided 95 % intervals.
 pub const Z_95: f64 = 1.959_963_984_540_054;

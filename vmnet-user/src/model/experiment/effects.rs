@@ -1,12 +1,18 @@
 //! What follows from an arm.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use super::arm::Arm;
 use super::design::Design;
-use super::metric::{MetricId, Scale};
+use super::metric::{METRICS, Metric, MetricId, Scale};
 use super::trial::Trial;
 use crate::model::comparison::Better;
+use crate::stats::{self, NoMeanInterval, SplitMix64};
+
+/// What is nearer to 0, of the figures that it is made of, is nothing but rounding.
+const ROUNDING: f64 = 1e-9;
 
 /// How intervals are made, for people.
 pub const METHOD: &str = "one number a block and arm: the mean of both trials' logarithms less that of the base (a plain difference for what may \
@@ -89,17 +95,197 @@ impl ArmEffects {
     }
 }
 
+/// The trials of blocks, in order of blocks.
+type Blocks<'a> = BTreeMap<u32, Vec<&'a Trial>>;
+
 /// The blocks of which every trial is there and counts, in their order.
 #[must_use]
 pub fn whole_blocks(design: &Design, trials: &[Trial]) -> Vec<u32> {
-    let _ = (design, trials);
-    Vec::new()
+    whole(design, trials).into_keys().collect()
 }
 
-/// Every arm but the base, held against the base, over whole blocks.
+/// Every arm but the base, held against the base, over whole blocks. A figure that a trial of either arm lacks there gives no effect: what
+/// is left would no longer be what was drawn.
 #[must_use]
 pub fn effects(design: &Design, trials: &[Trial]) -> Vec<ArmEffects> {
-    let _: &[Arm] = &design.arms;
-    let _ = trials;
-    Vec::new()
+    let measured: BTreeSet<MetricId> =
+        trials.iter().flat_map(|trial| trial.figures.keys().copied()).collect();
+    let blocks = whole(design, trials);
+    let of_arm = |(arm, Arm { name, .. }): (usize, &Arm)| ArmEffects {
+        arm,
+        name: name.clone(),
+        effects: METRICS
+            .iter()
+            .filter(|metric| measured.contains(&metric.id))
+            .map(|metric| Effect::of(metric, &blocks, design, arm))
+            .collect(),
+    };
+    design.arms.iter().enumerate().skip(1).map(of_arm).collect()
 }
+
+fn whole<'a>(design: &Design, trials: &'a [Trial]) -> Blocks<'a> {
+    let mut blocks = Blocks::new();
+    for trial in trials {
+        blocks.entry(trial.block).or_default().push(trial);
+    }
+    blocks.retain(|block, trials| {
+        let is_there = |place, arm| trials.iter().any(|trial| trial.place == place && trial.arm == arm);
+        trials.len() == design.trials_per_block()
+            && trials.iter().all(|trial| trial.is_valid())
+            && design.block(*block).iter().all(|turn| is_there(turn.place, turn.arm))
+    });
+    blocks
+}
+
+impl Effect {
+    /// As far as it can be known; where that ends, the reason.
+    fn of(metric: &Metric, blocks: &Blocks<'_>, design: &Design, arm: usize) -> Self {
+        let mut effect = Self {
+            metric: metric.id,
+            name: metric.name.to_owned(),
+            unit: metric.unit.to_owned(),
+            better: metric.better,
+            scale: metric.scale,
+            base: None,
+            arm: None,
+            change_percent: None,
+            interval_percent: None,
+            difference: None,
+            interval: None,
+            blocks: u32::try_from(blocks.len()).unwrap_or(u32::MAX),
+            chance: None,
+            smallest_visible: None,
+            judgement: Judgement::NotKnown,
+            by_block: Vec::new(),
+            reason: None,
+        };
+        effect.reason = effect.learn(blocks, design, arm).err();
+        effect
+    }
+
+    fn learn(&mut self, blocks: &Blocks<'_>, design: &Design, arm: usize) -> Result<(), String> {
+        if blocks.is_empty() {
+            return Err("no block is whole".to_owned());
+        }
+        let base = levels(blocks, self.metric, self.scale, 0);
+        let treated = levels(blocks, self.metric, self.scale, arm);
+        self.base = base.as_deref().ok().and_then(|levels| self.level(levels));
+        self.arm = treated.as_deref().ok().and_then(|levels| self.level(levels));
+        let (base, treated) = (base?, treated?);
+
+        let differences: Vec<f64> = treated.iter().zip(&base).map(|(arm, base)| arm - base).collect();
+        let by_block: Vec<f64> = differences.iter().map(|difference| self.told(*difference)).collect();
+        let told = mean(&differences).map(|mean| self.told(mean)).filter(|told| told.is_finite());
+        let Some(told) = told.filter(|_| by_block.iter().all(|told| told.is_finite())) else {
+            return Err("its figures are too large or too far apart to be held against each other".to_owned());
+        };
+        self.by_block = by_block;
+        match self.scale {
+            Scale::Ratio => self.change_percent = Some(told),
+            Scale::Difference => self.difference = Some(told),
+        }
+
+        let seed = seed_of(design, arm, self.metric);
+        let found = stats::mean_interval(&differences, seed).map_err(|why| match why {
+            NoMeanInterval::TooFew => format!(
+                "{} whole {}, and an interval takes {}",
+                differences.len(),
+                if differences.len() == 1 { "block" } else { "blocks" },
+                stats::FEWEST_DIFFERENCES
+            ),
+            NoMeanInterval::Unsound => "its blocks are too far apart for an interval".to_owned(),
+        })?;
+        let interval = found.interval.map(|end| self.told(end));
+        if !interval.iter().all(|end| end.is_finite()) {
+            return Err("its blocks are too far apart for an interval".to_owned());
+        }
+        match self.scale {
+            Scale::Ratio => self.interval_percent = Some(interval),
+            Scale::Difference => self.interval = Some(interval),
+        }
+        self.chance = stats::share_of_sign_flips(&differences, seed);
+        self.smallest_visible = stats::smallest_visible_for(found.deviation, differences.len())
+            .map(|difference| self.told(difference))
+            .filter(|told| told.is_finite());
+        self.judgement = self.judge(found.interval);
+        Ok(())
+    }
+
+    /// What a mean of levels is in the unit.
+    fn level(&self, levels: &[f64]) -> Option<f64> {
+        let mean = mean(levels)?;
+        let level = match self.scale {
+            Scale::Ratio => mean.exp(),
+            Scale::Difference => mean,
+        };
+        level.is_finite().then_some(level)
+    }
+
+    /// What a difference between levels is told as: a change in percent where they are logarithms.
+    fn told(&self, difference: f64) -> f64 {
+        match self.scale {
+            Scale::Ratio => difference.exp_m1() * 100.0,
+            Scale::Difference => difference,
+        }
+    }
+
+    /// By the interval of the difference between levels.
+    fn judge(&self, [low, high]: [f64; 2]) -> Judgement {
+        let rounding = ROUNDING
+            * match self.scale {
+                Scale::Ratio => 1.0,
+                Scale::Difference => self.base.unwrap_or(0.0).abs().max(self.arm.unwrap_or(0.0).abs()),
+            };
+        let (more, less) = match self.better {
+            Better::More => (Judgement::Better, Judgement::Worse),
+            Better::Less => (Judgement::Worse, Judgement::Better),
+        };
+        if low > rounding {
+            more
+        } else if high < -rounding {
+            less
+        } else {
+            Judgement::NoClearEffect
+        }
+    }
+}
+
+/// One number a block: the mean over an arm's trials, of logarithms where changes are ratios.
+///
+/// # Errors
+/// Why there are none.
+fn levels(blocks: &Blocks<'_>, id: MetricId, scale: Scale, arm: usize) -> Result<Vec<f64>, String> {
+    let level = |trial: &&Trial| {
+        let number = trial.number;
+        let figure =
+            *trial.figures.get(&id).ok_or_else(|| format!("it was not measured in trial {number}"))?;
+        if !figure.is_finite() {
+            return Err(format!("in trial {number} it is not a number"));
+        }
+        match scale {
+            Scale::Ratio if figure > 0.0 => Ok(figure.ln()),
+            Scale::Ratio => Err(format!("in trial {number} it is {figure}, and a ratio takes more than 0")),
+            Scale::Difference => Ok(figure),
+        }
+    };
+    let of_block = |trials: &Vec<&Trial>| {
+        let levels: Result<Vec<f64>, String> =
+            trials.iter().filter(|trial| trial.arm == arm).map(level).collect();
+        mean(&levels?).ok_or_else(|| "a block without a trial".to_owned())
+    };
+    blocks.values().map(of_block).collect()
+}
+
+/// None where there are no values.
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// Intervals of one experiment are drawn independently of each other, and the same ones every time.
+fn seed_of(design: &Design, arm: usize, metric: MetricId) -> u64 {
+    let place = ((arm as u64) << 32) | metric as u64;
+    SplitMix64::new(SplitMix64::new(design.seed).next() ^ place).next()
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ mod guard;
 mod metric;
 mod prediction;
 mod setting;
+#[cfg(test)]
+mod simulation;
 mod trial;
 
 pub use arm::{Arm, Role, Setting};
