@@ -5,10 +5,10 @@
 
 mod answer;
 mod causes;
-mod escape;
+pub(in crate::report) mod escape;
 mod ledger;
 mod machine;
-mod parts;
+pub(in crate::report) mod parts;
 mod proof;
 mod raw;
 
@@ -28,8 +28,8 @@ const MOST_INTERVALS: usize = 600;
 /// Of what COMMAND printed, in characters: the rest is in run.json.
 const MOST_OUTPUT: usize = 20_000;
 
-const STYLE: &str = include_str!("../../templates/page.css");
-const SCRIPT: &str = include_str!("../../templates/page.js");
+pub(in crate::report) const STYLE: &str = include_str!("../../templates/page.css");
+pub(in crate::report) const SCRIPT: &str = include_str!("../../templates/page.js");
 
 /// A page could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -167,7 +167,7 @@ fn merge(report: &mut RunReport) -> Option<String> {
 }
 
 /// A document's root element: a page has no place for a prolog.
-fn element(svg: &str) -> &str {
+pub(in crate::report) fn element(svg: &str) -> &str {
     svg.find("<svg").and_then(|at| svg.get(at..)).unwrap_or_default()
 }
 

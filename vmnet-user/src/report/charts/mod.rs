@@ -2,8 +2,10 @@
 //!
 //! A chart is one file here and one line in [`CHARTS`].
 
+pub mod ab;
 mod axes;
 mod chain;
+mod changes;
 mod colours;
 pub mod compare;
 mod cost;

@@ -20,15 +20,18 @@ use crate::report::schema::{Bucket, RunReport};
 const TOPIC: Topic =
     Topic { stem: "sizes", subject: "Packet sizes before and after the segmentation decision" };
 const AXIS_LEFT: i32 = LEFT + 75;
-pub(super) const PANEL_HEIGHT: i32 = 190;
+/// Of each of two panels.
+const PANEL_HEIGHT: i32 = 190;
+/// Between panels.
+const GAP: i32 = 18;
 /// A share that would be less than a fifth of a pixel high does not stretch the axis.
 const VISIBLE_PERCENT: f64 = 0.1;
-pub(super) const HEADING: i32 = 38;
+const HEADING: i32 = 38;
 const BOTTOM_AXIS: i32 = 58;
 
 /// One stage's packets.
 pub(super) struct Panel {
-    heading: &'static str,
+    heading: String,
     colour: RGBColor,
     bars: Vec<Bar>,
     pub(super) packets: u64,
@@ -45,7 +48,7 @@ struct Bar {
 
 impl Panel {
     /// Bytes of a bucket are its packets times its middle: a bucket is an eighth wide at most, so that is within 6 %.
-    pub(super) fn new(heading: &'static str, colour: RGBColor, buckets: &[Bucket]) -> Self {
+    pub(super) fn new(heading: impl Into<String>, colour: RGBColor, buckets: &[Bucket]) -> Self {
         let sound: Vec<_> = buckets.iter().filter(|b| b.upper > b.lower && b.count > 0).collect();
         let bytes = |b: &Bucket| b.count as f64 * (b.lower as f64 + (b.upper - 1) as f64) / 2.0;
         let all_bytes: f64 = sound.iter().map(|b| bytes(b)).sum();
@@ -61,7 +64,7 @@ impl Panel {
             })
             .collect();
         let mean_bytes = if packets > 0 { all_bytes / packets as f64 } else { 0.0 };
-        Self { heading, colour, bars, packets, mean_bytes }
+        Self { heading: heading.into(), colour, bars, packets, mean_bytes }
     }
 
     pub(super) fn said(&self) -> String {
@@ -106,15 +109,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     );
     let words = Words { topic: TOPIC, finding, description: &description };
     let axis = Axis::new(&panels, report.interface.mtu);
-    page(report, words, |area, hovers| {
-        let mut top = BODY_TOP + 4;
-        for (index, panel) in panels.iter().enumerate() {
-            axis.draw(area, top, panel, index + 1 == panels.len())?;
-            axis.hover(hovers, top, panel);
-            top += HEADING + PANEL_HEIGHT + 18;
-        }
-        Ok(())
-    })
+    page(report, words, |area, hovers| axis.draw_all(area, hovers, &panels))
 }
 
 pub(super) fn table(report: &RunReport) -> Table {
@@ -136,6 +131,8 @@ pub(super) struct Axis {
     highest_log: f64,
     highest_percent: f64,
     mtu: u32,
+    /// Of a panel, in pixels.
+    height: i32,
 }
 
 impl Axis {
@@ -148,7 +145,15 @@ impl Axis {
         let tallest = bars().map(|bar| bar.share_percent).fold(0.0, f64::max);
         // Head room for the MTU's label.
         let highest_percent = (tallest * 1.2).clamp(1.0, 115.0);
-        Self { lowest_log: lowest.max(1.0).log10(), highest_log: highest.log10(), highest_percent, mtu }
+        let count = i32::try_from(panels.len()).unwrap_or(i32::MAX).max(1);
+        let room = HEIGHT - BODY_TOP - 4 - BOTTOM_AXIS;
+        Self {
+            lowest_log: lowest.max(1.0).log10(),
+            highest_log: highest.log10(),
+            highest_percent,
+            mtu,
+            height: ((room + GAP) / count - HEADING - GAP).clamp(10, PANEL_HEIGHT),
+        }
     }
 
     /// 1, 2, 5 in every decade; fewer where there are many decades.
@@ -161,17 +166,27 @@ impl Axis {
             .collect()
     }
 
-    pub(super) fn draw(
+    /// All panels, one above the other.
+    pub(super) fn draw_all(
         &self,
         area: &Area<'_>,
-        top: i32,
-        panel: &Panel,
-        is_last: bool,
+        hovers: &mut Hovers,
+        panels: &[Panel],
     ) -> Result<(), ChartError> {
+        let mut top = BODY_TOP + 4;
+        for (index, panel) in panels.iter().enumerate() {
+            self.draw(area, top, panel, index + 1 == panels.len())?;
+            self.hover(hovers, top, panel);
+            top += HEADING + self.height + GAP;
+        }
+        Ok(())
+    }
+
+    fn draw(&self, area: &Area<'_>, top: i32, panel: &Panel, is_last: bool) -> Result<(), ChartError> {
         area.draw(&Rectangle::new([(LEFT, top + 9), (LEFT + 18, top + 27)], panel.colour.filled()))?;
         write(area, &panel.said(), (LEFT + 26, top + 24), &Lettering::new(18, INK).bold())?;
         let axis_top = top + HEADING;
-        let axis_bottom = axis_top + PANEL_HEIGHT;
+        let axis_bottom = axis_top + self.height;
         let below = if is_last { BOTTOM_AXIS } else { 0 };
         let ticks = self.ticks();
         let mut chart = ChartBuilder::on(area)
@@ -191,12 +206,12 @@ impl Axis {
             .bold_line_style(GRID)
             .axis_style(FAINT)
             .x_labels(ticks.len())
-            .y_labels(5)
+            .y_labels(if self.height < 100 { 2 } else { 5 })
             .label_style((FONT, font_size(16)).into_font().color(&INK))
             .axis_desc_style((FONT, font_size(16)).into_font().color(&INK))
             .y_label_formatter(&|percent| if *percent > 100.0 { String::new() } else { tick(*percent) })
             .x_desc(if is_last { "skb length, link header included (logarithmic)" } else { "" })
-            .y_desc("% of bytes")
+            .y_desc(if self.height < 80 { "%" } else { "% of bytes" })
             .draw()?;
         chart.draw_series(panel.bars.iter().filter(|bar| bar.share_percent >= VISIBLE_PERCENT).map(
             |bar| {
@@ -221,7 +236,7 @@ impl Axis {
     }
 
     /// A bar says its packets over the panel's whole height: many are too low to be pointed at.
-    pub(super) fn hover(&self, hovers: &mut Hovers, top: i32, panel: &Panel) {
+    fn hover(&self, hovers: &mut Hovers, top: i32, panel: &Panel) {
         for bar in panel.bars.iter().filter(|bar| bar.share_percent >= VISIBLE_PERCENT) {
             let says = format!(
                 "{}: {} to {} bytes: {} packets, {} of bytes",
@@ -232,7 +247,7 @@ impl Axis {
                 format::percent(bar.share_percent / 100.0)
             );
             let from = (self.x(bar.lower), top + HEADING);
-            hovers.area([from, (self.x(bar.upper), top + HEADING + PANEL_HEIGHT)], &says);
+            hovers.area([from, (self.x(bar.upper), top + HEADING + self.height)], &says);
         }
     }
 

@@ -9,31 +9,31 @@ use crate::report::format;
 /// A table that scrolls by itself where it is too wide.
 #[derive(Template)]
 #[template(path = "grid.html")]
-pub(super) struct Grid {
+pub(in crate::report) struct Grid {
     /// What it shows: the caption, and the name of what scrolls.
-    pub(super) caption: String,
-    pub(super) head: Vec<Head>,
-    pub(super) rows: Vec<Row>,
+    pub(in crate::report) caption: String,
+    pub(in crate::report) head: Vec<Head>,
+    pub(in crate::report) rows: Vec<Row>,
     /// What there would be more to say.
-    pub(super) more: Option<String>,
+    pub(in crate::report) more: Option<String>,
 }
 
 /// A column's head.
-pub(super) struct Head {
-    pub(super) text: String,
-    pub(super) is_number: bool,
+pub(in crate::report) struct Head {
+    pub(in crate::report) text: String,
+    pub(in crate::report) is_number: bool,
 }
 
 /// A row, by its name.
-pub(super) struct Row {
-    pub(super) name: String,
+pub(in crate::report) struct Row {
+    pub(in crate::report) name: String,
     /// Below the name, smaller.
-    pub(super) note: String,
-    pub(super) cells: Vec<Cell>,
+    pub(in crate::report) note: String,
+    pub(in crate::report) cells: Vec<Cell>,
 }
 
 /// A cell.
-pub(super) enum Cell {
+pub(in crate::report) enum Cell {
     Words(String),
     Number(String),
     /// A name of the kernel's or of a file.
@@ -45,51 +45,54 @@ pub(super) enum Cell {
 }
 
 /// A judgement.
-pub(super) struct Mark {
+pub(in crate::report) struct Mark {
     /// `good`, `bad`, `unsure`, `none`.
-    pub(super) tone: &'static str,
-    pub(super) sign: &'static str,
-    pub(super) word: String,
+    pub(in crate::report) tone: &'static str,
+    pub(in crate::report) sign: &'static str,
+    pub(in crate::report) word: String,
 }
 
 impl Mark {
-    pub(super) fn good(word: &str) -> Self {
+    pub(in crate::report) fn good(word: &str) -> Self {
         Self { tone: "good", sign: "✓", word: word.to_owned() }
     }
 
-    pub(super) fn bad(word: &str) -> Self {
+    pub(in crate::report) fn bad(word: &str) -> Self {
         Self { tone: "bad", sign: "✗", word: word.to_owned() }
     }
 
-    pub(super) fn unsure(word: &str) -> Self {
+    pub(in crate::report) fn unsure(word: &str) -> Self {
         Self { tone: "unsure", sign: "?", word: word.to_owned() }
     }
 
-    pub(super) fn none(word: &str) -> Self {
+    pub(in crate::report) fn none(word: &str) -> Self {
         Self { tone: "none", sign: "·", word: word.to_owned() }
     }
 }
 
 impl Cell {
-    pub(super) fn words(text: impl Into<String>) -> Self {
+    pub(in crate::report) fn words(text: impl Into<String>) -> Self {
         Self::Words(text.into())
     }
 
     /// Every digit of a count; what was not measured is a dash.
-    pub(super) fn exact(count: impl Into<Option<u64>>) -> Self {
+    pub(in crate::report) fn exact(count: impl Into<Option<u64>>) -> Self {
         count.into().map_or(Self::Unknown, |count| Self::Number(format::exact(count)))
     }
 }
 
 impl Row {
-    pub(super) fn new(name: impl Into<String>, cells: Vec<Cell>) -> Self {
+    pub(in crate::report) fn new(name: impl Into<String>, cells: Vec<Cell>) -> Self {
         Self { name: name.into(), note: String::new(), cells }
     }
 }
 
 impl Grid {
     /// Columns whose name begins with `#` hold numbers.
-    pub(super) fn new<const COLUMNS: usize>(caption: impl Into<String>, head: [&str; COLUMNS]) -> Self {
+    pub(in crate::report) fn new<const COLUMNS: usize>(
+        caption: impl Into<String>,
+        head: [&str; COLUMNS],
+    ) -> Self {
         let head = head.map(|text| match text.strip_prefix('#') {
             Some(text) => Head { text: text.to_owned(), is_number: true },
             None => Head { text: text.to_owned(), is_number: false },
@@ -98,7 +101,7 @@ impl Grid {
     }
 
     /// The numbers behind a chart. Not without end: what a page leaves out is in the JSON.
-    pub(super) fn behind(chart: &str, table: charts::Table) -> Self {
+    pub(in crate::report) fn behind(chart: &str, table: charts::Table) -> Self {
         const MOST_ROWS: usize = 1200;
         let is_number = |column: usize| {
             let mut cells = table.rows.iter().filter_map(|row| row.get(column)).peekable();
@@ -130,7 +133,7 @@ impl Grid {
         }
     }
 
-    pub(super) fn row(&mut self, name: impl Into<String>, cells: Vec<Cell>) {
+    pub(in crate::report) fn row(&mut self, name: impl Into<String>, cells: Vec<Cell>) {
         self.rows.push(Row::new(name, cells));
     }
 }
@@ -138,35 +141,40 @@ impl Grid {
 /// Terms and what is known of them.
 #[derive(Default, Template)]
 #[template(path = "facts.html")]
-pub(super) struct Facts {
-    pub(super) facts: Vec<(String, Known)>,
+pub(in crate::report) struct Facts {
+    pub(in crate::report) facts: Vec<(String, Known)>,
 }
 
 /// What is known, or why it is not.
-pub(super) type Known = Fact<String>;
+pub(in crate::report) type Known = Fact<String>;
 
 impl Facts {
-    pub(super) fn add(&mut self, term: &str, value: impl Into<String>) {
+    pub(in crate::report) fn add(&mut self, term: &str, value: impl Into<String>) {
         self.facts.push((term.to_owned(), Ok(value.into())));
     }
 
     /// Only what there is.
-    pub(super) fn add_some(&mut self, term: &str, value: Option<impl Into<String>>) {
+    pub(in crate::report) fn add_some(&mut self, term: &str, value: Option<impl Into<String>>) {
         self.facts.extend(value.map(|value| (term.to_owned(), Ok(value.into()))));
     }
 
-    pub(super) fn add_fact<T>(&mut self, term: &str, fact: &Fact<T>, say: impl FnOnce(&T) -> String) {
+    pub(in crate::report) fn add_fact<T>(
+        &mut self,
+        term: &str,
+        fact: &Fact<T>,
+        say: impl FnOnce(&T) -> String,
+    ) {
         self.facts.push((term.to_owned(), fact.as_ref().map(say).map_err(Clone::clone)));
     }
 }
 
 /// `3 queues`, `1 queue`.
-pub(super) fn plural(count: u64, one: &str) -> String {
+pub(in crate::report) fn plural(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{} {one}s", format::exact(count)) }
 }
 
 /// `0–3, 6`.
-pub(super) fn ranges(numbers: &[u32]) -> String {
+pub(in crate::report) fn ranges(numbers: &[u32]) -> String {
     let runs = numbers.chunk_by(|left, right| left.checked_add(1) == Some(*right));
     let said: Vec<String> = runs
         .filter_map(|run| match (run.first()?, run.last()?) {

@@ -2,8 +2,8 @@
 
 use super::{Pair, empty_sheet, sheet};
 use crate::report::charts::colours::{BLUE, GREEN};
-use crate::report::charts::page::{BODY_TOP, Topic};
-use crate::report::charts::sizes::{Axis, HEADING, PANEL_HEIGHT, Panel};
+use crate::report::charts::page::Topic;
+use crate::report::charts::sizes::{Axis, Panel};
 use crate::report::charts::{ChartError, Table};
 use crate::report::format;
 use crate::report::schema::Bucket;
@@ -40,15 +40,7 @@ pub(super) fn draw(pair: &Pair<'_>) -> Result<String, ChartError> {
     }
     description.push('.');
     let axis = Axis::new(&panels, mtu);
-    sheet(pair, TOPIC, &description, |area, hovers| {
-        let mut top = BODY_TOP + 4;
-        for (index, panel) in panels.iter().enumerate() {
-            axis.draw(area, top, panel, index + 1 == panels.len())?;
-            axis.hover(hovers, top, panel);
-            top += HEADING + PANEL_HEIGHT + 18;
-        }
-        Ok(())
-    })
+    sheet(pair, TOPIC, &description, |area, hovers| axis.draw_all(area, hovers, &panels))
 }
 
 pub(super) fn table(pair: &Pair<'_>) -> Table {
