@@ -167,6 +167,12 @@ fn of_throughput(report: &RunReport) -> Vec<(&'static str, &'static str)> {
                 "throughput.samples[].segments_per_packet",
                 "it takes packets, and a qdisc that counts their segments",
             ),
+            (
+                sample.rtt_us.is_none(),
+                "throughput.samples[].rtt_us",
+                "no TCP socket of the interface's addresses was sending when they were looked at (they are not at a run's end), \
+                 or the kernel did not tell",
+            ),
         ]);
     }
     told(nulls)

@@ -41,6 +41,7 @@ pub(crate) fn second(t_s: f64, gbps: f64, software: f64) -> Interval {
         mean_queued_bytes: (gbps > 0.0).then_some(43_214.0),
         mean_driver_bytes: (gbps > 0.0).then_some(1514.0 * software + 43_214.0 * (1.0 - software)),
         segments_per_packet: Some(1.0 + 28.5 * (1.0 - software)),
+        rtt_us: (gbps > 0.0).then_some(420.0),
         cpus: (0..8_u32)
             .map(|cpu| CpuShare {
                 busy: 0.2 + 0.1 * f64::from(cpu % 8),
@@ -342,6 +343,7 @@ pub(crate) fn unknown(t_s: f64) -> Interval {
         mean_queued_bytes: None,
         mean_driver_bytes: None,
         segments_per_packet: None,
+        rtt_us: None,
         cpus: Vec::new(),
         queues: Vec::new(),
         merged: None,

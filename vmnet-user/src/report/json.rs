@@ -122,6 +122,7 @@ fn make_finite(report: &mut RunReport) -> Result<(), JsonError> {
             ("throughput.samples[].mean_queued_bytes", &mut sample.mean_queued_bytes),
             ("throughput.samples[].mean_driver_bytes", &mut sample.mean_driver_bytes),
             ("throughput.samples[].segments_per_packet", &mut sample.segments_per_packet),
+            ("throughput.samples[].rtt_us", &mut sample.rtt_us),
         ] {
             keep_finite(number, path, &mut spoilt);
         }
@@ -351,6 +352,7 @@ mod tests {
             &mut sample.mean_queued_bytes,
             &mut sample.mean_driver_bytes,
             &mut sample.segments_per_packet,
+            &mut sample.rtt_us,
         ] {
             *number = Some(f64::NAN);
         }

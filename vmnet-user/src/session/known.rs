@@ -7,7 +7,7 @@ use jiff::Zoned;
 use super::{Ending, Plan, child, sampler::Sampler};
 use crate::{
     device::facts,
-    model::{sample::HookState, senders::SenderLimits},
+    model::sample::HookState,
     probes::{HookOutcome, RunTime, events::RareEvent, table::Program},
     recording::{CommandEnded, End, Event, Start, Surroundings},
     report::schema::{HookReport, Iperf3},
@@ -48,7 +48,6 @@ pub(super) fn end(
     sampler: &Sampler,
     ended_by: &Ending,
     drained: bool,
-    senders: Option<SenderLimits>,
     child: Option<&Result<child::Ended, String>>,
 ) -> End {
     let times = sampler.attached.as_ref().and_then(|attached| attached.probes.run_times());
@@ -58,7 +57,7 @@ pub(super) fn end(
         drained,
         qdisc: sampler.interface(None).qdisc,
         machine: machine(sampler.called()),
-        senders,
+        senders: sampler.senders().cloned(),
         hooks: hooks(sampler, times.as_deref()),
         overhead: sampler.overhead(),
         command: child.map(|ended| match ended {

@@ -208,6 +208,22 @@ fn a_hostile_name_steers_neither_the_terminal_nor_the_shell() {
 }
 
 #[test]
+fn the_round_trip_is_one_under_load_or_not_told() {
+    let told = "round trip under load: 0.42 ms in the median";
+    let mut report = fixture::software();
+    report.throughput.samples[0].rtt_us = None;
+    report.throughput.samples[1].rtt_us = Some(f64::NAN);
+    report.throughput.samples[2].rtt_us = Some(90_000.0);
+    assert!(said(&report).contains(told), "{}", said(&report));
+    report.verdict.state = State::NothingToOffload;
+    assert!(!said(&report).contains("round trip"), "{}", said(&report));
+    let mut without_programs = fixture::counters();
+    assert!(!said(&without_programs).contains("round trip"));
+    without_programs.throughput.samples[0].rtt_us = Some(420.0);
+    assert!(said(&without_programs).contains(told));
+}
+
+#[test]
 fn a_thin_run_says_so_in_its_name() {
     let mut report = fixture::engaged();
     report.verdict.thin = true;
