@@ -92,7 +92,7 @@ impl Load {
         }
         sample.work = self.by_cpu.iter().map(CpuWork::of).collect();
         // Now and then nobody sends.
-        sample.rtt_us = (self.second % 4 != 0).then(|| 100 + self.noise.below(900) as u32);
+        sample.rtt_us = (!self.second.is_multiple_of(4)).then(|| 100 + self.noise.below(900) as u32);
         sample.traced = Some(sum);
         self.last = sample.clone();
         sample

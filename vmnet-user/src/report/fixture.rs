@@ -212,10 +212,12 @@ pub(crate) fn software() -> RunReport {
                 streams: 1,
                 sent_bytes: 41_218_700_000,
                 received_bytes: Some(41_210_000_000),
+                received_seconds: Some(30.0),
                 seconds: 30.0,
                 sent_gbps: 10.991_65,
                 retransmits: Some(898),
             }),
+            ..Benchmark::default()
         }),
         events: Vec::new(),
         machine: Some(machine_without_csum()),

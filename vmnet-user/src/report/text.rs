@@ -1,6 +1,10 @@
 //! The answer, then the evidence, then what to do.
 
+mod said;
+
 use std::path::{Path, PathBuf};
+
+pub use self::said::what_it_said;
 
 use crate::model::audit::{Audit, Missed};
 use crate::model::cause::quoted;
@@ -449,25 +453,6 @@ pub fn how_it_ended(benchmark: &Benchmark) -> String {
         (None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None) => "its end is not known".to_owned(),
     }
-}
-
-/// What it said of itself, where that was understood.
-#[must_use]
-pub fn what_it_said(benchmark: &Benchmark) -> Option<String> {
-    benchmark.iperf3.as_ref().map(|iperf3| {
-        let streams =
-            if iperf3.streams == 1 { "1 stream".to_owned() } else { format!("{} streams", iperf3.streams) };
-        let mut said = format!(
-            "iperf3 says {}: {} in {}, {streams}",
-            format::rate(iperf3.sent_gbps),
-            format::bytes(iperf3.sent_bytes),
-            format::duration(iperf3.seconds)
-        );
-        if let Some(retransmits) = iperf3.retransmits {
-            said += &format!(", {} retransmits", format::count(retransmits));
-        }
-        said
-    })
 }
 
 fn events(report: &RunReport) -> Vec<String> {

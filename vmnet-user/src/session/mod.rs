@@ -351,7 +351,7 @@ impl Watch<'_> {
 
 fn finish(plan: &Plan, sampler: &Sampler, measured: Measured, output: &OutputDir) -> Result<Outcome> {
     let Measured { mut run, recorder, drained, ended_by, child } = measured;
-    let end = known::end(plan, sampler, &ended_by, drained, child.as_ref());
+    let end = known::end(sampler, &ended_by, drained, child.as_ref());
     run.end = Some(end.clone());
     let report = recording::report(&run).context("a run of fewer than two samples")?;
     let end = End { verdict: Some(report.verdict.clone()), ..end };

@@ -198,8 +198,7 @@ fn a_hostile_name_steers_neither_the_terminal_nor_the_shell() {
         command: vec!["sh".to_owned(), "\x1b]0;owned\x07\n".to_owned()],
         exit_code: None,
         signal: Some(9),
-        stdout: None,
-        iperf3: None,
+        ..Benchmark::default()
     });
     let text = said(&report);
     assert!(!text.contains('\x1b') && !text.contains('\x07'), "{text:?}");
