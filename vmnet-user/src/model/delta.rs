@@ -33,6 +33,8 @@ pub struct Delta {
     pub sockets: Option<SocketsDelta>,
     /// Offloads at its end.
     pub features: Features,
+    /// Round trip at its end: see [`Sample::rtt_us`].
+    pub rtt_us: Option<u32>,
 }
 
 /// A qdisc's counters over a time.
@@ -145,6 +147,7 @@ impl Delta {
             queues,
             sockets,
             features: later.features,
+            rtt_us: later.rtt_us,
         }
     }
 
@@ -200,6 +203,7 @@ impl Delta {
             // Not a sum of parts: `Window::delta` takes it from the edges.
             sockets: None,
             features: next.features,
+            rtt_us: next.rtt_us,
         }
     }
 }

@@ -47,6 +47,7 @@ fn one(parts: &[Interval]) -> Option<Interval> {
             |part| part.wire_gbps.unwrap_or(0.0) * part.duration_s,
             |part| part.segments_per_packet,
         ),
+        rtt_us: over_time(|part| part.rtt_us),
         cpus: each_place(parts, |part| part.cpus.len(), cpu),
         queues: each_place(parts, |part| part.queues.len(), queue),
         merged: Some(extremes(parts)),
@@ -163,9 +164,9 @@ mod tests {
     #[test]
     fn what_was_not_measured_has_no_weight_and_what_was_never_measured_stays_unknown() {
         let half = merged(&[second(1.0, 10.0, 1.0), unknown(2.0)], 1).remove(0);
-        assert_eq!((half.goodput_gbps, half.duration_s), (Some(10.0), 2.0));
+        assert_eq!((half.goodput_gbps, half.rtt_us, half.duration_s), (Some(10.0), Some(420.0), 2.0));
         let none = merged(&[unknown(1.0), unknown(2.0)], 1).remove(0);
-        assert_eq!((none.goodput_gbps, none.software_share), (None, None));
+        assert_eq!((none.goodput_gbps, none.software_share, none.rtt_us), (None, None, None));
         assert_eq!(none.merged.unwrap().goodput_gbps, None);
     }
 

@@ -32,6 +32,9 @@ pub struct Sample {
     pub queues: Vec<QueueCounters>,
     /// TCP sockets whose local address is the interface's, as the kernel's own TCP sees them.
     pub sockets: Option<SocketTotals>,
+    /// Smoothed round trip of the interface's sockets that sent, or waited for an acknowledgement, since the look before: their
+    /// median, µs. None where none did, where the kernel does not tell, and at a window's edges.
+    pub rtt_us: Option<u32>,
 }
 
 /// `IFLA_STATS64`, transmit side.

@@ -107,6 +107,40 @@ impl SenderLimits {
     }
 }
 
+/// Looks at the senders, one after the other, while a run goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Looks {
+    first: Vec<Sender>,
+    last: Vec<Sender>,
+    /// Between the first look and the last that saw a sender.
+    limits: Option<SenderLimits>,
+}
+
+impl Looks {
+    /// Begins with this look.
+    #[must_use]
+    pub fn begin(first: Vec<Sender>) -> Self {
+        Self { last: first.clone(), first, limits: None }
+    }
+
+    /// Adds the next look. Gives what happened since the one before; None where no socket was busy.
+    pub fn add(&mut self, now: Vec<Sender>) -> Option<SenderLimits> {
+        let since_last = SenderLimits::between(&self.last, &now);
+        // A command's sockets are gone when the run ends, so what the last look that saw some said is kept.
+        if let Some(limits) = SenderLimits::between(&self.first, &now) {
+            self.limits = Some(limits);
+        }
+        self.last = now;
+        since_last
+    }
+
+    /// What happened since the first look, as far as the last that saw a sender knew.
+    #[must_use]
+    pub fn limits(&self) -> Option<&SenderLimits> {
+        self.limits.as_ref()
+    }
+}
+
 /// The lower one of two.
 fn median(values: impl Iterator<Item = u32>) -> Option<u32> {
     let mut values: Vec<u32> = values.collect();
@@ -148,6 +182,21 @@ mod tests {
     fn a_socket_that_was_not_busy_is_no_sender() {
         assert_eq!(SenderLimits::between(&[sender(1, 1000, 0)], &[sender(1, 1000, 0)]), None);
         assert_eq!(SenderLimits::between(&[], &[]), None);
+    }
+
+    #[test]
+    fn each_look_tells_what_came_since_the_one_before_and_the_last_that_saw_a_sender_is_kept() {
+        let with_rtt = |sender: Sender, rtt_us| Sender { rtt_us: Some(rtt_us), ..sender };
+        let mut looks = Looks::begin(vec![sender(1, 1000, 0)]);
+        assert_eq!(looks.limits(), None);
+        let since = looks.add(vec![with_rtt(sender(1, 2000, 0), 420), sender(2, 500, 0)]).unwrap();
+        assert_eq!((since.sockets, since.rtt_us), (2, Some(100)), "the lower one of two");
+        // The first rests: its round trip is no longer one under load.
+        let since = looks.add(vec![sender(1, 2000, 0), with_rtt(sender(2, 900, 0), 700)]).unwrap();
+        assert_eq!((since.sockets, since.busy_us, since.rtt_us), (1, 400, Some(700)));
+        assert_eq!(looks.add(Vec::new()), None);
+        let limits = looks.limits().unwrap();
+        assert_eq!((limits.sockets, limits.busy_us), (2, 1900));
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub(crate) fn sample_at(second: u64) -> Sample {
         work: Vec::new(),
         queues: Vec::new(),
         sockets: Some(SocketTotals::default()),
+        rtt_us: None,
     }
 }
 

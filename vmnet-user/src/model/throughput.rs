@@ -53,6 +53,9 @@ pub struct Interval {
     pub mean_driver_bytes: Option<f64>,
     /// Wire segments per packet that the device counted, from kernel counters alone.
     pub segments_per_packet: Option<f64>,
+    /// Smoothed round trip of TCP, µs, at its end: the median over the interface's sockets that sent, or waited for an
+    /// acknowledgement, in it. None where none did.
+    pub rtt_us: Option<f64>,
     /// One per CPU; empty where they could not be compared.
     pub cpus: Vec<CpuShare>,
     /// One per transmit queue, by the device's own statistics; empty where it has none, or they could not be compared.
@@ -147,6 +150,7 @@ impl Interval {
             mean_queued_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Queue)),
             mean_driver_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Driver)),
             segments_per_packet: KernelCounters::of(delta).segments_per_packet.ok(),
+            rtt_us: delta.rtt_us.map(f64::from),
             cpus: cpus(window, delta),
             queues: delta.queues.iter().map(|queue| QueueRate::of(queue, delta.duration_ns)).collect(),
             merged: None,
@@ -350,6 +354,15 @@ mod tests {
         tracepoints.counters().samples.total = 100;
         tracepoints.counters().samples.segmenting = 25;
         close(whole(&tracepoints.window()).unwrap().segmentation_cpu, 0.5);
+    }
+
+    #[test]
+    fn the_round_trip_is_the_one_at_the_intervals_end_on_every_rung() {
+        let mut scene = Scene::counters_only();
+        assert_eq!(whole(&scene.window()).unwrap().rtt_us, None);
+        scene.samples[0].rtt_us = Some(9_000);
+        scene.last().rtt_us = Some(420);
+        assert_eq!(whole(&scene.window()).unwrap().rtt_us, Some(420.0));
     }
 
     #[test]

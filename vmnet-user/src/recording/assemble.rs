@@ -20,6 +20,7 @@ use crate::model::sample::{HookState, Window};
 use crate::model::throughput::{CpuShare, Interval};
 use crate::model::verdict::Verdict;
 use crate::report::absences;
+use crate::report::benchmarks;
 use crate::report::schema::{
     Benchmark, Bucket, Interface, LedgerReport, Overhead, Probes, RunReport, SCHEMA, Sizes, ThroughputReport,
     WindowInfo,
@@ -145,7 +146,8 @@ fn unmeasured(run: &Run) -> BTreeMap<String, String> {
         (None, torn) => torn.as_ref(),
     };
     if let Some(why) = failed.filter(|_| !run.start.command.is_empty()) {
-        for part in ["exit_code", "signal", "stdout", "iperf3"] {
+        let understood = benchmarks::READERS.iter().map(|reader| reader.field);
+        for part in ["exit_code", "signal", "stdout"].into_iter().chain(understood) {
             reasons.insert(format!("benchmark.{part}"), why.clone());
         }
     }
@@ -209,6 +211,7 @@ fn benchmark(run: &Run) -> Option<Benchmark> {
         return None;
     }
     let ended = run.end.as_ref().and_then(|end| end.command.as_ref()?.as_ref().ok());
-    let CommandEnded { exit_code, signal, stdout, iperf3 } = ended.cloned().unwrap_or_default();
-    Some(Benchmark { command: run.start.command.clone(), exit_code, signal, stdout, iperf3 })
+    let CommandEnded { exit_code, signal, stdout, iperf3, netperf, load } =
+        ended.cloned().unwrap_or_default();
+    Some(Benchmark { command: run.start.command.clone(), exit_code, signal, stdout, iperf3, netperf, load })
 }

@@ -21,7 +21,7 @@ const COUNTERS: usize = size_of::<Counters>() / 8;
 
 /// Columns that a sample has once. A group's own name is 1 where the group is there; `Option`s are 0 where there is none,
 /// else the value and one.
-pub(super) const SCALARS: [&str; 34] = [
+pub(super) const SCALARS: [&str; 35] = [
     "at_ns",
     "read_ns",
     "moved_segs",
@@ -56,7 +56,12 @@ pub(super) const SCALARS: [&str; 34] = [
     "sockets.live",
     "sockets.lower_bound",
     "sockets.read_ns",
+    "rtt_us",
 ];
+
+/// Those of them that came after the first version: a recording from before lacks them, and has 0 in their place, which is
+/// "not known".
+const ADDED_LATER: [&str; 1] = ["rtt_us"];
 
 /// Columns that each CPU has before its [`Counters`].
 const CPU_TIMES: [&str; 4] = ["busy_ns", "softirq_ns", "steal_ns", "total_ns"];
@@ -170,6 +175,7 @@ pub(super) fn sample(row: &Row<'_>) -> Sample {
             lower_bound: at("sockets.lower_bound") != 0,
             read_ns: at("sockets.read_ns"),
         }),
+        rtt_us: option("rtt_us").map(|us| u32::try_from(us).unwrap_or(u32::MAX)),
     }
 }
 
@@ -183,8 +189,8 @@ pub(super) struct Row<'a> {
 /// Where a file has this version's columns.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// Of each of [`SCALARS`].
-    scalars: Vec<usize>,
+    /// Of each of [`SCALARS`]; None of what was [`ADDED_LATER`] than the file.
+    scalars: Vec<Option<usize>>,
     /// Of each of [`PER_CPU`], within a CPU's.
     per_cpu: Vec<usize>,
     /// Of each of [`QUEUE`], within a queue's.
@@ -195,12 +201,12 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// By name. The error is a column that the file lacks.
+    /// By name. The error is a column that the file lacks and should not.
     pub(super) fn find(scalars: &[String], per_cpu: &[String], queue: &[String]) -> Result<Self, String> {
         Ok(Self {
-            scalars: find(&SCALARS, scalars)?,
-            per_cpu: find(&PER_CPU, per_cpu)?,
-            queue: find(&QUEUE, queue)?,
+            scalars: find(&SCALARS, scalars, &ADDED_LATER)?,
+            per_cpu: find_all(&PER_CPU, per_cpu)?,
+            queue: find_all(&QUEUE, queue)?,
             scalars_in_file: scalars.len(),
             per_cpu_in_file: per_cpu.len(),
             queue_in_file: queue.len(),
@@ -213,17 +219,30 @@ impl Places {
     }
 }
 
-fn find(wanted: &[impl AsRef<str>], there: &[String]) -> Result<Vec<usize>, String> {
+/// Where each column that is wanted stands; None of those that may be missing and are.
+fn find(
+    wanted: &[impl AsRef<str>],
+    there: &[String],
+    may_be_missing: &[&str],
+) -> Result<Vec<Option<usize>>, String> {
     let places: HashMap<&str, usize> =
         there.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
-    let place = |name: &str| places.get(name).copied().ok_or_else(|| name.to_owned());
+    let place = |name: &str| match places.get(name) {
+        None if !may_be_missing.contains(&name) => Err(name.to_owned()),
+        place => Ok(place.copied()),
+    };
     wanted.iter().map(|name| place(name.as_ref())).collect()
+}
+
+fn find_all(wanted: &[impl AsRef<str>], there: &[String]) -> Result<Vec<usize>, String> {
+    find(wanted, there, &[]).map(|places| places.into_iter().flatten().collect())
 }
 
 impl Row<'_> {
     fn scalar(&self, name: &str) -> u64 {
         let known = SCALARS.iter().position(|scalar| *scalar == name);
-        known.and_then(|known| self.places.scalars.get(known)).map_or(0, |place| self.value(*place))
+        let place = known.and_then(|known| self.places.scalars.get(known).copied().flatten());
+        place.map_or(0, |place| self.value(place))
     }
 
     fn value(&self, place: usize) -> u64 {
@@ -292,6 +311,7 @@ fn scalars(sample: &Sample, shape: Shape) -> [u64; SCALARS.len()] {
         sockets.live,
         u64::from(sockets.lower_bound),
         sockets.read_ns,
+        from_option(sample.rtt_us.map(u64::from)),
     ]
 }
 
@@ -459,6 +479,7 @@ mod tests {
         let mut scene = Scene::new();
         scene.cut(1_000, 44);
         let sent = scene.last();
+        sent.rtt_us = Some(0);
         sent.queues = vec![QueueCounters { packets: Some(7), bytes: Some(0), kicks: None }; 3];
         let all = sent.traced.as_deref().copied().unwrap();
         let by_cpu = [all, Counters::default()];
@@ -492,5 +513,22 @@ mod tests {
         let missing = scalars.iter().position(|name| name == "link.tx_bytes").unwrap();
         scalars.remove(missing);
         assert_eq!(Places::find(&scalars, &PER_CPU, &queue).unwrap_err(), "link.tx_bytes");
+    }
+
+    #[test]
+    fn a_column_that_came_later_is_unknown_in_a_file_from_before() {
+        let mut scene = Scene::new();
+        scene.last().rtt_us = Some(420);
+        let shape = Shape { cpus: 1, queues: 1 };
+        let mut values = row(scene.last(), &[], shape);
+        let mut scalars = SCALARS.map(str::to_owned).to_vec();
+        let place = scalars.iter().position(|name| name == "rtt_us").unwrap();
+        scalars.remove(place);
+        values.remove(place);
+        let places = Places::find(&scalars, &PER_CPU, &QUEUE.map(str::to_owned)).unwrap();
+        let back = sample(&Row { values: &values, shape, places: &places });
+        assert_eq!(back.rtt_us, None);
+        assert_eq!(back.cpus, scene.last().cpus[..1]);
+        assert_eq!(back.sockets, scene.last().sockets);
     }
 }

@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::load::Summary;
 use crate::model::event::What;
 use crate::model::machine::Machine;
 use crate::model::sample::{Conditions, Window};
 use crate::model::senders::SenderLimits;
 use crate::model::timeline::Timeline;
 use crate::model::verdict::Verdict;
-use crate::report::schema::{HookReport, Interface, Iperf3};
+use crate::report::benchmarks::{self, Understood};
+use crate::report::schema::{HookReport, Interface, Iperf3, Netperf};
 
 /// Events that are kept: a storm of them must not fill the disk, or the memory.
 pub const MOST_EVENTS: usize = 10_000;
@@ -95,6 +97,30 @@ pub struct CommandEnded {
     pub stdout: Option<String>,
     /// `iperf3 --json`, understood.
     pub iperf3: Option<Iperf3>,
+    /// netperf's result, understood.
+    #[serde(default)]
+    pub netperf: Option<Netperf>,
+    /// `vmnet load client --json`, understood.
+    #[serde(default)]
+    pub load: Option<Summary>,
+}
+
+impl CommandEnded {
+    /// A command that printed this: what is understood, and at most `most_chars` of what is to be read as it is.
+    #[must_use]
+    pub fn new(exit_code: Option<i32>, signal: Option<i32>, stdout: &str, most_chars: usize) -> Self {
+        let mut ended = Self { exit_code, signal, ..Self::default() };
+        match benchmarks::understood(stdout) {
+            Some(Understood::Iperf3(said)) => ended.iperf3 = Some(said),
+            Some(Understood::Load(said)) => ended.load = Some(said),
+            // Its few lines are for people as well.
+            Some(Understood::Netperf(said)) => ended.netperf = Some(said),
+            None => {}
+        }
+        let was_json = ended.iperf3.is_some() || ended.load.is_some();
+        ended.stdout = (!was_json).then(|| stdout.chars().take(most_chars).collect());
+        ended
+    }
 }
 
 /// What the tool took, from the first sample on.
@@ -193,6 +219,33 @@ mod tests {
         let text = serde_json::to_string(&kept).unwrap();
         let back: Surroundings = serde_json::from_str(&text).unwrap();
         assert_eq!(back.machine, Some(machine));
+    }
+
+    #[test]
+    fn json_that_is_understood_takes_the_place_of_what_was_printed_and_netperfs_lines_stay() {
+        let ended = |stdout: &str| CommandEnded::new(Some(0), None, stdout, 10);
+        let iperf3 = ended(include_str!("../report/testdata/iperf3-single.json"));
+        assert!(iperf3.iperf3.is_some() && iperf3.stdout.is_none());
+        let load = ended(include_str!("../report/testdata/load-two-streams.json"));
+        assert!(load.load.is_some() && load.stdout.is_none());
+        let netperf = ended(include_str!("../report/testdata/netperf-keyvalue-stream.txt"));
+        assert_eq!((netperf.netperf.is_some(), netperf.stdout.as_deref()), (true, Some("OMNI Send ")));
+        let other = ended("hello");
+        assert_eq!((other.iperf3, other.netperf, other.load), (None, None, None));
+        assert_eq!(other.stdout.as_deref(), Some("hello"));
+    }
+
+    #[test]
+    fn what_a_command_said_comes_back_and_recordings_from_before_can_be_read() {
+        let said =
+            CommandEnded::new(Some(0), None, include_str!("../report/testdata/load-two-streams.json"), 0);
+        let text = serde_json::to_string(&said).unwrap();
+        assert_eq!(serde_json::from_str::<CommandEnded>(&text).unwrap().load, said.load);
+        let before = r#"{"exit_code": 0, "signal": null, "stdout": null, "iperf3": {"streams": 1, "sent_bytes": 8,
+            "received_bytes": 8, "seconds": 1.0, "sent_gbps": 1e-9, "retransmits": 0}}"#;
+        let back: CommandEnded = serde_json::from_str(before).unwrap();
+        assert_eq!(back.iperf3.and_then(|said| said.received_seconds), None);
+        assert_eq!((back.netperf, back.load), (None, None));
     }
 
     #[test]

@@ -91,6 +91,8 @@ impl Load {
             qdisc.bytes = sample.link.tx_bytes + driver.unsent_header_bytes;
         }
         sample.work = self.by_cpu.iter().map(CpuWork::of).collect();
+        // Now and then nobody sends.
+        sample.rtt_us = (!self.second.is_multiple_of(4)).then(|| 100 + self.noise.below(900) as u32);
         sample.traced = Some(sum);
         self.last = sample.clone();
         sample

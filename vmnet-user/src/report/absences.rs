@@ -3,8 +3,8 @@
 
 use crate::model::sample::Mode;
 use crate::model::throughput::WIRE_UNMEASURED;
-use crate::report::machine;
-use crate::report::schema::RunReport;
+use crate::report::schema::{Benchmark, RunReport};
+use crate::report::{benchmarks, machine};
 
 /// Adds the reason for every null that follows from the report itself. What is there already stays.
 pub fn explain(report: &mut RunReport) {
@@ -37,15 +37,14 @@ pub fn explain(report: &mut RunReport) {
         Some(benchmark) => {
             absent(benchmark.exit_code.is_none(), "benchmark.exit_code", "a signal ended the command");
             absent(benchmark.signal.is_none(), "benchmark.signal", "the command ended by itself");
-            absent(benchmark.iperf3.is_none(), "benchmark.iperf3", "not the totals of iperf3 --json");
-            if let Some(iperf3) = &benchmark.iperf3 {
-                absent(benchmark.stdout.is_none(), "benchmark.stdout", "understood: see benchmark.iperf3");
-                let untold = "iperf3 did not tell";
-                absent(iperf3.received_bytes.is_none(), "benchmark.iperf3.received_bytes", untold);
-                absent(iperf3.retransmits.is_none(), "benchmark.iperf3.retransmits", untold);
-            }
         }
     }
+    reasons.extend(report.benchmark.as_ref().map(of_what_it_said).unwrap_or_default());
+    let mut absent = |is_absent: bool, path, reason| {
+        if is_absent {
+            reasons.push((path, reason));
+        }
+    };
     let asked = report.probes.hooks.iter().any(|hook| hook.events.is_some());
     let unknown = if asked { "the hook is not attached, or never ran" } else { "not asked for (--overhead)" };
     for hook in &report.probes.hooks {
@@ -126,6 +125,57 @@ pub fn explain(report: &mut RunReport) {
 const UNREADABLE: &str = "the machine around the interface could not be read";
 const NO_PROGRAMS: &str = "no programs ran, and the kernel's own counters do not tell";
 
+/// Nulls of what a benchmark said of itself.
+fn of_what_it_said(benchmark: &Benchmark) -> Vec<(&'static str, &'static str)> {
+    let [iperf3, netperf, load] = benchmarks::READERS.map(|reader| reader.absent);
+    let mut nulls = vec![
+        (benchmark.iperf3.is_none(), "benchmark.iperf3", iperf3),
+        (benchmark.netperf.is_none(), "benchmark.netperf", netperf),
+        (benchmark.load.is_none(), "benchmark.load", load),
+    ];
+    let in_place_of_stdout = |field| (benchmark.stdout.is_none(), "benchmark.stdout", field);
+    if let Some(iperf3) = &benchmark.iperf3 {
+        let untold = "iperf3 did not tell";
+        nulls.extend([
+            in_place_of_stdout("understood: see benchmark.iperf3"),
+            (iperf3.received_bytes.is_none(), "benchmark.iperf3.received_bytes", untold),
+            (
+                iperf3.received_seconds.is_none(),
+                "benchmark.iperf3.received_seconds",
+                "iperf3 did not tell, or the recording is from before this was kept",
+            ),
+            (iperf3.retransmits.is_none(), "benchmark.iperf3.retransmits", untold),
+        ]);
+    }
+    if let Some(netperf) = &benchmark.netperf {
+        nulls.extend([
+            (netperf.gbps.is_none(), "benchmark.netperf.gbps", "it counted transactions"),
+            (
+                netperf.transactions_per_s.is_none(),
+                "benchmark.netperf.transactions_per_s",
+                "it counted bits or bytes",
+            ),
+            (
+                netperf.seconds.is_none(),
+                "benchmark.netperf.seconds",
+                "netperf was not asked to tell (ELAPSED_TIME)",
+            ),
+        ]);
+    }
+    if let Some(load) = &benchmark.load {
+        let interrupted = "an interrupt did not wait for the server's word";
+        let untold = "the kernel did not tell";
+        nulls.extend([
+            in_place_of_stdout("understood: see benchmark.load"),
+            (load.received_bytes.is_none(), "benchmark.load.received_bytes", interrupted),
+            (load.goodput_gbps.is_none(), "benchmark.load.goodput_gbps", interrupted),
+            (load.retransmitted_segments.is_none(), "benchmark.load.retransmitted_segments", untold),
+            (load.retransmitted_bytes.is_none(), "benchmark.load.retransmitted_bytes", untold),
+        ]);
+    }
+    told(nulls)
+}
+
 /// Nulls over time.
 fn of_throughput(report: &RunReport) -> Vec<(&'static str, &'static str)> {
     let throughput = &report.throughput;
@@ -166,6 +216,12 @@ fn of_throughput(report: &RunReport) -> Vec<(&'static str, &'static str)> {
                 sample.segments_per_packet.is_none(),
                 "throughput.samples[].segments_per_packet",
                 "it takes packets, and a qdisc that counts their segments",
+            ),
+            (
+                sample.rtt_us.is_none(),
+                "throughput.samples[].rtt_us",
+                "no TCP socket of the interface's addresses was sending when they were looked at (they are not at a run's end), \
+                 or the kernel did not tell",
             ),
         ]);
     }

@@ -37,6 +37,7 @@ const INTERVAL: &[Column<Interval>] = &[
     ("mean_queued_bytes", |of| number(of.mean_queued_bytes)),
     ("mean_driver_bytes", |of| number(of.mean_driver_bytes)),
     ("segments_per_packet", |of| number(of.segments_per_packet)),
+    ("rtt_us", |of| number(of.rtt_us)),
 ];
 
 /// Of intervals that stand for several; empty in the others.
@@ -239,7 +240,7 @@ mod tests {
             header,
             "t_s,duration_s,wire_gbps,goodput_gbps,hardware_gbps,software_gbps,unaggregated_gbps,small_gbps,\
              software_share,segmentation_cpu,segmentation_ns_per_byte,retransmitted_bytes,mean_queued_bytes,\
-             mean_driver_bytes,segments_per_packet,merged_intervals,wire_gbps_lowest,wire_gbps_highest,\
+             mean_driver_bytes,segments_per_packet,rtt_us,merged_intervals,wire_gbps_lowest,wire_gbps_highest,\
              goodput_gbps_lowest,goodput_gbps_highest,software_share_lowest,software_share_highest,\
              segmentation_cpu_lowest,segmentation_cpu_highest,busiest_cpu_lowest,busiest_cpu_highest,\
              cpu0_busy,cpu0_softirq,cpu0_steal,cpu0_segmenting,cpu0_tcp_gbps,\

@@ -41,6 +41,7 @@ pub(crate) fn second(t_s: f64, gbps: f64, software: f64) -> Interval {
         mean_queued_bytes: (gbps > 0.0).then_some(43_214.0),
         mean_driver_bytes: (gbps > 0.0).then_some(1514.0 * software + 43_214.0 * (1.0 - software)),
         segments_per_packet: Some(1.0 + 28.5 * (1.0 - software)),
+        rtt_us: (gbps > 0.0).then_some(420.0),
         cpus: (0..8_u32)
             .map(|cpu| CpuShare {
                 busy: 0.2 + 0.1 * f64::from(cpu % 8),
@@ -211,10 +212,12 @@ pub(crate) fn software() -> RunReport {
                 streams: 1,
                 sent_bytes: 41_218_700_000,
                 received_bytes: Some(41_210_000_000),
+                received_seconds: Some(30.0),
                 seconds: 30.0,
                 sent_gbps: 10.991_65,
                 retransmits: Some(898),
             }),
+            ..Benchmark::default()
         }),
         events: Vec::new(),
         machine: Some(machine_without_csum()),
@@ -342,6 +345,7 @@ pub(crate) fn unknown(t_s: f64) -> Interval {
         mean_queued_bytes: None,
         mean_driver_bytes: None,
         segments_per_packet: None,
+        rtt_us: None,
         cpus: Vec::new(),
         queues: Vec::new(),
         merged: None,

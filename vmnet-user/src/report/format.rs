@@ -105,6 +105,12 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A time on the network, of µs: `42 µs`, `0.42 ms`, `37.50 ms`.
+#[must_use]
+pub fn round_trip(us: f64) -> String {
+    if us < 99.5 { format!("{us:.0} µs") } else { format!("{:.2} ms", us / 1e3) }
+}
+
 /// A time of RFC 3339 as people write it, to the second: `22 November 2026, 10:11:12 UTC`. What is none stays as it is.
 #[must_use]
 pub fn moment(rfc3339: &str) -> String {
@@ -216,6 +222,14 @@ mod tests {
                 "102 Gbit/s",
                 "1.20 Tbit/s"
             ]
+        );
+    }
+
+    #[test]
+    fn round_trips_are_told_in_the_unit_that_fits() {
+        assert_eq!(
+            [21.4, 99.5, 420.0, 37_500.0].map(round_trip),
+            ["21 µs", "0.10 ms", "0.42 ms", "37.50 ms"]
         );
     }
 

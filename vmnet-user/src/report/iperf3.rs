@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::benchmarks::natural;
 use crate::report::schema::Iperf3;
 
 /// The parts of iperf3's output that are read. Everything else is skipped without being kept, and streams are counted
@@ -41,9 +42,9 @@ impl Iperf3 {
             return None;
         }
         let sent = end.sum_sent.or(end.sum)?;
-        let received_bytes = match end.sum_received {
-            Some(received) => Some(whole(received.bytes)?),
-            None => None,
+        let (received_bytes, received_seconds) = match end.sum_received {
+            Some(received) => (Some(whole(received.bytes)?), Some(natural(received.seconds)?)),
+            None => (None, None),
         };
         let retransmits = match sent.retransmits {
             Some(retransmits) => Some(whole(retransmits)?),
@@ -53,15 +54,12 @@ impl Iperf3 {
             streams: u32::try_from(end.streams.len()).ok()?,
             sent_bytes: whole(sent.bytes)?,
             received_bytes,
+            received_seconds,
             seconds: natural(sent.seconds)?,
             sent_gbps: natural(sent.bits_per_second)? / 1e9,
             retransmits,
         })
     }
-}
-
-fn natural(value: f64) -> Option<f64> {
-    (value.is_finite() && value >= 0.0).then_some(value)
 }
 
 /// A count that came as a double. Beyond 2^64 it is not a count of anything.
@@ -94,6 +92,7 @@ mod tests {
         let said = Iperf3::parse(FOUR).expect("a finished test");
         assert_eq!((said.streams, said.sent_bytes), (4, 4_086_824_960));
         assert_eq!((said.received_bytes, said.retransmits), (Some(4_064_329_142), Some(8)));
+        assert_eq!(said.received_seconds, Some(1.000_262), "the receiver's own");
     }
 
     #[test]

@@ -122,6 +122,7 @@ fn make_finite(report: &mut RunReport) -> Result<(), JsonError> {
             ("throughput.samples[].mean_queued_bytes", &mut sample.mean_queued_bytes),
             ("throughput.samples[].mean_driver_bytes", &mut sample.mean_driver_bytes),
             ("throughput.samples[].segments_per_packet", &mut sample.segments_per_packet),
+            ("throughput.samples[].rtt_us", &mut sample.rtt_us),
         ] {
             keep_finite(number, path, &mut spoilt);
         }
@@ -181,6 +182,21 @@ fn make_finite(report: &mut RunReport) -> Result<(), JsonError> {
         keep(&mut benchmark.iperf3, "benchmark.iperf3", &mut spoilt, |iperf3| {
             iperf3.seconds.is_finite() && iperf3.sent_gbps.is_finite()
         });
+        if let Some(iperf3) = &mut benchmark.iperf3 {
+            keep_finite(&mut iperf3.received_seconds, "benchmark.iperf3.received_seconds", &mut spoilt);
+        }
+        keep(&mut benchmark.netperf, "benchmark.netperf", &mut spoilt, |netperf| {
+            netperf.throughput.is_finite()
+        });
+        if let Some(netperf) = &mut benchmark.netperf {
+            keep_finite(&mut netperf.gbps, "benchmark.netperf.gbps", &mut spoilt);
+            keep_finite(&mut netperf.transactions_per_s, "benchmark.netperf.transactions_per_s", &mut spoilt);
+            keep_finite(&mut netperf.seconds, "benchmark.netperf.seconds", &mut spoilt);
+        }
+        keep(&mut benchmark.load, "benchmark.load", &mut spoilt, |load| load.seconds.is_finite());
+        if let Some(load) = &mut benchmark.load {
+            keep_finite(&mut load.goodput_gbps, "benchmark.load.goodput_gbps", &mut spoilt);
+        }
     }
     let events = report.events.len();
     report.events.retain(|event| event.t_s.is_finite());
@@ -213,8 +229,9 @@ fn keep<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::Summary;
     use crate::report::fixture;
-    use crate::report::schema::Iperf3;
+    use crate::report::schema::{Iperf3, Netperf};
 
     /// CONTRACT, "--json": renaming or losing one of these breaks somebody's script.
     const PROMISED: &[(&str, &[&str])] = &[
@@ -351,6 +368,7 @@ mod tests {
             &mut sample.mean_queued_bytes,
             &mut sample.mean_driver_bytes,
             &mut sample.segments_per_packet,
+            &mut sample.rtt_us,
         ] {
             *number = Some(f64::NAN);
         }
@@ -373,9 +391,15 @@ mod tests {
         }
         if let Some(benchmark) = &mut report.benchmark {
             benchmark.iperf3 = benchmark.iperf3.map(|said| Iperf3 { sent_gbps: f64::NAN, ..said });
+            benchmark.netperf = Netperf::parse("THROUGHPUT=1\nTHROUGHPUT_UNITS=Bytes/s\nELAPSED_TIME=1")
+                .map(|said| Netperf { seconds: Some(f64::INFINITY), gbps: Some(f64::NAN), ..said });
+            benchmark.load = crate::report::load::parse(include_str!("testdata/load-two-streams.json"))
+                .map(|said| Summary { goodput_gbps: Some(f64::NAN), ..said });
+            assert!(benchmark.netperf.is_some() && benchmark.load.is_some());
         }
         report.events.push(fixture::event(f64::NAN, "never"));
 
+        crate::report::absences::explain(&mut report);
         let after = to_value(&report).expect("nothing indispensable is spoilt");
         let reasons: BTreeMap<String, String> =
             serde_json::from_value(after["unmeasured"].clone()).expect("a map of texts");

@@ -2,6 +2,7 @@
 
 pub mod ab;
 pub mod absences;
+pub mod benchmarks;
 pub mod charts;
 pub mod check;
 pub mod compare;
@@ -12,7 +13,9 @@ pub mod format;
 pub mod html;
 mod iperf3;
 pub mod json;
+mod load;
 mod machine;
+mod netperf;
 pub mod schema;
 pub mod style;
 pub mod text;

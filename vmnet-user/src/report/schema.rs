@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::load;
 use crate::model::{
     audit, cause::Cause, chain::Link, correlation, cost, ledger, machine::Machine, reasons, sample,
     throughput, verdict,
@@ -201,7 +202,7 @@ pub struct Overhead {
 }
 
 /// The command that ran.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Benchmark {
     /// Words of the command line.
@@ -214,6 +215,10 @@ pub struct Benchmark {
     pub stdout: Option<String>,
     /// `iperf3 --json`, understood.
     pub iperf3: Option<Iperf3>,
+    /// netperf's result, understood.
+    pub netperf: Option<Netperf>,
+    /// `vmnet load client --json`, understood.
+    pub load: Option<load::Summary>,
 }
 
 /// What iperf3 said of itself.
@@ -226,12 +231,30 @@ pub struct Iperf3 {
     pub sent_bytes: u64,
     /// Received, all streams.
     pub received_bytes: Option<u64>,
+    /// Until the receiver had all that, seconds.
+    pub received_seconds: Option<f64>,
     /// Seconds of the test.
     pub seconds: f64,
     /// Sender's rate.
     pub sent_gbps: f64,
     /// Retransmits, where it knows.
     pub retransmits: Option<u64>,
+}
+
+/// What netperf said of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Netperf {
+    /// In its `units`.
+    pub throughput: f64,
+    /// In netperf's words: `10^6bits/s`, `MBytes/s` (of 2²⁰ bytes), `Trans/s`, …
+    pub units: String,
+    /// The same in 10⁹ bits per second; None of transactions.
+    pub gbps: Option<f64>,
+    /// The same where it is of requests with their answers.
+    pub transactions_per_s: Option<f64>,
+    /// Seconds of the test; None where it was not asked to tell.
+    pub seconds: Option<f64>,
 }
 
 /// One rare event.

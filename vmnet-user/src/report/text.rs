@@ -1,6 +1,10 @@
 //! The answer, then the evidence, then what to do.
 
+mod said;
+
 use std::path::{Path, PathBuf};
+
+pub use self::said::what_it_said;
 
 use crate::model::audit::{Audit, Missed};
 use crate::model::cause::quoted;
@@ -12,6 +16,7 @@ use crate::report::files::PAGE;
 use crate::report::schema::{Benchmark, RunReport};
 use crate::report::style::{Style, Tone};
 use crate::report::{format, why};
+use crate::stats;
 
 /// UDP below this is chatter (DNS, NTP), not worth a line.
 const UDP_WORTH_A_LINE_BYTES: u64 = 1 << 20;
@@ -152,7 +157,7 @@ fn headline(report: &RunReport, style: &Style) -> String {
 #[must_use]
 pub fn evidence(report: &RunReport) -> Vec<String> {
     let Some(tcp) = report.ledger.tcp.as_ref().map(|tcp| &tcp.total) else {
-        return vec![report.verdict.summary.clone()];
+        return [report.verdict.summary.clone()].into_iter().chain(round_trip(report)).collect();
     };
     let mut lines = Vec::new();
     let gist = gist(report).unwrap_or_else(|| report.verdict.summary.clone());
@@ -170,6 +175,7 @@ pub fn evidence(report: &RunReport) -> Vec<String> {
         lines.push(format!("thin: half of the super-packets are of {median:.0} segments or fewer"));
     }
     lines.push(payload(report, tcp));
+    lines.extend(round_trip(report));
     if let Some(udp) = &report.ledger.udp
         && udp.total.payload_bytes >= UDP_WORTH_A_LINE_BYTES
     {
@@ -240,6 +246,18 @@ fn payload(report: &RunReport, tcp: &Entry) -> String {
         }
     }
     line
+}
+
+/// `round trip under load: 0.42 ms in the median`. None without load, or where no socket told.
+fn round_trip(report: &RunReport) -> Option<String> {
+    if report.verdict.state == State::NothingToOffload {
+        return None;
+    }
+    let told = report.throughput.samples.iter().filter_map(|sample| sample.rtt_us);
+    let mut told: Vec<f64> = told.filter(|us| us.is_finite()).collect();
+    told.sort_unstable_by(f64::total_cmp);
+    let median_us = stats::of_sorted(&told, 0.5)?;
+    Some(format!("round trip under load: {} in the median", format::round_trip(median_us)))
 }
 
 /// A witness, held against the verdict.
@@ -435,25 +453,6 @@ pub fn how_it_ended(benchmark: &Benchmark) -> String {
         (None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None) => "its end is not known".to_owned(),
     }
-}
-
-/// What it said of itself, where that was understood.
-#[must_use]
-pub fn what_it_said(benchmark: &Benchmark) -> Option<String> {
-    benchmark.iperf3.as_ref().map(|iperf3| {
-        let streams =
-            if iperf3.streams == 1 { "1 stream".to_owned() } else { format!("{} streams", iperf3.streams) };
-        let mut said = format!(
-            "iperf3 says {}: {} in {}, {streams}",
-            format::rate(iperf3.sent_gbps),
-            format::bytes(iperf3.sent_bytes),
-            format::duration(iperf3.seconds)
-        );
-        if let Some(retransmits) = iperf3.retransmits {
-            said += &format!(", {} retransmits", format::count(retransmits));
-        }
-        said
-    })
 }
 
 fn events(report: &RunReport) -> Vec<String> {

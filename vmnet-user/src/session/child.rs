@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::{Caller, stop::Stop};
+use crate::report::benchmarks::prints_json_for_us;
 
 /// Of what the command prints this much is kept, enough for iperf3's JSON of a long test with many streams.
 const MOST_OUTPUT: usize = 16 << 20;
@@ -170,12 +171,6 @@ fn in_foreground() -> bool {
     nix::unistd::tcgetpgrp(std::io::stdin()).is_ok_and(|foreground| foreground == nix::unistd::getpgrp())
 }
 
-/// iperf3 asked for JSON: that is for us to understand, not for the person to read.
-pub(super) fn prints_json_for_us(words: &[String]) -> bool {
-    let is_iperf3 = words.first().is_some_and(|program| program.rsplit('/').next() == Some("iperf3"));
-    is_iperf3 && words.iter().any(|word| word == "-J" || word == "--json")
-}
-
 async fn gather(
     from: &mut (impl AsyncReadExt + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
@@ -200,14 +195,6 @@ async fn gather(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_iperf3_with_its_json_flag_is_kept_from_the_screen() {
-        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert!(prints_json_for_us(&words("/usr/bin/iperf3 -c 10.10.1.10 -J")));
-        assert!(!prints_json_for_us(&words("iperf3 -c 10.10.1.10")));
-        assert!(!prints_json_for_us(&words("jq -J")));
-    }
 
     #[test]
     fn a_command_that_we_interrupted_did_not_fail() {

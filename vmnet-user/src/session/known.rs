@@ -7,10 +7,10 @@ use jiff::Zoned;
 use super::{Ending, Plan, child, sampler::Sampler};
 use crate::{
     device::facts,
-    model::{sample::HookState, senders::SenderLimits},
+    model::sample::HookState,
     probes::{HookOutcome, RunTime, events::RareEvent, table::Program},
     recording::{CommandEnded, End, Event, Start, Surroundings},
-    report::schema::{HookReport, Iperf3},
+    report::schema::HookReport,
 };
 
 /// Of what a command printed this much goes into the report.
@@ -44,11 +44,9 @@ pub(super) fn start(
 
 /// When all is over.
 pub(super) fn end(
-    plan: &Plan,
     sampler: &Sampler,
     ended_by: &Ending,
     drained: bool,
-    senders: Option<SenderLimits>,
     child: Option<&Result<child::Ended, String>>,
 ) -> End {
     let times = sampler.attached.as_ref().and_then(|attached| attached.probes.run_times());
@@ -58,11 +56,11 @@ pub(super) fn end(
         drained,
         qdisc: sampler.interface(None).qdisc,
         machine: machine(sampler.called()),
-        senders,
+        senders: sampler.senders().cloned(),
         hooks: hooks(sampler, times.as_deref()),
         overhead: sampler.overhead(),
         command: child.map(|ended| match ended {
-            Ok(ended) => Ok(command_ended(plan, ended)),
+            Ok(ended) => Ok(command_ended(ended)),
             Err(error) => Err(error.clone()),
         }),
         verdict: None,
@@ -82,15 +80,9 @@ pub(super) fn event(sampler: &Sampler, event: &RareEvent) -> Option<Event> {
     Some(Event { t_ns: sampler.ns_of(event.time_ns)?, cpu: event.cpu, what: event.what })
 }
 
-fn command_ended(plan: &Plan, ended: &child::Ended) -> CommandEnded {
+fn command_ended(ended: &child::Ended) -> CommandEnded {
     let text = String::from_utf8_lossy(&ended.stdout);
-    let iperf3 = child::prints_json_for_us(&plan.command).then(|| Iperf3::parse(&text)).flatten();
-    CommandEnded {
-        exit_code: ended.exit_code,
-        signal: ended.signal,
-        stdout: iperf3.is_none().then(|| text.chars().take(MOST_STDOUT / 4).collect()),
-        iperf3,
-    }
+    CommandEnded::new(ended.exit_code, ended.signal, &text, MOST_STDOUT / 4)
 }
 
 fn hooks(sampler: &Sampler, times: Option<&[RunTime]>) -> Vec<HookReport> {

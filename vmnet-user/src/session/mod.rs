@@ -29,7 +29,6 @@ use crate::{
     kernel::permissions,
     model::{
         sample::{Mode, Sample},
-        senders::{Sender, SenderLimits},
         throughput::Interval,
         timeline::Timeline,
     },
@@ -248,8 +247,6 @@ struct Measured {
     drained: bool,
     ended_by: Ending,
     child: Option<Result<child::Ended, String>>,
-    /// What held the sockets up, as far as they lived at the last tick with any that sent.
-    senders: Option<SenderLimits>,
 }
 
 /// What ended a run.
@@ -316,8 +313,6 @@ async fn measure(
     let mut run = Run { start, timeline: Timeline::default(), events: Vec::new(), end: None, torn: None };
     run.timeline.push(first, sampler.conditions());
 
-    let senders_before = sampler.senders();
-    let mut senders = None;
     let mut child = None;
     let mut child_ended = None;
     if !plan.command.is_empty() {
@@ -326,15 +321,7 @@ async fn measure(
             Err(error) => child_ended = Some(Err(error)),
         }
     }
-    let mut watch = Watch {
-        plan,
-        sampler,
-        run: &mut run,
-        recorder: &mut recorder,
-        senders_before: &senders_before,
-        senders: &mut senders,
-        observer,
-    };
+    let mut watch = Watch { plan, sampler, run: &mut run, recorder: &mut recorder, observer };
     let mut ended_by =
         if child_ended.is_some() { Ending::Command } else { watch.until_it_ends(&mut child, stop).await? };
     if let Some(child) = &mut child {
@@ -369,7 +356,7 @@ async fn measure(
     if run.timeline.samples().len() < 2 {
         bail!("{}, before anything could be measured", ended_by.cut_short().unwrap_or_default());
     }
-    Ok(Measured { run, recorder, drained, ended_by, child: child_ended, senders })
+    Ok(Measured { run, recorder, drained, ended_by, child: child_ended })
 }
 
 /// The loop proper.
@@ -378,8 +365,6 @@ struct Watch<'a> {
     sampler: &'a mut Sampler,
     run: &'a mut Run,
     recorder: &'a mut Recorder,
-    senders_before: &'a [Sender],
-    senders: &'a mut Option<SenderLimits>,
     observer: &'a mut dyn Observer,
 }
 
@@ -420,9 +405,6 @@ impl Watch<'_> {
         if let Some(interval) = self.keep(sample) {
             self.observer.interval(&interval, self.sampler.mode());
         }
-        // A command's sockets are gone when the run ends, so the last look that saw some is kept.
-        let held_up = SenderLimits::between(self.senders_before, &self.sampler.senders());
-        *self.senders = held_up.or_else(|| self.senders.take());
         Ok(())
     }
 
@@ -445,8 +427,8 @@ impl Watch<'_> {
 }
 
 fn finish(plan: &Plan, sampler: &Sampler, measured: Measured) -> Result<Ran> {
-    let Measured { mut run, recorder, drained, ended_by, child, senders } = measured;
-    let end = known::end(plan, sampler, &ended_by, drained, senders, child.as_ref());
+    let Measured { mut run, recorder, drained, ended_by, child } = measured;
+    let end = known::end(sampler, &ended_by, drained, child.as_ref());
     run.end = Some(end.clone());
     let report = recording::report(&run).context("a run of fewer than two samples")?;
     let end = End { verdict: Some(report.verdict.clone()), ..end };

@@ -22,7 +22,7 @@ use crate::{
     model::features::FeatureSet,
     model::machine::QueueCounters,
     model::sample::{Conditions, CpuWork, Hooks, MissedByKernel, Mode, Sample, SocketTotals},
-    model::senders::Sender,
+    model::senders::{Looks, Sender, SenderLimits},
     probes::{Attached, events::RareEvent},
     recording::Taken,
     report::schema::Interface,
@@ -47,6 +47,7 @@ pub(super) struct Sampler {
     qdiscs: Option<QdiscReader>,
     features: Option<FeatureReader>,
     sockets: Option<SocketReader>,
+    senders: Looks,
     addresses: Vec<IpAddr>,
     conditions: Conditions,
     by_cpu: Vec<Counters>,
@@ -89,6 +90,7 @@ impl Sampler {
             qdiscs,
             features,
             sockets,
+            senders: Looks::default(),
             addresses,
             conditions,
             by_cpu: Vec::new(),
@@ -125,10 +127,20 @@ impl Sampler {
         name.clone_into(&mut self.called);
     }
 
-    /// Sockets of the interface's addresses, with what held them up; empty where that cannot be read.
-    pub(super) fn senders(&mut self) -> Vec<Sender> {
-        let reader = self.sockets.as_mut();
-        reader.and_then(|reader| reader.senders(&self.addresses).ok()).unwrap_or_default()
+    /// Sockets of the interface's addresses, with what held them up. None where that cannot be read.
+    fn look_at_senders(&mut self) -> Option<Vec<Sender>> {
+        self.sockets.as_mut()?.senders(&self.addresses).ok()
+    }
+
+    /// What held the sockets up, as far as they lived at the last sample with any that sent.
+    pub(super) fn senders(&self) -> Option<&SenderLimits> {
+        self.senders.limits()
+    }
+
+    /// Looks at the senders. Gives the round trip of those that were busy since the look before.
+    fn round_trip_us(&mut self) -> Option<u32> {
+        let now = self.look_at_senders()?;
+        self.senders.add(now)?.rtt_us
     }
 
     /// What it is called now.
@@ -187,6 +199,7 @@ impl Sampler {
                 break;
             }
         }
+        self.senders = Looks::begin(self.look_at_senders().unwrap_or_default());
         // The run begins with the sample that it keeps.
         self.begun += Duration::from_nanos(sample.at_ns);
         self.begun_monotonic_ns += sample.at_ns;
@@ -217,7 +230,8 @@ impl Sampler {
         }
     }
 
-    /// Reads everything; `edge` adds what is dear and needed only at a window's ends.
+    /// Reads everything; `edge` adds what is dear and needed only at a window's ends, and leaves out what only the time between them
+    /// is asked for.
     pub(super) fn sample(&mut self, edge: bool) -> Result<Sample, LinkError> {
         let start = Instant::now();
         // What is compared with each other is read together: programs, link, qdisc.
@@ -260,9 +274,10 @@ impl Sampler {
             qdisc: tree.and_then(|tree| tree.counters),
             features,
             cpus: cpu::cpu_times().unwrap_or_default(),
+            sockets,
             // After everything that is compared with each other: it is slow, and only looked at.
             queues: self.queues(),
-            sockets,
+            rtt_us: if edge { None } else { self.round_trip_us() },
         })
     }
 

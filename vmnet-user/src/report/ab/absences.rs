@@ -19,10 +19,16 @@ pub fn explain(report: &mut AbReport) {
         }
     }
     if any(|trial| trial.expected.is_none()) {
-        reasons.push(("trials[].expected", "the arm sets nothing that segmentation hangs on, or the trial was not run"));
+        reasons.push((
+            "trials[].expected",
+            "the arm sets nothing that segmentation hangs on, or the trial was not run",
+        ));
     }
     if any(|trial| trial.busiest_cpu.is_none()) {
-        reasons.push(("trials[].busiest_cpu", "the CPUs of its intervals could not be compared, or it was not run"));
+        reasons.push((
+            "trials[].busiest_cpu",
+            "the CPUs of its intervals could not be compared, or it was not run",
+        ));
     }
     if any(|trial| trial.busiest_cpu.is_some_and(|cpu| cpu.segmenting.is_none())) {
         reasons.push(("trials[].busiest_cpu.segmenting", "segmentation was not timed"));

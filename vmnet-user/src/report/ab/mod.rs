@@ -1,5 +1,6 @@
 //! An experiment's result: `vmnet ab`.
 
+pub mod absences;
 mod finite;
 pub(in crate::report) mod foresight;
 mod lines;

@@ -7,7 +7,7 @@ use super::*;
 use crate::model::cause::{By, Cause, CauseId, Fix};
 use crate::model::machine::{Ingress, Irq, QueueCounters, Relation, Setter, Stacked, Virtio};
 use crate::report::fixture;
-use crate::report::schema::Benchmark;
+use crate::report::schema::{Benchmark, Netperf};
 
 fn fixtures() -> [(&'static str, RunReport); 5] {
     let mut all = [
@@ -259,7 +259,14 @@ fn hostile(name: &str) -> RunReport {
         exit_code: Some(0),
         signal: None,
         stdout: Some(all()),
-        iperf3: None,
+        netperf: Some(Netperf {
+            throughput: 1.0,
+            units: all(),
+            gbps: None,
+            transactions_per_s: None,
+            seconds: None,
+        }),
+        ..Benchmark::default()
     });
     report.unmeasured.insert(all(), all());
     if let Some(machine) = &mut report.machine {

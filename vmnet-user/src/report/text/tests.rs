@@ -198,13 +198,28 @@ fn a_hostile_name_steers_neither_the_terminal_nor_the_shell() {
         command: vec!["sh".to_owned(), "\x1b]0;owned\x07\n".to_owned()],
         exit_code: None,
         signal: Some(9),
-        stdout: None,
-        iperf3: None,
+        ..Benchmark::default()
     });
     let text = said(&report);
     assert!(!text.contains('\x1b') && !text.contains('\x07'), "{text:?}");
     assert!(text.contains(r"'a") && text.contains(r"'\'''"), "quoted: {text}");
     assert!(text.contains("ended by signal 9"), "{text}");
+}
+
+#[test]
+fn the_round_trip_is_one_under_load_or_not_told() {
+    let told = "round trip under load: 0.42 ms in the median";
+    let mut report = fixture::software();
+    report.throughput.samples[0].rtt_us = None;
+    report.throughput.samples[1].rtt_us = Some(f64::NAN);
+    report.throughput.samples[2].rtt_us = Some(90_000.0);
+    assert!(said(&report).contains(told), "{}", said(&report));
+    report.verdict.state = State::NothingToOffload;
+    assert!(!said(&report).contains("round trip"), "{}", said(&report));
+    let mut without_programs = fixture::counters();
+    assert!(!said(&without_programs).contains("round trip"));
+    without_programs.throughput.samples[0].rtt_us = Some(420.0);
+    assert!(said(&without_programs).contains(told));
 }
 
 #[test]
