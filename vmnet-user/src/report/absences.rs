@@ -221,7 +221,7 @@ fn of_throughput(report: &RunReport) -> Vec<(&'static str, &'static str)> {
                 sample.rtt_us.is_none(),
                 "throughput.samples[].rtt_us",
                 "no TCP socket of the interface's addresses was sending when they were looked at (they are not at a run's end), \
-                 or the kernel did not tell",
+                 the kernel did not tell, or the recording is from before this was kept",
             ),
         ]);
     }
