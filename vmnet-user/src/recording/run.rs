@@ -249,6 +249,27 @@ mod tests {
     }
 
     #[test]
+    fn numbers_come_back_to_the_last_bit() {
+        // A rate that iperf3 gave, of those that a reader in a hurry rounds to their neighbour.
+        for sent_gbps in [14.825_581_559_404_455, 0.1 + 0.2, f64::MIN_POSITIVE, f64::MAX] {
+            let said = Iperf3 {
+                streams: 1,
+                sent_bytes: 0,
+                received_bytes: None,
+                received_seconds: None,
+                seconds: 1.0,
+                sent_gbps,
+                retransmits: None,
+            };
+            let text = serde_json::to_string(&said).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Iperf3>(&text).unwrap().sent_gbps.to_bits(),
+                sent_gbps.to_bits()
+            );
+        }
+    }
+
+    #[test]
     fn a_device_that_is_not_virtio_stays_so() {
         let mut machine = machine_fixture::virtio();
         machine.virtio = None;

@@ -221,7 +221,7 @@ fn of_throughput(report: &RunReport) -> Vec<(&'static str, &'static str)> {
                 sample.rtt_us.is_none(),
                 "throughput.samples[].rtt_us",
                 "no TCP socket of the interface's addresses was sending when they were looked at (they are not at a run's end), \
-                 or the kernel did not tell",
+                 the kernel did not tell, or the recording is from before this was kept",
             ),
         ]);
     }
@@ -333,6 +333,7 @@ fn medians(report: &RunReport) -> Vec<(bool, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::CommandEnded;
     use crate::report::{fixture, json};
 
     #[test]
@@ -347,6 +348,28 @@ mod tests {
             explain(&mut report);
             let value = json::to_value(&report).expect("finite numbers");
             assert_eq!(json::missing_reasons(&value, &report.unmeasured), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn whatever_a_benchmark_says_is_as_described_and_explained_to_the_last_null() {
+        for stdout in [
+            include_str!("testdata/iperf3-udp.json"),
+            include_str!("testdata/netperf-keyvalue-mbytes.txt"),
+            include_str!("testdata/netperf-table-rr.txt"),
+            include_str!("testdata/load-two-streams.json"),
+            &include_str!("testdata/load-two-streams.json").replace("55.875575814714864", "null"),
+            "hello",
+        ] {
+            let CommandEnded { exit_code, signal, stdout, iperf3, netperf, load } =
+                CommandEnded::new(None, Some(2), stdout, 100);
+            let command = vec!["sh".to_owned()];
+            let mut report = fixture::software();
+            report.benchmark = Some(Benchmark { command, exit_code, signal, stdout, iperf3, netperf, load });
+            explain(&mut report);
+            let value = json::to_value(&report).expect("finite numbers");
+            assert_eq!(json::missing_reasons(&value, &report.unmeasured), Vec::<String>::new());
+            testbed::schema::validate(&value).expect("as described");
         }
     }
 
