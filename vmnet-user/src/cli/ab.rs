@@ -17,6 +17,9 @@ use crate::{
     units::parse_duration,
 };
 
+/// Switching, starting the benchmark, and waiting until the last packet has left.
+const AROUND_A_RUN: Duration = Duration::from_millis(200);
+
 /// Prove what TSO causes: the benchmark with it off and on, many times in random balanced order, and everything put back
 ///
 /// Every setting is written to a journal before it is changed, read back after, and put back at the end, on an error, on Ctrl-C and when the terminal
@@ -136,14 +139,16 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         guards: Guards::default(),
         command_line: command_line(seed, args.seed.is_some()),
     };
-    let trial_s = args.load.as_ref().map(|_| args.time.as_secs_f64());
+    let trial_s = args.load.as_ref().map(|_| (args.time + args.cool_down + AROUND_A_RUN).as_secs_f64());
     let mut screen = Screen { output: &output, trial_s };
     if args.dry_run {
         experiment::preview(&plan, &mut screen)?;
         return Ok(ExitCode::SUCCESS);
     }
     let outcome = experiment::run(&plan, &mut screen)?;
-    output.say(&text::answer(&outcome.report, &outcome.files, &output.style()));
+    // The rest lies beside it.
+    let page: Vec<PathBuf> = outcome.files.iter().take(1).cloned().collect();
+    output.say(&text::answer(&outcome.report, &page, &output.style()));
     output.json(&ab::to_text(&outcome.report)?)?;
     if let Some(why) = outcome.files_failed {
         bail!(why);

@@ -69,6 +69,13 @@ impl FeatureSet {
         self.features.iter()
     }
 
+    /// `dev->features`.
+    #[must_use]
+    pub fn active_bits(&self) -> u64 {
+        let active = self.features.iter().filter(|feature| feature.active);
+        active.fold(0, |bits, feature| bits | 1_u64.checked_shl(feature.bit).unwrap_or_default())
+    }
+
     /// Those that the model needs.
     #[must_use]
     pub fn offloads(&self) -> Features {

@@ -19,10 +19,10 @@ use crate::{
         queue_stats, rings,
         sockets::SocketReader,
     },
-    model::features::FeatureSet,
     model::machine::QueueCounters,
     model::sample::{Conditions, CpuWork, Hooks, MissedByKernel, Mode, Sample, SocketTotals},
     model::senders::{Looks, Sender, SenderLimits},
+    model::{event::What, features::FeatureSet},
     probes::{Attached, events::RareEvent},
     recording::Taken,
     report::schema::Interface,
@@ -39,6 +39,8 @@ pub(super) struct Sampler {
     pub(super) netns_inode: u64,
     pub(super) attached: Option<Attached>,
     events: Vec<RareEvent>,
+    /// `dev->features` as the run began, and then as the last event has them.
+    known_features: Option<u64>,
     /// Reasons for parts that cannot be read, by part.
     pub(super) unreadable: Vec<(&'static str, String)>,
     /// What the interface is called now; `link` says what it was called when the run began.
@@ -84,6 +86,7 @@ impl Sampler {
             described,
             attached: None,
             events: Vec::new(),
+            known_features: None,
             unreadable,
             called: link.name.clone(),
             links,
@@ -172,7 +175,13 @@ impl Sampler {
 
     /// Rare events that came since the last call.
     pub(super) fn take_events(&mut self) -> Vec<RareEvent> {
-        std::mem::take(&mut self.events)
+        let mut events = std::mem::take(&mut self.events);
+        // Each CPU tells of a change at its next packet, which may be long after it, even in a later run.
+        events.retain(|event| match event.what {
+            What::FeaturesChanged { is, .. } => self.known_features.replace(is) != Some(is),
+            _ => true,
+        });
+        events
     }
 
     /// Forgets events from before the run: attaching to calls under way leaves exits without entries.
@@ -188,6 +197,7 @@ impl Sampler {
         self.begun_monotonic_ns = monotonic_ns();
         self.begun_cpu_ns = machine::own_cpu_time_ns().ok();
         self.begun_run_ns = self.programs_ns();
+        self.known_features = self.feature_set().map(|set| set.active_bits());
         let mut sample = self.sample(true)?;
         let mut rested = false;
         for _ in 0..2 {

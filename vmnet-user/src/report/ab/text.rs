@@ -65,6 +65,10 @@ fn ended(report: &AbReport) -> Vec<String> {
 fn effects(report: &AbReport, role: Role, told: fn(&Effect) -> String) -> Vec<String> {
     let base = arm_name(report, 0);
     let mut lines = Vec::new();
+    // The headline says that, and why.
+    if report.blocks.whole == 0 {
+        return lines;
+    }
     for arm in with_role(&report.design, &report.effects, role) {
         let ArmEffects { name, effects, .. } = arm;
         lines.push(format!("{name} against {base}"));
