@@ -9,7 +9,7 @@ use super::schema::{AbReport, ThroughputFrom};
 use super::text::settings;
 use super::validity::{Fate, arm_name, blocks, blocks_said, by_guard, expected, guards, tally, why_rejected};
 use super::words::{
-    Amount, chance, command_line, figure, figures, judgement, judgement_of_placebo, plural, reason, role,
+    Amount, chance, command_line, figures, judgement, judgement_of_placebo, plural, reason, role,
     smallest_visible,
 };
 use crate::model::cause::By;
@@ -220,7 +220,7 @@ fn effects(report: &AbReport, arm: &ArmEffects) -> Grid {
     let kind = if is_placebo { " (placebo: the same settings)" } else { "" };
     let mut grid = Grid::new(
         format!("{} against {base}{kind}", arm.name),
-        ["", "#Base", "#Arm", "#Change [95 % interval]", "What may be said", "#By chance", "#Seen from"],
+        ["", "#Change [95 % interval]", "What may be said", "#From base to arm", "#By chance", "#Seen from"],
     );
     let number = |said: Option<String>| said.map_or(Cell::Unknown, Cell::Number);
     for effect in &arm.effects {
@@ -237,14 +237,13 @@ fn effects(report: &AbReport, arm: &ArmEffects) -> Grid {
         };
         // A reason is a sentence, and needs a column that wraps.
         let may_be_said =
-            if mark.word.chars().count() > 30 { Cell::words(mark.word) } else { Cell::Mark(mark) };
+            if mark.word.chars().count() > 36 { Cell::words(mark.word) } else { Cell::Mark(mark) };
         grid.row(
             &effect.name,
             vec![
-                Cell::Number(figure(effect, effect.base)),
-                Cell::Number(figure(effect, effect.arm)),
                 number(Amount::of(effect).map(|amount| amount.said())),
                 may_be_said,
+                Cell::Number(figures(effect)),
                 number(chance(effect)),
                 number(smallest_visible(effect)),
             ],

@@ -122,6 +122,8 @@ pub(in crate::report) fn figure(effect: &Effect, value: Option<f64>) -> String {
 /// `9.41 Gbit/s`, `0.520 ns/byte`, `1.51 kB`.
 pub(in crate::report) fn in_unit(value: f64, unit: &str) -> String {
     match unit {
+        // What is absurd is told as that, and not by a name for it.
+        unit if value.abs() >= 1e9 => format!("{value:.1e} {unit}"),
         "Gbit/s" => format::rate(value),
         "bytes" => format::mean_bytes(value),
         "/s" => format!("{}/s", format::significant(value)),
@@ -167,15 +169,18 @@ pub(in crate::report) fn reason(effect: &Effect) -> &str {
 /// The smallest effect that would have been seen, in its unit.
 pub(in crate::report) fn smallest_visible(effect: &Effect) -> Option<String> {
     let smallest = effect.smallest_visible.filter(|smallest| smallest.is_finite())?;
-    Some(match effect.scale {
-        Scale::Ratio => format!("{} %", format::significant(smallest)),
-        Scale::Difference => format!("{} {}", format::significant(smallest), effect.unit),
-    })
+    let unit = match effect.scale {
+        Scale::Ratio => "%",
+        Scale::Difference => effect.unit.as_str(),
+    };
+    let few_digits =
+        if smallest.abs() >= 1e6 { format!("{smallest:.1e}") } else { format::significant(smallest) };
+    Some(format!("{few_digits} {unit}"))
 }
 
 /// The share of all ways to name the arms that show as large a difference.
 pub(in crate::report) fn chance(effect: &Effect) -> Option<String> {
-    effect.chance.filter(|chance| chance.is_finite()).map(format::percent)
+    effect.chance.filter(|chance| (0.0..=1.0).contains(chance)).map(format::percent)
 }
 
 /// What an arm is called in a result: `TSO` where it is switched on and was off, else the arm's own name.
