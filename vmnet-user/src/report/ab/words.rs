@@ -131,11 +131,20 @@ pub(in crate::report) fn in_unit(value: f64, unit: &str) -> String {
     }
 }
 
-/// From the base to the arm: `5.02 Gbit/s → 9.41 Gbit/s`.
+/// From the base to the arm: `5.02 → 9.41 Gbit/s`, `1.51 kB → 43.2 kB`.
 pub(in crate::report) fn figures(effect: &Effect) -> String {
     match (effect.base, effect.arm) {
         (None, None) => "not measured".to_owned(),
-        (base, arm) => format!("{} → {}", figure(effect, base), figure(effect, arm)),
+        (base, arm) => {
+            let (base, arm) = (figure(effect, base), figure(effect, arm));
+            // A unit that both have is said once.
+            match (base.rsplit_once(' '), arm.rsplit_once(' ')) {
+                (Some((number, unit)), Some((_, other))) if unit == other && base != arm => {
+                    format!("{number} → {arm}")
+                }
+                _ => format!("{base} → {arm}"),
+            }
+        }
     }
 }
 
@@ -190,6 +199,21 @@ pub(in crate::report) fn label<'a>(feature: &str, design: &Design, arm: usize, n
         && name_of(design.arms.get(arm)) == "tso=on"
         && name_of(design.arms.first()) == "tso=off";
     if is_tso { "TSO" } else { name }
+}
+
+/// A phrase with a capital in front, unless it begins with a name: `gso_max_segs=16`, `tx-tcp-segmentation`.
+pub(in crate::report) fn with_capital(phrase: &str) -> String {
+    let first = phrase.split([' ', ':', ',']).next().unwrap_or_default();
+    if first.chars().all(char::is_alphabetic) { format::capitalised(phrase) } else { phrase.to_owned() }
+}
+
+/// As a sentence of its own.
+pub(in crate::report) fn sentence(phrase: &str) -> String {
+    let mut said = with_capital(phrase);
+    if !said.is_empty() && !said.ends_with(['.', '?', '!', '…', ':']) {
+        said.push('.');
+    }
+    said
 }
 
 /// What an arm is there for.
@@ -248,6 +272,16 @@ mod tests {
     fn a_command_is_quoted_where_a_shell_would_take_it_apart_and_nowhere_else() {
         let words = ["iperf3", "-c", "10.10.1.10", "-t", "10", "a;b", "", "it's"].map(str::to_owned);
         assert_eq!(command_line(&words), r"iperf3 -c 10.10.1.10 -t 10 'a;b' '' 'it'\''s'");
+    }
+
+    #[test]
+    fn a_name_has_no_capital_and_a_word_has_one() {
+        let said = ["worse with TSO: −12 %", "gso_max_segs=16: +2 %", "tx-tcp-segmentation was off", ""]
+            .map(sentence);
+        assert_eq!(
+            said,
+            ["Worse with TSO: −12 %.", "gso_max_segs=16: +2 %.", "tx-tcp-segmentation was off.", ""]
+        );
     }
 
     #[test]

@@ -152,7 +152,7 @@ fn the_answer_comes_first_and_then_what_it_rests_on() {
     for part in [
         "BETTER  TSO: +87 % throughput [84, 91], −60.7 % CPU per byte [−61.6, −59.8], 10 blocks, placebo −0.6 % [−1.8, 0.6]\n",
         "RESULT   tso=on against tso=off\n",
-        "  throughput: 4.96 Gbit/s → 9.28 Gbit/s, +87 % [84, 91]; better; as much by chance: 0.2 %; seen from ",
+        "  throughput: 4.96 → 9.28 Gbit/s, +87 % [84, 91]; better; as much by chance: 0.2 %; seen from ",
         "round trip under load: 404 µs → 404 µs, ",
         "no effect larger than 2.0 %",
         "PLACEBO  placebo against tso=off\n",

@@ -45,18 +45,14 @@ fn every_chart_leads_with_the_answer_and_has_ids_of_its_own() {
 fn effects_stand_beside_those_of_the_placebo_and_packet_sizes_elsewhere() {
     let svg = draw("ab-effects.svg", &fixture::helps());
     let said = texts(&svg);
-    for part in [
-        "Throughput",
-        "CPU per byte",
-        "Round trip under load",
-        "4.96 Gbit/s → 9.28 Gbit/s",
-        "holds 0, as it should",
-    ] {
+    for part in
+        ["Throughput", "CPU per byte", "Round trip under load", "4.96 → 9.28 Gbit/s", "holds 0, as it should"]
+    {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!said.contains("mean packet"), "{said}");
     assert_eq!(hovers(&svg).len(), 6);
-    assert_eq!(hovers(&svg)[0], "Throughput, tso=on: 4.96 Gbit/s → 9.28 Gbit/s, +87 % [84, 91], better");
+    assert_eq!(hovers(&svg)[0], "Throughput, tso=on: 4.96 → 9.28 Gbit/s, +87 % [84, 91], better");
     let table = (chart("ab-effects.svg").table)(&fixture::helps());
     assert!(table.rows.iter().any(|row| row[0] == "mean packet to the driver"), "the table has all");
 }
