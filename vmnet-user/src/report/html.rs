@@ -4,7 +4,7 @@
 //! The page is HTML and well-formed XML at once, so that a strict parser can be held against it.
 
 mod answer;
-mod causes;
+pub(in crate::report) mod causes;
 pub(in crate::report) mod escape;
 mod ledger;
 mod machine;

@@ -8,7 +8,7 @@ use std::{env, fs};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 
-use super::{check, compare, doctor, fixture, json, schema};
+use super::{ab, check, compare, doctor, fixture, json, schema};
 use crate::{fix, load};
 
 /// Rewrites the files where they differ.
@@ -26,6 +26,7 @@ const DOCUMENTS: &[Document] = &[
     (fix::RESTORE_SCHEMA, of::<fix::RestoreReport>),
     (load::SCHEMA, of::<load::Summary>),
     (compare::schema::SCHEMA, of::<compare::schema::CompareReport>),
+    (ab::schema::SCHEMA, of::<ab::schema::AbReport>),
 ];
 
 /// Of what is written: a field that is always there is required, null or not.

@@ -43,7 +43,10 @@ pub(super) fn finite(report: &AbReport) -> Result<AbReport, JsonError> {
             &mut effect.chance,
             &mut effect.smallest_visible,
         ];
-        let mut is_whole = numbers.into_iter().map(keep).fold(true, |all, kept| all && kept);
+        let mut is_whole = true;
+        for number in numbers {
+            is_whole &= keep(number);
+        }
         for interval in [&mut effect.interval_percent, &mut effect.interval] {
             is_whole &= keep_interval(interval);
         }

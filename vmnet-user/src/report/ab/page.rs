@@ -6,18 +6,18 @@ use askama::Template;
 use super::foresight::{foreseen, why_no_prediction};
 use super::results::{chief, headline, how_it_ended, results, with_role};
 use super::schema::{AbReport, ThroughputFrom};
-use super::text::settings;
-use super::validity::{Fate, arm_name, blocks, blocks_said, by_guard, expected, guards, tally, why_rejected};
+use super::text::restored;
+use super::validity::{Fate, arm_name, blocks, blocks_said, by_guard, guards, tally, why_rejected};
 use super::words::{
-    Amount, chance, command_line, figure, figures, judgement, judgement_of_placebo, plural, reason, role,
-    smallest_visible,
+    Amount, chance, command_line, figures, in_unit, judgement, judgement_of_placebo, plural, reason, role,
+    sentence, smallest_visible, with_capital,
 };
-use crate::model::cause::By;
 use crate::model::experiment::{ArmEffects, Effect, Judgement, MetricId, Role, Trial};
 use crate::model::verdict::State;
 use crate::report::charts::Table;
 use crate::report::format;
-use crate::report::html::parts::{Cell, Facts, Grid, Mark, Row};
+use crate::report::html::causes::Told;
+use crate::report::html::parts::{Cell, Facts, Grid, Mark};
 use crate::report::html::{HtmlError, SCRIPT, STYLE, element};
 use crate::report::style::Tone;
 use crate::report::text::confidence_word;
@@ -53,7 +53,7 @@ struct Page {
     guards: Grid,
     settings: Grid,
     after: Vec<String>,
-    causes: Vec<Cause>,
+    causes: Vec<Told>,
     mend: Option<[String; 2]>,
     command: String,
     repeat: Facts,
@@ -87,17 +87,6 @@ struct Figure {
     table: Grid,
 }
 
-/// Why the treatment did not take.
-struct Cause {
-    id: &'static str,
-    share: Option<String>,
-    title: String,
-    detail: String,
-    by: Option<&'static str>,
-    commands: Vec<String>,
-    in_vain: Option<String>,
-}
-
 /// An experiment as one page.
 ///
 /// # Errors
@@ -113,34 +102,36 @@ pub(super) fn page(report: &AbReport, charts: &[Drawn]) -> Result<String, HtmlEr
     let page = Page {
         style: STYLE,
         script: SCRIPT,
-        headline: format::capitalised(&headline(report)),
+        headline: with_capital(&headline(report)),
         results: said(report),
         circumstances: circumstances(report),
-        ended: [Some(how_it_ended(report)), report.window.problem.clone()]
-            .into_iter()
-            .flatten()
-            .map(|line| format::sentence(&line))
-            .collect(),
+        ended: ended(report),
         tiles: tiles(report),
         effects: report.effects.iter().map(|arm| effects(report, arm)).collect(),
         figures: figures.collect(),
         foreseen: told_prediction(report),
-        counted: vec![format::sentence(&blocks_said(report))],
+        counted: vec![sentence(&blocks_said(report))],
         arms: arms(report),
         blocks: told_blocks(report),
         trials: trials(report),
         guards: told_guards(report),
         settings: commands(report),
-        after: settings(report).iter().map(|line| format::sentence(line)).collect(),
-        causes: causes(report),
+        after: restored(report).iter().map(|line| sentence(line)).collect(),
+        causes: report.causes.iter().map(|cause| Told::of(&report.interface.name, cause)).collect(),
         mend: why::by_itself(&report.interface.name, &report.causes),
         command: command_line(&report.repeat.command),
         repeat: repeat(report),
         method: method(report),
-        notes: report.notes.iter().map(|note| format::sentence(note)).collect(),
+        notes: report.notes.iter().map(|note| sentence(note)).collect(),
         unmeasured: unmeasured(report),
     };
     page.render().map_err(HtmlError::Template)
+}
+
+fn ended(report: &AbReport) -> Vec<String> {
+    // Where nothing else can be said, the result has the problem.
+    let problem = report.window.problem.as_deref().filter(|_| !report.summary.is_empty());
+    [Some(how_it_ended(report).as_str()), problem].into_iter().flatten().map(sentence).collect()
 }
 
 fn said(report: &AbReport) -> Vec<Line> {
@@ -153,7 +144,7 @@ fn said(report: &AbReport) -> Vec<Line> {
                 Tone::Unsure => ("unsure", "?"),
                 Tone::Heading => ("unsure", "·"),
             };
-            Line { tone, sign, word: said.outcome.word(), line: format::sentence(&said.line) }
+            Line { tone, sign, word: said.outcome.word(), line: sentence(&said.line) }
         })
         .collect()
 }
@@ -220,7 +211,7 @@ fn effects(report: &AbReport, arm: &ArmEffects) -> Grid {
     let kind = if is_placebo { " (placebo: the same settings)" } else { "" };
     let mut grid = Grid::new(
         format!("{} against {base}{kind}", arm.name),
-        ["", "#Base", "#Arm", "#Change [95 % interval]", "What may be said", "#By chance", "#Seen from"],
+        ["", "#Change [95 % interval]", "What may be said", "#From base to arm", "#By chance", "#Seen from"],
     );
     let number = |said: Option<String>| said.map_or(Cell::Unknown, Cell::Number);
     for effect in &arm.effects {
@@ -237,14 +228,13 @@ fn effects(report: &AbReport, arm: &ArmEffects) -> Grid {
         };
         // A reason is a sentence, and needs a column that wraps.
         let may_be_said =
-            if mark.word.chars().count() > 30 { Cell::words(mark.word) } else { Cell::Mark(mark) };
+            if mark.word.chars().count() > 36 { Cell::words(mark.word) } else { Cell::Mark(mark) };
         grid.row(
             &effect.name,
             vec![
-                Cell::Number(figure(effect, effect.base)),
-                Cell::Number(figure(effect, effect.arm)),
                 number(Amount::of(effect).map(|amount| amount.said())),
                 may_be_said,
+                Cell::Number(figures(effect)),
                 number(chance(effect)),
                 number(smallest_visible(effect)),
             ],
@@ -255,12 +245,12 @@ fn effects(report: &AbReport, arm: &ArmEffects) -> Grid {
 
 fn told_prediction(report: &AbReport) -> Vec<String> {
     let Some(prediction) = &report.prediction else {
-        return vec![format::sentence(&format!("No prediction: {}", why_no_prediction(report)))];
+        return vec![sentence(&format!("No prediction: {}", why_no_prediction(report)))];
     };
     let lines = foreseen(report, prediction)
         .into_iter()
-        .map(|foreseen| format::sentence(&format!("{}: {}", foreseen.metric, foreseen.said())));
-    lines.chain(prediction.notes.iter().map(|note| format::sentence(note))).collect()
+        .map(|foreseen| sentence(&format!("{}: {}", foreseen.metric, foreseen.said())));
+    lines.chain(prediction.notes.iter().map(|note| sentence(note))).collect()
 }
 
 fn arms(report: &AbReport) -> Grid {
@@ -317,62 +307,61 @@ fn trials(report: &AbReport) -> Grid {
         [
             "Trial",
             "#Block",
-            "Arm",
-            "#Began, s",
-            "#Measured, s",
+            "Counts",
+            "By the ledger",
             "#Rate",
             "#CPU per byte",
-            "#Round trip",
-            "By the ledger",
-            "Expected",
             "#Whole to the device",
             "#Cut up by the CPU",
-            "Counts",
-            "Recording",
+            "#Round trip",
+            "#Began, s",
+            "#Measured, s",
+            "#Recording",
         ],
     );
+    let number = |said: Option<String>| said.map_or(Cell::Unknown, Cell::Number);
+    let bytes = |bytes: Option<u64>| number(bytes.map(format::bytes));
     for trial in &report.trials {
         let figure = |metric: MetricId| {
             let value = trial.figures.get(&metric)?;
-            Some(super::words::in_unit(*value, metric.metric().unit))
+            Some(in_unit(*value, metric.metric().unit))
         };
-        let number = |said: Option<String>| said.map_or(Cell::Unknown, Cell::Number);
-        let bytes = |bytes: Option<u64>| number(bytes.map(format::bytes));
         let rate = figure(MetricId::ThroughputGbps).or_else(|| figure(MetricId::TransactionsPerS));
         let counts = if trial.is_valid() {
             Cell::Mark(Mark::good("yes"))
         } else {
             Cell::words(format!("no: {}", why_rejected(trial)))
         };
-        grid.rows.push(Row::new(
-            trial.number.to_string(),
+        grid.row(
+            format!("{}: {}", trial.number, arm_name(report, trial.arm)),
             vec![
                 Cell::exact(u64::from(trial.block) + 1),
-                Cell::words(arm_name(report, trial.arm)),
-                Cell::Number(format!("{:.1}", trial.t_s)),
-                Cell::Number(format!("{:.1}", trial.measured_s)),
+                counts,
+                state(trial),
                 number(rate),
                 number(figure(MetricId::CpuNsPerByte)),
-                number(figure(MetricId::RttUs)),
-                state(trial),
-                Cell::words(expected(trial)),
                 bytes(trial.hardware_bytes),
                 bytes(trial.software_bytes),
-                counts,
-                trial.recording.as_ref().map_or(Cell::Unknown, |file| Cell::Code(file.clone())),
+                number(figure(MetricId::RttUs)),
+                Cell::Number(format!("{:.1}", trial.t_s)),
+                Cell::Number(format!("{:.1}", trial.measured_s)),
+                number(trial.recording.clone()),
             ],
-        ));
+        );
     }
     grid
 }
 
+/// What the ledger says, held against what the arm is there for.
 fn state(trial: &Trial) -> Cell {
     let word = format!("{} ({})", trial.state.name(), confidence_word(trial.confidence));
-    Cell::Mark(match (trial.expected, trial.state) {
-        (Some(expected), state) if expected == state => Mark::good(&word),
-        (Some(_), State::Inconclusive) => Mark::unsure(&word),
-        (Some(_), _) => Mark::bad(&word),
-        (None, _) => Mark::none(&word),
+    Cell::Mark(match trial.expected {
+        None => Mark::none(&word),
+        Some(expected) if expected == trial.state => Mark::good(&format!("{word}, as expected")),
+        Some(expected) => {
+            let word = format!("{word}, and not {}", expected.name());
+            if trial.state == State::Inconclusive { Mark::unsure(&word) } else { Mark::bad(&word) }
+        }
     })
 }
 
@@ -415,19 +404,6 @@ fn commands(report: &AbReport) -> Grid {
     grid
 }
 
-fn causes(report: &AbReport) -> Vec<Cause> {
-    let told = |cause: &crate::model::cause::Cause| Cause {
-        id: cause.id.name(),
-        share: why::explains(cause),
-        title: format::capitalised(&cause.title),
-        detail: if cause.detail.is_empty() { String::new() } else { format!("{}.", cause.detail) },
-        by: (cause.fix.by != By::None).then(|| cause.fix.by.words()),
-        commands: cause.fix.commands.clone(),
-        in_vain: why::in_vain(&report.interface.name, cause),
-    };
-    report.causes.iter().map(told).collect()
-}
-
 fn repeat(report: &AbReport) -> Facts {
     let again = &report.repeat;
     let mut facts = Facts::default();
@@ -464,7 +440,7 @@ fn method(report: &AbReport) -> Vec<String> {
         "the placebo is the base once more under another name: what it shows is chance, or a fault of the experiment".to_owned(),
     ]
     .iter()
-    .map(|line| format::sentence(line))
+    .map(|line| sentence(line))
     .collect()
 }
 

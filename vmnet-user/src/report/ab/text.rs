@@ -38,7 +38,7 @@ pub fn answer(report: &AbReport, files: &[PathBuf], style: &Style) -> String {
     text += &section(style, "VALID", &valid(report));
     text += &section(style, "PREDICT", &predicted(report));
     text += &verbatim(style, "SET", &commands(report));
-    text += &section(style, "AFTER", &settings(report));
+    text += &section(style, "AFTER", &after(report));
     text += &section(style, "WHY", &why::why(&report.causes));
     text += &verbatim(style, "MEND", &why::mend(&report.interface.name, &report.causes));
     text += &section(style, "NOTE", &report.notes);
@@ -167,10 +167,9 @@ pub(super) fn told_commands(name: &str, commands: &[String]) -> Vec<String> {
 }
 
 /// What followed, and whether all is as it was.
-pub(super) fn settings(report: &AbReport) -> Vec<String> {
-    let settings = &report.settings;
+fn after(report: &AbReport) -> Vec<String> {
     let mut lines = Vec::new();
-    for (arm, followed) in report.design.arms.iter().zip(&settings.followed) {
+    for (arm, followed) in report.design.arms.iter().zip(&report.settings.followed) {
         for change in followed {
             lines.push(format!(
                 "with {} followed on {}: {} {} → {}",
@@ -178,11 +177,18 @@ pub(super) fn settings(report: &AbReport) -> Vec<String> {
             ));
         }
     }
-    lines.push(match settings.restored {
+    lines.extend(restored(report));
+    lines
+}
+
+/// Whether all is as it was, and what puts back the rest.
+pub(super) fn restored(report: &AbReport) -> Vec<String> {
+    let settings = &report.settings;
+    let mut lines = vec![match settings.restored {
         Some(true) => "every feature, limit and queue is as it was before".to_owned(),
         Some(false) => format!("not as it was before: {}", settings.not_as_before.join("; ")),
         None => "whether all is as it was before could not be read".to_owned(),
-    });
+    }];
     if let Some(journal) = &settings.journal {
         lines.push(format!("`vmnet restore` puts back what {journal} says"));
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::schema::AbReport;
 use super::words::plural;
 use crate::model::experiment::{Guard, Guards, Trial};
-use crate::model::verdict::State;
 use crate::report::format;
 
 /// An arm's trials.
@@ -169,9 +168,4 @@ pub(in crate::report) fn guards(limits: &Guards) -> [(Guard, &'static str, &'sta
         (Guard::Benchmark, "benchmark", "the benchmark failed", None),
         (Guard::Figures, "figures", "a figure that the other trials have is not there", None),
     ]
-}
-
-/// What the ledger should have said, in a word.
-pub(in crate::report) fn expected(trial: &Trial) -> &'static str {
-    trial.expected.map_or("anything", State::name)
 }

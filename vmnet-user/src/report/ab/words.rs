@@ -122,6 +122,8 @@ pub(in crate::report) fn figure(effect: &Effect, value: Option<f64>) -> String {
 /// `9.41 Gbit/s`, `0.520 ns/byte`, `1.51 kB`.
 pub(in crate::report) fn in_unit(value: f64, unit: &str) -> String {
     match unit {
+        // What is absurd is told as that, and not by a name for it.
+        unit if value.abs() >= 1e9 => format!("{value:.1e} {unit}"),
         "Gbit/s" => format::rate(value),
         "bytes" => format::mean_bytes(value),
         "/s" => format!("{}/s", format::significant(value)),
@@ -129,11 +131,20 @@ pub(in crate::report) fn in_unit(value: f64, unit: &str) -> String {
     }
 }
 
-/// From the base to the arm: `5.02 Gbit/s → 9.41 Gbit/s`.
+/// From the base to the arm: `5.02 → 9.41 Gbit/s`, `1.51 kB → 43.2 kB`.
 pub(in crate::report) fn figures(effect: &Effect) -> String {
     match (effect.base, effect.arm) {
         (None, None) => "not measured".to_owned(),
-        (base, arm) => format!("{} → {}", figure(effect, base), figure(effect, arm)),
+        (base, arm) => {
+            let (base, arm) = (figure(effect, base), figure(effect, arm));
+            // A unit that both have is said once.
+            match (base.rsplit_once(' '), arm.rsplit_once(' ')) {
+                (Some((number, unit)), Some((_, other))) if unit == other && base != arm => {
+                    format!("{number} → {arm}")
+                }
+                _ => format!("{base} → {arm}"),
+            }
+        }
     }
 }
 
@@ -167,15 +178,18 @@ pub(in crate::report) fn reason(effect: &Effect) -> &str {
 /// The smallest effect that would have been seen, in its unit.
 pub(in crate::report) fn smallest_visible(effect: &Effect) -> Option<String> {
     let smallest = effect.smallest_visible.filter(|smallest| smallest.is_finite())?;
-    Some(match effect.scale {
-        Scale::Ratio => format!("{} %", format::significant(smallest)),
-        Scale::Difference => format!("{} {}", format::significant(smallest), effect.unit),
-    })
+    let unit = match effect.scale {
+        Scale::Ratio => "%",
+        Scale::Difference => effect.unit.as_str(),
+    };
+    let few_digits =
+        if smallest.abs() >= 1e6 { format!("{smallest:.1e}") } else { format::significant(smallest) };
+    Some(format!("{few_digits} {unit}"))
 }
 
 /// The share of all ways to name the arms that show as large a difference.
 pub(in crate::report) fn chance(effect: &Effect) -> Option<String> {
-    effect.chance.filter(|chance| chance.is_finite()).map(format::percent)
+    effect.chance.filter(|chance| (0.0..=1.0).contains(chance)).map(format::percent)
 }
 
 /// What an arm is called in a result: `TSO` where it is switched on and was off, else the arm's own name.
@@ -185,6 +199,21 @@ pub(in crate::report) fn label<'a>(feature: &str, design: &Design, arm: usize, n
         && name_of(design.arms.get(arm)) == "tso=on"
         && name_of(design.arms.first()) == "tso=off";
     if is_tso { "TSO" } else { name }
+}
+
+/// A phrase with a capital in front, unless it begins with a name: `gso_max_segs=16`, `tx-tcp-segmentation`.
+pub(in crate::report) fn with_capital(phrase: &str) -> String {
+    let first = phrase.split([' ', ':', ',']).next().unwrap_or_default();
+    if first.chars().all(char::is_alphabetic) { format::capitalised(phrase) } else { phrase.to_owned() }
+}
+
+/// As a sentence of its own.
+pub(in crate::report) fn sentence(phrase: &str) -> String {
+    let mut said = with_capital(phrase);
+    if !said.is_empty() && !said.ends_with(['.', '?', '!', '…', ':']) {
+        said.push('.');
+    }
+    said
 }
 
 /// What an arm is there for.
@@ -243,6 +272,16 @@ mod tests {
     fn a_command_is_quoted_where_a_shell_would_take_it_apart_and_nowhere_else() {
         let words = ["iperf3", "-c", "10.10.1.10", "-t", "10", "a;b", "", "it's"].map(str::to_owned);
         assert_eq!(command_line(&words), r"iperf3 -c 10.10.1.10 -t 10 'a;b' '' 'it'\''s'");
+    }
+
+    #[test]
+    fn a_name_has_no_capital_and_a_word_has_one() {
+        let said = ["worse with TSO: −12 %", "gso_max_segs=16: +2 %", "tx-tcp-segmentation was off", ""]
+            .map(sentence);
+        assert_eq!(
+            said,
+            ["Worse with TSO: −12 %.", "gso_max_segs=16: +2 %.", "tx-tcp-segmentation was off.", ""]
+        );
     }
 
     #[test]

@@ -5,35 +5,35 @@ use crate::report::schema::RunReport;
 use crate::report::why;
 
 /// Causes, and what mends them by itself.
-pub(super) struct Why {
+pub(in crate::report) struct Why {
     /// Why none were looked for.
-    pub(super) unknown: Option<String>,
-    pub(super) told: Vec<Told>,
-    pub(super) by_itself: Option<[String; 2]>,
+    pub(in crate::report) unknown: Option<String>,
+    pub(in crate::report) told: Vec<Told>,
+    pub(in crate::report) by_itself: Option<[String; 2]>,
 }
 
 /// One cause.
-pub(super) struct Told {
-    pub(super) id: &'static str,
-    pub(super) share: Option<String>,
-    pub(super) title: String,
-    pub(super) detail: String,
+pub(in crate::report) struct Told {
+    pub(in crate::report) id: &'static str,
+    pub(in crate::report) share: Option<String>,
+    pub(in crate::report) title: String,
+    pub(in crate::report) detail: String,
     /// Who can mend it; None where nobody has to.
-    pub(super) by: Option<&'static str>,
-    pub(super) remedies: Vec<Remedy>,
+    pub(in crate::report) by: Option<&'static str>,
+    pub(in crate::report) remedies: Vec<Remedy>,
     /// What does nothing here.
-    pub(super) in_vain: Option<String>,
+    pub(in crate::report) in_vain: Option<String>,
 }
 
 /// Something to copy.
-pub(super) struct Remedy {
+pub(in crate::report) struct Remedy {
     /// For which system; empty where there is but one.
-    pub(super) system: String,
-    pub(super) command: String,
+    pub(in crate::report) system: String,
+    pub(in crate::report) command: String,
 }
 
 impl Why {
-    pub(super) fn of(report: &RunReport) -> Self {
+    pub(in crate::report) fn of(report: &RunReport) -> Self {
         let Some(causes) = &report.causes else {
             let why = report.unmeasured.get("causes").map_or("they were not looked for", String::as_str);
             return Self { unknown: Some(why.to_owned()), told: Vec::new(), by_itself: None };
@@ -48,7 +48,7 @@ impl Why {
 }
 
 impl Told {
-    fn of(interface: &str, cause: &Cause) -> Self {
+    pub(in crate::report) fn of(interface: &str, cause: &Cause) -> Self {
         let by = match cause.fix.by {
             By::None => None,
             by => Some(by.words()),

@@ -135,7 +135,7 @@ impl<'a> Picture<'a> {
 
     /// Half of a mark: it has to have room beside its neighbours.
     fn half(&self) -> i32 {
-        (f64::from(AXIS_RIGHT - AXIS_LEFT) / self.count() * 0.45).clamp(2.0, 6.0) as i32
+        (f64::from(AXIS_RIGHT - AXIS_LEFT) / self.count() * 0.45).clamp(3.0, 6.0) as i32
     }
 
     fn mark(&self, arm: usize) -> Option<Mark> {

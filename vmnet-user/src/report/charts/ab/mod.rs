@@ -14,7 +14,7 @@ use super::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Titles, Topic, document};
 use super::{ChartError, Table};
 use crate::report::ab::results::{headline, short};
 use crate::report::ab::schema::AbReport;
-use crate::report::ab::words::plural;
+use crate::report::ab::words::{plural, with_capital};
 use crate::report::format;
 
 /// One picture of an experiment.
@@ -60,8 +60,8 @@ fn sheet(
     body: impl FnOnce(&Area<'_>, &mut Hovers) -> Result<(), ChartError>,
 ) -> Result<String, ChartError> {
     let titles = Titles {
-        answer: format::capitalised(&headline(report)),
-        finding: format::capitalised(&short(report)),
+        answer: with_capital(&headline(report)),
+        finding: with_capital(&short(report)),
         circumstances: circumstances(report),
     };
     document(topic, &titles, description, body)

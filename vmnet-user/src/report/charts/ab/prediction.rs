@@ -4,7 +4,7 @@ use super::rows::{Group, Row, draw as draw_rows};
 use super::{empty_sheet, sheet};
 use crate::report::ab::foresight::{Foreseen, foreseen, why_no_prediction};
 use crate::report::ab::schema::AbReport;
-use crate::report::ab::words::Amount;
+use crate::report::ab::words::{Amount, sentence};
 use crate::report::charts::colours::{BLUE, FAINT, GREEN};
 use crate::report::charts::lettering::{Lettering, write_lines};
 use crate::report::charts::page::{BODY_TOP, HEIGHT, LEFT, RIGHT, Topic};
@@ -44,7 +44,7 @@ pub(super) fn draw(report: &AbReport) -> Result<String, ChartError> {
     );
     sheet(report, TOPIC, &description, |area, hovers| {
         let end = draw_rows(area, hovers, &groups, [TOP, BOTTOM], &title)?;
-        let notes: Vec<String> = prediction.notes.iter().map(|note| format::sentence(note)).collect();
+        let notes: Vec<String> = prediction.notes.iter().map(|note| sentence(note)).collect();
         let lettering = Lettering::new(15, FAINT);
         write_lines(area, &notes.join(" "), (LEFT, end + 84), (RIGHT - LEFT, 5), &lettering)?;
         Ok(())
