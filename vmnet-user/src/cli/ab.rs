@@ -57,15 +57,15 @@ pub(super) struct Args {
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
     /// What is left out at the beginning of each run: 500ms, 2s
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "1s")]
+    #[arg(long, value_name = "TIME", value_parser = parse_pause, default_value = "1s")]
     warm_up: Duration,
     /// How long to wait between switching and the next run
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "500ms")]
+    #[arg(long, value_name = "TIME", value_parser = parse_pause, default_value = "500ms")]
     cool_down: Duration,
     /// A run that takes longer hangs [default: 10m for the first, then three times what that took]
     #[arg(long, value_name = "TIME", value_parser = parse_positive)]
     timeout: Option<Duration>,
-    /// Show a new line of measurement so often, for the recordings: 200ms, 1s
+    /// Time between samples of a run: 200ms, 1s
     #[arg(short, long, value_name = "TIME", value_parser = parse_interval, default_value = "200ms")]
     interval: Duration,
     /// Directory in which a directory for this experiment is made
@@ -98,6 +98,14 @@ pub(super) struct Args {
     /// The benchmark, run as the person who called sudo
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
+}
+
+/// None is a pause, too.
+fn parse_pause(text: &str) -> Result<Duration, String> {
+    match text.trim() {
+        "0" | "0s" | "0ms" => Ok(Duration::ZERO),
+        text => parse_duration(text).map_err(|error| error.to_string()),
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {

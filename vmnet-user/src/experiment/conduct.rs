@@ -136,7 +136,11 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
             for turn in design.block(block) {
                 let began = Instant::now();
                 let number = u32::try_from(self.gathered.trials.len()).unwrap_or(u32::MAX).saturating_add(1);
-                let Gone::Through(tried) = self.trial(turn, number, timeout).await? else { return Ok(()) };
+                let arm = design.arms.get(turn.arm).map_or("", |arm| arm.name.as_str());
+                let name = recording_name(number, arm);
+                let Gone::Through(tried) = self.trial(turn, number, &name, timeout).await? else {
+                    return Ok(());
+                };
                 let Tried { mut trial, sizes, .. } = *tried;
                 self.needs_the_chief_metric(&mut trial);
                 spent.add(began.elapsed());
@@ -174,8 +178,9 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
         self.observer.note("running the benchmark once for practice, which is not counted");
         let turn = Turn { block: 0, place: 0, arm: 0 };
         let timeout = self.plan.timeout.unwrap_or(FIRST_TIMEOUT);
-        for last in [false, true] {
-            let Gone::Through(tried) = self.trial(turn, 0, timeout).await? else { return Ok(None) };
+        for (attempt, last) in [(1, false), (2, true)] {
+            let name = format!("rehearsal-{attempt}.vmnet");
+            let Gone::Through(tried) = self.trial(turn, 0, &name, timeout).await? else { return Ok(None) };
             let Tried { trial, from, causes, .. } = *tried;
             let why =
                 |guard| trial.rejections.iter().find(|one| one.guard == guard).map(|one| one.detail.clone());
@@ -183,7 +188,8 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
                 self.gathered.ended(EndedBy::BenchmarkFailed, Some(why));
                 return Ok(None);
             }
-            match why(Guard::Treatment) {
+            // Where somebody else switches, the treatment is not to blame, and the blocks will tell.
+            match why(Guard::Treatment).filter(|_| why(Guard::Settings).is_none()) {
                 None => {
                     self.gathered.throughput_from = from;
                     self.gathered.measured = trial.figures.keys().copied().collect();
@@ -191,7 +197,10 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
                 }
                 Some(why) if last => {
                     let base = self.targets.design.arms.first().map_or("the base", |arm| arm.name.as_str());
-                    self.gathered.causes = causes;
+                    // Why TSO is off under an arm that switches it off, everybody knows.
+                    if trial.expected == Some(State::Engaged) {
+                        self.gathered.causes = causes;
+                    }
                     self.gathered.ended(
                         EndedBy::TreatmentNotTaken,
                         Some(format!("two runs of the benchmark under {base}: {why}")),
@@ -218,7 +227,7 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
         }
     }
 
-    async fn trial(&mut self, turn: Turn, number: u32, timeout: Duration) -> Result<Gone> {
+    async fn trial(&mut self, turn: Turn, number: u32, recording: &str, timeout: Duration) -> Result<Gone> {
         let design = &self.targets.design;
         let (Some(arm), Some(Ok(target))) = (design.arms.get(turn.arm), self.targets.states.get(turn.arm))
         else {
@@ -240,10 +249,9 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
             signal = self.stop.wanted() => return Ok(self.over(EndedBy::Interrupt, format!("{signal} came"))),
         }
         let t_s = self.begun.elapsed().as_secs_f64();
-        let name = if number == 0 { "rehearsal.vmnet".to_owned() } else { recording_name(number, &arm.name) };
         let run = session::Plan { duration: Some(timeout), ..self.plan.run.clone() };
         let profiler = self.profilers.under(arm)?;
-        let ran = profiler.run(&run, &Zoned::now(), (self.output, &name), self.stop, &mut Quiet).await?;
+        let ran = profiler.run(&run, &Zoned::now(), (self.output, recording), self.stop, &mut Quiet).await?;
         let (ended_by, why) = match ran.report.window.ended_by.as_str() {
             "interrupt" => (Some(EndedBy::Interrupt), "interrupted".to_owned()),
             "interface-gone" | "interface-renamed" => {
@@ -266,7 +274,7 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
             Ok(drift) => drift,
             Err(error) => return Ok(self.over(EndedBy::InterfaceGone, error.to_string())),
         };
-        Ok(Gone::Through(Box::new(self.tried(turn, number, t_s, &name, ran, &settled, drift))))
+        Ok(Gone::Through(Box::new(self.tried(turn, number, t_s, recording, ran, &settled, drift))))
     }
 
     fn over(&mut self, ended_by: EndedBy, why: String) -> Gone {
