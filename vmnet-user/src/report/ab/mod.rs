@@ -9,6 +9,7 @@ mod plan;
 mod progress;
 pub(in crate::report) mod results;
 pub mod schema;
+pub(in crate::report) mod summary;
 pub mod text;
 pub(in crate::report) mod validity;
 pub(in crate::report) mod words;

@@ -1,13 +1,11 @@
-//! What an experiment comes to: in a word, in a sentence, and in one line a treatment.
+//! What an experiment comes to: in a word, and in a sentence.
 
 use super::schema::{AbReport, BlockCount, EndedBy};
-use super::words::{Amount, label, plural, reason, smallest_visible};
-use crate::model::experiment::{ArmEffects, Design, Effect, Judgement, MetricId, Role};
+use super::summary::{chief, is_of_identical_arms, result, told, with_role};
+use super::words::{Amount, label, plural};
+use crate::model::experiment::{Effect, Judgement, Role};
 use crate::report::format;
 use crate::report::style::Tone;
-
-/// What one line tells beside each other: how fast, and at what cost.
-const TOLD: [MetricId; 3] = [MetricId::ThroughputGbps, MetricId::TransactionsPerS, MetricId::CpuNsPerByte];
 
 /// A result in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +102,8 @@ pub(in crate::report) fn how_it_ended(report: &AbReport) -> String {
 /// What it comes to, in one short sentence with the interface in it.
 pub(in crate::report) fn headline(report: &AbReport) -> String {
     let name = format::shortened(&format::printable(&report.interface.name), 32);
-    let arms: Vec<(&str, Option<&Effect>)> = with_role(&report.design, &report.effects, Role::Treatment)
-        .map(|arm| (label(&report.feature, &report.design, arm.arm, &arm.name), told(arm).first().copied()))
+    let arms: Vec<(&str, Vec<&Effect>)> = with_role(&report.design, &report.effects, Role::Treatment)
+        .map(|arm| (label(&report.feature, &report.design, arm.arm, &arm.name), told(arm)))
         .collect();
     match arms.as_slice() {
         [] if is_of_identical_arms(&report.design) => {
@@ -117,29 +115,45 @@ pub(in crate::report) fn headline(report: &AbReport) -> String {
                 None => format!("how much identical arms on {name} differ is not known"),
             }
         }
-        [(arm, effect)] => match effect.and_then(|effect| Some((effect, Amount::of(effect)?))) {
-            Some((effect, amount)) => match effect.judgement {
-                Judgement::Better | Judgement::Worse => {
-                    format!("{arm} causes {} {} on {name}", amount.change(), effect.name)
-                }
-                Judgement::NoClearEffect => format!("{arm} has no clear effect on {} on {name}", effect.name),
-                Judgement::NotKnown => format!("what {arm} causes on {name} is not known"),
-            },
-            None => format!("what {arm} causes on {name} is not known"),
-        },
+        [(arm, told)] => of_one(arm, told, &name),
         [] => format!("what {} causes on {name} is not known", feature_word(&report.feature)),
         several => {
             let base = report.design.arms.first().map_or("the base", |arm| arm.name.as_str());
             let each: Vec<String> = several
                 .iter()
-                .map(|(arm, effect)| {
-                    let amount = effect.and_then(Amount::of);
+                .map(|(arm, told)| {
+                    let amount = told.first().and_then(|effect| Amount::of(effect));
                     let change = amount.map_or_else(|| "not known".to_owned(), |amount| amount.change());
                     format!("{arm} {change}")
                 })
                 .collect();
-            let metric = several.iter().find_map(|(_, effect)| effect.map(|effect| effect.name.as_str()));
+            let metric = several.iter().find_map(|(_, told)| told.first().map(|effect| effect.name.as_str()));
             format!("{} on {name} against {base}: {}", metric.unwrap_or("effects"), each.join(", "))
+        }
+    }
+}
+
+/// `TSO causes +87 % throughput on ens4`: what is clear, and what is not where the result is told by it.
+fn of_one(arm: &str, told: &[&Effect], interface: &str) -> String {
+    let clear: Vec<(&Effect, Amount<'_>)> = told
+        .iter()
+        .filter(|effect| matches!(effect.judgement, Judgement::Better | Judgement::Worse))
+        .filter_map(|effect| Some((*effect, Amount::of(effect)?)))
+        .collect();
+    let unclear = told.first().filter(|effect| effect.judgement == Judgement::NoClearEffect);
+    match (clear.as_slice(), unclear) {
+        ([], None) => format!("what {arm} causes on {interface} is not known"),
+        ([], Some(effect)) => format!("{arm} has no clear effect on {} on {interface}", effect.name),
+        ([(first, amount), rest @ ..], unclear) => {
+            let mut said = format!("{arm} causes {} {} on {interface}", amount.change(), first.name);
+            // What is as good as the first is in the line below.
+            for (effect, amount) in rest.iter().filter(|(effect, _)| effect.judgement != first.judgement) {
+                said += &format!(", and {} {}", amount.change(), effect.name);
+            }
+            if let Some(effect) = unclear {
+                said += &format!(", and no clear effect on {}", effect.name);
+            }
+            said
         }
     }
 }
@@ -155,132 +169,4 @@ pub(in crate::report) fn short(report: &AbReport) -> String {
 /// A feature in people's words.
 pub(in crate::report) fn feature_word(feature: &str) -> &str {
     if feature == "tso" { "TSO" } else { feature }
-}
-
-/// One line a treatment, or, where there is none, what noise there is.
-#[must_use]
-pub fn summary(feature: &str, design: &Design, effects: &[ArmEffects], blocks: BlockCount) -> Vec<String> {
-    let placebo = with_role(design, effects, Role::Placebo).next();
-    if is_of_identical_arms(design) {
-        return placebo.map(|arm| noise(arm, blocks)).into_iter().collect();
-    }
-    with_role(design, effects, Role::Treatment)
-        .map(|arm| {
-            let mut line = result(label(feature, design, arm.arm, &arm.name), arm);
-            let count = chief(arm).map_or(blocks.whole, |effect| effect.blocks);
-            line += &format!(", {}", plural(count as usize, "block"));
-            if let Some(placebo) = placebo.and_then(said_of_placebo) {
-                line += &format!(", {placebo}");
-            }
-            line
-        })
-        .collect()
-}
-
-fn is_of_identical_arms(design: &Design) -> bool {
-    !design.arms.iter().any(|arm| arm.role == Role::Treatment)
-}
-
-/// The arms of a role that were held against the base.
-pub(in crate::report) fn with_role<'a>(
-    design: &'a Design,
-    effects: &'a [ArmEffects],
-    role: Role,
-) -> impl Iterator<Item = &'a ArmEffects> {
-    effects.iter().filter(move |arm| design.arms.get(arm.arm).is_some_and(|known| known.role == role))
-}
-
-/// The effects that a line tells; the first is what the result is told by.
-fn told(arm: &ArmEffects) -> Vec<&Effect> {
-    let known: Vec<&Effect> = TOLD.iter().filter_map(|metric| arm.effect(*metric)).collect();
-    // Where none of them was measured, whatever was.
-    if known.is_empty() { arm.effects.first().into_iter().collect() } else { known }
-}
-
-/// What the result is told by.
-pub(in crate::report) fn chief(arm: &ArmEffects) -> Option<&Effect> {
-    told(arm).into_iter().next()
-}
-
-/// `TSO: +87 % throughput [80, 95], −61 % CPU per byte [−66, −57]`.
-fn result(label: &str, arm: &ArmEffects) -> String {
-    let told = told(arm);
-    let Some((first, rest)) = told.split_first() else {
-        return format!("{label}: not known: nothing was measured");
-    };
-    let is_worse = first.judgement == Judgement::Worse;
-    let mut line = if is_worse { format!("worse with {label}: ") } else { format!("{label}: ") };
-    let is_known = told.iter().any(|effect| effect.judgement != Judgement::NotKnown);
-    if !is_known && Amount::of(first).is_none() {
-        return line + &format!("not known: {}", reason(first));
-    }
-    line += &phrase(first);
-    for effect in rest {
-        // What goes the other way says so: it would be taken for the same.
-        let turn = match (is_worse, effect.judgement) {
-            (true, Judgement::Better) => "better: ",
-            (false, Judgement::Worse) => "worse: ",
-            _ => "",
-        };
-        line += &format!(", {turn}{}", phrase(effect));
-    }
-    line
-}
-
-/// One effect: `+87 % throughput [80, 95]`, `no effect on throughput larger than 1.9 % [−1.1, 1.9]`.
-fn phrase(effect: &Effect) -> String {
-    let name = &effect.name;
-    let Some(amount) = Amount::of(effect) else { return format!("{name} not known: {}", reason(effect)) };
-    match (effect.judgement, amount.at_most()) {
-        (Judgement::NoClearEffect, Some(most)) => {
-            format!("no effect on {name} larger than {most}{}", amount.range())
-        }
-        _ => format!("{} {name}{}", amount.change(), amount.range()),
-    }
-}
-
-/// `placebo +0.4 % [−1.1, 1.9]`, and what follows where its interval leaves out 0. None where nothing is known of it.
-fn said_of_placebo(arm: &ArmEffects) -> Option<String> {
-    let told = told(arm);
-    let (first, rest) = told.split_first()?;
-    let is_clear = |effect: &&&Effect| Amount::of(effect).and_then(|amount| amount.is_clear()) == Some(true);
-    let mut parts = vec![Amount::of(first)?.said()];
-    // The others only where they warn.
-    for effect in rest.iter().filter(is_clear) {
-        let amount = Amount::of(effect)?;
-        parts.push(format!("{} {}{}", amount.change(), effect.name, amount.range()));
-    }
-    let mut said = format!("placebo {}", parts.join(" and "));
-    if told.iter().any(|effect| is_clear(&effect)) {
-        said += ", which leaves out 0: do not trust differences of that size (a placebo shows one by chance in 1 of 20 experiments)";
-    }
-    Some(said)
-}
-
-/// What identical arms differ by.
-fn noise(arm: &ArmEffects, blocks: BlockCount) -> String {
-    let told = told(arm);
-    if told.iter().all(|effect| Amount::of(effect).is_none()) {
-        let why = told.first().map_or("nothing was measured", |effect| reason(effect));
-        return format!("noise between identical arms: not known: {why}");
-    }
-    let parts: Vec<String> = told
-        .iter()
-        .map(|effect| match Amount::of(effect) {
-            None => format!("{} not known: {}", effect.name, reason(effect)),
-            Some(amount) => {
-                let smallest = smallest_visible(effect);
-                let smallest = smallest
-                    .map_or_else(String::new, |least| format!(" (an effect would be seen from {least} on)"));
-                format!("{} {}{}{smallest}", amount.change(), effect.name, amount.range())
-            }
-        })
-        .collect();
-    let count = told.first().map_or(blocks.whole, |effect| effect.blocks);
-    let mut said =
-        format!("noise between identical arms: {}, {}", parts.join(", "), plural(count as usize, "block"));
-    if told.iter().any(|effect| Amount::of(effect).and_then(|amount| amount.is_clear()) == Some(true)) {
-        said += "; an interval leaves out 0, and nothing differs: by chance in 1 of 20 experiments, or something is at fault";
-    }
-    said
 }

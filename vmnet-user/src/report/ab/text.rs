@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::foresight::{foreseen, why_no_prediction};
 use super::lines::{section, verbatim};
-use super::results::{how_it_ended, results, with_role};
+use super::results::{how_it_ended, results};
 use super::schema::{AbReport, EndedBy};
+use super::summary::with_role;
 use super::validity::{arm_name, blocks_said, place, tally, why_rejected};
 use super::words::{
     Amount, chance, command_line, figures, judgement, judgement_of_placebo, plural, smallest_visible,
@@ -17,7 +18,7 @@ use crate::report::why;
 
 pub use super::plan::plan;
 pub use super::progress::{so_far, trial_line};
-pub use super::results::summary;
+pub use super::summary::summary;
 
 /// Trials that do not count are told up to here; the others are in ab.json and on the page.
 const MOST_REJECTED: usize = 8;

@@ -139,7 +139,7 @@ pub(in crate::report) fn figures(effect: &Effect) -> String {
             let (base, arm) = (figure(effect, base), figure(effect, arm));
             // A unit that both have is said once.
             match (base.rsplit_once(' '), arm.rsplit_once(' ')) {
-                (Some((number, unit)), Some((_, other))) if unit == other && base != arm => {
+                (Some((number, unit)), Some((_, other))) if unit == other => {
                     format!("{number} → {arm}")
                 }
                 _ => format!("{base} → {arm}"),

@@ -111,6 +111,39 @@ fn every_kind_of_result_has_its_sentence() {
 }
 
 #[test]
+fn the_headline_says_what_is_clear_and_what_is_not() {
+    use MetricId::{CpuNsPerByte as Cpu, ThroughputGbps as Rate};
+    let headline = |told: Vec<Effect>| {
+        let mut report = fixture::helps();
+        report.effects[0].effects = told;
+        results::headline(&report)
+    };
+    let up = || effect(Rate, 20.0, Some([17.0, 23.0]));
+    let level = || effect(Rate, 0.3, Some([-1.1, 1.9]));
+    let cheaper = || effect(Cpu, -39.0, Some([-42.0, -36.0]));
+    let dearer = effect(Cpu, 12.0, Some([9.0, 15.0]));
+    for (told, said) in [
+        (vec![up(), cheaper()], "TSO causes +20 % throughput on ens4"),
+        (vec![up(), dearer], "TSO causes +20 % throughput on ens4, and +12 % CPU per byte"),
+        (
+            vec![level(), cheaper()],
+            "TSO causes −39 % CPU per byte on ens4, and no clear effect on throughput",
+        ),
+        (vec![level()], "TSO has no clear effect on throughput on ens4"),
+        (vec![unknown(Rate), cheaper()], "TSO causes −39 % CPU per byte on ens4"),
+        (vec![unknown(Rate)], "what TSO causes on ens4 is not known"),
+        (vec![], "what TSO causes on ens4 is not known"),
+    ] {
+        assert_eq!(headline(told), said);
+    }
+    assert_eq!(results::headline(&fixture::identical()), "identical arms on ens4 differ by −1 % throughput");
+    assert_eq!(
+        results::headline(&fixture::large()),
+        "throughput on ens4 against tso=off: TSO +88.7 %, gso_max_segs=32 +59.9 %, gso_max_segs=16 +39.4 %"
+    );
+}
+
+#[test]
 fn identical_arms_are_told_by_their_noise() {
     let report = fixture::identical();
     assert_eq!(
@@ -153,7 +186,7 @@ fn the_answer_comes_first_and_then_what_it_rests_on() {
         "BETTER  TSO: +87 % throughput [84, 91], −60.7 % CPU per byte [−61.6, −59.8], 10 blocks, placebo −0.6 % [−1.8, 0.6]\n",
         "RESULT   tso=on against tso=off\n",
         "  throughput: 4.96 → 9.28 Gbit/s, +87 % [84, 91]; better; as much by chance: 0.2 %; seen from ",
-        "round trip under load: 404 µs → 404 µs, ",
+        "round trip under load: 404 → 404 µs, ",
         "no effect larger than 2.0 %",
         "PLACEBO  placebo against tso=off\n",
         "throughput: −0.6 % [−1.8, 0.6]; holds 0, as it should\n",
