@@ -196,7 +196,7 @@ fn benchmark(args: &Args) -> Result<Vec<String>> {
 /// Different each time, and short enough to be typed.
 fn seed_by_the_clock() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::from(since.subsec_nanos() / 1_000) ^ (since.as_secs() & 0xf_ffff)
+    u64::from(since.subsec_micros()) ^ (since.as_secs() & 0xf_ffff)
 }
 
 /// What was typed, and the seed.

@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_panic_leaves_a_real_device_as_it_was() {
         testbed::skip_unless!(testbed::skip::root());
-        let in_a_namespace = std::thread::spawn(|| {
+        let in_a_namespace = thread::spawn(|| {
             nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
             let (_directory, store) = store();
             let here = Here::read().unwrap();

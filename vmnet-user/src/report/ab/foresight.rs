@@ -24,10 +24,16 @@ impl Foreseen<'_> {
     pub(in crate::report) fn judgement(&self) -> &'static str {
         match (self.meet(), self.measured) {
             (Some(true), _) => "the intervals meet",
-            (Some(false), Some(measured)) if measured.value > self.predicted.value => "more than predicted",
-            (Some(false), _) => "less than predicted",
+            (Some(false), Some(measured)) => {
+                let (measured, predicted) = (measured.value, self.predicted.value);
+                match (measured * predicted < 0.0, measured.abs() > predicted.abs()) {
+                    (true, _) => "the other way than predicted",
+                    (false, true) => "more than predicted",
+                    (false, false) => "less than predicted",
+                }
+            }
             (None, Some(_)) => "without both intervals they cannot be held against each other",
-            (None, None) => "not measured",
+            (_, None) => "not measured",
         }
     }
 
