@@ -233,7 +233,7 @@ fn a_benchmark_that_fails_hangs_or_sends_nothing_ends_it_at_once() {
     // One that fails now and then costs its block, and is made up for; one that fails on and on ends it.
     let count = bench.directory().join("count");
     let script = |fails: &str| {
-        let (load, count) = (load("--time 400ms").join(" "), count.display());
+        let (load, count) = (load("--time 600ms").join(" "), count.display());
         vec![
             "sh".to_owned(),
             "-c".to_owned(),

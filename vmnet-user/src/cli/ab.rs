@@ -65,9 +65,9 @@ pub(super) struct Args {
     /// A run that takes longer hangs [default: 10m for the first, then three times what that took]
     #[arg(long, value_name = "TIME", value_parser = parse_positive)]
     timeout: Option<Duration>,
-    /// Time between samples of a run: 200ms, 1s
-    #[arg(short, long, value_name = "TIME", value_parser = parse_interval, default_value = "200ms")]
-    interval: Duration,
+    /// Time between samples of a run: 100ms, 1s [default: a fortieth of the first run, between these]
+    #[arg(short, long, value_name = "TIME", value_parser = parse_interval)]
+    interval: Option<Duration>,
     /// Directory in which a directory for this experiment is made
     #[arg(short, long, value_name = "DIR", default_value = "reports")]
     output: PathBuf,
@@ -122,7 +122,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             interface: args.interface.clone(),
             netns: args.netns.clone(),
             duration: None,
-            interval: args.interval,
+            interval: args.interval.unwrap_or_default(),
             mode: args.mode.mode(),
             without_hooks: Vec::new(),
             ways: Vec::new(),
@@ -141,6 +141,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         },
         blocks: args.blocks,
         seed,
+        interval: args.interval,
         warm_up: args.warm_up,
         cool_down: args.cool_down,
         timeout: args.timeout,

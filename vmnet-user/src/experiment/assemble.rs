@@ -35,6 +35,8 @@ pub(super) struct Gathered<'a> {
     pub(super) followed: Vec<Vec<Followed>>,
     pub(super) notes: Vec<String>,
     pub(super) throughput_from: ThroughputFrom,
+    /// Between samples of a run.
+    pub(super) interval: Duration,
     /// What the rehearsal could measure.
     pub(super) measured: Vec<MetricId>,
     pub(super) blocks_begun: u32,
@@ -65,6 +67,7 @@ impl<'a> Gathered<'a> {
             followed: Vec::new(),
             notes: Vec::new(),
             throughput_from: ThroughputFrom::Ledger,
+            interval: plan.interval.unwrap_or(super::conduct::SHORTEST_INTERVAL),
             measured: Vec::new(),
             blocks_begun: 0,
             trials: Vec::new(),

@@ -33,6 +33,9 @@ const FIRST_TIMEOUT: Duration = Duration::from_secs(600);
 /// A later one may take so many times as long as the first, and a little.
 const TIMEOUT_FACTOR: u32 = 3;
 const TIMEOUT_ALLOWANCE: Duration = Duration::from_secs(10);
+/// Between samples.
+pub(super) const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(1);
 /// So many failures of the benchmark, one after the other, are no accident.
 const FAILURES_IN_A_ROW: u32 = 3;
 
@@ -192,6 +195,7 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
             match why(Guard::Treatment).filter(|_| why(Guard::Settings).is_none()) {
                 None => {
                     self.gathered.throughput_from = from;
+                    self.gathered.interval = interval(self.plan.interval, trial.duration_s);
                     self.gathered.measured = trial.figures.keys().copied().collect();
                     return Ok(Some(trial.duration_s));
                 }
@@ -249,9 +253,22 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
             signal = self.stop.wanted() => return Ok(self.over(EndedBy::Interrupt, format!("{signal} came"))),
         }
         let t_s = self.begun.elapsed().as_secs_f64();
-        let run = session::Plan { duration: Some(timeout), ..self.plan.run.clone() };
-        let profiler = self.profilers.under(arm)?;
-        let ran = profiler.run(&run, &Zoned::now(), (self.output, recording), self.stop, &mut Quiet).await?;
+        let run = session::Plan {
+            duration: Some(timeout),
+            interval: self.gathered.interval,
+            ..self.plan.run.clone()
+        };
+        let ran = match self.profilers.under(arm) {
+            Ok(profiler) => {
+                profiler.run(&run, &Zoned::now(), (self.output, recording), self.stop, &mut Quiet).await
+            }
+            Err(error) => Err(error),
+        };
+        let ran = match (ran, self.switch.why_gone()) {
+            (Ok(ran), _) => ran,
+            (Err(_), Some(why)) => return Ok(self.over(EndedBy::InterfaceGone, why)),
+            (Err(error), None) => return Err(error),
+        };
         let (ended_by, why) = match ran.report.window.ended_by.as_str() {
             "interrupt" => (Some(EndedBy::Interrupt), "interrupted".to_owned()),
             "interface-gone" | "interface-renamed" => {
@@ -385,6 +402,15 @@ fn with_last_words(why: String, report: &crate::report::schema::RunReport) -> St
         }
         None => why,
     }
+}
+
+/// How often a run of that length is looked at: where nothing was asked for, forty times, but not too often nor too rarely for the CPUs' own
+/// account, which is in ticks of 10 ms.
+fn interval(asked_for: Option<Duration>, run_s: f64) -> Duration {
+    asked_for.unwrap_or_else(|| {
+        let fortieth = Duration::try_from_secs_f64(run_s / 40.0).unwrap_or(SHORTEST_INTERVAL);
+        fortieth.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL)
+    })
 }
 
 /// How long trials take.

@@ -41,7 +41,7 @@ use crate::{
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// One run of the benchmark: interface, command, how it is measured and where reports go. Its duration is not used.
+    /// One run of the benchmark: interface, command, how it is measured and where reports go. Its duration and its interval are not used.
     pub run: session::Plan,
     /// Which arms.
     pub asked: Asked,
@@ -49,6 +49,8 @@ pub struct Plan {
     pub blocks: u32,
     /// Decides about the order.
     pub seed: u64,
+    /// Between samples of a run. None: by how long the first one takes.
+    pub interval: Option<Duration>,
     /// Left out at the beginning of each run.
     pub warm_up: Duration,
     /// Between switching and the next run.

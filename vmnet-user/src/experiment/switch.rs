@@ -137,6 +137,12 @@ impl<'a, K: Kernel> Switch<'a, K> {
         self.kernel.carry_out(step).err().map(|why| format!("{}: {why}", step.command()))
     }
 
+    /// Why the device is not there any more; None where it is, or nobody can say.
+    pub(super) fn why_gone(&mut self) -> Option<String> {
+        let is_gone = matches!(self.kernel.name_of(self.before.ifindex), Ok(None));
+        is_gone.then(|| self.now().err()).flatten()
+    }
+
     /// The device as it is now, by whatever name.
     fn now(&mut self) -> Result<DeviceState, String> {
         let (name, ifindex) = (&self.before.name, self.before.ifindex);

@@ -151,14 +151,14 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
             Fix::by_hand(&["dmesg | grep -i features: the kernel logs what it dropped, and why".to_owned()])
         }
         Break::ParameterCsum | Break::ParameterGso => {
-            let mut fix = Fix::by_root(vec![switch_all_on(device)]);
+            let mut fix = Fix::by_root(switch_all_on(device));
             fix.commands.push(
                 "for good: remove csum=N and gso=N from the options of virtio_net (/etc/modprobe.d, the kernel's command line)"
                     .to_owned(),
             );
             fix
         }
-        _ => Fix::by_root(vec![switch_all_on(device)]),
+        _ => Fix::by_root(switch_all_on(device)),
     };
     Some(Cause { id, share: None, title, detail, fix })
 }
@@ -179,8 +179,9 @@ fn is_tun(device: &Device) -> bool {
     device.kind.as_deref() == Some("tun")
 }
 
-/// Everything that TSO hangs on and that can be switched on this device, in the order in which it hangs on each other.
-pub(super) fn switch_all_on(device: &Device) -> Action {
+/// Everything that TSO hangs on and that can be switched on this device, in the order in which it hangs on each other. None of it where all is on
+/// by now.
+pub(super) fn switch_all_on(device: &Device) -> Vec<Action> {
     let mut features: Vec<&str> = Vec::new();
     if let Ok(set) = &device.features {
         for family in Family::ALL {
@@ -196,7 +197,7 @@ pub(super) fn switch_all_on(device: &Device) -> Action {
         let asked = |name: &&str| set.get(name).is_some_and(|feature| !feature.active || !feature.wanted);
         features.retain(asked);
     }
-    Action::switch_on(&device.name, features)
+    if features.is_empty() { Vec::new() } else { vec![Action::switch_on(&device.name, features)] }
 }
 
 /// The files that turn it off, if any were found.

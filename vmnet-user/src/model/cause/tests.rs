@@ -262,6 +262,7 @@ fn what_was_mended_during_the_run_still_explains_what_was_cut_before() {
     let causes = seen.judged(&virtio(), Some(&before), State::Partial);
     assert_eq!(ids(&causes), [CauseId::TurnedOff]);
     assert!(causes[0].detail.contains("mended meanwhile"));
+    assert!(causes[0].fix.commands.is_empty(), "nothing is left to be done: {:?}", causes[0].fix);
     assert_eq!(causes[0].share, Some(1.0));
 }
 

@@ -86,7 +86,7 @@ fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
             "packets for {below} that come through {name} are cut up there{}",
             if never { ": its features are fixed" } else { ": its TSO can be switched, and is off" }
         ),
-        fix: if never { Fix::none() } else { Fix::by_root(vec![switch_all_on(device)]) },
+        fix: if never { Fix::none() } else { Fix::by_root(switch_all_on(device)) },
     }
 }
 

@@ -133,6 +133,9 @@ fn valid(report: &AbReport) -> Vec<String> {
 }
 
 fn predicted(report: &AbReport) -> Vec<String> {
+    if report.blocks.whole == 0 {
+        return Vec::new();
+    }
     let Some(prediction) = &report.prediction else {
         // Where it is about something else than TSO, nobody misses it.
         let is_due = report.feature == "tso";
