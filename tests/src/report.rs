@@ -150,6 +150,27 @@ fn collect_nulls(value: &Value, path: &str, nulls: &mut BTreeSet<String>) {
     }
 }
 
+/// Nulls of a report without a reason, by path.
+pub fn unexplained_nulls(report: &Value) -> Vec<String> {
+    let reasons = &report["unmeasured"];
+    let mut found = Vec::new();
+    let mut open = vec![(String::new(), report)];
+    while let Some((path, value)) = open.pop() {
+        match value {
+            Value::Null if reasons.get(&path).is_none() && !found.contains(&path) => found.push(path),
+            Value::Array(elements) => {
+                open.extend(elements.iter().map(|element| (format!("{path}[]"), element)));
+            }
+            Value::Object(members) => open.extend(members.iter().map(|(name, member)| {
+                (if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, member)
+            })),
+            _ => {}
+        }
+    }
+    found.sort();
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

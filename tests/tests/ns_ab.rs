@@ -12,7 +12,10 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use testbed::bench::{Bench, FAR, INTERFACE, Run, Running, Started, load, wait_for};
 use testbed::command::{captured, output};
+use testbed::report::unexplained_nulls;
 use testbed::{paths, skip, skip_unless};
+
+const NOTHING: &[&str] = &[];
 
 /// Every feature, limit, queue and qdisc option of the device.
 fn snapshot(bench: &Bench) -> String {
@@ -72,6 +75,8 @@ fn what_tso_causes_is_found_and_the_placebo_causes_nothing() {
     assert!(journals(&bench).is_empty(), "{:?}", journals(&bench));
     assert_eq!(run.text("/window/ended_by"), "plan", "{run}");
     assert_eq!(run.json["settings"]["restored"], true, "{run}");
+
+    assert_eq!(unexplained_nulls(&run.json), NOTHING, "{run}");
 
     let found = effect(&run, "tso=on", "throughput_gbps");
     let [low, high] = interval(found);
@@ -223,6 +228,7 @@ fn a_benchmark_that_fails_hangs_or_sends_nothing_ends_it_at_once() {
         let run = ended(&bench, &["--timeout", "2s", "--blocks", "20"], &command);
         assert_eq!(run.code, Some(1), "{command:?}\n{run}");
         assert_eq!(run.text("/window/ended_by"), ended_by, "{command:?}\n{run}");
+        assert_eq!(unexplained_nulls(&run.json), NOTHING, "{run}");
         assert!(run.text("/window/problem").contains(said), "{command:?}\n{run}");
         assert!(run.stdout.contains(said), "{command:?}\n{run}");
         assert_eq!(snapshot(&bench), before, "{command:?}");
@@ -245,7 +251,8 @@ fn a_benchmark_that_fails_hangs_or_sends_nothing_ends_it_at_once() {
     let quick = ["--cool-down", "0s", "--warm-up", "50ms", "--blocks", "3", "--no-placebo"];
     let now_and_then = ended(&bench, &quick, &script("[ $n != 5 ]"));
     assert_eq!(now_and_then.code, Some(0), "{now_and_then}");
-    assert_eq!(now_and_then.json["blocks"]["void"], 1, "{now_and_then}");
+    // Another may be void for a packet that was not accounted for.
+    assert!(now_and_then.json["blocks"]["void"].as_u64() >= Some(1), "{now_and_then}");
     assert_eq!(now_and_then.json["blocks"]["whole"], 3, "{now_and_then}");
     assert!(now_and_then.stdout.contains("exit code 3"), "{now_and_then}");
     fs::remove_file(&count).unwrap();

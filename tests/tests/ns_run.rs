@@ -4,7 +4,6 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a scenario's helpers fail as its tests do")]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
@@ -12,7 +11,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use testbed::bench::{Bench, INTERFACE, Run, load};
 use testbed::command::captured;
-use testbed::report::document;
+use testbed::report::{document, unexplained_nulls};
 use testbed::{Netns, paths, skip, skip_unless};
 
 const NOTHING: &[&str] = &[];
@@ -63,27 +62,6 @@ fn proven(mut run: impl FnMut() -> Run) -> Run {
         last = Some(run);
     }
     panic!("not once in five runs was every packet accounted for; the last:\n{}", last.unwrap());
-}
-
-/// Nulls of a report without a reason, by path.
-fn unexplained_nulls(report: &Value) -> Vec<String> {
-    let reasons: BTreeMap<String, String> = serde_json::from_value(report["unmeasured"].clone()).unwrap();
-    let mut found = Vec::new();
-    let mut open = vec![(String::new(), report)];
-    while let Some((path, value)) = open.pop() {
-        match value {
-            Value::Null if !reasons.contains_key(&path) && !found.contains(&path) => found.push(path),
-            Value::Array(elements) => {
-                open.extend(elements.iter().map(|element| (format!("{path}[]"), element)));
-            }
-            Value::Object(members) => open.extend(members.iter().map(|(name, member)| {
-                (if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, member)
-            })),
-            _ => {}
-        }
-    }
-    found.sort();
-    found
 }
 
 #[test]

@@ -9,8 +9,9 @@ use crate::{
     device::system,
     model::{
         cause::Cause,
-        experiment::{METHOD, MetricId, Prediction, Trial, effects, whole_blocks},
+        experiment::{METHOD, MetricId, Prediction, Role, Trial, effects, whole_blocks},
         fix::Followed,
+        sample::Mode,
     },
     report::{
         ab::{
@@ -20,6 +21,9 @@ use crate::{
         schema::{Interface, Sizes},
     },
 };
+
+/// Up to here, 2 / 2ⁿ is above 5 %.
+const FEW_BLOCKS: u32 = 5;
 
 /// Everything that an experiment comes to, piece by piece.
 pub(super) struct Gathered<'a> {
@@ -105,6 +109,7 @@ impl<'a> Gathered<'a> {
             void: void_blocks(&self.trials),
         };
         let surroundings = surroundings(&self.interface);
+        let notes = self.notes.iter().cloned().chain(bear_in_mind(&self, whole)).collect();
         let mut report = AbReport {
             schema: SCHEMA.to_owned(),
             window: WindowInfo {
@@ -137,7 +142,7 @@ impl<'a> Gathered<'a> {
                 mode: self.mode.to_owned(),
                 surroundings,
             },
-            notes: self.notes,
+            notes,
             unmeasured: BTreeMap::new(),
             interface: self.interface,
             design,
@@ -145,6 +150,34 @@ impl<'a> Gathered<'a> {
         crate::report::ab::absences::explain(&mut report);
         report
     }
+}
+
+/// What a reader has to bear in mind.
+fn bear_in_mind(gathered: &Gathered<'_>, whole: u32) -> Vec<String> {
+    let mut notes = Vec::new();
+    if gathered.mode == Mode::Counters.name() {
+        notes.push("without programs no ledger shows that the treatment happened".to_owned());
+    }
+    if !gathered.interface.terminal {
+        notes.push(format!(
+            "{} passes packets on inside this machine, so that `engaged` means: left this device whole",
+            gathered.interface.name
+        ));
+    }
+    if !gathered.targets.design.arms.iter().any(|arm| arm.role == Role::Placebo) {
+        notes.push(
+            "there was no placebo, and nothing to show how far the experiment itself can be trusted"
+                .to_owned(),
+        );
+    }
+    if (1..=FEW_BLOCKS).contains(&whole) {
+        let least = crate::units::percent(2.0 / f64::from(2_u32.pow(whole)));
+        notes.push(format!(
+            "with so few blocks the names of two arms can be exchanged in so few ways that `by chance` cannot be below {least}: from six blocks on it \
+             can be below 5 %"
+        ));
+    }
+    notes
 }
 
 fn void_blocks(trials: &[Trial]) -> u32 {

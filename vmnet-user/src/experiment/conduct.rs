@@ -55,6 +55,12 @@ impl Profilers {
     pub(super) fn open(plan: &session::Plan, design: &Design) -> Result<Self> {
         let is_profiled = design.arms.first().is_none_or(Arm::is_profiled);
         let profiler = attach(plan, is_profiled)?;
+        if is_profiled && plan.mode.is_none() && profiler.mode() == Mode::Counters {
+            anyhow::bail!(
+                "without programs no ledger can show that the treatment happened: {}; `--mode counters` does without that proof",
+                profiler.notes().join("; ")
+            );
+        }
         let (interface, mode) = (profiler.interface(plan.netns.as_deref()), profiler.mode());
         Ok(Self { plan: plan.clone(), attached: Some((is_profiled, profiler)), interface, mode })
     }

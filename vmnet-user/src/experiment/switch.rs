@@ -200,8 +200,8 @@ mod tests {
     use crate::{
         device::change::Changer,
         model::{
-            experiment::Setting,
-            fix::testing::{ModelKernel, any_device, device},
+            experiment::{Arm, Role, Setting},
+            fix::testing::{ModelKernel, NAMES, any_device, device},
         },
     };
 
@@ -223,11 +223,8 @@ mod tests {
     }
 
     fn with(state: &DeviceState, settings: &[Setting]) -> DeviceState {
-        let mut target = state.clone();
-        for setting in settings {
-            setting.put_into(&mut target, 4).unwrap();
-        }
-        target
+        let arm = Arm { name: "arm".to_owned(), role: Role::Treatment, settings: settings.to_vec() };
+        arm.target(state, 4).unwrap()
     }
 
     fn feature(name: &str, on: bool) -> Setting {
@@ -377,19 +374,33 @@ mod tests {
         assert_eq!((&kernel.devices[0], experiments(&store)), (&before, 0));
     }
 
+    fn any_setting() -> impl Strategy<Value = Setting> {
+        prop_oneof![
+            (0..NAMES.len(), any::<bool>()).prop_map(|(name, on)| feature(NAMES[name], on)),
+            (1u32..1_000).prop_map(|segs| Setting::GsoMaxSegs { segs }),
+            (1_000u32..=65_536).prop_map(|bytes| Setting::GsoMaxSize { bytes }),
+            (1u32..8).prop_map(|count| Setting::Channels { count }),
+            any::<bool>().prop_map(|on| Setting::Xps { on }),
+        ]
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn whatever_is_set_comes_back(
             before in any_device(),
-            arms in proptest::collection::vec(any_device(), 1..5),
+            arms in proptest::collection::vec(proptest::collection::vec(any_setting(), 0..4), 1..5),
         ) {
             let (_directory, store) = store();
             let mut kernel = ModelKernel::of(before);
             let before = kernel.devices[0].clone();
             let mut switch = Switch::begin(&mut kernel, &store, &here(), before.clone()).unwrap();
-            for arm in arms {
-                let _ = switch.to(&DeviceState { qdiscs: before.qdiscs.clone(), ..arm });
+            for settings in arms {
+                let arm = Arm { name: "arm".to_owned(), role: Role::Treatment, settings };
+                // What the device cannot have is told before anything is set.
+                if let Ok(target) = arm.target(&before, 4) {
+                    let _ = switch.to(&target);
+                }
             }
             prop_assert_eq!(switch.back().restored, Some(true));
             prop_assert_eq!(&kernel.devices[0], &before);

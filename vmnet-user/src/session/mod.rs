@@ -192,6 +192,11 @@ impl Profiler {
         self.sampler.interface(netns)
     }
 
+    /// Why it is not a higher rung of the ladder.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The rung of the ladder.
     pub(crate) fn mode(&self) -> Mode {
         self.sampler.mode()

@@ -39,6 +39,38 @@ pub fn explain(report: &mut AbReport) {
     if report.sizes.iter().any(Option::is_none) {
         reasons.push(("sizes[]", "no trial of the arm counted, or none had programs"));
     }
+    let effects = || report.effects.iter().flat_map(|arm| &arm.effects);
+    let by_itself = "told otherwise, by the metric's scale, or not known: the effect's own reason says why";
+    for (path, is_null) in [
+        ("effects[].effects[].base", effects().any(|effect| effect.base.is_none())),
+        ("effects[].effects[].arm", effects().any(|effect| effect.arm.is_none())),
+        ("effects[].effects[].change_percent", effects().any(|effect| effect.change_percent.is_none())),
+        ("effects[].effects[].interval_percent", effects().any(|effect| effect.interval_percent.is_none())),
+        ("effects[].effects[].difference", effects().any(|effect| effect.difference.is_none())),
+        ("effects[].effects[].interval", effects().any(|effect| effect.interval.is_none())),
+        ("effects[].effects[].chance", effects().any(|effect| effect.chance.is_none())),
+        ("effects[].effects[].smallest_visible", effects().any(|effect| effect.smallest_visible.is_none())),
+    ] {
+        if is_null {
+            reasons.push((path, by_itself));
+        }
+    }
+    if effects().any(|effect| effect.reason.is_none()) {
+        reasons.push(("effects[].effects[].reason", "nothing is missing"));
+    }
+    if let Some(prediction) = &report.prediction {
+        for (path, is_null) in [
+            ("prediction.throughput_percent", prediction.throughput_percent.is_none()),
+            ("prediction.throughput_interval_percent", prediction.throughput_interval_percent.is_none()),
+            ("prediction.cpu_per_byte_percent", prediction.cpu_per_byte_percent.is_none()),
+            ("prediction.cpu_per_byte_interval_percent", prediction.cpu_per_byte_interval_percent.is_none()),
+            ("prediction.busiest_cpu_share", prediction.busiest_cpu_share.is_none()),
+        ] {
+            if is_null {
+                reasons.push((path, "its notes say why"));
+            }
+        }
+    }
     if report.prediction.is_none() {
         reasons.push((
             "prediction",

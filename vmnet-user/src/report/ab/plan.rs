@@ -128,7 +128,7 @@ mod tests {
     fn more_blocks_see_smaller_effects_and_one_sees_none() {
         assert!(sees(1).contains("nothing can be told from chance"));
         // As the module of `smallest_visible_for` has it.
-        assert!(sees(6).contains("1.43 % where trials scatter by 1 %"), "{}", sees(6));
+        assert!(sees(6).contains("1.42 % where trials scatter by 1 %"), "{}", sees(6));
         assert_ne!(sees(6), sees(40));
     }
 }

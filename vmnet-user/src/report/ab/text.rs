@@ -82,6 +82,9 @@ fn effects(report: &AbReport, role: Role, told: fn(&Effect) -> String) -> Vec<St
 }
 
 fn told(effect: &Effect) -> String {
+    if is_nothing(effect) {
+        return format!("{}: none in any block, under either", effect.name);
+    }
     let mut line = format!("{}: {}", effect.name, figures(effect));
     if let Some(amount) = Amount::of(effect) {
         line += &format!(", {}", amount.said());
@@ -96,8 +99,16 @@ fn told(effect: &Effect) -> String {
     line
 }
 
+/// 0 throughout: no retransmit, no segmentation.
+fn is_nothing(effect: &Effect) -> bool {
+    (effect.base, effect.arm) == (Some(0.0), Some(0.0)) && effect.by_block.iter().all(|block| *block == 0.0)
+}
+
 /// What it differs by is what matters.
 fn told_of_placebo(effect: &Effect) -> String {
+    if is_nothing(effect) {
+        return format!("{}: none in any block", effect.name);
+    }
     let change = Amount::of(effect).map_or_else(|| "not known".to_owned(), |amount| amount.said());
     format!("{}: {change}; {}", effect.name, judgement_of_placebo(effect))
 }

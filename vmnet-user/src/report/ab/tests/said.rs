@@ -300,7 +300,7 @@ fn the_plan_says_all_that_is_fixed_before_the_first_trial() {
         "{said}"
     );
     assert!(
-        said.contains("one block alone has no interval") && said.contains("tso=on: as it was found"),
+        said.contains("so few blocks have no interval") && said.contains("tso=on: as it was found"),
         "{said}"
     );
 }
