@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use look::{Subject, wrong_with, wrong_with_picture};
 use serde_json::Value;
-use testbed::bench::{Bench, load};
+use testbed::bench::{Bench, FAR, Run, load};
 use testbed::browser::Browser;
+use testbed::command::captured;
 use testbed::{gallery, skip, skip_unless};
 
 const GOOD: &str = include_str!("look/good.html");
@@ -95,6 +96,25 @@ fn a_report_that_is_written_now_is_fit_to_be_read() {
         for chart in charts {
             assert_eq!(wrong_with_picture(&mut browser, chart).unwrap(), NOTHING_WRONG);
         }
+    }
+}
+
+#[test]
+fn an_experiment_that_is_done_now_is_fit_to_be_read() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::browser());
+    let bench = Bench::new("browser").unwrap();
+    let (mut vmnet, reports) =
+        bench.experiment(&["--blocks", "3", "--load", FAR, "--time", "400ms", "--cool-down", "0"]);
+    let run = Run::of(captured(&mut vmnet).unwrap(), &reports).unwrap();
+    let file = run.files.iter().find(|file| file.ends_with("ab.html"));
+    let file = file.unwrap_or_else(|| panic!("no ab.html\n{run}")).clone();
+    // What it comes to is what is seen first.
+    let states = vec!["throughput".to_owned(), "CPU per byte".to_owned(), "placebo".to_owned()];
+    let subject = Subject { name: "experiment".to_owned(), file, states, has_marks: true };
+    let mut browser = Browser::start().unwrap();
+    assert_eq!(wrong_with(&mut browser, &subject).unwrap(), NOTHING_WRONG, "{run}");
+    for chart in run.files.iter().filter(|file| file.extension().is_some_and(|is| is == "svg")) {
+        assert_eq!(wrong_with_picture(&mut browser, chart).unwrap(), NOTHING_WRONG);
     }
 }
 
