@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     model::{
+        audit::Identity,
         breaks::Family,
         comparison::Stretch,
         experiment::{Arm, BusiestCpu, Figures, MetricId, Signs, expected},
@@ -171,7 +172,7 @@ pub(super) fn signs(run: &Run, report: &RunReport, arm: &Arm, settled: &DeviceSt
             .collect(),
         failed_identities: failed
             .filter(|identity| identity.ok == Some(false))
-            .map(|identity| identity.name.clone())
+            .map(|identity| (identity.name.clone(), unexplained_share(identity)))
             .collect(),
         steal_share: mean(&report.throughput.samples, |interval| {
             let cpus = interval.cpus.len();
@@ -183,6 +184,15 @@ pub(super) fn signs(run: &Run, report: &RunReport, arm: &Arm, settled: &DeviceSt
         qdisc_drop_share: qdiscs.and_then(|(before, after)| drop_share(before, after)),
         benchmark_failed: None,
     }
+}
+
+/// How much of what an identity is about it leaves unexplained; all, where that cannot be told.
+fn unexplained_share(identity: &Identity) -> f64 {
+    let whole = identity.left.max(identity.right);
+    identity
+        .residual
+        .zip(whole.filter(|whole| *whole > 0))
+        .map_or(1.0, |(residual, whole)| residual.unsigned_abs() as f64 / whole as f64)
 }
 
 /// None where nothing went in, or the counters did not grow together.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::verdict::State;
+use crate::model::verdict::{SLACK_ONE_IN, State};
+use crate::units::percent;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,11 +48,18 @@ pub struct Guards {
     pub most_retransmitted_share: f64,
     /// Of the packets that the queueing discipline was given.
     pub most_qdisc_drop_share: f64,
+    /// Of what an identity is about: what of it is left unexplained. No more than what a proven verdict may be unsure of.
+    pub most_unaccounted_share: f64,
 }
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { most_steal_share: 0.05, most_retransmitted_share: 0.05, most_qdisc_drop_share: 0.01 }
+        Self {
+            most_steal_share: 0.05,
+            most_retransmitted_share: 0.05,
+            most_qdisc_drop_share: 0.01,
+            most_unaccounted_share: 1.0 / SLACK_ONE_IN as f64,
+        }
     }
 }
 
@@ -64,8 +72,8 @@ pub struct Signs {
     pub state: Option<State>,
     /// What is not set as the arm had it, one line each.
     pub drift: Vec<String>,
-    /// Identities that failed.
-    pub failed_identities: Vec<String>,
+    /// Identities that failed, with how much of what they are about is left unexplained.
+    pub failed_identities: Vec<(String, f64)>,
     /// Mean over the CPUs.
     pub steal_share: Option<f64>,
     /// Of TCP payload.
@@ -99,8 +107,16 @@ impl Guards {
                 format!("changed meanwhile, and not by vmnet: {}", signs.drift.join("; ")),
             );
         }
-        if !signs.failed_identities.is_empty() {
-            reject(Guard::Audit, format!("not accounted for: {}", signs.failed_identities.join(", ")));
+        let unaccounted: Vec<String> = signs
+            .failed_identities
+            .iter()
+            .filter(|(_, share)| *share > self.most_unaccounted_share)
+            .map(|(name, share)| format!("{} of {name}", percent(*share)))
+            .collect();
+        if !unaccounted.is_empty() {
+            let most = percent(self.most_unaccounted_share);
+            let what = unaccounted.join(", ");
+            reject(Guard::Audit, format!("not accounted for: {what}, and {most} is the limit"));
         }
         let shares = [
             (Guard::Steal, signs.steal_share, self.most_steal_share, "of CPU time taken by the hypervisor"),
@@ -119,7 +135,7 @@ impl Guards {
         ];
         for (guard, share, most, what) in shares {
             if let Some(share) = share.filter(|share| *share > most) {
-                let [share, most] = [share, most].map(crate::units::percent);
+                let [share, most] = [share, most].map(percent);
                 reject(guard, format!("{share} {what}, and {most} is the limit"));
             }
         }
@@ -144,6 +160,7 @@ mod tests {
             steal_share: Some(0.05),
             retransmitted_share: Some(0.0),
             qdisc_drop_share: Some(0.01),
+            failed_identities: vec![("segments".to_owned(), 0.001)],
             ..Signs::default()
         };
         assert_eq!(guards_of(&fine), []);
@@ -154,7 +171,10 @@ mod tests {
                 Signs { drift: vec!["tx-tcp-segmentation was on, is off".to_owned()], ..fine.clone() },
                 Guard::Settings,
             ),
-            (Signs { failed_identities: vec!["segments".to_owned()], ..fine.clone() }, Guard::Audit),
+            (
+                Signs { failed_identities: vec![("segments".to_owned(), 0.0011)], ..fine.clone() },
+                Guard::Audit,
+            ),
             (Signs { steal_share: Some(0.051), ..fine.clone() }, Guard::Steal),
             (Signs { retransmitted_share: Some(0.06), ..fine.clone() }, Guard::Retransmits),
             (Signs { qdisc_drop_share: Some(0.02), ..fine.clone() }, Guard::QdiscDrops),

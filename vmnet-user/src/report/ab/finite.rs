@@ -16,7 +16,13 @@ pub(super) fn finite(report: &AbReport) -> Result<AbReport, JsonError> {
         return Err(JsonError::NotFinite("window.duration_s"));
     }
     let guards = &report.guards;
-    if !is_finite(&[guards.most_steal_share, guards.most_retransmitted_share, guards.most_qdisc_drop_share]) {
+    let limits = [
+        guards.most_steal_share,
+        guards.most_retransmitted_share,
+        guards.most_qdisc_drop_share,
+        guards.most_unaccounted_share,
+    ];
+    if !is_finite(&limits) {
         return Err(JsonError::NotFinite("guards"));
     }
     for trial in &mut report.trials {

@@ -156,7 +156,12 @@ pub(in crate::report) fn guards(limits: &Guards) -> [(Guard, &'static str, &'sta
             None,
         ),
         (Guard::Settings, "settings", "somebody else changed the device meanwhile", None),
-        (Guard::Audit, "audit", "the identities that the counting is audited by do not hold", None),
+        (
+            Guard::Audit,
+            "audit",
+            "an identity that the counting is audited by leaves something unexplained",
+            share(limits.most_unaccounted_share),
+        ),
         (Guard::Steal, "steal", "CPU time was taken by the hypervisor", share(limits.most_steal_share)),
         (Guard::Retransmits, "retransmits", "payload was sent again", share(limits.most_retransmitted_share)),
         (
