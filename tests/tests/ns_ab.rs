@@ -114,6 +114,15 @@ fn what_tso_causes_is_found_and_the_placebo_causes_nothing() {
     let mut report = Command::new(paths::vmnet());
     report.arg("report").arg(recording).arg("-o").arg(bench.directory().join("one"));
     output(&mut report).unwrap();
+    // And the experiment can be drawn again, by anybody: the same, to the byte.
+    let page = run.files.iter().find(|path| path.ends_with("ab.html")).unwrap();
+    let again = bench.directory().join("again");
+    output(Command::new(paths::vmnet()).arg("report").arg(page.parent().unwrap()).arg("-o").arg(&again))
+        .unwrap();
+    for file in ["ab.html", "ab.json", "ab-effects.svg", "ab-blocks.svg"] {
+        let read = |path: PathBuf| fs::read(path).unwrap();
+        assert!(read(again.join(file)) == read(page.with_file_name(file)), "{file} is another one");
+    }
     for said in ["throughput [", "placebo", "--seed 7"] {
         assert!(run.stdout.contains(said), "{said}\n{run}");
     }

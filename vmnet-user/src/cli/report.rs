@@ -8,6 +8,7 @@ use super::output::Output;
 use crate::{
     recording,
     report::{
+        ab,
         files::{Format, OutputDir},
         text,
     },
@@ -16,14 +17,15 @@ use crate::{
 
 /// Draw the report of a recording again: anywhere, without root, without BPF, without the machine that it is of
 ///
-/// A recording is the run.vmnet in the directory of a run. One that was torn by a crash or a full disk gives the report of what it holds.
+/// A recording is the run.vmnet in the directory of a run. One that was torn by a crash or a full disk gives the report of what it holds. An
+/// experiment is drawn again from its ab.json, and each of its trials has a recording beside it.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 done; 1 it could not be done; 2 wrong usage.\n\nExamples:\n  vmnet report \
     reports/20261122-101112-ens4/run.vmnet\n  vmnet report run.vmnet -o /tmp/report --format html,csv"
 )]
 pub(super) struct Args {
-    /// The recording, or the directory of the run
+    /// The recording, or the directory of the run; or an experiment's ab.json, or its directory
     #[arg(value_name = "RECORDING")]
     recording: PathBuf,
     /// Directory for the files; without, one beside the recording, named after it
@@ -38,6 +40,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    if ab::is_experiment(&args.recording) {
+        return experiment(args);
+    }
     let recording =
         if args.recording.is_dir() { args.recording.join(recording::FILE) } else { args.recording.clone() };
     let run = recording::read_file(&recording).with_context(|| recording.display().to_string())?;
@@ -62,5 +67,17 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         );
         output.say(&output.style().paragraph("NOTE  ", &output.style().data(&note)));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An experiment is drawn from its `ab.json`; its trials have recordings of their own.
+fn experiment(args: &Args) -> Result<ExitCode> {
+    let report = ab::read(&args.recording).map_err(|why| anyhow::anyhow!(why))?;
+    let beside = if args.recording.is_dir() { args.recording.join(ab::JSON) } else { args.recording.clone() };
+    let directory = args.output.clone().unwrap_or_else(|| beside.with_extension("report"));
+    let output = OutputDir::at(&directory, Caller::from_environment().owner())?;
+    let files = ab::write_as(&output, &report, &args.format)?;
+    let output = Output::new(None, args.plain);
+    output.say(&ab::text::answer(&report, &files, &output.style()));
     Ok(ExitCode::SUCCESS)
 }
