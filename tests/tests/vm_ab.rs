@@ -12,15 +12,21 @@ use testbed::{Kernel, Vm, VmRun, skip, skip_unless};
 /// `experiment NAME OPTIONS` in the guest: `vmnet ab ens4`, whose result comes back as NAME.json, with its exit code and what changed on the
 /// device.
 const PRELUDE: &str = r#"
+settings() {
+    ethtool -k ens4
+    ethtool -l ens4
+    ip -d link show dev ens4
+    cat /sys/class/net/ens4/queues/tx-*/xps_cpus 2>/dev/null
+}
 experiment() {
     name=$1
     shift
-    ethtool -k ens4 >/tmp/features-before
+    settings >/tmp/before
     vmnet ab ens4 --json "/tmp/$name.json" --output /tmp/reports "$@" >"/tmp/$name.log" 2>&1
     echo "$name ended with $?"
     cat "/tmp/$name.log"
-    ethtool -k ens4 >/tmp/features-after
-    cmp /tmp/features-before /tmp/features-after && echo "$name left the features as they were"
+    settings >/tmp/after
+    cmp /tmp/before /tmp/after && echo "$name left everything as it was"
     send-file "$name.json" "/tmp/$name.json"
 }
 "#;
@@ -32,7 +38,7 @@ fn experimenting(kernel: Kernel, script: &str) -> Vm {
 fn result(run: &VmRun, name: &str, code: i32) -> Value {
     println!("{}", run.stdout);
     assert!(run.stdout.contains(&format!("{name} ended with {code}\n")), "{name}");
-    assert!(run.stdout.contains(&format!("{name} left the features as they were")), "{name}");
+    assert!(run.stdout.contains(&format!("{name} left everything as it was")), "{name}");
     let text = run.files.get(&format!("{name}.json"));
     document(text.unwrap_or_else(|| panic!("no result of {name}"))).unwrap()
 }
@@ -94,4 +100,22 @@ fn where_the_host_offers_no_tso_it_stops_before_the_benchmark_with_the_cause() {
     assert_eq!(none["causes"][0]["id"], "host-no-tso", "{none:#}");
     assert_eq!(none["trials"], Value::Array(Vec::new()), "{none:#}");
     assert!(vm.stdout.contains("host-no-tso"), "{}", vm.stdout);
+}
+
+#[test]
+fn queues_are_switched_as_well_and_come_back_with_their_cpus() {
+    skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
+    // Another number of channels has the driver steer anew; what was there comes back all the same.
+    let script = "echo 2 >/sys/class/net/ens4/queues/tx-0/xps_cpus\necho 1 >/sys/class/net/ens4/queues/tx-1/xps_cpus\n\
+                  quick='--load 10.10.1.10 --time 500ms --streams 4 --warm-up 100ms --blocks 2 --no-placebo'\n\
+                  experiment channels --feature channels --levels 2,1 $quick\n\
+                  experiment xps --feature xps $quick\n";
+    let vm = experimenting(Kernel::V6_1, script).queues(2).run().unwrap();
+    for (name, base, other) in [("channels", "channels=2", "channels=1"), ("xps", "xps=off", "xps=on")] {
+        let result = result(&vm, name, 0);
+        assert_eq!(result["design"]["arms"][0]["name"], base, "{result:#}");
+        let throughput = effect(&result, other, "throughput_gbps");
+        assert!(throughput["change_percent"].is_number(), "{throughput:#}");
+        assert_eq!(result["settings"]["restored"], true, "{result:#}");
+    }
 }
