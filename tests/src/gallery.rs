@@ -40,6 +40,13 @@ pub const COMPARISON_HTML: &str = "compare.html";
 /// Which two of [`RUNS`] it compares.
 pub const COMPARED: [&str; 2] = ["tso-off", "tso-on"];
 
+/// The directory of an experiment: `ab.html`, its charts and `ab.json`.
+pub const EXPERIMENT: &str = "experiment";
+/// The experiment's page.
+pub const EXPERIMENT_HTML: &str = "ab.html";
+/// What its page and its charts are drawn from.
+pub const EXPERIMENT_JSON: &str = "ab.json";
+
 /// Where it is.
 pub fn directory() -> PathBuf {
     paths::workspace().join("reports/gallery")

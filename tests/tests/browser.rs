@@ -54,11 +54,26 @@ fn the_comparison_of_the_gallery_is_fit_to_be_read() {
     assert_eq!(wrong_with(&mut Browser::start().unwrap(), &subject).unwrap(), NOTHING_WRONG);
 }
 
+/// What an experiment comes to is what is seen first.
+fn experiment(name: &str, file: PathBuf) -> Subject {
+    let states = ["throughput", "CPU per byte", "placebo"].map(str::to_owned).into();
+    Subject { name: name.to_owned(), file, states, has_marks: true }
+}
+
+#[test]
+fn the_experiment_of_the_gallery_is_fit_to_be_read() {
+    skip_unless!(skip::browser());
+    let file = of_the_gallery(&format!("{}/{}", gallery::EXPERIMENT, gallery::EXPERIMENT_HTML));
+    let subject = experiment(gallery::EXPERIMENT, file);
+    assert_eq!(wrong_with(&mut Browser::start().unwrap(), &subject).unwrap(), NOTHING_WRONG);
+}
+
 #[test]
 fn every_chart_of_the_gallery_stands_alone() {
     skip_unless!(skip::browser());
     let mut browser = Browser::start().unwrap();
-    for exhibit in gallery::RUNS.iter().map(|run| run.name).chain([gallery::COMPARISON]) {
+    for exhibit in gallery::RUNS.iter().map(|run| run.name).chain([gallery::COMPARISON, gallery::EXPERIMENT])
+    {
         let directory = gallery::directory().join(exhibit);
         assert!(
             directory.is_dir(),
@@ -108,10 +123,8 @@ fn an_experiment_that_is_done_now_is_fit_to_be_read() {
     let run = Run::of(captured(&mut vmnet).unwrap(), &reports).unwrap();
     let file = run.files.iter().find(|file| file.ends_with("ab.html"));
     let file = file.unwrap_or_else(|| panic!("no ab.html\n{run}")).clone();
-    // What it comes to is what is seen first.
-    let states = vec!["throughput".to_owned(), "CPU per byte".to_owned(), "placebo".to_owned()];
-    let subject = Subject { name: "experiment".to_owned(), file, states, has_marks: true };
     let mut browser = Browser::start().unwrap();
+    let subject = experiment("experiment-now", file);
     assert_eq!(wrong_with(&mut browser, &subject).unwrap(), NOTHING_WRONG, "{run}");
     for chart in run.files.iter().filter(|file| file.extension().is_some_and(|is| is == "svg")) {
         assert_eq!(wrong_with_picture(&mut browser, chart).unwrap(), NOTHING_WRONG);

@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt, chown};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use testbed::gallery::{self, COMPARED, COMPARISON, RUNS};
+use testbed::gallery::{self, COMPARED, COMPARISON, EXPERIMENT, RUNS};
 use testbed::{Kernel, interrupt};
 
 use crate::exit::Outcome;
@@ -43,6 +43,12 @@ pub(crate) fn run() -> Result<Outcome> {
     println!("\n== {COMPARISON}: {} ==", COMPARED.join(" and "));
     let [one, other] = COMPARED.map(|name| made.path().join(name));
     render::comparison(&vmnet, &one, &other, &made.path().join(COMPARISON))?;
+    interrupt::check()?;
+    println!("\n== {EXPERIMENT} ==");
+    let directory = made.path().join(EXPERIMENT);
+    fs::create_dir(&directory)?;
+    guest::experiment(&directory).context(EXPERIMENT)?;
+    render::experiment(&vmnet, &directory).context(EXPERIMENT)?;
     check(made.path())?;
     give_to_owner_of(&reports, made.path())?;
     swap_in(made.path())?;

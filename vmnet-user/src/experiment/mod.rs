@@ -161,6 +161,8 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
         return Ok(finish(gathered, begun, &output));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before there is anything to be put back: a signal from here on ends it in good order.
+    let mut stop = runtime.block_on(async { Stop::listen() })?;
     let mut switch = match Switch::begin(&mut kernel, &store, &here, before) {
         Ok(switch) => switch,
         Err(error) => {
@@ -170,7 +172,6 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     };
     // From here on everything ends by way of `switch`, which puts the device back.
     let conducted = runtime.block_on(async {
-        let mut stop = Stop::listen()?;
         let readied = preflight::ready(plan, &targets, &mut switch, &mut stop, observer).await;
         let readied = match readied {
             Readied::Every(readied) => readied,

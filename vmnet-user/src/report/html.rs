@@ -16,7 +16,7 @@ use askama::Template;
 
 use self::answer::Answer;
 use self::causes::Why;
-use self::parts::{Cell, Facts, Grid};
+use self::parts::{Cell, Facts, Figure, Grid};
 use crate::model::merging::merged;
 use crate::report::charts::{CHARTS, ChartError};
 use crate::report::json::{self, JsonError};
@@ -80,14 +80,6 @@ struct Page {
     json: String,
 }
 
-/// A chart, with the numbers behind it.
-struct Figure {
-    id: &'static str,
-    name: &'static str,
-    svg: String,
-    table: Grid,
-}
-
 /// The command that ran.
 struct Command {
     line: String,
@@ -111,12 +103,7 @@ pub fn page(report: &RunReport) -> Result<String, HtmlError> {
     let merged = merge(&mut report);
     let figures = drawn
         .into_iter()
-        .map(|(chart, svg)| Figure {
-            id: chart.file.strip_suffix(".svg").unwrap_or(chart.file),
-            name: chart.name,
-            svg: element(&svg).to_owned(),
-            table: Grid::behind(chart.name, (chart.table)(&report)),
-        })
+        .map(|(chart, svg)| Figure::new(chart.name, chart.file, &svg, (chart.table)(&report)))
         .collect();
     let why =
         |path: &str| report.unmeasured.get(path).cloned().unwrap_or_else(|| "it was not measured".to_owned());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
-use testbed::gallery::{Exhibit, RECORDING, REPORT_JSON};
+use testbed::gallery::{EXPERIMENT_JSON, Exhibit, RECORDING, REPORT_JSON};
 use testbed::{Vm, VmRun, interrupt};
 
 use super::KERNEL;
@@ -71,6 +71,28 @@ pub(super) fn record(exhibit: Exhibit, directory: &Path) -> Result<()> {
         println!("\n({said}, where {} should be proven; {attempt} of {ATTEMPTS})", exhibit.state);
     }
     bail!("{said}, {ATTEMPTS} times, where {} should be proven", exhibit.state)
+}
+
+/// Enough blocks for chance to be told from an effect, of runs that are as short as sense allows.
+const EXPERIMENT_COMMAND: &str = "vmnet ab ens4 -o runs --blocks 6 -- iperf3 -c 10.10.1.10 -t 3 -P 4 -J";
+
+/// Does the experiment until it ends as planned. Leaves its result in `directory`.
+pub(super) fn experiment(directory: &Path) -> Result<()> {
+    let script = format!("{EXPERIMENT_COMMAND}\nsend-file {EXPERIMENT_JSON} runs/*/{EXPERIMENT_JSON}\n");
+    let vm = Vm::new(KERNEL).queues(QUEUES).cpus(QUEUES).script(script).echo(true);
+    let mut said = String::new();
+    for attempt in 1..=ATTEMPTS {
+        interrupt::check()?;
+        let run = vm.run()?;
+        let result: Value = serde_json::from_slice(file(&run, EXPERIMENT_JSON)?).context(EXPERIMENT_JSON)?;
+        said = result["window"]["ended_by"].as_str().unwrap_or("nobody knows what").to_owned();
+        if said == "plan" {
+            fs::write(directory.join(EXPERIMENT_JSON), file(&run, EXPERIMENT_JSON)?)?;
+            return Ok(());
+        }
+        println!("\n(ended by {said}; {attempt} of {ATTEMPTS})");
+    }
+    bail!("ended by {said}, {ATTEMPTS} times, where it should end as planned")
 }
 
 fn verdict(run: &VmRun) -> Result<String> {

@@ -6,12 +6,19 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use testbed::command::{output, shown};
-use testbed::gallery::{COMPARISON_HTML, RECORDING, REPORT_HTML, REPORT_JSON};
+use testbed::gallery::{
+    COMPARISON_HTML, EXPERIMENT_HTML, EXPERIMENT_JSON, RECORDING, REPORT_HTML, REPORT_JSON,
+};
 
 /// Draws the recording in `directory`, beside it.
 pub(super) fn report(vmnet: &Path, directory: &Path) -> Result<()> {
     // By a name alone, from where it is: no place of this machine gets into what is drawn.
     draw(vmnet, directory, &["report", RECORDING], directory, &[REPORT_HTML, REPORT_JSON])
+}
+
+/// Draws the experiment in `directory`, beside its result.
+pub(super) fn experiment(vmnet: &Path, directory: &Path) -> Result<()> {
+    draw(vmnet, directory, &["report", EXPERIMENT_JSON], directory, &[EXPERIMENT_HTML])
 }
 
 /// Draws how two runs compare into `directory`. All three are beside each other.

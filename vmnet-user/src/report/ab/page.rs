@@ -16,8 +16,8 @@ use crate::model::experiment::{Effect, MetricId, Role};
 use crate::report::charts::Table;
 use crate::report::format;
 use crate::report::html::causes::Told;
-use crate::report::html::parts::{Facts, Grid};
-use crate::report::html::{HtmlError, SCRIPT, STYLE, element};
+use crate::report::html::parts::{Facts, Figure, Grid};
+use crate::report::html::{HtmlError, SCRIPT, STYLE};
 use crate::report::style::Tone;
 use crate::report::why;
 
@@ -76,27 +76,13 @@ struct Tile {
     note: String,
 }
 
-/// A chart, with the numbers behind it.
-struct Figure {
-    id: &'static str,
-    name: &'static str,
-    file: &'static str,
-    svg: String,
-    table: Grid,
-}
-
 /// An experiment as one page.
 ///
 /// # Errors
 /// When the template cannot be filled in.
 pub(super) fn page(report: &AbReport, charts: &[Drawn]) -> Result<String, HtmlError> {
-    let figures = charts.iter().map(|chart| Figure {
-        id: chart.file.strip_suffix(".svg").unwrap_or(chart.file),
-        name: chart.name,
-        file: chart.file,
-        svg: element(&chart.svg).to_owned(),
-        table: Grid::behind(chart.name, chart.table.clone()),
-    });
+    let figures =
+        charts.iter().map(|chart| Figure::new(chart.name, chart.file, &chart.svg, chart.table.clone()));
     let page = Page {
         style: STYLE,
         script: SCRIPT,

@@ -6,6 +6,34 @@ use crate::model::fact::Fact;
 use crate::report::charts;
 use crate::report::format;
 
+/// A chart, with the numbers behind it.
+pub(in crate::report) struct Figure {
+    pub(in crate::report) id: &'static str,
+    pub(in crate::report) name: &'static str,
+    /// Where it is by itself.
+    pub(in crate::report) file: &'static str,
+    pub(in crate::report) svg: String,
+    pub(in crate::report) table: Grid,
+}
+
+impl Figure {
+    /// `svg` is a whole document, its texts escaped.
+    pub(in crate::report) fn new(
+        name: &'static str,
+        file: &'static str,
+        svg: &str,
+        table: charts::Table,
+    ) -> Self {
+        Self {
+            id: file.strip_suffix(".svg").unwrap_or(file),
+            name,
+            file,
+            svg: super::element(svg).to_owned(),
+            table: Grid::behind(name, table),
+        }
+    }
+}
+
 /// A table that scrolls by itself where it is too wide.
 #[derive(Template)]
 #[template(path = "grid.html")]
