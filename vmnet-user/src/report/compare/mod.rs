@@ -7,24 +7,23 @@ pub(in crate::report) mod words;
 
 use std::path::PathBuf;
 
-use crate::report::charts::ChartError;
-use crate::report::charts::compare::{CHARTS, Pair};
+use crate::report::charts::compare::{CHARTS, Chart, Pair};
 use crate::report::files::{FilesError, OutputDir};
+use crate::report::html::HtmlError;
+use crate::report::html::parts::Figure;
 use crate::report::json::JsonError;
 use crate::report::schema::RunReport;
 use schema::CompareReport;
 
+/// The page for people: what a person opens first.
+pub const PAGE: &str = "compare.html";
+
 /// A comparison could not be put where it should go.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
-    /// A chart could not be drawn.
-    #[error("could not draw {file}: {why}")]
-    Chart {
-        /// The file that it was for.
-        file: &'static str,
-        /// What plotters said.
-        why: ChartError,
-    },
+    /// A chart could not be drawn, or the page not be made.
+    #[error("could not make {PAGE}: {0}")]
+    Html(#[from] HtmlError),
     /// It could not be serialised.
     #[error(transparent)]
     Json(#[from] JsonError),
@@ -56,13 +55,15 @@ pub fn write(
     let pair = Pair { report, a, b };
     let mut charts = Vec::new();
     for chart in CHARTS {
-        let svg = (chart.draw)(&pair).map_err(|why| CompareError::Chart { file: chart.file, why })?;
-        charts.push(html::Drawn { name: chart.name, file: chart.file, svg, table: (chart.table)(&pair) });
+        let svg = (chart.draw)(&pair).map_err(|why| HtmlError::Chart { file: chart.file, why })?;
+        charts.push((chart, svg));
     }
-    let page = html::page(report, &charts);
+    let figure =
+        |(chart, svg): &(&Chart, String)| Figure::new(chart.name, chart.file, svg, (chart.table)(&pair));
+    let page = html::page(report, charts.iter().map(figure).collect())?;
     let json = to_text(report)?;
-    let mut files = vec![("compare.html", page.as_str()), ("compare.json", json.as_str())];
-    files.extend(charts.iter().map(|chart| (chart.file, chart.svg.as_str())));
+    let mut files = vec![(PAGE, page.as_str()), ("compare.json", json.as_str())];
+    files.extend(charts.iter().map(|(chart, svg)| (chart.file, svg.as_str())));
     Ok(output.write_all(&files)?)
 }
 

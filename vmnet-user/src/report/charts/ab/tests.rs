@@ -74,7 +74,7 @@ fn every_trial_has_its_mark_and_says_why_it_does_not_count() {
         "B tso=on (treatment)",
         "C placebo",
         "does not count",
-        "block (grey: does not count)",
+        "block (its number in grey: does not count)",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

@@ -175,7 +175,7 @@ impl<'a> Picture<'a> {
             write(area, &label, (middle, y), &Lettering::new(15, colour).anchored(HPos::Center))?;
         }
         let lettering = Lettering::new(15, INK).anchored(HPos::Center);
-        let title = "block (grey: does not count)";
+        let title = "block (its number in grey: does not count)";
         let title = if self.blocks.iter().all(|block| block.fate == Fate::Whole) { "block" } else { title };
         write(area, title, ((AXIS_LEFT + AXIS_RIGHT) / 2, y + 20), &lettering)
     }
