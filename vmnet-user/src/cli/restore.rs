@@ -13,7 +13,8 @@ use crate::{
 
 /// Put back every device that a fix or an experiment changed, as their journals say
 ///
-/// For after a crash, and for all devices at once; `vmnet fix IFACE --undo` does it for one. A device that is gone, or in another
+/// For after a crash, and for all devices at once; `vmnet fix IFACE --undo` does it for one. What an interrupted experiment left comes first, and by
+/// itself: a fix is meant to stay, and is put back only where no experiment was interrupted, or by asking once more. A device that is gone, or in another
 /// network namespace, keeps its journal, and is named.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 nothing is left to put back; 1 something is; 2 wrong usage.")]
