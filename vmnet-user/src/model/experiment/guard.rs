@@ -111,10 +111,10 @@ impl Guards {
             .failed_identities
             .iter()
             .filter(|(_, share)| *share > self.most_unaccounted_share)
-            .map(|(name, share)| format!("{} of {name}", percent(*share)))
+            .map(|(name, share)| format!("{} of {name}", of_thousandths(*share)))
             .collect();
         if !unaccounted.is_empty() {
-            let most = percent(self.most_unaccounted_share);
+            let most = of_thousandths(self.most_unaccounted_share);
             let what = unaccounted.join(", ");
             reject(Guard::Audit, format!("not accounted for: {what}, and {most} is the limit"));
         }
@@ -141,6 +141,11 @@ impl Guards {
         }
         rejections
     }
+}
+
+/// A share that is looked at more closely than others: what is just beyond the limit has not to read as the limit.
+fn of_thousandths(share: f64) -> String {
+    format!("{:.3} %", share * 100.0)
 }
 
 #[cfg(test)]
@@ -191,6 +196,11 @@ mod tests {
         assert_eq!(
             Guards::default().rejections(&signs)[0].detail,
             "20.0 % of CPU time taken by the hypervisor, and 5.0 % is the limit"
+        );
+        let signs = Signs { failed_identities: vec![("segments".to_owned(), 0.001_04)], ..Signs::default() };
+        assert_eq!(
+            Guards::default().rejections(&signs)[0].detail,
+            "not accounted for: 0.104 % of segments, and 0.100 % is the limit"
         );
     }
 }
