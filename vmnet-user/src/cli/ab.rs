@@ -62,6 +62,15 @@ pub(super) struct Args {
     /// How long to wait between switching and the next run
     #[arg(long, value_name = "TIME", value_parser = parse_pause, default_value = "500ms")]
     cool_down: Duration,
+    /// A run with more of its CPU time taken by the hypervisor does not count
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "5")]
+    max_steal: f64,
+    /// A run with more of its payload sent again does not count
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "5")]
+    max_retransmits: f64,
+    /// A run with more of its packets dropped by the queueing discipline does not count
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "1")]
+    max_drops: f64,
     /// A run that takes longer hangs [default: 10m for the first, then three times what that took]
     #[arg(long, value_name = "TIME", value_parser = parse_positive)]
     timeout: Option<Duration>,
@@ -98,6 +107,13 @@ pub(super) struct Args {
     /// The benchmark, run as the person who called sudo
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
+}
+
+/// As a share.
+fn parse_percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().trim_end_matches('%').trim_end().parse::<f64>();
+    let percent = number.ok().filter(|percent| (0.0..=100.0).contains(percent));
+    percent.map(|percent| percent / 100.0).ok_or_else(|| "it takes a number from 0 to 100".to_owned())
 }
 
 /// None is a pause, too.
@@ -145,7 +161,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         warm_up: args.warm_up,
         cool_down: args.cool_down,
         timeout: args.timeout,
-        guards: Guards::default(),
+        guards: Guards {
+            most_steal_share: args.max_steal,
+            most_retransmitted_share: args.max_retransmits,
+            most_qdisc_drop_share: args.max_drops,
+            ..Guards::default()
+        },
         command_line: command_line(seed, args.seed.is_some()),
     };
     let trial_s = args.load.as_ref().map(|_| (args.time + args.cool_down + AROUND_A_RUN).as_secs_f64());
@@ -241,5 +262,34 @@ impl Observer for Screen<'_> {
         if whole_blocks < design.blocks {
             self.output.say(&text::so_far(effects, whole_blocks, design.blocks, &self.output.style()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_is_a_share_with_or_without_its_sign() {
+        assert_eq!(["5", "0.5 %", "100%"].map(|text| parse_percent(text).unwrap()), [0.05, 0.005, 1.0]);
+        for wrong in ["", "-1", "101", "NaN", "five"] {
+            assert!(parse_percent(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_limits_are_those_of_the_guards_unless_others_are_asked_for() {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
+        }
+        let Line { args } = Line::parse_from(["ab", "ens4"]);
+        let guards = Guards::default();
+        assert_eq!(
+            [args.max_steal, args.max_retransmits, args.max_drops],
+            [guards.most_steal_share, guards.most_retransmitted_share, guards.most_qdisc_drop_share]
+        );
     }
 }
