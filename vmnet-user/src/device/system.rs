@@ -18,6 +18,12 @@ pub fn tcp_ecn() -> Fact<u32> {
     small_file::read_number(Path::new("/proc/sys/net/ipv4/tcp_ecn"))
 }
 
+/// `net.ipv4.tcp_congestion_control` of this thread's namespace.
+pub fn congestion_control() -> Fact<String> {
+    small_file::read_setting(Path::new("/proc/sys/net/ipv4/tcp_congestion_control"))
+        .map(|name| name.trim().to_owned())
+}
+
 /// Whether IPv4 packets (between any interfaces) or IPv6 packets are forwarded in this thread's namespace.
 pub fn forwarding() -> Fact<bool> {
     forwarding_in(Path::new("/"))

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Zoned;
 
-use super::{Plan, Targets, congestion_control, switch::Back};
+use super::{Plan, Targets, switch::Back};
 use crate::{
     device::system,
     model::{
@@ -195,7 +195,7 @@ fn surroundings(interface: &Interface) -> BTreeMap<String, String> {
         ("queues", interface.queues.map(|queues| queues.to_string())),
         ("qdisc", interface.qdisc.clone()),
         ("cpus", system::cpus_online().ok().map(|cpus| cpus.to_string())),
-        ("congestion_control", congestion_control()),
+        ("congestion_control", system::congestion_control().ok()),
     ];
     facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

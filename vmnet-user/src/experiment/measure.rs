@@ -10,7 +10,7 @@ use crate::{
         experiment::{Arm, BusiestCpu, Figures, MetricId, Signs, expected},
         fix::DeviceState,
         sample::QdiscCounters,
-        throughput::{CpuShare, Interval},
+        throughput::{CpuShare, Interval, mean},
     },
     recording::Run,
     report::{ab::schema::ThroughputFrom, schema::RunReport},
@@ -46,16 +46,13 @@ impl Measured {
             ThroughputFrom::Ledger => goodput_gbps,
             ThroughputFrom::Counters => mean(kept, |interval| interval.wire_gbps),
         };
-        let payload_bytes = mean(kept, payload_gbps);
+        let payload_gbps = mean(kept, Interval::payload_gbps);
         // Where the benchmark counts transactions, bytes are still counted by the ledger.
         let rate = gbps.or(goodput_gbps).filter(|gbps| *gbps > 0.0);
         let busy_cpus = mean(kept, |interval| {
             (!interval.cpus.is_empty()).then(|| interval.cpus.iter().map(|cpu| cpu.busy).sum())
         });
-        let per_payload = |amount: Option<f64>| {
-            let payload_gbps = payload_bytes.filter(|gbps| *gbps > 0.0)?;
-            Some(amount? / payload_gbps)
-        };
+        let per_payload = |amount: Option<f64>| Some(amount? / payload_gbps.filter(|gbps| *gbps > 0.0)?);
         let retransmitted_gbps = mean(kept, |interval| {
             Some(interval.retransmitted_bytes? as f64 * 8.0 / 1e9 / interval.duration_s)
         });
@@ -97,34 +94,16 @@ fn steady(intervals: &[Interval], warm_up_s: f64) -> &[Interval] {
     first.and_then(|first| kept.get(first..)).unwrap_or_default()
 }
 
-/// Mean over time; None where an interval lacks it, or there is none.
-fn mean(intervals: &[Interval], value: impl Fn(&Interval) -> Option<f64>) -> Option<f64> {
-    let seconds: f64 = intervals.iter().map(|interval| interval.duration_s).sum();
-    let sum =
-        intervals.iter().map(|interval| Some(value(interval)? * interval.duration_s)).sum::<Option<f64>>()?;
-    (seconds > 0.0).then(|| sum / seconds)
-}
-
 fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     values.sort_by(f64::total_cmp);
     crate::stats::of_sorted(&values, 0.5)
 }
 
-/// TCP payload that left, retransmits included.
-fn payload_gbps(interval: &Interval) -> Option<f64> {
-    Some(
-        interval.hardware_gbps?
-            + interval.software_gbps?
-            + interval.unaggregated_gbps?
-            + interval.small_gbps?,
-    )
-}
-
 fn mean_packet(intervals: &[Interval]) -> Option<f64> {
-    let payload = mean(intervals, payload_gbps)?;
+    let payload = mean(intervals, Interval::payload_gbps)?;
     let packets = mean(intervals, |interval| {
-        let gbps = payload_gbps(interval)?;
+        let gbps = interval.payload_gbps()?;
         // An interval in which nothing was sent has no packets.
         if gbps > 0.0 {
             Some(gbps / interval.mean_driver_bytes.filter(|mean| *mean > 0.0)?)

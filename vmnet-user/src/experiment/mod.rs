@@ -12,7 +12,7 @@ mod sizes;
 mod switch;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -257,12 +257,6 @@ impl Targets {
     fn why_not(&self) -> Option<String> {
         self.states.iter().find_map(|state| state.as_ref().err().cloned())
     }
-}
-
-/// The congestion control of this network namespace.
-fn congestion_control() -> Option<String> {
-    let text = std::fs::read_to_string(Path::new("/proc/sys/net/ipv4/tcp_congestion_control")).ok()?;
-    Some(text.trim().to_owned())
 }
 
 /// A whole run's recording, as it is called beside the report.

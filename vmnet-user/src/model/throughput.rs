@@ -120,7 +120,22 @@ pub fn whole(window: &Window<'_>) -> Option<Interval> {
     window.delta().map(|delta| Interval::of(window, &delta))
 }
 
+/// Mean over time; None where an interval lacks it, or there is none.
+#[must_use]
+pub fn mean(intervals: &[Interval], value: impl Fn(&Interval) -> Option<f64>) -> Option<f64> {
+    let seconds: f64 = intervals.iter().map(|interval| interval.duration_s).sum();
+    let sum =
+        intervals.iter().map(|interval| Some(value(interval)? * interval.duration_s)).sum::<Option<f64>>()?;
+    (seconds > 0.0).then(|| sum / seconds)
+}
+
 impl Interval {
+    /// TCP payload that left, by whichever path, retransmits included. None unless all of it is known.
+    #[must_use]
+    pub fn payload_gbps(&self) -> Option<f64> {
+        Some(self.hardware_gbps? + self.software_gbps? + self.unaggregated_gbps? + self.small_gbps?)
+    }
+
     fn of(window: &Window<'_>, delta: &Delta) -> Self {
         let counted = delta.traced.as_deref().filter(|_| window.conditions.mode != Mode::Counters);
         let tcp = counted.map(|counted| Protocol::tcp(counted).total);

@@ -17,7 +17,7 @@ use crate::model::ledger::{Other, Protocol};
 use crate::model::machine::{Machine, QueueCounters};
 use crate::model::reasons;
 use crate::model::sample::{HookState, Window};
-use crate::model::throughput::{CpuShare, Interval};
+use crate::model::throughput::{CpuShare, mean};
 use crate::model::verdict::Verdict;
 use crate::report::absences;
 use crate::report::benchmarks;
@@ -167,14 +167,6 @@ fn unmeasured(run: &Run) -> BTreeMap<String, String> {
         }
     }
     reasons
-}
-
-/// Mean over time of a rate; None where an interval lacks it.
-fn mean(intervals: &[Interval], rate: impl Fn(&Interval) -> Option<f64>) -> Option<f64> {
-    let seconds: f64 = intervals.iter().map(|interval| interval.duration_s).sum();
-    let sum =
-        intervals.iter().map(|interval| Some(rate(interval)? * interval.duration_s)).sum::<Option<f64>>()?;
-    (seconds > 0.0).then(|| sum / seconds)
 }
 
 fn sizes(counted: &Counters) -> Sizes {

@@ -178,11 +178,7 @@ const QUANTITIES: [Quantity; 7] = [
 
 /// TCP payload that left. None unless all of it is known.
 fn payload_bytes(interval: &Interval) -> Option<f64> {
-    let gbps = interval.hardware_gbps?
-        + interval.software_gbps?
-        + interval.unaggregated_gbps?
-        + interval.small_gbps?;
-    Some(gbps * interval.duration_s / 8.0 * 1e9)
+    Some(interval.payload_gbps()? * interval.duration_s / 8.0 * 1e9)
 }
 
 pub(super) fn effects(runs: Sides<&[Interval]>, unmeasured: Sides<&BTreeMap<String, String>>) -> Vec<Effect> {
