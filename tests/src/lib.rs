@@ -39,4 +39,4 @@ pub use kernel::Kernel;
 pub use netns::Netns;
 pub use ovs_dpdk::OvsDpdk;
 pub use report::Report;
-pub use vm::{Accel, HostEnd, TapCounters, Vm, VmRun};
+pub use vm::{Accel, HostEnd, Start, TapCounters, Vm, VmRun, tally};

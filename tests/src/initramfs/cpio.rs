@@ -1,5 +1,6 @@
 //! The archive format that the kernel unpacks: cpio "newc" (Documentation/driver-api/early-userspace/buffer-format.rst).
 
+use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -16,12 +17,13 @@ pub(super) fn archive(tree: &Tree) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     for (inode, (path, node)) in (1..).zip(tree.nodes()) {
         let name = path.strip_prefix("/")?.as_os_str().as_bytes();
-        let (mode, body): (u32, &[u8]) = match node {
-            Node::Directory => (DIRECTORY | 0o755, &[]),
-            Node::File(bytes, mode) => (REGULAR | mode, bytes),
-            Node::Symlink(target) => (SYMLINK | 0o777, target.as_os_str().as_bytes()),
+        let (mode, body) = match node {
+            Node::Directory => (DIRECTORY | 0o755, Cow::default()),
+            Node::Text(text, mode) => (REGULAR | mode, Cow::Borrowed(text.as_bytes())),
+            Node::Copy(source) => (REGULAR | source.mode(), Cow::Owned(source.read()?)),
+            Node::Symlink(target) => (SYMLINK | 0o777, Cow::Borrowed(target.as_os_str().as_bytes())),
         };
-        entry(&mut out, inode, name, mode, body).map_err(|error| error.context(shown(path)))?;
+        entry(&mut out, inode, name, mode, &body).map_err(|error| error.context(shown(path)))?;
     }
     entry(&mut out, 0, b"TRAILER!!!", 0, &[])?;
     Ok(out)

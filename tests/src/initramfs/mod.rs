@@ -1,10 +1,12 @@
-//! The guest's whole file system: one cpio archive that the kernel unpacks into memory.
+//! The guest's whole file system, in memory: one cpio archive that the kernel unpacks, the same for every guest of that kernel, and one
+//! that its first program unpacks when it is told to go, with what this run is about.
 
 mod cpio;
 mod libraries;
 mod modules;
 mod tree;
 
+use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
@@ -23,12 +25,10 @@ const MARK: &str = include_str!("mark.sh");
 /// Programs of this machine that every guest has, at their usual places.
 const PROGRAMS: &[&str] = &["ip", "tc", "ss", "nstat", "ethtool", "iperf3"];
 
-/// What goes into one guest.
+/// What one run of a guest is about, beyond what every guest has.
 #[derive(Debug)]
-pub(crate) struct Contents<'a> {
-    /// Whose modules.
-    pub(crate) kernel: &'a KernelFiles,
-    /// Modules to load at start, beyond those of the virtio devices.
+pub(crate) struct Luggage<'a> {
+    /// Modules to load before the script.
     pub(crate) modules: &'a [String],
     /// More programs of this machine, by name (`bpftrace`), with the libraries they need.
     pub(crate) programs: &'a [String],
@@ -38,40 +38,66 @@ pub(crate) struct Contents<'a> {
     pub(crate) script: &'a str,
 }
 
-/// The archive, uncompressed: the kernel unpacks it in less time than gzip would take in emulation.
-pub(crate) fn archive(contents: &Contents<'_>) -> Result<Vec<u8>> {
-    let mut tree = Tree::default();
-    busybox(&mut tree)?;
-    // The shell is dash, as busybox's own prefers its applets (`ip`, `tc`) to what is in PATH.
-    add_program(&mut tree, &program("dash")?, "/usr/bin/sh")?;
-    for name in PROGRAMS.iter().copied().chain(contents.programs.iter().map(String::as_str)) {
-        let path = program(name)?;
-        let inside = Path::new("/usr/bin").join(name);
-        add_program(&mut tree, &path, inside)?;
+/// What every guest of one kernel has: programs, modules, and [`INIT`].
+#[derive(Debug)]
+pub(crate) struct Base {
+    tree: Tree,
+}
+
+impl Base {
+    /// For this kernel.
+    pub(crate) fn new(kernel: &KernelFiles) -> Result<Self> {
+        let mut tree = Tree::default();
+        busybox(&mut tree)?;
+        // The shell is dash, as busybox's own prefers its applets (`ip`, `tc`) to what is in PATH.
+        add_program(&mut tree, &program("dash")?, "/usr/bin/sh")?;
+        for name in PROGRAMS {
+            add_program(&mut tree, &program(name)?, Path::new("/usr/bin").join(name))?;
+        }
+        modules::add(&mut tree, kernel)?;
+        tree.text("/init", INIT, 0o755);
+        tree.text("/usr/bin/send-file", SEND_FILE, 0o755);
+        tree.text("/usr/bin/mark", MARK, 0o755);
+        tree.text("/etc/passwd", "root:x:0:0:root:/root:/usr/bin/sh\n", 0o644);
+        tree.text("/etc/group", "root:x:0:\n", 0o644);
+        tree.text("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n10.10.1.10 host\n", 0o644);
+        tree.text("/etc/hostname", "vmnet-guest\n", 0o644);
+        tree.text("/etc/os-release", "ID=debian\nPRETTY_NAME=\"vmnet testbed guest\"\n", 0o644);
+        for directory in ["/proc", "/sys", "/dev", "/tmp", "/root", "/var/lib", "/var/tmp", "/run"] {
+            tree.directory(directory);
+        }
+        tree.symlink("/etc/mtab", "/proc/mounts");
+        tree.symlink("/var/run", "/run");
+        Ok(Self { tree })
     }
-    let vmnet = crate::paths::vmnet();
-    if vmnet.is_file() {
-        add_program(&mut tree, &vmnet, "/usr/bin/vmnet")?;
+
+    /// The archive that the kernel unpacks, uncompressed: it does so in less time than gzip would take in emulation.
+    pub(crate) fn archive(&self) -> Result<Vec<u8>> {
+        cpio::archive(&self.tree)
     }
-    for (here, inside) in contents.files {
-        add_program(&mut tree, here, inside)?;
+
+    /// The same for as long as nothing in it has changed.
+    pub(crate) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        self.tree.fingerprint(hasher);
     }
-    modules::add(&mut tree, contents.kernel, contents.modules)?;
-    tree.text("/init", INIT, 0o755);
-    tree.text("/usr/bin/send-file", SEND_FILE, 0o755);
-    tree.text("/usr/bin/mark", MARK, 0o755);
-    tree.text("/etc/passwd", "root:x:0:0:root:/root:/usr/bin/sh\n", 0o644);
-    tree.text("/etc/group", "root:x:0:\n", 0o644);
-    tree.text("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n10.10.1.10 host\n", 0o644);
-    tree.text("/etc/hostname", "vmnet-guest\n", 0o644);
-    tree.text("/etc/os-release", "ID=debian\nPRETTY_NAME=\"vmnet testbed guest\"\n", 0o644);
-    tree.text("/run/vmnet/script", contents.script, 0o755);
-    for directory in ["/proc", "/sys", "/dev", "/tmp", "/root", "/var/lib", "/var/tmp", "/run"] {
-        tree.directory(directory);
+
+    /// The archive that [`INIT`] unpacks when the guest is told to go: what the base has already is left out.
+    pub(crate) fn luggage(&self, kernel: &KernelFiles, luggage: &Luggage<'_>) -> Result<Vec<u8>> {
+        let mut tree = Tree::default();
+        for name in luggage.programs {
+            add_program(&mut tree, &program(name)?, Path::new("/usr/bin").join(name))?;
+        }
+        let vmnet = crate::paths::vmnet();
+        if vmnet.is_file() {
+            add_program(&mut tree, &vmnet, "/usr/bin/vmnet")?;
+        }
+        for (here, inside) in luggage.files {
+            add_program(&mut tree, here, inside)?;
+        }
+        modules::add_requested(&mut tree, kernel, luggage.modules)?;
+        tree.text("/run/vmnet/script", luggage.script, 0o755);
+        cpio::archive(&tree.without(&self.tree))
     }
-    tree.symlink("/etc/mtab", "/proc/mounts");
-    tree.symlink("/var/run", "/run");
-    cpio::archive(&tree)
 }
 
 /// Its applets, in `/bin` and `/sbin`: after the real programs of `/usr/bin` in the guest's PATH.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -10,7 +10,7 @@ use super::tree::Tree;
 use crate::kernel::KernelFiles;
 
 /// Loaded in every guest. What the kernel has built in is left out.
-const AT_START: &[&str] = &["virtio_pci", "virtio_net", "virtio_console", "af_packet"];
+const AT_START: &[&str] = &["virtio_pci", "virtio_net", "virtio_blk", "virtio_console", "af_packet"];
 
 /// Directories whose modules every guest has, so that qdiscs, tunnels and links load when they are asked for.
 const ON_DEMAND: &[&str] = &[
@@ -27,32 +27,47 @@ const ON_DEMAND: &[&str] = &[
 /// The same, without the directories below it (those are drivers of hardware).
 const ON_DEMAND_ALONE: &str = "kernel/drivers/net/";
 
-/// Adds modules, what they depend on, and the indices by which modprobe finds them.
-pub(super) fn add(tree: &mut Tree, kernel: &KernelFiles, requested: &[String]) -> Result<()> {
+/// Adds the modules that every guest has, what they depend on, and the indices by which modprobe finds them.
+pub(super) fn add(tree: &mut Tree, kernel: &KernelFiles) -> Result<()> {
     let index = Index::read(&kernel.modules)?;
-    let mut at_start = Vec::new();
-    for name in AT_START.iter().copied().chain(requested.iter().map(String::as_str)) {
-        match index.path_of(name) {
-            Some(path) => at_start.push(path),
-            None if index.is_built_in(name) => {}
-            None if AT_START.contains(&name) => {}
-            None => bail!("kernel {} has no module {name}", kernel.release),
-        }
-    }
+    let at_start: Vec<&str> = AT_START.iter().filter_map(|name| index.path_of(name)).collect();
     let on_demand = index.dependencies.keys().map(String::as_str).filter(|path| is_on_demand(path));
-    let inside = Path::new("/lib/modules").join(&kernel.release);
-    for path in index.with_dependencies(at_start.iter().copied().chain(on_demand)) {
-        tree.file(inside.join(path), &kernel.modules.join(path))?;
-    }
+    index.add_files(tree, kernel, at_start.iter().copied().chain(on_demand))?;
+    let inside = inside(kernel);
     for name in ["modules.dep", "modules.alias", "modules.symbols", "modules.builtin", "modules.order"] {
         let source = kernel.modules.join(name);
         if source.exists() {
             tree.file(inside.join(name), &source)?;
         }
     }
-    let names: Vec<String> = at_start.iter().map(|path| name_of(path)).collect();
-    tree.text("/run/vmnet/modules", &format!("{}\n", names.join("\n")), 0o644);
+    list(tree, "/run/vmnet/modules", at_start);
     Ok(())
+}
+
+/// Adds modules that one run asks for, and what they depend on. An error names what this kernel does not have.
+pub(super) fn add_requested(tree: &mut Tree, kernel: &KernelFiles, requested: &[String]) -> Result<()> {
+    let index = Index::read(&kernel.modules)?;
+    let mut paths = Vec::new();
+    for name in requested {
+        match index.path_of(name) {
+            Some(path) => paths.push(path),
+            None if index.is_built_in(name) => {}
+            None => bail!("kernel {} has no module {name}", kernel.release),
+        }
+    }
+    index.add_files(tree, kernel, paths.iter().copied())?;
+    list(tree, "/run/vmnet/requested-modules", paths);
+    Ok(())
+}
+
+fn inside(kernel: &KernelFiles) -> PathBuf {
+    Path::new("/lib/modules").join(&kernel.release)
+}
+
+/// For the guest's modprobe, one name a line.
+fn list(tree: &mut Tree, at: &str, paths: Vec<&str>) {
+    let lines: String = paths.into_iter().map(|path| format!("{}\n", name_of(path))).collect();
+    tree.text(at, &lines, 0o644);
 }
 
 fn is_on_demand(path: &str) -> bool {
@@ -92,6 +107,18 @@ impl Index {
 
     fn is_built_in(&self, name: &str) -> bool {
         self.built_in.contains(&name.replace('-', "_"))
+    }
+
+    fn add_files<'a>(
+        &'a self,
+        tree: &mut Tree,
+        kernel: &KernelFiles,
+        paths: impl Iterator<Item = &'a str>,
+    ) -> Result<()> {
+        for path in self.with_dependencies(paths) {
+            tree.file(inside(kernel).join(path), &kernel.modules.join(path))?;
+        }
+        Ok(())
     }
 
     fn with_dependencies<'a>(&'a self, paths: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {

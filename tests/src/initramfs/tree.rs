@@ -2,24 +2,63 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hash::{Hash, Hasher};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 
 /// What is at one path.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(super) enum Node {
     /// A directory.
     Directory,
-    /// A file and its permission bits.
-    File(Vec<u8>, u32),
+    /// A file with this text, and its permission bits.
+    Text(String, u32),
+    /// A copy of a file of this machine.
+    Copy(Source),
     /// A symbolic link and its target.
     Symlink(PathBuf),
 }
 
+/// A file of this machine. Its contents are not read before they are needed: size and time tell whether it is still the same.
+#[derive(Debug, Hash)]
+pub(super) struct Source {
+    path: PathBuf,
+    mode: u32,
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Source {
+    fn of(path: &Path) -> Result<Self> {
+        let metadata = fs::metadata(path).with_context(|| unreadable(path))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            mode: metadata.permissions().mode() & 0o777,
+            len: metadata.len(),
+            modified: metadata.modified().ok(),
+        })
+    }
+
+    /// Its permission bits.
+    pub(super) fn mode(&self) -> u32 {
+        self.mode
+    }
+
+    /// Its contents.
+    pub(super) fn read(&self) -> Result<Vec<u8>> {
+        fs::read(&self.path).with_context(|| unreadable(&self.path))
+    }
+}
+
+fn unreadable(path: &Path) -> String {
+    format!("{} could not be read", path.display())
+}
+
 /// Absolute paths, parents before children.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(super) struct Tree {
     nodes: BTreeMap<PathBuf, Node>,
 }
@@ -33,20 +72,15 @@ impl Tree {
     /// A copy of a file of this machine, links followed.
     pub(super) fn file(&mut self, path: impl Into<PathBuf>, source: &Path) -> Result<()> {
         let path = path.into();
-        if self.nodes.contains_key(&path) {
-            return Ok(());
+        if !self.nodes.contains_key(&path) {
+            self.put(path, Node::Copy(Source::of(source)?));
         }
-        let read = || Ok((fs::read(source)?, fs::metadata(source)?.permissions().mode() & 0o777));
-        let (bytes, mode) = read()
-            .map_err(|error: std::io::Error| error)
-            .with_context(|| format!("{} could not be read", source.display()))?;
-        self.put(path, Node::File(bytes, mode));
         Ok(())
     }
 
     /// A file with this text.
     pub(super) fn text(&mut self, path: impl Into<PathBuf>, text: &str, mode: u32) {
-        self.put(path.into(), Node::File(text.as_bytes().to_vec(), mode));
+        self.put(path.into(), Node::Text(text.to_owned(), mode));
     }
 
     /// A symbolic link.
@@ -57,6 +91,17 @@ impl Tree {
     /// Everything, parents before children, without the root itself.
     pub(super) fn nodes(&self) -> impl Iterator<Item = (&Path, &Node)> {
         self.nodes.iter().map(|(path, node)| (path.as_path(), node))
+    }
+
+    /// Leaves out what the other has at the same path.
+    pub(super) fn without(mut self, other: &Self) -> Self {
+        self.nodes.retain(|path, _| !other.nodes.contains_key(path));
+        self
+    }
+
+    /// The same number for as long as no path, text, link or copied file has changed.
+    pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        self.hash(hasher);
     }
 
     fn put(&mut self, path: PathBuf, node: Node) {

@@ -4,18 +4,26 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::ovs::Switch;
 use super::{HostEnd, TapCounters, Vm};
 use crate::command::shown;
-use crate::{Netns, paths};
+use crate::{Netns, interrupt, paths};
 
 /// The tap's name in its namespace.
 pub(super) const TAP: &str = "tap0";
 
 const IPERF3_PORTS: [&str; 2] = ["5201", "5202"];
+
+/// Where `vmnet load server` listens by itself.
+const LOAD_PORT: &str = "5310";
+
+/// How long a server may take to listen.
+const LISTENS_WITHIN: Duration = Duration::from_secs(30);
 
 /// The namespace, and what runs in it beside QEMU.
 #[derive(Debug)]
@@ -57,6 +65,9 @@ impl Host {
         if vm.load_server {
             servers.push(serve(&namespace, paths::vmnet(), &["load", "server"])?);
         }
+        for port in IPERF3_PORTS.into_iter().chain(vm.load_server.then_some(LOAD_PORT)) {
+            wait_until_listening(&namespace, port)?;
+        }
         Ok(Self { _servers: servers, switch, namespace, has_tap })
     }
 
@@ -91,6 +102,19 @@ fn serve(namespace: &Netns, program: impl AsRef<OsStr>, arguments: &[&str]) -> R
     let mut server = inside(namespace, program);
     server.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
     Running::start(&mut server)
+}
+
+/// A guest that is restored is there before a server on a busy machine may be.
+fn wait_until_listening(namespace: &Netns, port: &str) -> Result<()> {
+    let started = Instant::now();
+    while namespace.exec(&format!("ss -Hltn sport = :{port}"))?.trim().is_empty() {
+        interrupt::check()?;
+        if started.elapsed() > LISTENS_WITHIN {
+            bail!("no server listens on port {port} after {} s", LISTENS_WITHIN.as_secs());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 /// A program that is ended on drop.

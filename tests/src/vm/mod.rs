@@ -10,12 +10,17 @@
 
 mod capture;
 mod host_end;
+mod machine;
 mod ovs;
 mod qemu;
+mod qmp;
 mod run;
+mod saved;
 mod serial;
+pub mod tally;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -170,7 +175,7 @@ impl Vm {
         self
     }
 
-    /// The longest it may take, boot included.
+    /// The longest it may take, boot or resume included.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -206,7 +211,7 @@ impl Vm {
         self
     }
 
-    /// Boots, runs the script, powers off. An error if the guest does not come to the script's end; the script's own
+    /// Starts from a saved state where one serves, else boots; runs the script, powers off. An error if the guest does not come to the script's end; the script's own
     /// failure is its exit code. One at a time in this process.
     pub fn run(&self) -> Result<VmRun> {
         run::run(self)
@@ -228,8 +233,29 @@ pub struct VmRun {
     pub marks: BTreeMap<String, TapCounters>,
     /// A pcap of the tap, if asked for.
     pub capture: Option<Vec<u8>>,
+    /// How it came to life.
+    pub start: Start,
     /// From QEMU's start to its end.
     pub duration: Duration,
+}
+
+/// How a guest came to life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Start {
+    /// From a saved state, in half a second.
+    #[default]
+    Restored,
+    /// It booted, for this reason.
+    Booted(&'static str),
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Restored => out.write_str("restored"),
+            Self::Booted(why) => write!(out, "booted ({why})"),
+        }
+    }
 }
 
 /// What the host's tap received from the guest: one packet is what the device was given, whatever its size.

@@ -2,33 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write as _};
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::capture::Capture;
-use super::host_end::{Host, Running};
-use super::ovs::Switch;
-use super::serial::{Parser, Piece};
-use super::{Vm, VmRun, qemu};
+use super::host_end::Host;
+use super::machine::Machine;
+use super::qemu::{self, Birth, Files};
+use super::saved::{self, Saved};
+use super::serial::Piece;
+use super::{Start, Vm, VmRun};
 use crate::command::output;
-use crate::initramfs::{self, Contents};
+use crate::initramfs::{Base, Luggage};
 use crate::interrupt;
+use crate::kernel::KernelFiles;
 
 /// Two emulated machines at once would take each other's time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// How long QEMU may take to end after the guest has said its last word.
-const POWER_OFF: Duration = Duration::from_secs(20);
-
-/// How often Ctrl-C is looked for while nothing comes.
-const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(vm: &Vm) -> Result<VmRun> {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -38,138 +33,175 @@ pub(super) fn run(vm: &Vm) -> Result<VmRun> {
         Some(files) => files.clone(),
         None => vm.kernel.fetch()?,
     };
-    let directory = tempfile::Builder::new().prefix("vmnet-vm-").tempdir()?;
-    let at = |name: &str| directory.path().join(name);
-    let contents = Contents {
-        kernel: &kernel,
-        modules: &vm.modules,
-        programs: &vm.programs,
-        files: &vm.files,
-        script: &vm.script,
-    };
-    fs::write(at("initramfs"), initramfs::archive(&contents)?)?;
-    let host = Host::new(vm, directory.path())?;
-    let capture = match vm.capture_bytes {
-        Some(bytes) => Some(Capture::start(&host, bytes, &at("capture.pcap"))?),
-        None => None,
-    };
-    let (console, outbox, initramfs) = (at("console"), at("outbox.tar"), at("initramfs"));
-    let files = qemu::Files {
-        image: &kernel.image,
-        initramfs: &initramfs,
-        console: &console,
-        outbox: &outbox,
-        vhost_user: &Switch::socket(directory.path()),
-    };
-    let started = Instant::now();
-    let mut command = host.command("qemu-system-x86_64");
-    command
-        .args(qemu::arguments(vm, &files))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut machine = Running::start(&mut command)?;
-    let followed = follow(vm, &host, &mut machine, started)
-        .with_context(|| format!("kernel {} ({}) in QEMU", vm.kernel, kernel.release))
-        .map_err(|error| if interrupt::came() { error } else { with_logs(&error, &console, &host) });
-    // The machine has to be gone before its counters are final.
-    drop(machine);
-    let mut outcome = followed?;
-    outcome.duration = started.elapsed();
-    outcome.tap = host.tap_counters()?;
-    outcome.capture = capture.map(|capture| capture.finish(&at("capture.pcap"))).transpose()?;
-    outcome.files = unpack(&outbox, &at("outbox"))?;
-    Ok(outcome)
-}
-
-/// Reads the second serial port until the script's end, then waits for QEMU's.
-fn follow(vm: &Vm, host: &Host, machine: &mut Running, started: Instant) -> Result<VmRun> {
-    let stdout = machine.0.stdout.take().ok_or_else(|| anyhow!("QEMU has no standard output"))?;
-    let stderr = machine.0.stderr.take().ok_or_else(|| anyhow!("QEMU has no standard error"))?;
-    let mut stdin = machine.0.stdin.take().ok_or_else(|| anyhow!("QEMU has no standard input"))?;
-    let (from_guest, from_qemu) = (chunks_of(stdout), chunks_of(stderr));
-    let mut parser = Parser::default();
-    let mut printed = Vec::new();
-    let mut run = VmRun::default();
-    loop {
-        interrupt::check()?;
-        if started.elapsed() > vm.timeout {
-            bail!(
-                "did not come to the script's end in {} s; so far it printed:\n{}",
-                vm.timeout.as_secs(),
-                end_of(&printed)
-            );
-        }
-        let bytes = match from_guest.recv_timeout(LOOK) {
-            Ok(bytes) => bytes,
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => {
-                // Ctrl-C ends QEMU as well.
+    let base = Base::new(&kernel)?;
+    let why = match saved::why_not(vm) {
+        Some(reason) => reason,
+        None => match from_saved(vm, &kernel, &base) {
+            Ok(run) => return Ok(run),
+            Err(NotRestored(error)) => {
                 interrupt::check()?;
-                let said: Vec<u8> = from_qemu.iter().flatten().collect();
-                bail!("ended before the script did. {}", String::from_utf8_lossy(&said).trim());
+                eprintln!("booting, as no saved guest could be restored: {error:#}");
+                "no saved guest could be restored"
             }
+            Err(Ran(error)) => return Err(error),
+        },
+    };
+    let run = Run::prepare(vm, &kernel, &base)?;
+    fs::write(run.files().initramfs(), base.archive()?)?;
+    let machine = run.start(Birth::Boot(&kernel.image))?;
+    run.follow(machine, Start::Booted(why))
+}
+
+/// Why there is no run from a saved state.
+enum Unrestored {
+    /// No state could be had, or QEMU takes none. A boot will do.
+    NotRestored(anyhow::Error),
+    /// The guest was restored, and what came then is what there is to say.
+    Ran(anyhow::Error),
+}
+use Unrestored::{NotRestored, Ran};
+
+/// A state that QEMU refuses (torn, or of another QEMU) is made once more.
+fn from_saved(vm: &Vm, kernel: &KernelFiles, base: &Base) -> Result<VmRun, Unrestored> {
+    let run = Run::prepare(vm, kernel, base).map_err(Ran)?;
+    let mut machine = Err(anyhow!("no state was tried"));
+    for _ in 0..2 {
+        let saved = Saved::find_or_make(vm, kernel, base).map_err(NotRestored)?;
+        machine = run.restore(&saved);
+        match &machine {
+            Ok(_) => break,
+            Err(error) => {
+                eprintln!("a saved guest is made once more: {error:#}");
+                saved.discard();
+            }
+        }
+    }
+    run.follow(machine.map_err(NotRestored)?, Start::Restored).map_err(Ran)
+}
+
+/// A run from a state that is not in the cache (yet).
+pub(super) fn restored(vm: &Vm, kernel: &KernelFiles, base: &Base, saved: &Saved) -> Result<VmRun> {
+    let run = Run::prepare(vm, kernel, base)?;
+    let machine = run.restore(saved)?;
+    run.follow(machine, Start::Restored)
+}
+
+/// A run whose host end stands, and whose files are made.
+struct Run<'a> {
+    vm: &'a Vm,
+    kernel: &'a KernelFiles,
+    // What runs in the namespace ends before its files do: fields are dropped in this order.
+    capture: Option<Capture>,
+    host: Host,
+    directory: tempfile::TempDir,
+    started: Instant,
+}
+
+impl<'a> Run<'a> {
+    fn prepare(vm: &'a Vm, kernel: &'a KernelFiles, base: &Base) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("vmnet-vm-").tempdir()?;
+        let luggage =
+            Luggage { modules: &vm.modules, programs: &vm.programs, files: &vm.files, script: &vm.script };
+        let mut archive = base.luggage(kernel, &luggage)?;
+        // A drive has whole sectors.
+        archive.resize(archive.len().next_multiple_of(512), 0);
+        fs::write(Files { directory: directory.path() }.luggage(), archive)?;
+        let host = Host::new(vm, directory.path())?;
+        let capture = match vm.capture_bytes {
+            Some(bytes) => Some(Capture::start(&host, bytes, &directory.path().join("capture.pcap"))?),
+            None => None,
         };
-        for piece in parser.feed(&bytes) {
-            match piece {
-                Piece::Output(bytes) => {
-                    if vm.echo {
-                        let mut out = std::io::stdout();
-                        // A reader who has left must not end the machine.
-                        let _ = out.write_all(&bytes).and_then(|()| out.flush());
+        Ok(Self { vm, kernel, capture, host, directory, started: Instant::now() })
+    }
+
+    fn files(&self) -> Files<'_> {
+        Files { directory: self.directory.path() }
+    }
+
+    fn start(&self, birth: Birth<'_>) -> Result<Machine> {
+        Machine::start(self.host.command(qemu::PROGRAM), self.vm, &self.files(), birth)
+            .map_err(|error| self.explained(&error))
+    }
+
+    /// A guest in its saved state, then network and drive, then the word to go.
+    fn restore(&self, saved: &Saved) -> Result<Machine> {
+        let mut machine = self.start(Birth::Restore)?;
+        machine.monitor.restore(saved.file())?;
+        for device in qemu::devices(self.vm) {
+            machine.monitor.plug_in(&device)?;
+        }
+        machine.monitor.resume()?;
+        machine.go()?;
+        Ok(machine)
+    }
+
+    fn follow(self, machine: Machine, start: Start) -> Result<VmRun> {
+        let followed = self.to_the_end(machine).map_err(|error| self.explained(&error));
+        // The machine is gone, so that its counters are final.
+        let mut outcome = followed?;
+        outcome.start = start;
+        outcome.duration = self.started.elapsed();
+        outcome.tap = self.host.tap_counters()?;
+        let pcap = self.directory.path().join("capture.pcap");
+        outcome.files = unpack(&self.files().outbox(), &self.directory.path().join("outbox"))?;
+        outcome.capture = self.capture.map(|capture| capture.finish(&pcap)).transpose()?;
+        super::tally::add(&outcome);
+        Ok(outcome)
+    }
+
+    /// Reads the second serial port until the script's end, then waits for QEMU's.
+    fn to_the_end(&self, mut machine: Machine) -> Result<VmRun> {
+        let mut printed = Vec::new();
+        let mut run = VmRun::default();
+        let deadline = self.started + self.vm.timeout;
+        loop {
+            let Some(pieces) = machine.next(deadline)? else {
+                bail!(
+                    "did not come to the script's end in {} s; so far it printed:\n{}",
+                    self.vm.timeout.as_secs(),
+                    end_of(&printed)
+                );
+            };
+            for piece in pieces {
+                match piece {
+                    Piece::Ready => machine.go()?,
+                    Piece::Output(bytes) => {
+                        if self.vm.echo {
+                            let mut out = std::io::stdout();
+                            // A reader who has left must not end the machine.
+                            let _ = out.write_all(&bytes).and_then(|()| out.flush());
+                        }
+                        printed.extend(bytes);
                     }
-                    printed.extend(bytes);
-                }
-                Piece::Mark(name) => {
-                    if let Some(counters) = host.tap_counters()? {
-                        run.marks.insert(name, counters);
+                    Piece::Mark(name) => {
+                        if let Some(counters) = self.host.tap_counters()? {
+                            run.marks.insert(name, counters);
+                        }
+                        machine.say("")?;
                     }
-                    stdin
-                        .write_all(b"\n")
-                        .and_then(|()| stdin.flush())
-                        .context("the guest waits for an answer")?;
-                }
-                Piece::Exit(code) => {
-                    run.exit_code = code;
-                    run.stdout = String::from_utf8_lossy(&printed).into_owned();
-                    wait_for_end(machine, &from_guest)?;
-                    return Ok(run);
+                    Piece::Exit(code) => {
+                        run.exit_code = code;
+                        run.stdout = String::from_utf8_lossy(&printed).into_owned();
+                        machine.wait_for_end()?;
+                        return Ok(run);
+                    }
                 }
             }
         }
     }
-}
 
-/// The end of its output is the end of QEMU.
-fn wait_for_end(machine: &mut Running, from_guest: &Receiver<Vec<u8>>) -> Result<()> {
-    let said = Instant::now();
-    while said.elapsed() < POWER_OFF {
-        interrupt::check()?;
-        if let Err(RecvTimeoutError::Disconnected) = from_guest.recv_timeout(LOOK) {
-            machine.0.wait()?;
-            return Ok(());
+    fn explained(&self, error: &anyhow::Error) -> anyhow::Error {
+        if interrupt::came() {
+            return anyhow!("{error:#}");
         }
+        let of = format!("kernel {} ({}) in QEMU: {error:#}", self.vm.kernel, self.kernel.release);
+        with_logs(&of, &self.files().console(), &self.host)
     }
-    bail!("did not power off in {} s", POWER_OFF.as_secs())
 }
 
-/// What comes, as it comes, until the end. The thread ends with the stream.
-fn chunks_of(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut buffer = [0; 8192];
-        while let Ok(count @ 1..) = stream.read(&mut buffer) {
-            if sender.send(buffer[..count].to_vec()).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
-}
-
-fn with_logs(error: &anyhow::Error, console: &Path, host: &Host) -> anyhow::Error {
+fn with_logs(error: &str, console: &Path, host: &Host) -> anyhow::Error {
     let text = fs::read(console).unwrap_or_default();
-    let mut shown = format!("{error:#}\n--- the console's last lines ---\n{}\n---", end_of(&text));
+    let mut shown = format!("{error}\n--- the console's last lines ---\n{}\n---", end_of(&text));
     if let Some(log) = host.switch_log() {
         shown.push_str(&format!(" the switch's last lines ---\n{}\n---", end_of(log.as_bytes())));
     }

@@ -1,6 +1,6 @@
 //! What comes over the guest's second serial port: the script's output and, between, words from init to the host.
 //!
-//! A word starts with the record separator (0x1e) and ends with the line: `vmnet-mark NAME`, `vmnet-exit CODE`.
+//! A word starts with the record separator (0x1e) and ends with the line: `vmnet-ready`, `vmnet-mark NAME`, `vmnet-exit CODE`.
 
 const RECORD_SEPARATOR: u8 = 0x1e;
 
@@ -11,6 +11,8 @@ pub(super) enum Piece {
     Output(Vec<u8>),
     /// `mark NAME`: the guest waits for an answer.
     Mark(String),
+    /// The guest waits to be told to go.
+    Ready,
     /// The script's end.
     Exit(i32),
 }
@@ -52,6 +54,9 @@ impl Parser {
 fn meaning(word: &[u8]) -> Piece {
     let text = String::from_utf8_lossy(word);
     let text = text.trim_end_matches('\r');
+    if text == "vmnet-ready" {
+        return Piece::Ready;
+    }
     if let Some(name) = text.strip_prefix("vmnet-mark ") {
         return Piece::Mark(name.to_owned());
     }
