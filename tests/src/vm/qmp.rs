@@ -84,6 +84,8 @@ impl Monitor {
 
     /// Takes over the state of that file. It stays stopped.
     pub(super) fn restore(&mut self, file: &Path) -> Result<()> {
+        // Or QEMU sends frames of its own in the guest's name, to announce where it is now.
+        self.execute("migrate-set-parameters", json!({"announce-rounds": 0}))?;
         self.execute("migrate-incoming", json!({"uri": uri(file)}))?;
         self.wait_for_migration("restored")
     }
