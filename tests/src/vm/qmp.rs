@@ -43,12 +43,12 @@ impl Monitor {
         let mut monitor = Self { stream: BufReader::new(stream) };
         // It speaks first.
         monitor.line()?;
-        monitor.execute("qmp_capabilities", json!({}))?;
+        monitor.execute("qmp_capabilities", &json!({}))?;
         Ok(monitor)
     }
 
     /// One command, and what it returns. An error is QEMU's own description.
-    pub(super) fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
+    pub(super) fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value> {
         let line = json!({"execute": command, "arguments": arguments});
         self.stream.get_mut().write_all(format!("{line}\n").as_bytes())?;
         loop {
@@ -66,7 +66,7 @@ impl Monitor {
     /// Plugs in a device, in the words of the command line's `-device`.
     pub(super) fn plug_in(&mut self, device: &str) -> Result<()> {
         let line = format!("device_add {device}");
-        let said = self.execute("human-monitor-command", json!({"command-line": line}))?;
+        let said = self.execute("human-monitor-command", &json!({"command-line": line}))?;
         match said.as_str().map(str::trim) {
             Some("") => Ok(()),
             said => bail!("QEMU does not take {device}: {}", said.unwrap_or_default()),
@@ -75,31 +75,31 @@ impl Monitor {
 
     /// Writes the machine's state to a file. It is stopped, and stays so.
     pub(super) fn save(&mut self, file: &Path) -> Result<()> {
-        self.execute("stop", json!({}))?;
+        self.execute("stop", &json!({}))?;
         // As fast as it goes, in one pass: nothing runs meanwhile.
-        self.execute("migrate-set-parameters", json!({"max-bandwidth": 1_u64 << 40}))?;
-        self.execute("migrate", json!({"uri": uri(file)}))?;
+        self.execute("migrate-set-parameters", &json!({"max-bandwidth": 1_u64 << 40}))?;
+        self.execute("migrate", &json!({"uri": uri(file)}))?;
         self.wait_for_migration("saved")
     }
 
     /// Takes over the state of that file. It stays stopped.
     pub(super) fn restore(&mut self, file: &Path) -> Result<()> {
         // Or QEMU sends frames of its own in the guest's name, to announce where it is now.
-        self.execute("migrate-set-parameters", json!({"announce-rounds": 0}))?;
-        self.execute("migrate-incoming", json!({"uri": uri(file)}))?;
+        self.execute("migrate-set-parameters", &json!({"announce-rounds": 0}))?;
+        self.execute("migrate-incoming", &json!({"uri": uri(file)}))?;
         self.wait_for_migration("restored")
     }
 
     /// Lets the machine run.
     pub(super) fn resume(&mut self) -> Result<()> {
-        self.execute("cont", json!({})).map(drop)
+        self.execute("cont", &json!({})).map(drop)
     }
 
     fn wait_for_migration(&mut self, done: &str) -> Result<()> {
         let started = Instant::now();
         loop {
             interrupt::check()?;
-            let progress = self.execute("query-migrate", json!({}))?;
+            let progress = self.execute("query-migrate", &json!({}))?;
             match progress["status"].as_str() {
                 Some("completed") => return Ok(()),
                 Some("failed" | "cancelled") => {
