@@ -1,23 +1,31 @@
 //! `cargo xtask test`: every test that this machine can run, and by name and reason what it cannot.
 
-mod libtest;
+mod binaries;
+mod harness;
 mod scenarios;
 mod summary;
 
-use std::process::Command;
+use std::thread;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use testbed::{Kernel, OvsDpdk, interrupt};
 
 use crate::build;
 use crate::exit::Outcome;
-use scenarios::Kind;
+use binaries::{Binary, Kind};
+use harness::Selection;
 use summary::{Phase, Summary};
 
 #[derive(Debug, Args)]
 pub(crate) struct TestArguments {
+    /// Only tests with this in their name, such as vm_exact or vm_check::the_other_end
+    #[arg(conflicts_with_all = ["fast", "vm"])]
+    name: Option<String>,
+    /// Names every test and runs none
+    #[arg(long, conflicts_with_all = ["fast", "vm"])]
+    list: bool,
     /// Format, lints and unit tests only: no root, no kernel side
     #[arg(long, conflicts_with = "vm")]
     fast: bool,
@@ -26,82 +34,190 @@ pub(crate) struct TestArguments {
     vm: bool,
 }
 
-/// Runs the phases in order. What one of them finds does not keep the next from running.
+/// Runs what was asked for. What one phase finds does not keep the next from running.
 pub(crate) fn run(arguments: &TestArguments) -> Result<Outcome> {
-    let mut summary = Summary::default();
-    if !arguments.vm {
-        summary.add(check("format", build::cargo().args(["fmt", "--all", "--check"])));
-        summary.add(check(
-            "clippy",
-            build::cargo().args(["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]),
-        ));
-        summary.add(clippy_of_the_kernel_side());
-        summary.add(unit_tests());
+    if arguments.list {
+        return list(arguments.name.as_deref());
     }
-    if !arguments.fast {
-        interrupt::check()?;
-        summary.add(phase("build", |phase| phase.count(build::run().map(drop))));
-        if !arguments.vm {
-            summary.add(phase("namespaces", |phase| {
-                phase.require(testbed::setup::namespaces());
-                phase.require(testbed::setup::consumers());
-                scenarios::run(Kind::Namespaces, phase);
-            }));
-            interrupt::check()?;
-            summary.add(phase("browser", |phase| {
-                phase.require(testbed::setup::browser());
-                scenarios::run(Kind::Browser, phase);
-            }));
-        }
-        interrupt::check()?;
-        summary.add(phase("virtual machines", |phase| {
-            phase.require(testbed::setup::virtual_machines());
-            phase.require(OvsDpdk::fetch().map(drop));
-            for kernel in Kernel::ALL {
-                match kernel.fetch() {
-                    Ok(_) => {}
-                    // Its scenarios say that they are skipped; unstable may be broken on any day.
-                    Err(error) if kernel == Kernel::Sid => {
-                        eprintln!("kernel sid is not to be had today: {error:#}");
-                    }
-                    Err(error) => phase.require(Err(error)),
-                }
-            }
-            scenarios::run(Kind::VirtualMachines, phase);
-        }));
+    match &arguments.name {
+        Some(name) => named(name),
+        None if arguments.fast => Ok(fast()),
+        None if arguments.vm => virtual_machines(),
+        None => everything(),
     }
+}
+
+/// Lints and unit tests beside downloads and the release build, then namespaces beside virtual machines.
+fn everything() -> Result<Outcome> {
+    let mut summary = Summary::of(&summary::ALL);
+    let (binaries, phases) = beside(
+        || {
+            let (build, binaries) = build_tests();
+            let units = unit_tests(&binaries);
+            (binaries, vec![format(), build, units])
+        },
+        || vec![set_up(&Kind::SCENARIOS), build_both_sides(), clippy_of_the_kernel_side()],
+    );
+    phases.into_iter().for_each(|phase| summary.add(phase));
+    interrupt::check()?;
+    scenarios::side_by_side(&binaries).into_iter().for_each(|phase| summary.add(phase));
     Ok(summary.print())
+}
+
+fn fast() -> Outcome {
+    let mut summary = Summary::of(&summary::FAST);
+    let (build, binaries) = build_tests();
+    for phase in [format(), build, clippy_of_the_kernel_side(), unit_tests(&binaries)] {
+        summary.add(phase);
+    }
+    summary.print()
+}
+
+fn virtual_machines() -> Result<Outcome> {
+    let mut summary = Summary::of(&summary::VIRTUAL_MACHINES);
+    let (binaries, phases) = beside(
+        || {
+            let (build, binaries) = build_tests();
+            (binaries, vec![build])
+        },
+        || vec![set_up(&[Kind::VirtualMachines]), build_both_sides()],
+    );
+    phases.into_iter().for_each(|phase| summary.add(phase));
+    interrupt::check()?;
+    summary.add(scenarios::run(Kind::VirtualMachines, &binaries));
+    Ok(summary.print())
+}
+
+/// The tests of that name, with what they need.
+fn named(name: &str) -> Result<Outcome> {
+    let mut summary = Summary::of(&[]);
+    let (build, binaries) = build_tests();
+    summary.add(build);
+    let mut chosen = Vec::new();
+    for binary in &binaries {
+        let tests = binary.tests_named(name)?;
+        if !tests.is_empty() {
+            chosen.push((binary, tests));
+        }
+    }
+    if chosen.is_empty() {
+        bail!("no test has `{name}` in its name; `cargo xtask test --list` names them all");
+    }
+    let mut kinds: Vec<Kind> = chosen.iter().map(|(binary, _)| binary.kind).collect();
+    kinds.dedup();
+    if kinds.iter().any(|kind| *kind != Kind::Unit) {
+        summary.add(set_up(&kinds));
+        summary.add(build_both_sides());
+    }
+    summary.add(phase("tests", |phase| {
+        for (binary, tests) in &chosen {
+            scenarios::run_some(binary, tests, phase);
+        }
+    }));
+    Ok(summary.print())
+}
+
+fn list(name: Option<&str>) -> Result<Outcome> {
+    let (build, binaries) = build_tests();
+    for binary in &binaries {
+        for test in binary.tests_named(name.unwrap_or_default())? {
+            println!("{}::{test}", binary.name);
+        }
+    }
+    Ok(if build.failed.is_empty() { Outcome::Done } else { Outcome::Failed })
+}
+
+/// Both at once, and the phases of both in one list.
+fn beside<T>(
+    here: impl FnOnce() -> (T, Vec<Phase>),
+    there: impl FnOnce() -> Vec<Phase> + Send,
+) -> (T, Vec<Phase>) {
+    thread::scope(|scope| {
+        let there = scope.spawn(there);
+        let (value, mut phases) = here();
+        match there.join() {
+            Ok(more) => phases.extend(more),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        (value, phases)
+    })
+}
+
+fn format() -> Phase {
+    phase("format", |phase| {
+        phase.count(testbed::command::run(build::cargo().args(["fmt", "--all", "--check"])));
+    })
+}
+
+fn build_tests() -> (Phase, Vec<Binary>) {
+    let mut built = Vec::new();
+    let phase = phase("tests built, linted", |phase| built = binaries::build(phase));
+    (phase, built)
+}
+
+fn unit_tests(binaries: &[Binary]) -> Phase {
+    phase("unit tests", |phase| {
+        for binary in binaries.iter().filter(|binary| binary.kind == Kind::Unit) {
+            harness::run(binary, &Selection::default(), phase);
+        }
+    })
+}
+
+fn build_both_sides() -> Phase {
+    phase("release build", |phase| phase.count(build::run().map(drop)))
 }
 
 /// For the target of this machine, as no toolchain for the kernel side brings clippy: nothing is linked or run. Its
 /// panic handler has to be there under `cfg(clippy)`.
 fn clippy_of_the_kernel_side() -> Phase {
-    let mut clippy = build::cargo();
-    clippy.args(["clippy", "--quiet", "--package", "vmnet-ebpf", "--config", r#"profile.dev.panic="abort""#]);
-    // Apart, as the other profile would have everything built again at each turn.
-    clippy
-        .arg("--target-dir")
-        .arg(testbed::paths::target().join("ebpf-clippy"))
-        .args(["--", "-D", "warnings"]);
-    check("clippy, kernel side", &mut clippy)
-}
-
-fn unit_tests() -> Phase {
-    phase("unit tests", |phase| {
-        let all = ["test", "--workspace", "--exclude", "vmnet-ebpf", "--exclude", "vmnet-tests"];
-        libtest::run(
-            build::cargo().args(all).args(["--features", "vmnet-common/user", "--no-fail-fast"]),
-            phase,
-        );
-        libtest::run(
-            build::cargo().args(["test", "--package", "vmnet-tests", "--lib", "--no-fail-fast"]),
-            phase,
-        );
+    phase("kernel side linted", |phase| {
+        let mut clippy = build::cargo();
+        clippy.args([
+            "clippy",
+            "--quiet",
+            "--package",
+            "vmnet-ebpf",
+            "--config",
+            r#"profile.dev.panic="abort""#,
+        ]);
+        // Apart, as the other profile would have everything built again at each turn.
+        clippy
+            .arg("--target-dir")
+            .arg(testbed::paths::target().join("ebpf-clippy"))
+            .args(["--", "-D", "warnings"]);
+        phase.count(testbed::command::run(&mut clippy));
     })
 }
 
-fn check(name: &'static str, command: &mut Command) -> Phase {
-    phase(name, |phase| phase.count(testbed::command::run(command)))
+/// Installs and fetches what tests of these kinds use, where it is missing.
+fn set_up(kinds: &[Kind]) -> Phase {
+    phase("set up", |phase| {
+        phase.require(testbed::setup::namespaces());
+        if kinds.contains(&Kind::Namespaces) {
+            phase.require(testbed::setup::consumers());
+        }
+        if kinds.contains(&Kind::Browser) {
+            phase.require(testbed::setup::browser());
+        }
+        if kinds.contains(&Kind::VirtualMachines) {
+            phase.require(testbed::setup::virtual_machines());
+            phase.require(OvsDpdk::fetch().map(drop));
+            fetch_kernels(phase);
+        }
+    })
+}
+
+fn fetch_kernels(phase: &mut Phase) {
+    for kernel in Kernel::ALL {
+        match kernel.fetch() {
+            Ok(_) => {}
+            // Its scenarios say that they are skipped; unstable may be broken on any day.
+            Err(error) if kernel == Kernel::Sid => {
+                eprintln!("kernel sid is not to be had today: {error:#}");
+            }
+            Err(error) => phase.require(Err(error)),
+        }
+    }
 }
 
 fn phase(name: &'static str, work: impl FnOnce(&mut Phase)) -> Phase {

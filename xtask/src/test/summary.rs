@@ -1,11 +1,35 @@
 //! What came of it all.
 
+use std::collections::BTreeMap;
 use std::env;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use crate::exit::Outcome;
+
+/// The phases of `cargo xtask test`. One that is missing from its table has not run, which is a failure.
+pub(super) const ALL: [&str; 9] = [
+    "tests built, linted",
+    "format",
+    "unit tests",
+    "set up",
+    "release build",
+    "kernel side linted",
+    "namespaces",
+    "browser",
+    "virtual machines",
+];
+
+/// Those of `--fast`.
+pub(super) const FAST: [&str; 4] = ["format", "tests built, linted", "kernel side linted", "unit tests"];
+
+/// Those of `--vm`.
+pub(super) const VIRTUAL_MACHINES: [&str; 4] =
+    ["tests built, linted", "set up", "release build", "virtual machines"];
+
+/// How many of the slowest tests are told.
+const SLOWEST: usize = 10;
 
 /// A test that did not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +48,15 @@ impl Skip {
     }
 }
 
+/// A test and how long it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Timed {
+    /// Binary and test.
+    pub(super) name: String,
+    /// From its start to its end.
+    pub(super) took: Duration,
+}
+
 /// A part of the tests.
 #[derive(Debug)]
 pub(super) struct Phase {
@@ -38,6 +71,10 @@ pub(super) struct Phase {
     pub(super) at_second_try: Vec<String>,
     /// Those that this machine cannot run.
     pub(super) skipped: Vec<Skip>,
+    /// How long each test took.
+    pub(super) times: Vec<Timed>,
+    /// How guests came to life, and how many did so.
+    pub(super) guests: BTreeMap<String, usize>,
 }
 
 impl Phase {
@@ -50,6 +87,8 @@ impl Phase {
             failed: Vec::new(),
             at_second_try: Vec::new(),
             skipped: Vec::new(),
+            times: Vec::new(),
+            guests: BTreeMap::new(),
         }
     }
 
@@ -69,19 +108,27 @@ impl Phase {
 }
 
 /// All phases.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Summary {
+    started: Instant,
+    expected: Vec<&'static str>,
     phases: Vec<Phase>,
 }
 
 impl Summary {
+    /// Nothing has run yet. These phases have to.
+    pub(super) fn of(expected: &[&'static str]) -> Self {
+        Self { started: Instant::now(), expected: expected.to_vec(), phases: Vec::new() }
+    }
+
     /// Takes a phase that has ended.
     pub(super) fn add(&mut self, phase: Phase) {
         self.phases.push(phase);
     }
 
     /// Prints it; the last line alone is `N passed, M failed, K skipped`.
-    pub(super) fn print(self) -> Outcome {
+    pub(super) fn print(mut self) -> Outcome {
+        let missing = self.missing();
         println!("\n== summary ==");
         for phase in &self.phases {
             println!(
@@ -93,6 +140,10 @@ impl Summary {
                 phase.skipped.len()
             );
         }
+        println!("{:<20}{:>7.1} s", "from start to end", self.started.elapsed().as_secs_f64());
+        self.print_slowest();
+        self.print_guests();
+        self.phases.extend(missing);
         let failed: Vec<&String> = self.phases.iter().flat_map(|phase| &phase.failed).collect();
         let skipped: Vec<&Skip> = self.phases.iter().flat_map(|phase| &phase.skipped).collect();
         for name in &failed {
@@ -114,6 +165,32 @@ impl Summary {
         println!("{passed} passed, {} failed, {} skipped", failed.len() + refused, skipped.len() - refused);
         if failed.is_empty() && refused == 0 { Outcome::Done } else { Outcome::Failed }
     }
+
+    /// What should have run and did not, as a failure.
+    fn missing(&self) -> Option<Phase> {
+        let ran = |name: &&&str| self.phases.iter().any(|phase| phase.name == **name);
+        let missing: Vec<String> = self
+            .expected
+            .iter()
+            .filter(|name| !ran(name))
+            .map(|name| format!("the phase `{name}` has not run"))
+            .collect();
+        (!missing.is_empty()).then(|| Phase { failed: missing, ..Phase::new("missing") })
+    }
+
+    fn print_slowest(&self) {
+        let mut times: Vec<&Timed> = self.phases.iter().flat_map(|phase| &phase.times).collect();
+        times.sort_by_key(|timed| std::cmp::Reverse(timed.took));
+        for timed in times.iter().take(SLOWEST) {
+            println!("slowest:{:>7.1} s  {}", timed.took.as_secs_f64(), timed.name);
+        }
+    }
+
+    fn print_guests(&self) {
+        for (start, count) in self.phases.iter().flat_map(|phase| &phase.guests) {
+            println!("guests: {count} {start}");
+        }
+    }
 }
 
 fn is_gate() -> bool {
@@ -126,6 +203,15 @@ mod tests {
 
     fn skip(name: &str, reason: &str) -> Skip {
         Skip { name: name.to_owned(), reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn a_phase_that_did_not_run_is_a_failure() {
+        let mut summary = Summary::of(&["format", "unit tests"]);
+        summary.add(Phase::new("format"));
+        assert_eq!(summary.missing().unwrap().failed, ["the phase `unit tests` has not run"]);
+        summary.add(Phase::new("unit tests"));
+        assert!(summary.missing().is_none());
     }
 
     #[test]
