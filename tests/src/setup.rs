@@ -12,6 +12,9 @@ use crate::{apt, consumers, paths};
 /// What scenarios in namespaces use.
 const NAMESPACE_PACKAGES: &[&str] = &["ethtool", "iperf3", "iproute2", "iputils-ping", "procps", "tcpdump"];
 
+/// What the demonstration uses.
+const DEMO_PACKAGES: &[&str] = &["ethtool", "iproute2"];
+
 /// What goes into guests, and what makes them.
 const VM_PACKAGES: &[&str] = &["bpftrace", "busybox-static", "dash", "kmod", "xz-utils"];
 
@@ -20,6 +23,11 @@ const BROWSER_PACKAGES: &[&str] = &[Browser::PROGRAM, "fonts-dejavu-core"];
 
 /// Older versions crash in emulation when they boot 6.12.
 const QEMU_MAJOR_LEAST: u32 = 10;
+
+/// Programs for the demonstration.
+pub fn demo() -> Result<()> {
+    apt::install(DEMO_PACKAGES)
+}
 
 /// Programs for scenarios in namespaces on this machine.
 pub fn namespaces() -> Result<()> {
