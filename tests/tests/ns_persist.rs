@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 use testbed::command::output;
 use testbed::consumers::{Daemon, Machine, wait_for};
 use testbed::{skip, skip_unless};
-use vmnet::fix::persist::{self, Form, Identity, LinkFile, PersistError, Plan, Settings, Written};
+use vmnet::fix::persist::{self, Form, Identity, LinkFacts, LinkFile, PersistError, Plan, Settings, Written};
 use vmnet::model::cause::host::{self, HostNeed};
 use vmnet::model::cause::{Action, FeatureChange};
 
@@ -36,6 +36,7 @@ fn made_here(name: &str, link_file: LinkFile) -> Identity {
         driver: None,
         renamed: false,
         link_file,
+        facts: LinkFacts::default(),
         nm_profile_uuid: None,
     }
 }
