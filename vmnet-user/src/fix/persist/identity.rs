@@ -40,6 +40,8 @@ pub enum LinkFile {
     None,
     /// udev knows nothing of the interface, or is not there.
     Unknown,
+    /// udev applies none to a loopback interface, whatever they say (`link_get_config` of systemd 257).
+    NeverApplies,
 }
 
 /// `NET_NAME_RENAMED` in `include/uapi/linux/netdevice.h`.
@@ -64,7 +66,9 @@ impl Identity {
         };
         let mac = of_device("address").filter(|mac| mac.len() == "00:00:00:00:00:00".len());
         let permanent_mac = driver_info::permanent_address(name).ok().flatten();
+        let is_loopback = of_device("type") == Some(libc::ARPHRD_LOOPBACK.to_string());
         let link_file = match (property("ID_NET_LINK_FILE"), property("USEC_INITIALIZED")) {
+            _ if is_loopback => LinkFile::NeverApplies,
             (Some(path), _) => LinkFile::InForce(PathBuf::from(path)),
             (None, Some(_)) => LinkFile::None,
             (None, None) => LinkFile::Unknown,
@@ -133,5 +137,6 @@ mod tests {
         let loopback = Identity::read("lo");
         assert_eq!(loopback.mac.as_deref(), Some("00:00:00:00:00:00"));
         assert!(!loopback.renamed);
+        assert_eq!(loopback.link_file, LinkFile::NeverApplies);
     }
 }

@@ -125,6 +125,10 @@ fn in_force(root: &Path, interface: &Identity) -> Result<Option<PathBuf>, Persis
             Ok(ours.or(replaced).cloned().or(Some(reported)))
         }
         LinkFile::Unknown => first_that_matches(root, interface),
+        LinkFile::NeverApplies => Err(PersistError::NotConfiguredHere {
+            why: format!("udev applies no .link file to {:?}, a loopback interface", interface.name),
+            remedy: "use --persist udev".to_owned(),
+        }),
     }
 }
 
