@@ -1,6 +1,7 @@
 //! What tells this interface from others at boot, when it may not have its name yet.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::link_match::LinkFacts;
 use super::name;
-use crate::device::driver_info;
+use crate::device::{driver, driver_info};
 
 /// The interface, as those see it who set it up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +60,8 @@ impl Identity {
             let text = fs::read_to_string(device.join(attribute)).ok()?;
             Some(text.trim().to_owned()).filter(|text| !text.is_empty())
         };
-        let udev = udev_properties(&device);
+        let daemons_answer = daemons_see_this_namespace();
+        let udev = udev_properties(&device).filter(|_| daemons_answer);
         let property = |wanted: &str| {
             let all = udev.as_deref()?;
             all.lines().find_map(|line| line.strip_prefix(wanted)?.strip_prefix('=')).map(str::to_owned)
@@ -94,7 +96,7 @@ impl Identity {
                 name,
             ]))
             .map(|uuid| uuid.trim().to_owned())
-            .filter(|uuid| !uuid.is_empty()),
+            .filter(|uuid| daemons_answer && !uuid.is_empty()),
             name: name.to_owned(),
         }
     }
@@ -119,6 +121,17 @@ fn udev_properties(device: &Path) -> Option<String> {
             .args(["info", "--query=property"])
             .arg(format!("--path={}", device.display())),
     )
+}
+
+/// udevd and NetworkManager see the interfaces of one network namespace. udevd keeps what it knows by their index, NetworkManager by their
+/// name: of an interface elsewhere, which has its index or its name from a namespace of its own, they would say what holds for another.
+fn daemons_see_this_namespace() -> bool {
+    match fs::metadata("/proc/1/ns/net") {
+        Ok(watched) => driver::netns_inode().is_ok_and(|here| here == watched.ino()),
+        // For root to look at, and not for every root. The kernel's first namespace alone shows what is the same for all
+        // (`net_core_table` in net/core/sysctl_net_core.c, 5.10 to 6.18).
+        Err(_) => Path::new("/proc/sys/net/core/netdev_budget").exists(),
+    }
 }
 
 fn answer(command: &mut Command) -> Option<String> {
