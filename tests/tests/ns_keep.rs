@@ -13,26 +13,37 @@ use testbed::command::{captured, output};
 use testbed::report::Report;
 use testbed::{Netns, paths, skip, skip_unless};
 
-/// A veth with TSO off in a namespace of its own, an `/etc`, and a place for journals.
+/// A veth with TSO off in a namespace of its own, with an `/etc`, a `/run` and systemd's files of a machine's own, and a place for
+/// journals: of the machine that it runs on, nothing of this is seen.
 struct Machine {
     namespace: Netns,
     place: tempfile::TempDir,
 }
 
 impl Machine {
-    /// `files` are below `/etc`.
+    /// Where Debian's `udev` is installed. `files` are below `/etc`.
     fn new(files: Files) -> Self {
+        Self::with_vendor(&[USB_LINK], files)
+    }
+
+    /// `vendor` are below `/usr/lib/systemd`.
+    fn with_vendor(vendor: Files, files: Files) -> Self {
         let namespace = Netns::new("keep").unwrap();
         namespace.ip("link add veth0 type veth peer name veth1").unwrap();
         namespace.ip("link set veth0 up").unwrap();
         namespace.ip("link set veth1 up").unwrap();
         namespace.exec("ethtool -K veth0 tso off").unwrap();
         let machine = Self { namespace, place: tempfile::tempdir().unwrap() };
-        fs::create_dir(machine.etc()).unwrap();
-        for (path, text) in files {
-            let path = machine.etc().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+        // There is no udev in this /run, so it says nothing of any interface.
+        for own in ["etc", "run", "usr-lib-systemd", "usr-local-lib-systemd"] {
+            fs::create_dir(machine.place.path().join(own)).unwrap();
+        }
+        for (own, files) in [("etc", files), ("usr-lib-systemd", vendor)] {
+            for (path, text) in files {
+                let path = machine.place.path().join(own).join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
         }
         machine
     }
@@ -45,12 +56,12 @@ impl Machine {
         self.place.path().join("state")
     }
 
-    /// With that `/etc`, in a mount namespace that `ip netns exec` makes and that ends with the command.
+    /// With these directories in place of the machine's, in a mount namespace that `ip netns exec` makes and that ends with the
+    /// command. `options` are of the mount on `/etc`.
     fn with_etc(&self, options: &str, arguments: &[&str]) -> Said {
         let mut command = self.namespace.command("sh");
-        // The remount is of the bind alone.
-        let script = "mount --bind \"$1\" /etc && { [ -z \"$2\" ] || mount -o \"remount,bind,$2\" /etc; } && shift 2 && exec \"$@\"";
-        command.args(["-c", script, "sh"]).arg(self.etc()).arg(options).arg(paths::vmnet()).args(arguments);
+        command.args(["-c", IN_PLACE, "sh"]).arg(self.place.path()).arg(options);
+        command.arg(paths::vmnet()).args(arguments);
         Said(captured(command.env("VMNET_STATE_DIR", self.state())).unwrap())
     }
 
@@ -94,6 +105,22 @@ impl Machine {
     }
 }
 
+/// `$1` is the place, `$2` what to remount /etc with; the remount is of the bind alone. A directory that the machine does not have holds
+/// nothing that could be seen. Where `/lib` is not `/usr/lib`, systemd reads both.
+const IN_PLACE: &str = r#"
+set -e
+place=$1 options=$2
+shift 2
+over() { if [ -d "$2" ]; then mount --bind "$place/$1" "$2"; fi; }
+over etc /etc
+if [ -n "$options" ]; then mount -o "remount,bind,$options" /etc; fi
+over run /run
+over usr-lib-systemd /usr/lib/systemd
+over usr-lib-systemd /lib/systemd
+over usr-local-lib-systemd /usr/local/lib/systemd
+exec "$@"
+"#;
+
 struct Said(Output);
 
 impl Said {
@@ -122,9 +149,12 @@ fn added(diff: &str) -> String {
     lines.filter_map(|line| line.strip_prefix('+')).map(|line| format!("{line}\n")).collect()
 }
 
-/// Paths below `/etc`, and what is in them.
+/// Paths below a directory, and what is in them.
 type Files = &'static [(&'static str, &'static str)];
 
+/// Debian's own, part of its package `udev`: for what hangs on USB.
+const USB_LINK: (&str, &str) =
+    ("network/73-usb-net-by-mac.link", "[Match]\nPath=*-usb-*\n\n[Link]\nNamePolicy=mac\n");
 const PROFILE: (&str, &str) = (
     "NetworkManager/system-connections/lan.nmconnection",
     "# mine\n[connection]\nid=lan\ntype=ethernet\ninterface-name=veth0\n\n[ethtool]\nfeature-tso=false\n",
