@@ -11,6 +11,7 @@
 use std::env;
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::path::Path;
 use std::thread;
 
 use crate::browser::Browser;
@@ -78,6 +79,11 @@ pub fn program(name: &str) -> Result<(), String> {
     crate::command::find(name)
         .map(drop)
         .ok_or_else(|| format!("{name} is not installed (`cargo xtask setup`)"))
+}
+
+/// A directory of this machine, over which a scenario mounts one of its own.
+pub fn directory(path: &str) -> Result<(), String> {
+    if Path::new(path).is_dir() { Ok(()) } else { Err(format!("there is no {path}")) }
 }
 
 /// Says that a scenario is skipped: on standard error itself, which the test harness does not swallow.

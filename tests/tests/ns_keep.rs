@@ -13,26 +13,37 @@ use testbed::command::{captured, output};
 use testbed::report::Report;
 use testbed::{Netns, paths, skip, skip_unless};
 
-/// A veth with TSO off in a namespace of its own, an `/etc`, and a place for journals.
+/// A veth with TSO off in a namespace of its own, with an `/etc`, a `/run` and systemd's files of a machine's own, and a place for
+/// journals: of the machine that it runs on, nothing of this is seen.
 struct Machine {
     namespace: Netns,
     place: tempfile::TempDir,
 }
 
 impl Machine {
-    /// `files` are below `/etc`.
+    /// Where Debian's `udev` is installed. `files` are below `/etc`.
     fn new(files: Files) -> Self {
+        Self::with_vendor(&[USB_LINK], files)
+    }
+
+    /// `vendor` are below `/usr/lib/systemd`.
+    fn with_vendor(vendor: Files, files: Files) -> Self {
         let namespace = Netns::new("keep").unwrap();
         namespace.ip("link add veth0 type veth peer name veth1").unwrap();
         namespace.ip("link set veth0 up").unwrap();
         namespace.ip("link set veth1 up").unwrap();
         namespace.exec("ethtool -K veth0 tso off").unwrap();
         let machine = Self { namespace, place: tempfile::tempdir().unwrap() };
-        fs::create_dir(machine.etc()).unwrap();
-        for (path, text) in files {
-            let path = machine.etc().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+        // There is no udev in this /run, so it says nothing of any interface.
+        for own in ["etc", "run", "usr-lib-systemd", "usr-local-lib-systemd"] {
+            fs::create_dir(machine.place.path().join(own)).unwrap();
+        }
+        for (own, files) in [("etc", files), ("usr-lib-systemd", vendor)] {
+            for (path, text) in files {
+                let path = machine.place.path().join(own).join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
         }
         machine
     }
@@ -45,12 +56,12 @@ impl Machine {
         self.place.path().join("state")
     }
 
-    /// With that `/etc`, in a mount namespace that `ip netns exec` makes and that ends with the command.
+    /// With these directories in place of the machine's, in a mount namespace that `ip netns exec` makes and that ends with the
+    /// command. `options` are of the mount on `/etc`.
     fn with_etc(&self, options: &str, arguments: &[&str]) -> Said {
         let mut command = self.namespace.command("sh");
-        // The remount is of the bind alone.
-        let script = "mount --bind \"$1\" /etc && { [ -z \"$2\" ] || mount -o \"remount,bind,$2\" /etc; } && shift 2 && exec \"$@\"";
-        command.args(["-c", script, "sh"]).arg(self.etc()).arg(options).arg(paths::vmnet()).args(arguments);
+        command.args(["-c", IN_PLACE, "sh"]).arg(self.place.path()).arg(options);
+        command.arg(paths::vmnet()).args(arguments);
         Said(captured(command.env("VMNET_STATE_DIR", self.state())).unwrap())
     }
 
@@ -94,6 +105,22 @@ impl Machine {
     }
 }
 
+/// `$1` is the place, `$2` what to remount /etc with; the remount is of the bind alone. A directory that the machine does not have holds
+/// nothing that could be seen. Where `/lib` is not `/usr/lib`, systemd reads both.
+const IN_PLACE: &str = r#"
+set -e
+place=$1 options=$2
+shift 2
+over() { if [ -d "$2" ]; then mount --bind "$place/$1" "$2"; fi; }
+over etc /etc
+if [ -n "$options" ]; then mount -o "remount,bind,$options" /etc; fi
+over run /run
+over usr-lib-systemd /usr/lib/systemd
+over usr-lib-systemd /lib/systemd
+over usr-local-lib-systemd /usr/local/lib/systemd
+exec "$@"
+"#;
+
 struct Said(Output);
 
 impl Said {
@@ -122,9 +149,17 @@ fn added(diff: &str) -> String {
     lines.filter_map(|line| line.strip_prefix('+')).map(|line| format!("{line}\n")).collect()
 }
 
-/// Paths below `/etc`, and what is in them.
+/// Paths below a directory, and what is in them.
 type Files = &'static [(&'static str, &'static str)];
 
+/// Debian's own, part of its package `udev`: for what hangs on USB.
+const USB_LINK: (&str, &str) =
+    ("network/73-usb-net-by-mac.link", "[Match]\nPath=*-usb-*\n\n[Link]\nNamePolicy=mac\n");
+/// systemd's own: for every interface that no other file is for.
+const DEFAULT_LINK: (&str, &str) = (
+    "network/99-default.link",
+    "[Match]\nOriginalName=*\n\n[Link]\nNamePolicy=keep kernel database onboard slot path\nMACAddressPolicy=persistent\n",
+);
 const PROFILE: (&str, &str) = (
     "NetworkManager/system-connections/lan.nmconnection",
     "# mine\n[connection]\nid=lan\ntype=ethernet\ninterface-name=veth0\n\n[ethtool]\nfeature-tso=false\n",
@@ -337,4 +372,99 @@ fn a_file_that_a_person_has_changed_since_stays_and_so_does_the_device() {
     let undone = machine.vmnet(&["fix", "veth0", "--undo"]);
     assert_eq!(undone.code(), Some(0), "{}", undone.words());
     assert!(!Path::exists(&path) && !machine.has_tso(), "{}", undone.words());
+}
+
+/// A file of another's, in force or not, and what then becomes of ours: its path below `/etc`, or why there is none.
+type Becomes = Result<&'static str, &'static str>;
+
+#[test]
+fn what_a_link_file_of_anothers_matches_is_told_without_udev() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"), skip::directory("/usr/lib/systemd"));
+    const ADDRESS: &str = "02:00:00:00:73:01";
+    const OWN: Becomes = Ok("systemd/network/90-vmnet-veth0.link");
+    const BEFORE: Becomes = Ok("systemd/network/00-vmnet-veth0.link");
+    const DROP_IN: Becomes = Ok("systemd/network/10-mine.link.d/90-vmnet.conf");
+    for (wanted, becomes) in [
+        // In force, for others too: ours comes before it and says what it says.
+        ("Driver=veth", BEFORE),
+        ("Type=ether", BEFORE),
+        ("Kind=veth", BEFORE),
+        ("Path=!*-usb-*", BEFORE),
+        ("OriginalName=veth?\nDriver=!virtio_net", BEFORE),
+        ("KernelVersion=>=1", BEFORE),
+        // In force, for this interface alone.
+        ("MACAddress=02-00-00-00-73-01", DROP_IN),
+        ("OriginalName=veth0\nType=ether", DROP_IN),
+        // Not in force.
+        ("Driver=virtio_net e1000*", OWN),
+        ("Type=wlan", OWN),
+        ("Kind=!veth", OWN),
+        ("Path=pci-*", OWN),
+        ("Path=*", OWN),
+        ("MACAddress=02:00:00:00:73:02", OWN),
+        ("PermanentMACAddress=02:00:00:00:73:01", OWN),
+        ("KernelVersion=<1", OWN),
+        ("Driver=veth\nDriver=", OWN),
+        ("Property=ID_NET_EXAMPLE=1\nDriver=virtio_net", OWN),
+        // For udev alone to say.
+        ("Property=ID_NET_EXAMPLE=1", Err("Property=")),
+        ("Driver=veth\nProperty=!ID_NET_EXAMPLE=1", Err("Property=")),
+    ] {
+        let machine = Machine::with_vendor(&[USB_LINK, DEFAULT_LINK], &[]);
+        machine.namespace.ip(&format!("link set veth0 address {ADDRESS}")).unwrap();
+        let theirs = machine.etc().join("systemd/network/10-mine.link");
+        fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+        fs::write(&theirs, format!("[Match]\n{wanted}\n[Link]\nMTUBytes=1400\n")).unwrap();
+        let (features, tree) = (machine.features(), machine.tree());
+        let done = machine.vmnet(&["fix", "veth0", "--persist", "networkd"]);
+        let words = done.words();
+        match becomes {
+            Ok(path) => {
+                assert_eq!(done.code(), Some(0), "{wanted:?}: {words}");
+                let text = fs::read_to_string(machine.etc().join(path));
+                let text = text.unwrap_or_else(|error| panic!("{wanted:?}: {path}: {error}: {words}"));
+                assert!(text.contains("TCP6SegmentationOffload=true\n"), "{wanted:?}: {text}");
+                let says_theirs = text.contains("MTUBytes=1400\n");
+                assert_eq!(says_theirs, becomes == BEFORE, "{wanted:?}: {text}");
+                let says_default = text.contains("MACAddressPolicy=persistent\n");
+                assert_eq!(says_default, becomes == OWN, "{wanted:?}: {text}");
+                assert!(!text.contains("NamePolicy=mac\n"), "{wanted:?}: {text}");
+                let undone = machine.vmnet(&["fix", "veth0", "--undo"]);
+                assert_eq!(undone.code(), Some(0), "{wanted:?}: {}", undone.words());
+            }
+            Err(key) => {
+                assert_eq!(done.code(), Some(1), "{wanted:?}: {words}");
+                for part in ["cannot be told whether /etc/systemd/network/10-mine.link does", key] {
+                    assert!(words.contains(part), "{wanted:?}: {part}: {words}");
+                }
+            }
+        }
+        assert_eq!((machine.features(), machine.tree()), (features, tree), "{wanted:?}: {words}");
+    }
+}
+
+#[test]
+fn no_link_file_is_written_for_the_loopback_interface() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
+    let machine = Machine::new(&[]);
+    machine.namespace.exec("ethtool -K lo tso off").unwrap();
+    let tree = machine.tree();
+    let refused = machine.vmnet(&["fix", "lo", "--persist", "networkd"]);
+    assert_eq!(refused.code(), Some(1), "{}", refused.words());
+    assert!(refused.words().contains("loopback"), "{}", refused.words());
+    assert_eq!(machine.tree(), tree);
+}
+
+#[test]
+fn what_udev_says_of_another_interface_with_the_same_index_is_not_believed() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"), skip::program("udevadm"));
+    let machine = Machine::new(&[]);
+    let interface = machine.vmnet(&["fix", "veth0", "--dry-run", "--json", "-"]).json()["interface"].clone();
+    // As udevd keeps it (`device_update_db` of systemd), of an interface of its own namespace.
+    let known = machine.place.path().join(format!("run/udev/data/n{}", interface["ifindex"]));
+    fs::create_dir_all(known.parent().unwrap()).unwrap();
+    fs::write(&known, "I:1\nE:ID_NET_LINK_FILE=/etc/systemd/network/50-elsewhere.link\n").unwrap();
+    let kept = machine.vmnet(&["fix", "veth0", "--persist", "networkd", "--plain"]);
+    assert_eq!(kept.code(), Some(0), "{}", kept.words());
+    assert!(machine.etc().join("systemd/network/90-vmnet-veth0.link").exists(), "{}", kept.words());
 }

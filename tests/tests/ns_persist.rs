@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use testbed::command::output;
 use testbed::consumers::{Daemon, Machine, wait_for};
 use testbed::{skip, skip_unless};
-use vmnet::fix::persist::{self, Form, Identity, LinkFile, PersistError, Plan, Settings, Written};
+use vmnet::fix::persist::{self, Form, Identity, LinkFacts, LinkFile, PersistError, Plan, Settings, Written};
 use vmnet::model::cause::host::{self, HostNeed};
 use vmnet::model::cause::{Action, FeatureChange};
 
@@ -36,6 +36,7 @@ fn made_here(name: &str, link_file: LinkFile) -> Identity {
         driver: None,
         renamed: false,
         link_file,
+        facts: LinkFacts::default(),
         nm_profile_uuid: None,
     }
 }
@@ -172,6 +173,93 @@ fn udevd_lets_our_drop_in_win_over_the_link_file_that_switches_tso_off() {
     persist::undo(&written).unwrap();
     drop(appears(&machine, "ens4"));
     assert_eq!(tso_of(&machine, "ens4"), [false, false], "as before");
+}
+
+/// The interface as `vmnet fix` reads it in the machine's namespace, where no udev answers.
+fn read_without_udev(machine: &Machine, interface: &str) -> Identity {
+    let namespace = fs::File::open(Path::new("/run/netns").join(machine.namespace().name())).unwrap();
+    let interface = interface.to_owned();
+    // Namespaces and mounts of a thread of its own, which end with it.
+    let of_its_own = thread::spawn(move || {
+        setns(&namespace, CloneFlags::CLONE_NEWNET).unwrap();
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let none: Option<&str> = None;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+        for (kind, place) in [("sysfs", "/sys"), ("tmpfs", "/run")] {
+            mount(Some(kind), place, Some(kind), MsFlags::empty(), none).unwrap();
+        }
+        Identity::read(&interface)
+    });
+    of_its_own.join().unwrap()
+}
+
+#[test]
+fn which_link_file_applies_is_told_from_sysfs_as_udevd_decides_it() {
+    skip_unless!(skip::consumers());
+    let machine = Machine::new().unwrap();
+    veth(&machine, "ens4", "ens5");
+    machine.namespace().ip("link set ens4 address 02:00:00:00:73:01").unwrap();
+    machine.namespace().ip("link add br4 type bridge").unwrap();
+    let probe = "etc/systemd/network/10-probe.link";
+    let (mut applied, mut left_aside) = (0, 0);
+    for interface in ["ens4", "br4"] {
+        let identity = read_without_udev(&machine, interface);
+        assert_eq!(identity.link_file, LinkFile::Unknown);
+        let release = identity.facts.host.kernel_release.clone().unwrap();
+        let host = identity.facts.host.name.clone().unwrap().to_uppercase();
+        for wanted in [
+            "Driver=veth",
+            "Driver=!veth",
+            "Driver=\"802.1Q VLAN Support\" \"br\"'idge'",
+            "Driver=?ridge",
+            r"Driver=\bridge",
+            "Driver=[^v]*",
+            "Driver=e1000e\nDriver=\nDriver=v*",
+            "Driver=veth !bri*",
+            "Type=ether",
+            "Type=bridge",
+            "Type=!ether wlan",
+            "Kind=veth",
+            "Kind=!bridge",
+            "Path=*",
+            "Path=*-usb-*",
+            "Path=!*-usb-*",
+            "MACAddress=02-00-00-00-73-01",
+            "MACAddress=0200.0000.7301 nonsense",
+            "MACAddress=02:00:00:00:73:02",
+            "PermanentMACAddress=02:00:00:00:73:01",
+            "OriginalName=ens4",
+            "OriginalName=\"ens4\"",
+            "OriginalName=!ens4",
+            "OriginalName=ens[4]*",
+            "OriginalName=an-overlong-name*\nDriver=veth",
+            "OriginalName=an-overlong-name*",
+            "Host=!no-such-host",
+            &format!("Host={host}"),
+            &format!("KernelVersion={release}"),
+            &format!("KernelVersion=<{release}"),
+            &format!("KernelVersion=!<={release}"),
+            "KernelVersion=>=5.4",
+            "KernelVersion=>=",
+            "KernelVersion=!>=",
+            "KernelCommandLine=!no-such-word",
+            "KernelCommandLine=no-such-word",
+            "Architecture=!alpha\nDriver=*",
+            "Firmware=!smbios-field(no_such_field=1)",
+            "Property=ID_EXAMPLE=1\nDriver=none",
+        ] {
+            machine.put(probe, &format!("[Match]\n{wanted}\n[Link]\nMTUBytes=1400\n"), 0o644).unwrap();
+            let plan = persist::plan(Form::Networkd, machine.root(), &identity, &tso_on(interface)).unwrap();
+            let udevd = appears(&machine, interface);
+            let by_udevd = link_file(&machine, &udevd, interface);
+            let applies = by_udevd == LinkFile::InForce(Path::new("/").join(probe));
+            let told = plan.changes[0].note.contains("10-probe.link");
+            assert_eq!(told, applies, "{interface}: {wanted}: {by_udevd:?}\n{}", plan.diff());
+            applied += u32::from(applies);
+            left_aside += u32::from(!applies);
+        }
+    }
+    assert!(applied > 20 && left_aside > 20, "{applied} {left_aside}: or the check would prove nothing");
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub(super) fn read(interface: &str) -> io::Result<Vec<(String, u64)>> {
 }
 
 /// 32-bit words into the beginning of `buffer`, in the machine's order.
-fn set_words(buffer: &mut [u64], words: &[u32]) {
+pub(super) fn set_words(buffer: &mut [u64], words: &[u32]) {
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
     for (slot, chunk) in buffer.iter_mut().zip(bytes.chunks(8)) {
         let mut whole = [0; 8];
@@ -91,8 +91,10 @@ pub(super) fn ioctl(socket: &impl AsRawFd, interface: &str, buffer: &mut [u64]) 
     }
     request.ifr_ifru.ifru_data = buffer.as_mut_ptr().cast();
     // SAFETY: `request` and the buffer it points to live through the call. The kernel reads the head, which the caller wrote, and writes
-    // the head and what follows it: for ETHTOOL_GSSET_INFO one count per bit of the mask, of which there is one; for the others
-    // as many entries as the driver has, for which the callers give room for at least twice what it said it has.
+    // the head and what follows it: for ETHTOOL_GSSET_INFO one count per bit of the mask, of which there is one; for strings and
+    // statistics as many entries as the driver has, for which the callers give room for at least twice what it said it has; for
+    // ETHTOOL_GDRVINFO a structure of 196 bytes, and for ETHTOOL_GPERMADDR at most the 32 bytes of `MAX_ADDR_LEN`: `driver_info`
+    // gives room for both.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -12,6 +12,7 @@ pub mod change;
 pub mod channels;
 pub mod cpu;
 pub mod driver;
+pub mod driver_info;
 pub mod ethtool;
 pub mod facts;
 pub mod features;

@@ -1,12 +1,15 @@
 //! What tells this interface from others at boot, when it may not have its name yet.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use super::link_match::LinkFacts;
 use super::name;
+use crate::device::{driver, driver_info};
 
 /// The interface, as those see it who set it up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,12 +20,14 @@ pub struct Identity {
     pub mac: Option<String>,
     /// The one that the device came with; None where the kernel made one up, as it does for most virtual interfaces.
     pub permanent_mac: Option<String>,
-    /// By the name of its kernel module.
+    /// As `ethtool -i` names it (`virtio_net`, `veth`); None where it has no name.
     pub driver: Option<String>,
     /// Whether userspace gave it another name than the kernel had (`name_assign_type` 4).
     pub renamed: bool,
     /// The `.link` file in force.
     pub link_file: LinkFile,
+    /// What else a `.link` file may ask for; read only where udev does not say which file is in force.
+    pub facts: LinkFacts,
     /// The NetworkManager profile that is active on it.
     pub nm_profile_uuid: Option<String>,
 }
@@ -36,11 +41,11 @@ pub enum LinkFile {
     None,
     /// udev knows nothing of the interface, or is not there.
     Unknown,
+    /// udev applies none to a loopback interface, whatever they say (`link_get_config` of systemd 257).
+    NeverApplies,
 }
 
-/// `NET_ADDR_PERM` in `include/uapi/linux/netdevice.h`.
-const ADDRESS_IS_PERMANENT: &str = "0";
-/// `NET_NAME_RENAMED` there.
+/// `NET_NAME_RENAMED` in `include/uapi/linux/netdevice.h`.
 const NAME_IS_CHANGED: &str = "4";
 
 impl Identity {
@@ -55,30 +60,33 @@ impl Identity {
             let text = fs::read_to_string(device.join(attribute)).ok()?;
             Some(text.trim().to_owned()).filter(|text| !text.is_empty())
         };
-        let udev = udev_properties(&device);
+        let daemons_answer = daemons_see_this_namespace();
+        let udev = udev_properties(&device).filter(|_| daemons_answer);
         let property = |wanted: &str| {
             let all = udev.as_deref()?;
             all.lines().find_map(|line| line.strip_prefix(wanted)?.strip_prefix('=')).map(str::to_owned)
         };
         let mac = of_device("address").filter(|mac| mac.len() == "00:00:00:00:00:00".len());
-        let permanent_mac = if of_device("addr_assign_type").as_deref() == Some(ADDRESS_IS_PERMANENT) {
-            mac.clone()
-        } else {
-            // The name that udev would make from the permanent address, `enx` and twelve digits.
-            property("ID_NET_NAME_MAC").as_deref().and_then(mac_of_name)
-        };
+        let permanent_mac = driver_info::permanent_address(name).ok().flatten();
+        let is_loopback = of_device("type") == Some(libc::ARPHRD_LOOPBACK.to_string());
         let link_file = match (property("ID_NET_LINK_FILE"), property("USEC_INITIALIZED")) {
+            _ if is_loopback => LinkFile::NeverApplies,
             (Some(path), _) => LinkFile::InForce(PathBuf::from(path)),
             (None, Some(_)) => LinkFile::None,
             (None, None) => LinkFile::Unknown,
         };
         Self {
             mac,
-            permanent_mac,
-            driver: fs::read_link(device.join("device/driver"))
-                .ok()
-                .and_then(|link| Some(link.file_name()?.to_str()?.to_owned())),
+            permanent_mac: permanent_mac.filter(|bytes| bytes.len() == 6).map(|bytes| {
+                let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                digits.join(":")
+            }),
+            driver: driver_info::ethtool_driver(name).ok().flatten(),
             renamed: of_device("name_assign_type").as_deref() == Some(NAME_IS_CHANGED),
+            facts: match link_file {
+                LinkFile::Unknown => LinkFacts::read(name),
+                _ => LinkFacts::default(),
+            },
             link_file,
             nm_profile_uuid: answer(Command::new("nmcli").args([
                 "--get-values",
@@ -88,7 +96,7 @@ impl Identity {
                 name,
             ]))
             .map(|uuid| uuid.trim().to_owned())
-            .filter(|uuid| !uuid.is_empty()),
+            .filter(|uuid| daemons_answer && !uuid.is_empty()),
             name: name.to_owned(),
         }
     }
@@ -101,6 +109,7 @@ impl Identity {
             driver: None,
             renamed: false,
             link_file: LinkFile::Unknown,
+            facts: LinkFacts::default(),
             nm_profile_uuid: None,
         }
     }
@@ -114,31 +123,25 @@ fn udev_properties(device: &Path) -> Option<String> {
     )
 }
 
+/// udevd and NetworkManager see the interfaces of one network namespace. udevd keeps what it knows by their index, NetworkManager by their
+/// name: of an interface elsewhere, which has its index or its name from a namespace of its own, they would say what holds for another.
+fn daemons_see_this_namespace() -> bool {
+    match fs::metadata("/proc/1/ns/net") {
+        Ok(watched) => driver::netns_inode().is_ok_and(|here| here == watched.ino()),
+        // For root to look at, and not for every root. The kernel's first namespace alone shows what is the same for all
+        // (`net_core_table` in net/core/sysctl_net_core.c, 5.10 to 6.18).
+        Err(_) => Path::new("/proc/sys/net/core/netdev_budget").exists(),
+    }
+}
+
 fn answer(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
 }
 
-fn mac_of_name(name: &str) -> Option<String> {
-    let digits = name.get(name.len().checked_sub(12)?..)?;
-    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let pairs: Vec<&str> = (0..6).filter_map(|pair| digits.get(2 * pair..2 * pair + 2)).collect();
-    Some(pairs.join(":").to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_permanent_address_is_read_from_the_name_that_udev_makes_of_it() {
-        assert_eq!(mac_of_name("enx5254001234Ab").as_deref(), Some("52:54:00:12:34:ab"));
-        assert_eq!(mac_of_name("enx52540012"), None);
-        assert_eq!(mac_of_name("enxzz5400123456"), None);
-        assert_eq!(mac_of_name("ä2540012345"), None);
-    }
 
     #[test]
     fn what_cannot_be_an_interface_is_not_looked_for_on_the_machine() {
@@ -147,5 +150,6 @@ mod tests {
         let loopback = Identity::read("lo");
         assert_eq!(loopback.mac.as_deref(), Some("00:00:00:00:00:00"));
         assert!(!loopback.renamed);
+        assert_eq!(loopback.link_file, LinkFile::NeverApplies);
     }
 }

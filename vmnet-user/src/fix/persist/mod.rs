@@ -8,6 +8,7 @@ mod diff;
 mod error;
 mod identity;
 mod ini;
+mod link_match;
 mod name;
 mod netplan;
 mod networkd;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::PersistError;
 pub use identity::{Identity, LinkFile};
+pub use link_match::{HostFacts, LinkFacts, Virtualization};
 pub use settings::Settings;
 pub use swap::{Written, undo, write};
 

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::ini::{self, Dialect, Entry};
+use super::link_match::Match;
 use super::settings::link_key;
 use super::{FileChange, Identity, LinkFile, PersistError, Settings, name, read};
 
@@ -40,7 +41,7 @@ pub(super) fn plan(
     if text.starts_with(HEADER) {
         return assigned(in_force, &text, settings, "added to what vmnet wrote before".to_owned());
     }
-    if is_for_one_interface(&conditions(&said)) {
+    if Match::of(&said).is_for_one_interface() {
         let path = root.join(OURS).join(format!("{}.d", file_name(&in_force))).join(DROP_IN);
         for later in drop_ins(root, &in_force)?.iter().filter(|known| known.file_name() > path.file_name()) {
             refuse_if_overruled(later, settings)?;
@@ -124,10 +125,14 @@ fn in_force(root: &Path, interface: &Identity) -> Result<Option<PathBuf>, Persis
             Ok(ours.or(replaced).cloned().or(Some(reported)))
         }
         LinkFile::Unknown => first_that_matches(root, interface),
+        LinkFile::NeverApplies => Err(PersistError::NotConfiguredHere {
+            why: format!("udev applies no .link file to {:?}, a loopback interface", interface.name),
+            remedy: "use --persist udev".to_owned(),
+        }),
     }
 }
 
-/// Without udev: the first file whose `[Match]` fits, where that can be told from here.
+/// Without udev: the first file whose `[Match]` fits.
 fn first_that_matches(root: &Path, interface: &Identity) -> Result<Option<PathBuf>, PersistError> {
     for path in read::layered(root, DIRECTORIES, ".link")? {
         let text = read::existing(&path)?;
@@ -135,29 +140,17 @@ fn first_that_matches(root: &Path, interface: &Identity) -> Result<Option<PathBu
         if text.trim().is_empty() {
             continue;
         }
-        let conditions = conditions(&said(root, &path, &text)?);
-        // systemd ignores files that match nothing in particular.
-        if conditions.is_empty() {
+        let wanted = Match::of(&said(root, &path, &text)?);
+        if wanted.is_empty() {
             continue;
         }
-        let mut fits = Some(true);
-        for condition in &conditions {
-            match holds(condition, interface) {
-                Some(true) => {}
-                Some(false) => {
-                    fits = Some(false);
-                    break;
-                }
-                None => fits = None,
-            }
-        }
-        match fits {
-            Some(true) => return Ok(Some(path)),
-            Some(false) => {}
-            None => {
+        match wanted.fits(interface) {
+            Ok(true) => return Ok(Some(path)),
+            Ok(false) => {}
+            Err(unknown) => {
                 return Err(PersistError::NotConfiguredHere {
                     why: format!(
-                        "udev does not say which .link file applies, and it cannot be told whether {} does",
+                        "udev does not say which .link file applies, and it cannot be told whether {} does ({unknown})",
                         path.display()
                     ),
                     remedy: "run where udevadm works, or use --persist udev".to_owned(),
@@ -166,69 +159,6 @@ fn first_that_matches(root: &Path, interface: &Identity) -> Result<Option<PathBu
         }
     }
     Ok(None)
-}
-
-/// One key of `[Match]` with all that it is given, of which any may hold.
-struct Condition {
-    key: String,
-    words: Vec<String>,
-    /// Quoted, negated or taken back: not judged here.
-    is_plain: bool,
-}
-
-fn conditions(said: &[Entry]) -> Vec<Condition> {
-    let mut all: Vec<Condition> = Vec::new();
-    for entry in said.iter().filter(|entry| entry.section == "Match") {
-        let is_plain = !entry.value.is_empty() && !entry.value.contains(['!', '"', '\'', '\\']);
-        let words = entry.value.split_whitespace().map(str::to_owned);
-        match all.iter_mut().find(|known| known.key == entry.key) {
-            Some(known) => {
-                known.words.extend(words);
-                known.is_plain &= is_plain;
-            }
-            None => all.push(Condition { key: entry.key.clone(), words: words.collect(), is_plain }),
-        }
-    }
-    all
-}
-
-/// None for conditions that are about more than the interface's name, address and driver.
-fn holds(condition: &Condition, interface: &Identity) -> Option<bool> {
-    let words = &condition.words;
-    let is_mac = |mac: &Option<String>| {
-        let mac = mac.as_deref().unwrap_or_default();
-        words.iter().any(|word| mac.eq_ignore_ascii_case(&word.replace('-', ":")))
-    };
-    match condition.key.as_str() {
-        _ if !condition.is_plain => None,
-        "MACAddress" => Some(is_mac(&interface.mac)),
-        "PermanentMACAddress" => Some(is_mac(&interface.permanent_mac)),
-        "OriginalName" if words.iter().any(|word| word == "*") => Some(true),
-        // The former name of a renamed interface is not known.
-        "OriginalName" if interface.renamed => None,
-        "OriginalName" => glob_any(words, &interface.name),
-        "Driver" => glob_any(words, interface.driver.as_deref()?),
-        _ => None,
-    }
-}
-
-fn glob_any(patterns: &[String], name: &str) -> Option<bool> {
-    for pattern in patterns {
-        if glob::Pattern::new(pattern).ok()?.matches(name) {
-            return Some(true);
-        }
-    }
-    Some(false)
-}
-
-/// By an address, or by one name that is not a pattern.
-fn is_for_one_interface(conditions: &[Condition]) -> bool {
-    conditions.iter().any(|condition| match (condition.key.as_str(), condition.words.as_slice()) {
-        _ if !condition.is_plain => false,
-        ("MACAddress" | "PermanentMACAddress", [_]) => true,
-        ("OriginalName", [name]) => !name.contains(['*', '?', '[']),
-        _ => false,
-    })
 }
 
 /// All that a `.link` file says, with its drop-ins.

@@ -26,6 +26,7 @@ fn interface(name: &str) -> Identity {
         driver: Some("virtio_net".to_owned()),
         renamed: true,
         link_file: LinkFile::Unknown,
+        facts: LinkFacts::default(),
         nm_profile_uuid: None,
     }
 }
