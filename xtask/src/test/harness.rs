@@ -84,7 +84,7 @@ fn stream(command: &mut Command, binary: &Binary, phase: &mut Phase) -> Result<b
 }
 
 /// What the harness says of one test.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Outcome<'a> {
     Passed(&'a str, Duration),
     Failed(&'a str, Duration),
@@ -165,9 +165,6 @@ mod tests {
 
     #[test]
     fn a_binary_that_ends_badly_without_a_failed_test_has_failed_all_the_same() {
-        let mut phase = Phase::new("odd");
-        run(&binary("echo 'test a ... ok <0.001s>'; exit 101").1, &Selection::default(), &mut phase);
-        assert_eq!((phase.passed, phase.failed.len()), (0, 1), "the directory is gone: it cannot be started");
         let (_kept, binary) = binary("echo 'test a ... ok <0.001s>'; exit 101");
         let mut phase = Phase::new("odd");
         run(&binary, &Selection::default(), &mut phase);

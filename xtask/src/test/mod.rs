@@ -84,7 +84,7 @@ fn virtual_machines() -> Result<Outcome> {
     );
     phases.into_iter().for_each(|phase| summary.add(phase));
     interrupt::check()?;
-    summary.add(scenarios::run(Kind::VirtualMachines, &binaries));
+    summary.add(scenarios::run(Kind::VirtualMachines, &binaries.iter().collect::<Vec<_>>()));
     Ok(summary.print())
 }
 

@@ -10,38 +10,49 @@ use super::binaries::{Binary, Kind};
 use super::harness::{self, Selection};
 use super::summary::{Phase, Skip};
 
+/// Measure throughput against throughput, on both CPUs: beside guests they would find other work than their own.
+const WANT_THE_MACHINE: [&str; 1] = ["ns_ab"];
+
 /// Namespaces and the browser on one side, one guest after the other on the other: each leaves the second core idle for much of
-/// its time. Scenarios assert counts, verdicts and ratios, none of them speed.
+/// its time. These scenarios assert counts, verdicts and ratios, none of them speed. Those that do want the machine come last.
 pub(super) fn side_by_side(binaries: &[Binary]) -> Vec<Phase> {
+    let (alone, others): (Vec<&Binary>, Vec<&Binary>) =
+        binaries.iter().partition(|binary| WANT_THE_MACHINE.contains(&binary.name.as_str()));
     let (guests, mut phases) = super::beside(
-        || (run(Kind::VirtualMachines, binaries), Vec::new()),
-        || vec![run(Kind::Namespaces, binaries), run(Kind::Browser, binaries)],
+        || (run(Kind::VirtualMachines, &others), Vec::new()),
+        || vec![run(Kind::Namespaces, &others), run(Kind::Browser, &others)],
     );
     phases.push(guests);
+    phases.push(super::phase("experiments", |phase| run_all(&alone, phase)));
     phases
 }
 
 /// All of one kind, one after the other.
-pub(super) fn run(kind: Kind, binaries: &[Binary]) -> Phase {
+pub(super) fn run(kind: Kind, binaries: &[&Binary]) -> Phase {
     super::phase(name(kind), |phase| {
-        for binary in binaries.iter().filter(|binary| binary.kind == kind) {
-            if interrupt::check().is_err() {
-                phase.failed.push("interrupted".to_owned());
-                return;
-            }
-            run_some(binary, &[], phase);
-        }
+        let of_kind: Vec<&Binary> = binaries.iter().copied().filter(|binary| binary.kind == kind).collect();
+        run_all(&of_kind, phase);
         if kind == Kind::VirtualMachines {
             once_more(phase, |test| {
                 let (binary, test) = test.split_once("::").unwrap_or_default();
                 let mut second = Phase::new("once more");
-                if let Some(binary) = binaries.iter().find(|known| known.name == binary) {
+                if let Some(binary) = of_kind.iter().find(|known| known.name == binary) {
                     run_some(binary, &[test.to_owned()], &mut second);
                 }
                 second.failed.is_empty() && second.passed == 1
             });
         }
     })
+}
+
+fn run_all(binaries: &[&Binary], phase: &mut Phase) {
+    for binary in binaries {
+        if interrupt::check().is_err() {
+            phase.failed.push("interrupted".to_owned());
+            return;
+        }
+        run_some(binary, &[], phase);
+    }
 }
 
 fn name(kind: Kind) -> &'static str {

@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::exit::Outcome;
 
 /// The phases of `cargo xtask test`. One that is missing from its table has not run, which is a failure.
-pub(super) const ALL: [&str; 9] = [
+pub(super) const ALL: [&str; 10] = [
     "tests built, linted",
     "format",
     "unit tests",
@@ -19,6 +19,7 @@ pub(super) const ALL: [&str; 9] = [
     "namespaces",
     "browser",
     "virtual machines",
+    "experiments",
 ];
 
 /// Those of `--fast`.
