@@ -44,13 +44,13 @@ pub(crate) fn run() -> Result<Outcome> {
     let mut all_as_expected = true;
     for half in HALVES {
         interrupt::check()?;
-        println!("\\n== TSO {} on {INTERFACE}: expecting {} ==", half.tso, half.expected);
+        println!("\n== TSO {} on {INTERFACE}: expecting {} ==", half.tso, half.expected);
         sender.exec(&format!("ethtool -K {INTERFACE} tso {}", half.tso))?;
         let seen = half.show(&sender, Path::new(REPORTS))?;
         all_as_expected &= seen.is_as_expected(&half);
         lines.push(seen.summary(&half));
     }
-    println!("\\n{}", lines.join("\\n"));
+    println!("\n{}", lines.join("\n"));
     Ok(if all_as_expected { Outcome::Done } else { Outcome::Failed })
 }
 
