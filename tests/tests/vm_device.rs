@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
 
-use testbed::{HostEnd, Kernel, Vm, skip, skip_unless};
+use std::fs::{self, OpenOptions};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use testbed::{HostEnd, Kernel, Start, Vm, paths, skip, skip_unless};
 
 const FEATURES: &str = "ethtool -k ens4 | grep -E 'tx-tcp6?-segmentation'\n";
 const TRAFFIC: &str = "mark before\niperf3 -c 10.10.1.10 -t 1 --json >/tmp/iperf3.json && send-file iperf3.json /tmp/iperf3.json\n\
@@ -103,6 +106,37 @@ fn the_exit_code_of_the_script_comes_back() {
     skip_unless!(skip::vm(Kernel::V6_1));
     let run = Vm::new(Kernel::V6_1).script("printf 'no newline'; exit 42").run().unwrap();
     assert_eq!((run.exit_code, run.stdout.as_str()), (42, "no newline"));
+}
+
+/// Two guests from one state: what no two machines share came with the word to go.
+#[test]
+fn guests_restored_from_one_state_have_the_time_and_random_numbers_of_their_own() {
+    skip_unless!(skip::vm(Kernel::V6_1));
+    let restored = || {
+        let run = Vm::new(Kernel::V6_1).script("date +%s; od -An -N8 -tx8 /dev/urandom").run().unwrap();
+        println!("{}, {:.1} s", run.start, run.duration.as_secs_f64());
+        assert_eq!(run.start, Start::Restored);
+        let (time, random) = run.stdout.split_once('\n').unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        assert!(now.abs_diff(time.parse().unwrap()) <= 10, "{time} in the guest, {now} here");
+        random.to_owned()
+    };
+    assert_ne!(restored(), restored());
+}
+
+#[test]
+fn a_torn_state_is_made_once_more() {
+    skip_unless!(skip::vm(Kernel::V5_10));
+    let guest = || Vm::new(Kernel::V5_10).script("echo here").run().unwrap();
+    guest();
+    let states =
+        fs::read_dir(paths::testbed_cache().join("states")).unwrap().map(|entry| entry.unwrap().path());
+    for state in states.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("5.10-")) {
+        let file = OpenOptions::new().write(true).open(&state).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    }
+    let run = guest();
+    assert_eq!((run.start, run.stdout.as_str()), (Start::Restored, "here\n"));
 }
 
 #[test]
