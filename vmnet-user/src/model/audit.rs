@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use vmnet_common::Counters;
 
 use super::delta::Delta;
+use super::hook::{Hook, HookState};
 use super::identities;
-use super::sample::{HookState, Window};
+use super::sample::Window;
 
 /// The audit of a window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,7 +103,7 @@ impl Identity {
 impl Missed {
     fn of(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Self {
         let hooks = &window.conditions.hooks;
-        let segmentation = |count: u64| (hooks.skb_gso_segment != HookState::Absent).then_some(count);
+        let segmentation = |count: u64| (hooks[Hook::SkbGsoSegment] != HookState::Absent).then_some(count);
         let health = &counted.health;
         Self {
             stack_overflows: Some(health.stack_overflows),
@@ -186,13 +187,13 @@ mod tests {
 
     #[test]
     fn each_hook_that_is_switched_off_fails_its_identities() {
-        let table: [(&str, &[&str]); 7] = [
+        let table: [(Hook, &[&str]); 7] = [
             (
-                "net_dev_queue",
+                Hook::NetDevQueue,
                 &["wire-bytes", "wire-segments", "driver-packets", "tcp-bytes-sent", "sendmsg-bytes"],
             ),
             (
-                "net_dev_start_xmit",
+                Hook::NetDevStartXmit,
                 &[
                     "wire-bytes",
                     "wire-segments",
@@ -204,7 +205,7 @@ mod tests {
                 ],
             ),
             (
-                "net_dev_xmit",
+                Hook::NetDevXmit,
                 &[
                     "wire-bytes",
                     "wire-segments",
@@ -215,16 +216,16 @@ mod tests {
                     "qdisc-bytes",
                 ],
             ),
-            ("kfree_skb", &["wire-bytes", "wire-segments", "driver-packets"]),
-            ("__skb_gso_segment", &["wire-bytes", "driver-packets"]),
-            ("skb_segment", &["segment-counts"]),
-            ("tcp_sendmsg", &["sendmsg-bytes"]),
+            (Hook::KfreeSkb, &["wire-bytes", "wire-segments", "driver-packets"]),
+            (Hook::SkbGsoSegment, &["wire-bytes", "driver-packets"]),
+            (Hook::SkbSegment, &["segment-counts"]),
+            (Hook::TcpSendmsg, &["sendmsg-bytes"]),
         ];
         for (hook, expected) in table {
             let mut scene = busy();
             scene.switch_off(hook);
-            assert_eq!(failing(&scene), expected, "without {hook}");
-            assert!(!Audit::of(&scene.window()).unwrap().ok, "without {hook}");
+            assert_eq!(failing(&scene), expected, "without {hook:?}");
+            assert!(!Audit::of(&scene.window()).unwrap().ok, "without {hook:?}");
         }
     }
 

@@ -4,7 +4,8 @@ use vmnet_common::{Caller, Counters, Split, Stage};
 
 use super::audit::Identity;
 use super::delta::{Delta, QdiscDelta};
-use super::sample::{HookState, Window};
+use super::hook::{Hook, HookState};
+use super::sample::Window;
 use super::slack::{Edges, Unit};
 use super::tally::{ALL_LANES, TCP_LANES, Tally, bounded, scaled_up};
 
@@ -117,13 +118,19 @@ impl<'a> Facts<'a> {
 
     /// Why an identity that needs these hooks is unmeasured. A hook that the person switched off does not excuse it.
     fn absent(&self, hooks: &[Hook]) -> Option<String> {
-        let absent = hooks.iter().find(|hook| hook.state(self.window) == HookState::Absent)?;
+        let absent = hooks.iter().find(|hook| self.window.conditions.hooks[**hook] == HookState::Absent)?;
         Some(format!("{} is not hooked", absent.name()))
     }
 
     fn wire_bytes(&self) -> Identity {
         const NAME: &str = "wire-bytes";
-        if let Some(why) = self.absent(&[Hook::Queue, Hook::Segment, Hook::Start, Hook::Xmit, Hook::Free]) {
+        if let Some(why) = self.absent(&[
+            Hook::NetDevQueue,
+            Hook::SkbGsoSegment,
+            Hook::NetDevStartXmit,
+            Hook::NetDevXmit,
+            Hook::KfreeSkb,
+        ]) {
             return unmeasured(NAME, "bytes", QUEUE_AND_SEGMENTATION, XMIT_AND_DROPS, why);
         }
         let headers_added = self.at_device.bytes_out.saturating_sub(self.at_device.bytes_in);
@@ -145,7 +152,9 @@ impl<'a> Facts<'a> {
 
     fn wire_segments(&self) -> Identity {
         const NAME: &str = "wire-segments";
-        if let Some(why) = self.absent(&[Hook::Queue, Hook::Start, Hook::Xmit, Hook::Free]) {
+        if let Some(why) =
+            self.absent(&[Hook::NetDevQueue, Hook::NetDevStartXmit, Hook::NetDevXmit, Hook::KfreeSkb])
+        {
             return unmeasured(NAME, "segments", QUEUE, XMIT_AND_DROPS, why);
         }
         let (left, right) =
@@ -163,7 +172,13 @@ impl<'a> Facts<'a> {
 
     fn driver_packets(&self) -> Identity {
         const NAME: &str = "driver-packets";
-        if let Some(why) = self.absent(&[Hook::Queue, Hook::Segment, Hook::Start, Hook::Xmit, Hook::Free]) {
+        if let Some(why) = self.absent(&[
+            Hook::NetDevQueue,
+            Hook::SkbGsoSegment,
+            Hook::NetDevStartXmit,
+            Hook::NetDevXmit,
+            Hook::KfreeSkb,
+        ]) {
             return unmeasured(NAME, "packets", QUEUE_AND_SEGMENTATION, XMIT_AND_DROPS, why);
         }
         let packets_added = self.at_device.segs.saturating_sub(self.at_device.calls);
@@ -228,7 +243,7 @@ impl<'a> Facts<'a> {
     }
 
     fn link(&self) -> Result<super::sample::LinkCounters, String> {
-        if let Some(why) = self.absent(&[Hook::Start, Hook::Xmit]) {
+        if let Some(why) = self.absent(&[Hook::NetDevStartXmit, Hook::NetDevXmit]) {
             return Err(why);
         }
         self.delta.link.ok_or_else(|| "the interface's counters went backwards: it was made anew".to_owned())
@@ -292,7 +307,7 @@ impl<'a> Facts<'a> {
     }
 
     fn qdisc(&self) -> Result<QdiscDelta, String> {
-        if let Some(why) = self.absent(&[Hook::Start, Hook::Xmit]) {
+        if let Some(why) = self.absent(&[Hook::NetDevStartXmit, Hook::NetDevXmit]) {
             return Err(why);
         }
         if self.window.samples.iter().all(|sample| sample.qdisc.is_none()) {
@@ -320,7 +335,7 @@ impl<'a> Facts<'a> {
     fn tcp_bytes_sent(&self) -> Identity {
         const NAME: &str = "tcp-bytes-sent";
         let source = "tcp_info bytes_sent";
-        if let Some(why) = self.absent(&[Hook::Queue]) {
+        if let Some(why) = self.absent(&[Hook::NetDevQueue]) {
             return unmeasured(NAME, "bytes", QUEUE, source, why);
         }
         let Some(sockets) = self.delta.sockets else {
@@ -348,7 +363,7 @@ impl<'a> Facts<'a> {
     fn segment_counts(&self) -> Identity {
         const NAME: &str = "segment-counts";
         let (from_lengths, from_payload) = ("__skb_gso_segment", "skb_segment");
-        if let Some(why) = self.absent(&[Hook::Segment, Hook::Inner]) {
+        if let Some(why) = self.absent(&[Hook::SkbGsoSegment, Hook::SkbSegment]) {
             return unmeasured(NAME, "segments", from_lengths, from_payload, why);
         }
         let in_stack = sum(&self.counted.segmentation.splits[Caller::Stack as usize]);
@@ -374,7 +389,7 @@ impl<'a> Facts<'a> {
         const NAME: &str = "entries-exits";
         let (entries, exits) =
             ("entry of __skb_gso_segment + skb_segment", "exit of __skb_gso_segment + skb_segment");
-        if let Some(why) = self.absent(&[Hook::Segment]) {
+        if let Some(why) = self.absent(&[Hook::SkbGsoSegment]) {
             return unmeasured(NAME, "calls", entries, exits, why);
         }
         let (outer, inner) = (&self.counted.segmentation, &self.counted.skb_segment);
@@ -394,7 +409,7 @@ impl<'a> Facts<'a> {
     fn sendmsg_bytes(&self) -> Identity {
         const NAME: &str = "sendmsg-bytes";
         let (taken, sent) = ("tcp_sendmsg", "net_dev_queue + tcp_info notsent_bytes");
-        if let Some(why) = self.absent(&[Hook::Sendmsg, Hook::Queue]) {
+        if let Some(why) = self.absent(&[Hook::TcpSendmsg, Hook::NetDevQueue]) {
             return unmeasured(NAME, "bytes", taken, sent, why);
         }
         let Some(sockets) = self.delta.sockets else {
@@ -420,7 +435,7 @@ impl<'a> Facts<'a> {
         }
         .identity();
         if identity.ok == Some(false) {
-            let attached = self.window.conditions.hooks.tcp_sendmsg == HookState::Attached;
+            let attached = self.window.conditions.hooks.counts(Hook::TcpSendmsg);
             if right > left && attached {
                 identity.ok = None;
                 identity.note =
@@ -466,43 +481,4 @@ fn sum(splits: &[Split]) -> Split {
         loose_segs: sum.loose_segs + bounded(split.loose_segs),
         ns: sum.ns + bounded(split.ns),
     })
-}
-
-/// The hooks that identities need.
-#[derive(Clone, Copy)]
-enum Hook {
-    Queue,
-    Start,
-    Xmit,
-    Free,
-    Segment,
-    Inner,
-    Sendmsg,
-}
-
-impl Hook {
-    fn state(self, window: &Window<'_>) -> HookState {
-        let hooks = &window.conditions.hooks;
-        match self {
-            Self::Queue => hooks.net_dev_queue,
-            Self::Start => hooks.net_dev_start_xmit,
-            Self::Xmit => hooks.net_dev_xmit,
-            Self::Free => hooks.kfree_skb,
-            Self::Segment => hooks.skb_gso_segment,
-            Self::Inner => hooks.skb_segment,
-            Self::Sendmsg => hooks.tcp_sendmsg,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Queue => "net_dev_queue",
-            Self::Start => "net_dev_start_xmit",
-            Self::Xmit => "net_dev_xmit",
-            Self::Free => "kfree_skb",
-            Self::Segment => "__skb_gso_segment",
-            Self::Inner => "skb_segment",
-            Self::Sendmsg => "tcp_sendmsg",
-        }
-    }
 }

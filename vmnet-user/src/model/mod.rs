@@ -17,6 +17,7 @@ pub mod experiment;
 pub mod fact;
 pub mod features;
 pub mod fix;
+pub mod hook;
 mod identities;
 pub mod ledger;
 pub mod machine;

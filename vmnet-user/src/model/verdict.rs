@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::{Audit, Identity};
 use super::counters_only;
+use super::hook::Hook;
 use super::ledger::Entry;
-use super::sample::{HookState, Mode, Window};
+use super::sample::{Mode, Window};
 use super::unexplained::Unexplained;
 use super::witness;
 
@@ -251,13 +252,9 @@ impl Verdict {
 /// Why the state is not proven, or None where it is.
 fn not_proven(window: &Window<'_>, audit: Option<&Audit>, findings: &witness::Findings) -> Option<String> {
     let hooks = &window.conditions.hooks;
-    for (name, state) in [
-        ("net_dev_queue", hooks.net_dev_queue),
-        ("net_dev_start_xmit", hooks.net_dev_start_xmit),
-        ("net_dev_xmit", hooks.net_dev_xmit),
-    ] {
-        if state != HookState::Attached {
-            return Some(format!("{name} was not counted"));
+    for hook in [Hook::NetDevQueue, Hook::NetDevStartXmit, Hook::NetDevXmit] {
+        if !hooks.counts(hook) {
+            return Some(format!("{} was not counted", hook.name()));
         }
     }
     let Some(audit) = audit else {
@@ -566,25 +563,25 @@ mod tests {
     #[test]
     fn each_hook_that_is_switched_off_takes_the_proof_away() {
         for hook in [
-            "net_dev_queue",
-            "net_dev_start_xmit",
-            "net_dev_xmit",
-            "__skb_gso_segment",
-            "skb_segment",
-            "tcp_sendmsg",
+            Hook::NetDevQueue,
+            Hook::NetDevStartXmit,
+            Hook::NetDevXmit,
+            Hook::SkbGsoSegment,
+            Hook::SkbSegment,
+            Hook::TcpSendmsg,
         ] {
             let mut scene = Scene::new();
             scene.whole(10_000, 44).cut(100, 44);
             assert_eq!(judged(&scene).confidence, Confidence::Proven);
             scene.switch_off(hook);
-            assert_ne!(judged(&scene).confidence, Confidence::Proven, "without {hook}");
+            assert_ne!(judged(&scene).confidence, Confidence::Proven, "without {hook:?}");
         }
     }
 
     #[test]
     fn a_driver_stage_that_is_switched_off_leaves_nothing_to_judge_by() {
         let mut scene = Scene::new();
-        scene.whole(10_000, 44).switch_off("net_dev_xmit");
+        scene.whole(10_000, 44).switch_off(Hook::NetDevXmit);
         assert_eq!(judged(&scene).state, State::Inconclusive);
     }
 
@@ -601,7 +598,7 @@ mod tests {
         let mut scene = Scene::new();
         scene.whole(10_000, 44).dropped_by_qdisc(100);
         assert_eq!(judged(&scene).confidence, Confidence::Proven);
-        scene.switch_off("kfree_skb");
+        scene.switch_off(Hook::KfreeSkb);
         let verdict = judged(&scene);
         assert_eq!((verdict.state, verdict.confidence), (State::Engaged, Confidence::Supported));
     }

@@ -13,10 +13,11 @@ use crate::model::chain::{self, Answers};
 use crate::model::correlation::Correlations;
 use crate::model::cost::Cost;
 use crate::model::delta::Delta;
+use crate::model::hook::Hook;
 use crate::model::ledger::{Other, Protocol};
 use crate::model::machine::{Machine, QueueCounters};
 use crate::model::reasons;
-use crate::model::sample::{HookState, Window};
+use crate::model::sample::Window;
 use crate::model::throughput::{CpuShare, mean};
 use crate::model::verdict::Verdict;
 use crate::report::absences;
@@ -90,7 +91,7 @@ fn interface(run: &Run) -> Interface {
 
 /// Whether it was asked why super-packets are cut up.
 fn asks_why(window: &Window<'_>) -> bool {
-    window.conditions.hooks.skb_gso_segment == HookState::Attached
+    window.conditions.hooks.counts(Hook::SkbGsoSegment)
 }
 
 /// Why the bytes went as they did.

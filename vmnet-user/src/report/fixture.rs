@@ -8,11 +8,12 @@ use crate::model::cause::{By, Cause, CauseId, Fix};
 use crate::model::chain;
 use crate::model::correlation::Correlations;
 use crate::model::cost::Cost;
+use crate::model::hook::HookState;
 use crate::model::ledger::{Entry, Other, Protocol};
 use crate::model::machine::Machine;
 use crate::model::machine_fixture;
 use crate::model::reasons::{Reason, ReasonId};
-use crate::model::sample::{HookState, Mode};
+use crate::model::sample::Mode;
 use crate::model::throughput::{CpuShare, Interval, QueueRate};
 use crate::model::verdict::{Confidence, State, Verdict, Witness};
 use crate::report::schema::{

@@ -3,7 +3,7 @@
 use super::parts::{Cell, Facts, Grid, Mark, Row};
 use crate::model::audit::{Audit, Identity};
 use crate::model::chain::{LinkState, first_broken};
-use crate::model::sample::HookState;
+use crate::model::hook::HookState;
 use crate::report::schema::RunReport;
 use crate::report::{format, text};
 
