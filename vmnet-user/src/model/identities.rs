@@ -1,13 +1,13 @@
 //! The identities, one function each. Left and right always come from different sources.
 
-use vmnet_common::{Caller, Counters, Split, Stage};
+use vmnet_common::{Caller, Counters, Lane, Split, Stage};
 
 use super::audit::Identity;
 use super::delta::{Delta, QdiscDelta};
 use super::hook::{Hook, HookState};
 use super::sample::Window;
 use super::slack::{Edges, Unit};
-use super::tally::{ALL_LANES, TCP_LANES, Tally, bounded, scaled_up};
+use super::tally::{TCP_LANES, Tally, bounded, scaled_up};
 
 /// `__skb_gso_segment` and `skb_segment` nest in tunnels, so a CPU can be inside a few calls at once.
 const CALLS_IN_FLIGHT_PER_CPU: u64 = 4;
@@ -101,7 +101,7 @@ fn unmeasured(name: &str, unit: &str, left: &str, right: &str, why: impl Into<St
 
 impl<'a> Facts<'a> {
     fn of(window: &'a Window<'a>, delta: &'a Delta, counted: &'a Counters) -> Self {
-        let of = |stage| Tally::of(counted, stage, &ALL_LANES);
+        let of = |stage| Tally::of(counted, stage, &Lane::ALL);
         Self {
             window,
             delta,

@@ -2,8 +2,8 @@
 
 use super::delta::Delta;
 use super::sample::{QdiscCounters, Sample, Window};
-use super::tally::{ALL_LANES, Tally, bounded, scaled_up};
-use vmnet_common::Stage;
+use super::tally::{Tally, bounded, scaled_up};
+use vmnet_common::{Lane, Stage};
 
 /// The two edges of a window, as far as they were not at rest.
 pub(crate) struct Edges<'a> {
@@ -29,7 +29,7 @@ impl<'a> Edges<'a> {
             segs: delta
                 .traced
                 .as_deref()
-                .map_or(0, |counted| Tally::of(counted, Stage::Driver, &ALL_LANES).segs),
+                .map_or(0, |counted| Tally::of(counted, Stage::Driver, &Lane::ALL).segs),
             requeued: delta.qdisc.is_some_and(|qdisc| qdisc.requeues != 0),
         }
     }

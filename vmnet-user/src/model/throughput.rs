@@ -8,7 +8,7 @@ use super::hook::Hook;
 use super::ledger::Protocol;
 use super::machine::QueueCounters;
 use super::sample::{CpuTimes, CpuWork, Mode, Window};
-use super::tally::{ALL_LANES, TCP_LANES, Tally, bounded, cell, lane, share};
+use super::tally::{TCP_LANES, Tally, bounded, cell, lane, share};
 use super::witness::KernelCounters;
 
 /// Why `wire_gbps` is None without programs and without a qdisc.
@@ -262,7 +262,7 @@ fn sampled_cpu(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Option
 fn wire_bytes(delta: &Delta, counted: Option<&Counters>) -> Option<u64> {
     match counted {
         Some(counted) => {
-            let driver = Tally::of(counted, Stage::Driver, &ALL_LANES);
+            let driver = Tally::of(counted, Stage::Driver, &Lane::ALL);
             Some(driver.bytes.saturating_add(driver.unsent_header_bytes))
         }
         None => delta.qdisc.map(|qdisc| qdisc.bytes),
