@@ -13,6 +13,7 @@ use crate::model::chain::{self, Answers};
 use crate::model::correlation::Correlations;
 use crate::model::cost::Cost;
 use crate::model::delta::Delta;
+use crate::model::ending::RunEnding;
 use crate::model::hook::Hook;
 use crate::model::ledger::{Other, Protocol};
 use crate::model::machine::{Machine, QueueCounters};
@@ -44,7 +45,7 @@ pub fn report(run: &Run) -> Option<RunReport> {
         window: WindowInfo {
             start: run.start.time.clone(),
             duration_s: window.duration_ns() as f64 / 1e9,
-            ended_by: run.end.as_ref().map_or("not-recorded", |end| end.ended_by.as_str()).to_owned(),
+            ended_by: run.end.as_ref().map_or(RunEnding::NotRecorded, |end| end.ended_by),
         },
         verdict,
         ledger: LedgerReport { tcp, udp: counted.map(Protocol::udp), other: counted.map(Other::of) },

@@ -8,6 +8,7 @@ use crate::model::cause::{By, Cause, CauseId, Fix};
 use crate::model::chain;
 use crate::model::correlation::Correlations;
 use crate::model::cost::Cost;
+use crate::model::ending::RunEnding;
 use crate::model::hook::HookState;
 use crate::model::ledger::{Entry, Other, Protocol};
 use crate::model::machine::Machine;
@@ -113,7 +114,7 @@ pub(crate) fn software() -> RunReport {
         window: WindowInfo {
             start: "2026-11-22T10:11:12Z".to_owned(),
             duration_s: 30.004,
-            ended_by: "command".to_owned(),
+            ended_by: RunEnding::Command,
         },
         verdict: Verdict {
             state: State::Software,

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::load;
 use crate::model::{
-    audit, cause::Cause, chain::Link, correlation, cost, hook, ledger, machine::Machine, reasons, sample,
-    throughput, verdict,
+    audit, cause::Cause, chain::Link, correlation, cost, ending::RunEnding, hook, ledger, machine::Machine,
+    reasons, sample, throughput, verdict,
 };
 
 /// The schema's name.
@@ -103,8 +103,8 @@ pub struct WindowInfo {
     pub start: String,
     /// From the first sample to the last.
     pub duration_s: f64,
-    /// What ended it: `duration`, `command`, `interrupt`, `interface-gone`, `interface-renamed`.
-    pub ended_by: String,
+    /// What ended it.
+    pub ended_by: RunEnding,
 }
 
 /// The ledgers.

@@ -511,8 +511,8 @@ pub fn limits(report: &RunReport) -> Vec<String> {
             report.probes.fell_because.join("; ")
         ));
     }
-    if !matches!(report.window.ended_by.as_str(), "duration" | "command" | "interrupt") {
-        lines.push(format!("the run was cut short: {}", report.window.ended_by.replace('-', " ")));
+    if report.window.ended_by.is_cut_short() {
+        lines.push(format!("the run was cut short: {}", report.window.ended_by.words()));
     }
     lines
 }

@@ -51,7 +51,7 @@ pub(super) fn end(
 ) -> End {
     let times = sampler.attached.as_ref().and_then(|attached| attached.probes.run_times());
     End {
-        ended_by: ended_by.name().to_owned(),
+        ended_by: ended_by.kind(),
         cut_short: ended_by.cut_short().map(str::to_owned),
         drained,
         qdisc: sampler.interface(None).qdisc,

@@ -226,7 +226,6 @@ fn hostile(name: &str) -> RunReport {
     report.interface.qdisc = Some(all());
     report.interface.netns.name = Some(all());
     report.window.start = all();
-    report.window.ended_by = all();
     report.verdict.summary = all();
     report.verdict.basis = Some(all());
     for witness in &mut report.verdict.witnesses {
