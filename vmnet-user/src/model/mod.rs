@@ -20,6 +20,7 @@ pub mod features;
 pub mod fix;
 pub mod hook;
 mod identities;
+pub mod identity;
 pub mod ledger;
 pub mod machine;
 #[cfg(test)]

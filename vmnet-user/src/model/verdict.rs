@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::audit::{Audit, Identity};
+use super::audit::Audit;
 use super::counters_only;
 use super::hook::Hook;
+use super::identity::IdentityId;
 use super::ledger::Entry;
 use super::sample::{Mode, Window};
 use super::unexplained::Unexplained;
@@ -261,58 +262,34 @@ fn not_proven(window: &Window<'_>, audit: Option<&Audit>, findings: &witness::Fi
         return Some("there was no audit".to_owned());
     };
     if let Some(failed) = audit.identities.iter().find(|identity| identity.ok == Some(false)) {
-        return Some(format!("{} does not hold: {}", failed.name, figures(failed)));
+        return Some(format!("{} does not hold: {}", failed.name, failed.figures()));
     }
     if audit.missed.total() != 0 {
         return Some(format!("{} events were missed", audit.missed.total()));
     }
-    let holds = |name: &str| audit.identity(name).is_some_and(|identity| identity.ok == Some(true));
-    if let Some(name) = ["wire-segments", "device-packets"].into_iter().find(|name| !holds(name)) {
+    let holds = |name| audit.identity(name).is_some_and(|identity| identity.ok == Some(true));
+    if let Some(name) =
+        [IdentityId::WireSegments, IdentityId::DevicePackets].into_iter().find(|name| !holds(*name))
+    {
         let note = audit.identity(name).map_or("absent", |identity| identity.note.as_str());
         return Some(format!("{name} was not measured: {note}"));
     }
-    let loose = audit.identities.iter().filter(|identity| GATING.contains(&identity.name.as_str())).find(
-        |identity| {
+    let loose =
+        audit.identities.iter().filter(|identity| identity.name.bears_on_the_ledger()).find(|identity| {
             let value = identity.left.unwrap_or(0).max(identity.right.unwrap_or(0));
             identity.slack.is_some_and(|slack| slack.saturating_mul(SLACK_ONE_IN) > value)
-        },
-    );
+        });
     if let Some(loose) = loose {
-        return Some(format!("the slack of {} is more than 0.1 %: {}", loose.name, figures(loose)));
+        return Some(format!("the slack of {} is more than 0.1 %: {}", loose.name, loose.figures()));
     }
     match &findings.kernel_counters {
         witness::Agreement::Agrees => None,
-        witness::Agreement::Silent(_) if holds("device-bytes") => None,
+        witness::Agreement::Silent(_) if holds(IdentityId::DeviceBytes) => None,
         witness::Agreement::Silent(why) => {
             Some(format!("kernel counters are silent ({why}), and so are the device's bytes"))
         }
         witness::Agreement::Differs(how) => Some(format!("kernel counters do not quite agree: {how}")),
     }
-}
-
-/// The identities that bear on the ledger.
-pub(crate) const GATING: [&str; 7] = [
-    "wire-bytes",
-    "wire-segments",
-    "driver-packets",
-    "device-packets",
-    "device-bytes",
-    "qdisc-packets",
-    "qdisc-bytes",
-];
-
-/// An identity's figures, in words.
-pub(crate) fn figures(identity: &Identity) -> String {
-    let number = |value: Option<u64>| value.map_or_else(|| "?".to_owned(), |value| value.to_string());
-    format!(
-        "{} {} by {}, {} by {}, slack {}",
-        number(identity.left),
-        identity.unit,
-        identity.left_source,
-        number(identity.right),
-        identity.right_source,
-        number(identity.slack),
-    )
 }
 
 /// The answer in one sentence.

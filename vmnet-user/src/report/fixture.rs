@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::audit::{Audit, Identity, Missed};
+use crate::model::audit::{Audit, Missed};
 use crate::model::breaks::{CSUM_GENERIC, GSO, SCATTER_GATHER, TSO_ECN, TSO4, TSO6};
 use crate::model::cause::{By, Cause, CauseId, Fix};
 use crate::model::chain;
@@ -10,6 +10,7 @@ use crate::model::correlation::Correlations;
 use crate::model::cost::Cost;
 use crate::model::ending::RunEnding;
 use crate::model::hook::HookState;
+use crate::model::identity::{Identity, IdentityId, Unit};
 use crate::model::ledger::{Entry, Other, Protocol};
 use crate::model::machine::Machine;
 use crate::model::machine_fixture;
@@ -180,7 +181,17 @@ pub(crate) fn software() -> RunReport {
         audit: Some(Audit {
             ok: true,
             drained: true,
-            identities: (1..=7).map(|n| identity(&format!("identity-{n}"), Some(0))).collect(),
+            identities: [
+                IdentityId::WireBytes,
+                IdentityId::WireSegments,
+                IdentityId::DriverPackets,
+                IdentityId::DevicePackets,
+                IdentityId::DeviceBytes,
+                IdentityId::QdiscPackets,
+                IdentityId::SegmentCounts,
+            ]
+            .map(|name| identity(name, Some(0)))
+            .to_vec(),
             missed: Missed {
                 stack_overflows: Some(0),
                 unmatched_exits: Some(0),
@@ -526,9 +537,9 @@ pub(crate) fn witness(name: &str, says: &str, detail: &str) -> Witness {
 }
 
 /// An identity that holds if its residual is at most 44; unmeasured without one.
-pub(crate) fn identity(name: &str, residual: Option<i64>) -> Identity {
+pub(crate) fn identity(name: IdentityId, residual: Option<i64>) -> Identity {
     Identity {
-        name: name.to_owned(),
+        name,
         left: residual.map(|_| 27_300_000),
         left_source: "__skb_gso_segment".to_owned(),
         right: residual.map(|r| 27_300_000_u64.saturating_add_signed(-r)),
@@ -536,7 +547,7 @@ pub(crate) fn identity(name: &str, residual: Option<i64>) -> Identity {
         residual,
         slack: residual.map(|_| 44),
         ok: residual.map(|r| r.abs() <= 44),
-        unit: "segments".to_owned(),
+        unit: Unit::Segments,
         note: if residual.is_none() { "kprobe only".to_owned() } else { String::new() },
     }
 }

@@ -386,7 +386,7 @@ pub(crate) fn what_could_be_missed(missed: &Missed) -> [(Option<u64>, &'static s
     ]
 }
 
-/// What the confidence rests on, or what it lacks: `not proven: segments-to-driver does not hold`.
+/// What the confidence rests on, or what it lacks: `not proven: wire-segments does not hold`.
 #[must_use]
 pub fn basis(report: &RunReport) -> Option<String> {
     let verdict = &report.verdict;

@@ -246,7 +246,7 @@ fn hostile(name: &str) -> RunReport {
     }
     if let Some(audit) = &mut report.audit {
         let identity = &mut audit.identities[0];
-        (identity.name, identity.note, identity.unit) = (all(), all(), all());
+        identity.note = all();
         (identity.left_source, identity.right_source) = (all(), all());
     }
     report.probes.fell_because = vec![all()];

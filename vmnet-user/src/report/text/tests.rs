@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::identity::IdentityId;
 use crate::model::reasons::ReasonId;
 use crate::report::fixture;
 use crate::report::schema::Interface;
@@ -90,12 +91,12 @@ fn a_failing_identity_shows_its_residual_and_its_slack() {
     let mut report = fixture::software();
     report.verdict.state = State::Inconclusive;
     report.verdict.confidence = Confidence::Supported;
-    report.verdict.basis = Some("segments-to-driver does not hold".to_owned());
+    report.verdict.basis = Some("wire-segments does not hold".to_owned());
     if let Some(audit) = &mut report.audit {
         audit.ok = false;
         audit.drained = false;
-        audit.identities[3] = fixture::identity("segments-to-driver", Some(-1000));
-        audit.identities[6] = fixture::identity("kprobe-hits", None);
+        audit.identities[3] = fixture::identity(IdentityId::WireSegments, Some(-1000));
+        audit.identities[6] = fixture::identity(IdentityId::SegmentCounts, None);
         audit.missed.events_lost = Some(12);
     }
     assert_in_order(
@@ -103,9 +104,9 @@ fn a_failing_identity_shows_its_residual_and_its_slack() {
         &[
             "INCONCLUSIVE  this run cannot tell",
             "audit      ✗ 5 of 6 (1 not measured), missed: 12 events lost; traffic had not come to rest",
-            "✗ segments-to-driver: 27300000 (__skb_gso_segment) against 27301000 (net_dev_xmit), off by -1000",
+            "✗ wire-segments: 27300000 (__skb_gso_segment) against 27301000 (net_dev_xmit), off by -1000",
             "segments, slack 44",
-            "confidence not proven: segments-to-driver does not hold",
+            "confidence not proven: wire-segments does not hold",
             "NEXT  let the traffic end",
         ],
     );
