@@ -12,6 +12,7 @@ pub mod correlation;
 pub mod cost;
 pub mod counters_only;
 pub mod delta;
+pub mod driver_semantics;
 pub mod ending;
 pub mod event;
 pub mod experiment;
