@@ -1,6 +1,7 @@
 //! Pure functions of values: no kernel, no clock, no files.
 
 pub mod audit;
+pub mod bound;
 pub mod breaks;
 pub mod cause;
 pub mod chain;

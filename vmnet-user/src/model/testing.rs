@@ -379,6 +379,42 @@ impl Scene {
         self
     }
 
+    /// Super-packets that left whole while the kernel ran no program: device, qdisc and sockets counted them.
+    pub(crate) fn unseen_whole(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.dequeued(packets, segs * MSS, segs);
+        self.device(packets, packets * (segs * MSS + HEADER));
+        self.sent(packets * segs * MSS)
+    }
+
+    /// The same, segmented in software.
+    pub(crate) fn unseen_cut(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.dequeued(packets, segs * MSS, segs);
+        self.device(packets * segs, packets * segs * (MSS + HEADER));
+        self.sent(packets * segs * MSS)
+    }
+
+    /// Seen at the queue alone: the kernel ran no program when the qdisc gave them to the driver, whole.
+    pub(crate) fn unseen_at_the_driver(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.queued(Class::Super, packets, segs * MSS, segs);
+        self.written(packets * segs * MSS);
+        self.dequeued(packets, segs * MSS, segs);
+        self.device(packets, packets * (segs * MSS + HEADER));
+        self
+    }
+
+    /// Seen at the driver alone, whole.
+    pub(crate) fn unseen_at_the_queue(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.dequeued(packets, segs * MSS, segs);
+        self.driver(Class::Super, packets, segs * MSS, segs);
+        self.sent(packets * segs * MSS)
+    }
+
+    /// By TCP's own account, with `tcp_sendmsg` seen: it runs in the sender's context.
+    fn sent(&mut self, payload: u64) -> &mut Self {
+        self.written(payload);
+        self
+    }
+
     /// What `--without-hook` leaves of the counts.
     pub(crate) fn switch_off(&mut self, hook: Hook) -> &mut Self {
         let wipe: fn(&mut Counters) = match hook {

@@ -121,6 +121,7 @@ pub(crate) fn software() -> RunReport {
             state: State::Software,
             confidence: Confidence::Proven,
             basis: None,
+            bound: None,
             summary: "99.8 % of 41.2 GB of bulk TCP was cut up by the CPU".to_owned(),
             thin: false,
             witnesses: vec![

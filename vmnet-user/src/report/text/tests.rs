@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::bound::Bound;
 use crate::model::identity::IdentityId;
 use crate::model::reasons::ReasonId;
 use crate::report::fixture;
@@ -110,6 +111,34 @@ fn a_failing_identity_shows_its_residual_and_its_slack() {
             "NEXT  let the traffic end",
         ],
     );
+}
+
+#[test]
+fn a_proof_within_a_bound_says_the_bound_and_keeps_the_gap_in_sight() {
+    let mut report = fixture::software();
+    let text = "at least 99.7 % of the payload in super-packets was segmented in software, counting the 0.12 % that no \
+                program saw against it";
+    report.verdict.bound =
+        Some(Bound { share_at_least: 0.997_1, unseen_share: 0.001_2, text: text.to_owned() });
+    if let Some(audit) = &mut report.audit {
+        audit.ok = false;
+        audit.identities[3] = fixture::identity(IdentityId::DevicePackets, Some(-1000));
+    }
+    let said = said(&report);
+    assert_in_order(
+        &said,
+        &[
+            "TSO is not happening on ens4 (proven)",
+            "audit      ✗ 6 of 7",
+            "✗ device-packets",
+            "confidence proven within a bound: at least 99.7 %",
+            "counting the 0.12 %",
+        ],
+    );
+    report.verdict.confidence = Confidence::Supported;
+    report.verdict.basis = Some("not proven: device-packets does not hold".to_owned());
+    let basis = basis(&report).unwrap();
+    assert!(basis.starts_with("not proven: device-packets does not hold; at least 99.7 %"), "{basis}");
 }
 
 #[test]
