@@ -1,290 +1,302 @@
 //! The layout of what the kernel counts. Everything is a `u64` that only grows, so a window is a subtraction.
+//! Every word has a name, which a recording keeps: its field's, or the pattern behind `=>`.
 
 use crate::{
     histogram::{LEN_BUCKETS, SEGS_BUCKETS},
+    names::{counters, indices},
     refusal::REFUSALS,
 };
 
-/// Which ledger a packet belongs to, by its innermost headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Lane {
-    /// TCP over IPv4.
-    Tcp4 = 0,
-    /// TCP over IPv6.
-    Tcp6 = 1,
-    /// UDP over IPv4.
-    Udp4 = 2,
-    /// UDP over IPv6.
-    Udp6 = 3,
-    /// ARP, ICMP, later fragments, IPv6 with extension headers, and everything else.
-    Other = 4,
+indices! {
+    /// Which ledger a packet belongs to, by its innermost headers.
+    pub enum Lane, LANES {
+        /// TCP over IPv4.
+        Tcp4 => "tcp4",
+        /// TCP over IPv6.
+        Tcp6 => "tcp6",
+        /// UDP over IPv4.
+        Udp4 => "udp4",
+        /// UDP over IPv6.
+        Udp6 => "udp6",
+        /// ARP, ICMP, later fragments, IPv6 with extension headers, and everything else.
+        Other => "other",
+    }
 }
 
-/// Number of [`Lane`]s.
-pub const LANES: usize = 5;
-
-/// What kind of packet an skb is, decided by the same rule at every stage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Class {
-    /// `gso_size` is not 0: more than one wire segment in one skb.
-    Super = 0,
-    /// One segment that `skb_segment` made: a full local socket owns it and `gso_type` is 0, while TCP sets
-    /// a `gso_type` on all that it builds (`__tcp_transmit_skb`).
-    Made = 1,
-    /// A single that TCP built, with as much payload as the socket's MSS allows (MSS − 36).
-    Full = 2,
-    /// A single with less payload than that.
-    Small = 3,
-    /// No payload: pure ACK, SYN, FIN, RST. Also every packet of [`Lane::Other`].
-    Control = 4,
-    /// No owner and no `gso_type`: forwarded or injected, or a segment of such a super-packet. L3 length > MTU − 60.
-    LooseFull = 5,
-    /// The same, shorter.
-    LooseSmall = 6,
+indices! {
+    /// What kind of packet an skb is, decided by the same rule at every stage.
+    pub enum Class, CLASSES {
+        /// `gso_size` is not 0: more than one wire segment in one skb.
+        Super => "super",
+        /// One segment that `skb_segment` made: a full local socket owns it and `gso_type` is 0, while TCP sets
+        /// a `gso_type` on all that it builds (`__tcp_transmit_skb`).
+        Made => "made",
+        /// A single that TCP built, with as much payload as the socket's MSS allows (MSS − 36).
+        Full => "full",
+        /// A single with less payload than that.
+        Small => "small",
+        /// No payload: pure ACK, SYN, FIN, RST. Also every packet of [`Lane::Other`].
+        Control => "control",
+        /// No owner and no `gso_type`: forwarded or injected, or a segment of such a super-packet. L3 length > MTU − 60.
+        LooseFull => "loose_full",
+        /// The same, shorter.
+        LooseSmall => "loose_small",
+    }
 }
 
-/// Number of [`Class`]es.
-pub const CLASSES: usize = 7;
-
-/// Where on its way a packet was counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Stage {
-    /// `net_dev_queue`: handed to the interface, before qdisc and segmentation.
-    Queue = 0,
-    /// `net_dev_xmit` with `NETDEV_TX_OK`: taken by the driver.
-    Driver = 1,
-    /// `kfree_skb` between the two: dropped by the qdisc or by `validate_xmit_skb`.
-    Dropped = 2,
-    /// Reached the driver, which dropped it.
-    DriverDropped = 3,
+indices! {
+    /// Where on its way a packet was counted.
+    pub enum Stage, STAGES {
+        /// `net_dev_queue`: handed to the interface, before qdisc and segmentation.
+        Queue => "queue",
+        /// `net_dev_xmit` with `NETDEV_TX_OK`: taken by the driver.
+        Driver => "driver",
+        /// `kfree_skb` between the two: dropped by the qdisc or by `validate_xmit_skb`.
+        Dropped => "dropped",
+        /// Reached the driver, which dropped it.
+        DriverDropped => "driver_dropped",
+    }
 }
 
-/// Number of [`Stage`]s.
-pub const STAGES: usize = 4;
-
-/// Packets of one class, in one lane, at one stage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-pub struct Cell {
-    /// Number of skbs.
-    pub packets: u64,
-    /// Sum of `skb->len`: link header included.
-    pub bytes: u64,
-    /// Sum of what follows the TCP or UDP header.
-    pub payload_bytes: u64,
-    /// Wire segments these skbs are worth: `gso_segs`, or payload / `gso_size` where that is 0; a plain packet is one.
-    pub segs: u64,
+counters! {
+    /// Packets of one class, in one lane, at one stage.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+    #[repr(C)]
+    pub struct Cell {
+        /// Number of skbs.
+        pub packets: u64,
+        /// Sum of `skb->len`: link header included.
+        pub bytes: u64,
+        /// Sum of what follows the TCP or UDP header.
+        pub payload_bytes: u64,
+        /// Wire segments these skbs are worth: `gso_segs`, or payload / `gso_size` where that is 0; a plain packet is one.
+        pub segs: u64,
+    }
 }
 
-/// Packets of one lane at one stage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-pub struct LaneCounts {
-    /// By [`Class`].
-    pub cells: [Cell; CLASSES],
-    /// Payload that travels inside a tunnel (`skb->encapsulation`).
-    pub tunnel_payload_bytes: u64,
-    /// Payload that came in by another interface (`skb_iif`) and belongs to no local socket.
-    pub forwarded_payload_bytes: u64,
-    /// Payload that TCP sent before: its sequence number lies before the socket's `snd_nxt`. [`Stage::Queue`] only.
-    pub retransmitted_payload_bytes: u64,
-    /// Σ over super-packets of (segments − 1) · header: what the wire carries beyond `skb->len`.
-    pub unsent_header_bytes: u64,
-    /// TCP payload of local sockets whose route leaves through another interface, above this one (vlan, bond, tunnel).
-    /// [`Stage::Queue`] only.
-    pub upper_payload_bytes: u64,
-    /// The part of it that was sent before.
-    pub upper_retransmitted_payload_bytes: u64,
-    /// Packets with a VLAN tag beside them that the device cannot insert: the kernel makes them 4 bytes longer on their
-    /// way to the driver.
-    pub tagged_packets: u64,
-    /// The wire segments of these.
-    pub tagged_segs: u64,
+counters! {
+    /// Packets of one lane at one stage.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+    #[repr(C)]
+    pub struct LaneCounts {
+        /// By [`Class`].
+        pub cells: [Cell; CLASSES] => "{class}",
+        /// Payload that travels inside a tunnel (`skb->encapsulation`).
+        pub tunnel_payload_bytes: u64,
+        /// Payload that came in by another interface (`skb_iif`) and belongs to no local socket.
+        pub forwarded_payload_bytes: u64,
+        /// Payload that TCP sent before: its sequence number lies before the socket's `snd_nxt`. [`Stage::Queue`] only.
+        pub retransmitted_payload_bytes: u64,
+        /// Σ over super-packets of (segments − 1) · header: what the wire carries beyond `skb->len`.
+        pub unsent_header_bytes: u64,
+        /// TCP payload of local sockets whose route leaves through another interface, above this one (vlan, bond, tunnel).
+        /// [`Stage::Queue`] only.
+        pub upper_payload_bytes: u64,
+        /// The part of it that was sent before.
+        pub upper_retransmitted_payload_bytes: u64,
+        /// Packets with a VLAN tag beside them that the device cannot insert: the kernel makes them 4 bytes longer on their
+        /// way to the driver.
+        pub tagged_packets: u64,
+        /// The wire segments of these.
+        pub tagged_segs: u64,
+    }
 }
 
-/// Who called for software segmentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Caller {
-    /// At or below the qdisc: the skb starts at its link header.
-    Device = 0,
-    /// Higher up (IP output to a smaller MTU, xfrm, a tunnel): the pieces pass `net_dev_queue` later.
-    Stack = 1,
+indices! {
+    /// Who called for software segmentation.
+    pub enum Caller, CALLERS {
+        /// At or below the qdisc: the skb starts at its link header.
+        Device => "device",
+        /// Higher up (IP output to a smaller MTU, xfrm, a tunnel): the pieces pass `net_dev_queue` later.
+        Stack => "stack",
+    }
 }
 
-/// Number of [`Caller`]s.
-pub const CALLERS: usize = 2;
-
-/// Successful software segmentation of one lane, by one caller: `__skb_gso_segment`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-pub struct Split {
-    /// Super-packets cut up.
-    pub calls: u64,
-    /// Segments made, from lengths: ceil((L − h) / `gso_size`), h being the header length of the first segment.
-    pub segs: u64,
-    /// Σ `skb->len` that went in.
-    pub bytes_in: u64,
-    /// Σ (L + (n − 1) · h): what must come out.
-    pub bytes_out: u64,
-    /// Payload that went in.
-    pub payload_bytes: u64,
-    /// The part of it that no local socket owns.
-    pub loose_payload_bytes: u64,
-    /// The segments made of that part.
-    pub loose_segs: u64,
-    /// Time inside the function; 0 where the rung cannot time it.
-    pub ns: u64,
+counters! {
+    /// Successful software segmentation of one lane, by one caller: `__skb_gso_segment`.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+    #[repr(C)]
+    pub struct Split {
+        /// Super-packets cut up.
+        pub calls: u64,
+        /// Segments made, from lengths: ceil((L − h) / `gso_size`), h being the header length of the first segment.
+        pub segs: u64,
+        /// Σ `skb->len` that went in.
+        pub bytes_in: u64,
+        /// Σ (L + (n − 1) · h): what must come out.
+        pub bytes_out: u64,
+        /// Payload that went in.
+        pub payload_bytes: u64,
+        /// The part of it that no local socket owns.
+        pub loose_payload_bytes: u64,
+        /// The segments made of that part.
+        pub loose_segs: u64,
+        /// Time inside the function; 0 where the rung cannot time it.
+        pub ns: u64,
+    }
 }
 
-/// Super-packets of one lane that were cut up for one [`crate::Refusal`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-pub struct Refused {
-    /// How many.
-    pub packets: u64,
-    /// Their payload. Σ over refusals is Σ over callers of [`Split::payload_bytes`].
-    pub payload_bytes: u64,
+counters! {
+    /// Super-packets of one lane that were cut up for one [`crate::Refusal`].
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+    #[repr(C)]
+    pub struct Refused {
+        /// How many.
+        pub packets: u64,
+        /// Their payload. Σ over refusals is Σ over callers of [`Split::payload_bytes`].
+        pub payload_bytes: u64,
+    }
 }
 
-/// `__skb_gso_segment`, whatever became of the call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-pub struct Segmentation {
-    /// Calls seen at entry, for this interface.
-    pub entries: u64,
-    /// Calls seen at exit, for this interface.
-    pub exits: u64,
-    /// Exits with an error pointer.
-    pub errors: u64,
-    /// Exits with NULL: the packet needed a header check, not segmentation.
-    pub header_only: u64,
-    /// Exits whose segments the formula cannot count (`GSO_BY_FRAGS`, partial or frag-list GSO).
-    pub uncountable: u64,
-    /// By [`Caller`], then [`Lane`].
-    pub splits: [[Split; LANES]; CALLERS],
-    /// By [`Lane`], then [`crate::Refusal`].
-    pub refused: [[Refused; REFUSALS]; LANES],
+counters! {
+    /// `__skb_gso_segment`, whatever became of the call.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+    #[repr(C)]
+    pub struct Segmentation {
+        /// Calls seen at entry, for this interface.
+        pub entries: u64 => "segmentation.entries",
+        /// Calls seen at exit, for this interface.
+        pub exits: u64 => "segmentation.exits",
+        /// Exits with an error pointer.
+        pub errors: u64 => "segmentation.errors",
+        /// Exits with NULL: the packet needed a header check, not segmentation.
+        pub header_only: u64 => "segmentation.header_only",
+        /// Exits whose segments the formula cannot count (`GSO_BY_FRAGS`, partial or frag-list GSO).
+        pub uncountable: u64 => "segmentation.uncountable",
+        /// By [`Caller`], then [`Lane`].
+        pub splits: [[Split; LANES]; CALLERS] => "segmentation.{caller}.{lane}",
+        /// By [`Lane`], then [`crate::Refusal`].
+        pub refused: [[Refused; REFUSALS]; LANES] => "refused.{lane}.{refusal}",
+    }
 }
 
-/// `skb_segment` inside a counted `__skb_gso_segment`: the second count of segments.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-pub struct SkbSegment {
-    /// Calls seen at entry.
-    pub entries: u64,
-    /// Calls seen at exit.
-    pub exits: u64,
-    /// Exits with an error pointer.
-    pub errors: u64,
-    /// Segments made: ceil(payload at entry / `gso_size`).
-    pub segs: u64,
-    /// Time inside the function.
-    pub ns: u64,
+counters! {
+    /// `skb_segment` inside a counted `__skb_gso_segment`: the second count of segments.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+    #[repr(C)]
+    pub struct SkbSegment {
+        /// Calls seen at entry.
+        pub entries: u64,
+        /// Calls seen at exit.
+        pub exits: u64,
+        /// Exits with an error pointer.
+        pub errors: u64,
+        /// Segments made: ceil(payload at entry / `gso_size`).
+        pub segs: u64,
+        /// Time inside the function.
+        pub ns: u64,
+    }
 }
 
-/// `tcp_sendmsg` by sockets whose route leaves through this interface.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-pub struct TcpSendmsg {
-    /// Calls that took something.
-    pub calls: u64,
-    /// Bytes taken: the return value, not the size asked for.
-    pub bytes: u64,
-    /// Calls that returned an error.
-    pub errors: u64,
+counters! {
+    /// `tcp_sendmsg` by sockets whose route leaves through this interface.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+    #[repr(C)]
+    pub struct TcpSendmsg {
+        /// Calls that took something.
+        pub calls: u64,
+        /// Bytes taken: the return value, not the size asked for.
+        pub bytes: u64,
+        /// Calls that returned an error.
+        pub errors: u64,
+    }
 }
 
-/// TCP sockets that closed, by `inet_sock_set_state`, as far as their route left through this interface.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-pub struct ClosedSockets {
-    /// How many.
-    pub sockets: u64,
-    /// Σ `tcp_sock.bytes_sent`: payload handed to IP, retransmits included.
-    pub bytes_sent: u64,
-    /// Σ `tcp_sock.bytes_retrans`.
-    pub bytes_retransmitted: u64,
-    /// Written by the application, and thrown away unsent as the socket closed.
-    pub bytes_discarded: u64,
-    /// Sockets that had sent something but had no route any more, so that it is not known where it went.
-    pub unrouted: u64,
+counters! {
+    /// TCP sockets that closed, by `inet_sock_set_state`, as far as their route left through this interface.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+    #[repr(C)]
+    pub struct ClosedSockets {
+        /// How many.
+        pub sockets: u64,
+        /// Σ `tcp_sock.bytes_sent`: payload handed to IP, retransmits included.
+        pub bytes_sent: u64,
+        /// Σ `tcp_sock.bytes_retrans`.
+        pub bytes_retransmitted: u64,
+        /// Written by the application, and thrown away unsent as the socket closed.
+        pub bytes_discarded: u64,
+        /// Sockets that had sent something but had no route any more, so that it is not known where it went.
+        pub unrouted: u64,
+    }
 }
 
-/// Stack samples of busy CPUs, where segmentation cannot be timed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-pub struct StackSamples {
-    /// Samples taken, idle ones included.
-    pub total: u64,
-    /// Samples with `__skb_gso_segment` on the stack.
-    pub segmenting: u64,
-    /// Samples whose stack could not be walked.
-    pub failed: u64,
+counters! {
+    /// Stack samples of busy CPUs, where segmentation cannot be timed.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+    #[repr(C)]
+    pub struct StackSamples {
+        /// Samples taken, idle ones included.
+        pub total: u64,
+        /// Samples with `__skb_gso_segment` on the stack.
+        pub segmenting: u64,
+        /// Samples whose stack could not be walked.
+        pub failed: u64,
+    }
 }
 
-/// What the programs missed, or could not pair.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-pub struct Health {
-    /// Entries that found the pairing stack full.
-    pub stack_overflows: u64,
-    /// Exits that found no entry of theirs.
-    pub unmatched_exits: u64,
-    /// `net_dev_xmit` of this interface without its `net_dev_start_xmit`.
-    pub unmatched_xmits: u64,
-    /// `net_dev_start_xmit` whose `net_dev_xmit` never came.
-    pub lost_starts: u64,
-    /// `NETDEV_TX_BUSY`: the skb comes again, so nothing was counted.
-    pub tx_busy: u64,
-    /// Packets whose headers could not be read; they are in [`Lane::Other`].
-    pub unreadable: u64,
-    /// Rare events that the ring buffer had no room for.
-    pub events_lost: u64,
+counters! {
+    /// What the programs missed, or could not pair.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+    #[repr(C)]
+    pub struct Health {
+        /// Entries that found the pairing stack full.
+        pub stack_overflows: u64,
+        /// Exits that found no entry of theirs.
+        pub unmatched_exits: u64,
+        /// `net_dev_xmit` of this interface without its `net_dev_start_xmit`.
+        pub unmatched_xmits: u64,
+        /// `net_dev_start_xmit` whose `net_dev_xmit` never came.
+        pub lost_starts: u64,
+        /// `NETDEV_TX_BUSY`: the skb comes again, so nothing was counted.
+        pub tx_busy: u64,
+        /// Packets whose headers could not be read; they are in [`Lane::Other`].
+        pub unreadable: u64,
+        /// Rare events that the ring buffer had no room for.
+        pub events_lost: u64,
+    }
 }
 
-/// All that one CPU counts. The sum over CPUs has the same shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
-#[repr(C)]
-pub struct Counters {
-    /// By [`Stage`], then [`Lane`].
-    pub stages: [[LaneCounts; LANES]; STAGES],
-    /// `__skb_gso_segment`.
-    pub segmentation: Segmentation,
-    /// `skb_segment`.
-    pub skb_segment: SkbSegment,
-    /// `tcp_sendmsg`.
-    pub tcp_sendmsg: TcpSendmsg,
-    /// Sockets that closed.
-    pub closed_sockets: ClosedSockets,
-    /// Stack samples, on the rung that has no function hooks.
-    pub samples: StackSamples,
-    /// What was missed.
-    pub health: Health,
-    /// TCP packets with payload at [`Stage::Queue`] by `skb->len`; buckets as in [`crate::bucket`].
-    pub queued_len: [u64; LEN_BUCKETS],
-    /// TCP packets with payload at [`Stage::Driver`] by `skb->len`.
-    pub driver_len: [u64; LEN_BUCKETS],
-    /// TCP packets with payload at [`Stage::Queue`] by wire segments.
-    pub queued_segs: [u64; SEGS_BUCKETS],
-    /// TCP super-packets at [`Stage::Queue`] by `gso_size`.
-    pub queued_gso_size: [u64; LEN_BUCKETS],
-    /// `dev->features` when a packet was last queued: userspace is told of changes by [`crate::Event`].
-    pub last_features: u64,
+counters! {
+    /// All that one CPU counts. The sum over CPUs has the same shape.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+    #[repr(C)]
+    pub struct Counters {
+        /// By [`Stage`], then [`Lane`].
+        pub stages: [[LaneCounts; LANES]; STAGES] => "{stage}.{lane}",
+        /// `__skb_gso_segment`.
+        pub segmentation: Segmentation => "",
+        /// `skb_segment`.
+        pub skb_segment: SkbSegment,
+        /// `tcp_sendmsg`.
+        pub tcp_sendmsg: TcpSendmsg,
+        /// Sockets that closed.
+        pub closed_sockets: ClosedSockets,
+        /// Stack samples, on the rung that has no function hooks.
+        pub samples: StackSamples => "stack_samples",
+        /// What was missed.
+        pub health: Health,
+        /// TCP packets with payload at [`Stage::Queue`] by `skb->len`; buckets as in [`crate::bucket`].
+        pub queued_len: [u64; LEN_BUCKETS] => "queued_len.{bucket}",
+        /// TCP packets with payload at [`Stage::Driver`] by `skb->len`.
+        pub driver_len: [u64; LEN_BUCKETS] => "driver_len.{bucket}",
+        /// TCP packets with payload at [`Stage::Queue`] by wire segments.
+        pub queued_segs: [u64; SEGS_BUCKETS] => "queued_segs.{bucket}",
+        /// TCP super-packets at [`Stage::Queue`] by `gso_size`.
+        pub queued_gso_size: [u64; LEN_BUCKETS] => "queued_gso_size.{bucket}",
+        /// `dev->features` when a packet was last queued: userspace is told of changes by [`crate::Event`].
+        pub last_features: u64,
+    }
 }
 
 #[cfg(feature = "user")]
@@ -296,6 +308,12 @@ impl Default for Counters {
 
 #[cfg(feature = "user")]
 impl Counters {
+    /// The name of every word, in the order of the words.
+    #[must_use]
+    pub fn names() -> alloc::vec::Vec<alloc::string::String> {
+        crate::names::of::<Self>()
+    }
+
     /// Adds another CPU's counts. `last_features` is not a count and keeps its value.
     pub fn add(&mut self, other: &Self) {
         let last_features = self.last_features;

@@ -4,10 +4,14 @@
 //! between its own fields the way reads of several maps do. Userspace sums them and thinks.
 #![no_std]
 
+#[cfg(feature = "user")]
+extern crate alloc;
+
 mod config;
 mod counters;
 mod event;
 mod histogram;
+mod names;
 mod refusal;
 
 pub use config::{Bitfield, Config, Layout};

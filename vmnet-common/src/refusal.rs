@@ -1,44 +1,43 @@
 //! Why a super-packet was cut up by the CPU: the rule, as a pure function of what `__skb_gso_segment` was called with. It runs
 //! in the kernel, once a super-packet.
 
-/// Why a device did not get a super-packet whole. One each, so that bytes by refusal add up to what was cut up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Refusal {
-    /// The kernel's BTF does not name its feature bits.
-    Unknown = 0,
-    /// Every bit that it needs was allowed: `netif_needs_gso` looks at `ip_summed` and fragment lists too.
-    NotRefused = 1,
-    /// The device does not segment TCP over IPv4.
-    Tso4Missing = 2,
-    /// The device does not segment TCP over IPv6.
-    Tso6Missing = 3,
-    /// The device does not segment packets with CWR set.
-    EcnMissing = 4,
-    /// The device does not segment UDP.
-    UsoMissing = 5,
-    /// The device does not segment inside this kind of tunnel.
-    TunnelMissing = 6,
-    /// The device lacks another bit (fixed IP identifiers, SCTP, ESP, …).
-    OtherMissing = 7,
-    /// Above `gso_max_size` or `gso_max_segs`.
-    TooLarge = 8,
-    /// The device does it, but not for encapsulated packets (`hw_enc_features`).
-    Tunnel = 9,
-    /// The device does it, but not for tagged packets (`vlan_features`), or not for two tags.
-    Vlan = 10,
-    /// The packet's checksum is not one that the device can make.
-    Checksum = 11,
-    /// The device would have taken it: a qdisc asked for segments (tbf, cake, taprio, netem).
-    QdiscSplits = 12,
-    /// A layer above the device's queue asked for segments: IP output to a smaller MTU, xfrm, nfqueue, OVS.
-    StackSplits = 13,
-    /// The device does it, but its driver refused this packet (`ndo_features_check`, `gso_partial_features`).
-    DriverCheck = 14,
-}
+use crate::names::indices;
 
-/// Number of [`Refusal`]s.
-pub const REFUSALS: usize = 15;
+indices! {
+    /// Why a device did not get a super-packet whole. One each, so that bytes by refusal add up to what was cut up.
+    pub enum Refusal, REFUSALS {
+        /// The kernel's BTF does not name its feature bits.
+        Unknown => "unknown",
+        /// Every bit that it needs was allowed: `netif_needs_gso` looks at `ip_summed` and fragment lists too.
+        NotRefused => "not_refused",
+        /// The device does not segment TCP over IPv4.
+        Tso4Missing => "tso4_missing",
+        /// The device does not segment TCP over IPv6.
+        Tso6Missing => "tso6_missing",
+        /// The device does not segment packets with CWR set.
+        EcnMissing => "ecn_missing",
+        /// The device does not segment UDP.
+        UsoMissing => "uso_missing",
+        /// The device does not segment inside this kind of tunnel.
+        TunnelMissing => "tunnel_missing",
+        /// The device lacks another bit (fixed IP identifiers, SCTP, ESP, …).
+        OtherMissing => "other_missing",
+        /// Above `gso_max_size` or `gso_max_segs`.
+        TooLarge => "too_large",
+        /// The device does it, but not for encapsulated packets (`hw_enc_features`).
+        Tunnel => "tunnel",
+        /// The device does it, but not for tagged packets (`vlan_features`), or not for two tags.
+        Vlan => "vlan",
+        /// The packet's checksum is not one that the device can make.
+        Checksum => "checksum",
+        /// The device would have taken it: a qdisc asked for segments (tbf, cake, taprio, netem).
+        QdiscSplits => "qdisc_splits",
+        /// A layer above the device's queue asked for segments: IP output to a smaller MTU, xfrm, nfqueue, OVS.
+        StackSplits => "stack_splits",
+        /// The device does it, but its driver refused this packet (`ndo_features_check`, `gso_partial_features`).
+        DriverCheck => "driver_check",
+    }
+}
 
 /// The running kernel's feature bits, as masks of `netdev_features_t`, from its BTF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

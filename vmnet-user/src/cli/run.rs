@@ -153,9 +153,9 @@ pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
 
 fn parse_hook(text: &str) -> Result<String, String> {
     match table::by_name(text) {
-        Some(spec) => Ok(spec.name.to_owned()),
+        Some(spec) => Ok(spec.name().to_owned()),
         None => {
-            let names: Vec<_> = table::HOOKS.iter().map(|spec| spec.name).collect();
+            let names: Vec<_> = table::HOOKS.iter().map(|spec| spec.name()).collect();
             Err(format!("no such hook; there are {}", names.join(", ")))
         }
     }

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     fix::Kernel,
     model::{
+        ending::RunEnding,
         experiment::{Arm, Design, Figures, Guard, MetricId, Rejection, Trial, Turn, effects, whole_blocks},
         fix::DeviceState,
         sample::Mode,
@@ -275,20 +276,20 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
             (Err(_), Some(why)) => return Ok(self.over(EndedBy::InterfaceGone, why)),
             (Err(error), None) => return Err(error),
         };
-        let (ended_by, why) = match ran.report.window.ended_by.as_str() {
-            "interrupt" => (Some(EndedBy::Interrupt), "interrupted".to_owned()),
-            "interface-gone" | "interface-renamed" => {
+        let (ended_by, why) = match ran.report.window.ended_by {
+            RunEnding::Interrupt => (Some(EndedBy::Interrupt), "interrupted".to_owned()),
+            RunEnding::InterfaceGone | RunEnding::InterfaceRenamed => {
                 let why = ran.run.end.as_ref().and_then(|end| end.cut_short.clone());
                 (Some(EndedBy::InterfaceGone), why.unwrap_or_default())
             }
-            "duration" => {
+            RunEnding::Duration => {
                 let after = crate::report::format::duration(timeout.as_secs_f64());
                 (
                     Some(EndedBy::BenchmarkFailed),
                     format!("the benchmark had not ended after {after}: it hangs, or --timeout is too short"),
                 )
             }
-            _ => (None, String::new()),
+            RunEnding::Command | RunEnding::NotRecorded => (None, String::new()),
         };
         if let Some(ended_by) = ended_by {
             return Ok(self.over(ended_by, why));

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::{
     model::{
-        audit::Identity,
         breaks::Family,
         comparison::Stretch,
         experiment::{Arm, BusiestCpu, Figures, MetricId, Signs, expected},
         fix::DeviceState,
+        identity::Identity,
         sample::QdiscCounters,
         throughput::{CpuShare, Interval, mean},
     },
@@ -151,7 +151,7 @@ pub(super) fn signs(run: &Run, report: &RunReport, arm: &Arm, settled: &DeviceSt
             .collect(),
         failed_identities: failed
             .filter(|identity| identity.ok == Some(false))
-            .map(|identity| (identity.name.clone(), unexplained_share(identity)))
+            .map(|identity| (identity.name.to_string(), unexplained_share(identity)))
             .collect(),
         steal_share: mean(&report.throughput.samples, |interval| {
             let cpus = interval.cpus.len();

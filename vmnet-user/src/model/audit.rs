@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use vmnet_common::Counters;
 
 use super::delta::Delta;
+use super::hook::{Hook, HookState};
 use super::identities;
-use super::sample::{HookState, Window};
+use super::identity::{Identity, IdentityId};
+use super::sample::Window;
 
 /// The audit of a window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,32 +21,6 @@ pub struct Audit {
     pub identities: Vec<Identity>,
     /// What was missed.
     pub missed: Missed,
-}
-
-/// Two counts from different sources that must agree.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Identity {
-    /// Stable name in kebab-case.
-    pub name: String,
-    /// None where it could not be measured.
-    pub left: Option<u64>,
-    /// What counted it.
-    pub left_source: String,
-    /// None where it could not be measured.
-    pub right: Option<u64>,
-    /// What counted it.
-    pub right_source: String,
-    /// left − right.
-    pub residual: Option<i64>,
-    /// How much residual the edges of the window explain.
-    pub slack: Option<u64>,
-    /// |residual| ≤ slack; None where unmeasured.
-    pub ok: Option<bool>,
-    /// `segments`, `packets`, `bytes`, `calls`.
-    pub unit: String,
-    /// Why it is unmeasured, or what a residual here means.
-    pub note: String,
 }
 
 /// What was missed.
@@ -81,28 +57,17 @@ impl Audit {
         Some(Self { ok, drained: window.drained, identities, missed })
     }
 
-    /// The identity called `name`.
+    /// The identity of that name.
     #[must_use]
-    pub fn identity(&self, name: &str) -> Option<&Identity> {
+    pub fn identity(&self, name: IdentityId) -> Option<&Identity> {
         self.identities.iter().find(|identity| identity.name == name)
-    }
-}
-
-impl Identity {
-    /// How far the residual goes beyond its slack; 0 where it holds or is unmeasured.
-    #[must_use]
-    pub fn beyond_slack(&self) -> u64 {
-        match (self.ok, self.residual, self.slack) {
-            (Some(false), Some(residual), Some(slack)) => residual.unsigned_abs().saturating_sub(slack),
-            _ => 0,
-        }
     }
 }
 
 impl Missed {
     fn of(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Self {
         let hooks = &window.conditions.hooks;
-        let segmentation = |count: u64| (hooks.skb_gso_segment != HookState::Absent).then_some(count);
+        let segmentation = |count: u64| (hooks[Hook::SkbGsoSegment] != HookState::Absent).then_some(count);
         let health = &counted.health;
         Self {
             stack_overflows: Some(health.stack_overflows),
@@ -163,12 +128,12 @@ mod tests {
         scene
     }
 
-    fn failing(scene: &Scene) -> Vec<String> {
+    fn failing(scene: &Scene) -> Vec<IdentityId> {
         let audit = Audit::of(&scene.window()).unwrap();
         audit.identities.into_iter().filter(|i| i.ok == Some(false)).map(|i| i.name).collect()
     }
 
-    fn identity(scene: &Scene, name: &str) -> Identity {
+    fn identity(scene: &Scene, name: IdentityId) -> Identity {
         Audit::of(&scene.window()).unwrap().identity(name).unwrap().clone()
     }
 
@@ -186,45 +151,51 @@ mod tests {
 
     #[test]
     fn each_hook_that_is_switched_off_fails_its_identities() {
-        let table: [(&str, &[&str]); 7] = [
+        let table: [(Hook, &[IdentityId]); 7] = [
             (
-                "net_dev_queue",
-                &["wire-bytes", "wire-segments", "driver-packets", "tcp-bytes-sent", "sendmsg-bytes"],
-            ),
-            (
-                "net_dev_start_xmit",
+                Hook::NetDevQueue,
                 &[
-                    "wire-bytes",
-                    "wire-segments",
-                    "driver-packets",
-                    "device-packets",
-                    "device-bytes",
-                    "qdisc-packets",
-                    "qdisc-bytes",
+                    IdentityId::WireBytes,
+                    IdentityId::WireSegments,
+                    IdentityId::DriverPackets,
+                    IdentityId::TcpBytesSent,
+                    IdentityId::SendmsgBytes,
                 ],
             ),
             (
-                "net_dev_xmit",
+                Hook::NetDevStartXmit,
                 &[
-                    "wire-bytes",
-                    "wire-segments",
-                    "driver-packets",
-                    "device-packets",
-                    "device-bytes",
-                    "qdisc-packets",
-                    "qdisc-bytes",
+                    IdentityId::WireBytes,
+                    IdentityId::WireSegments,
+                    IdentityId::DriverPackets,
+                    IdentityId::DevicePackets,
+                    IdentityId::DeviceBytes,
+                    IdentityId::QdiscPackets,
+                    IdentityId::QdiscBytes,
                 ],
             ),
-            ("kfree_skb", &["wire-bytes", "wire-segments", "driver-packets"]),
-            ("__skb_gso_segment", &["wire-bytes", "driver-packets"]),
-            ("skb_segment", &["segment-counts"]),
-            ("tcp_sendmsg", &["sendmsg-bytes"]),
+            (
+                Hook::NetDevXmit,
+                &[
+                    IdentityId::WireBytes,
+                    IdentityId::WireSegments,
+                    IdentityId::DriverPackets,
+                    IdentityId::DevicePackets,
+                    IdentityId::DeviceBytes,
+                    IdentityId::QdiscPackets,
+                    IdentityId::QdiscBytes,
+                ],
+            ),
+            (Hook::KfreeSkb, &[IdentityId::WireBytes, IdentityId::WireSegments, IdentityId::DriverPackets]),
+            (Hook::SkbGsoSegment, &[IdentityId::WireBytes, IdentityId::DriverPackets]),
+            (Hook::SkbSegment, &[IdentityId::SegmentCounts]),
+            (Hook::TcpSendmsg, &[IdentityId::SendmsgBytes]),
         ];
         for (hook, expected) in table {
             let mut scene = busy();
             scene.switch_off(hook);
-            assert_eq!(failing(&scene), expected, "without {hook}");
-            assert!(!Audit::of(&scene.window()).unwrap().ok, "without {hook}");
+            assert_eq!(failing(&scene), expected, "without {hook:?}");
+            assert!(!Audit::of(&scene.window()).unwrap().ok, "without {hook:?}");
         }
     }
 
@@ -233,12 +204,18 @@ mod tests {
         let mut scene = Scene::tracepoints_only();
         scene.whole(100, 44).cut(100, 44);
         let audit = Audit::of(&scene.window()).unwrap();
-        for name in ["wire-bytes", "driver-packets", "segment-counts", "entries-exits", "sendmsg-bytes"] {
+        for name in [
+            IdentityId::WireBytes,
+            IdentityId::DriverPackets,
+            IdentityId::SegmentCounts,
+            IdentityId::EntriesExits,
+            IdentityId::SendmsgBytes,
+        ] {
             let identity = audit.identity(name).unwrap();
             assert_eq!((identity.left, identity.right, identity.ok), (None, None, None), "{name}");
             assert!(identity.note.contains("not hooked"), "{name}: {}", identity.note);
         }
-        for name in ["wire-segments", "device-packets", "qdisc-packets"] {
+        for name in [IdentityId::WireSegments, IdentityId::DevicePackets, IdentityId::QdiscPackets] {
             assert_eq!(audit.identity(name).unwrap().ok, Some(true), "{name}");
         }
         assert_eq!(audit.missed.uncountable_calls, None);
@@ -252,7 +229,7 @@ mod tests {
         let middle = scene.samples.len() - 2;
         scene.samples[middle].sockets = None;
         scene.full(100);
-        for name in ["tcp-bytes-sent", "sendmsg-bytes"] {
+        for name in [IdentityId::TcpBytesSent, IdentityId::SendmsgBytes] {
             assert_eq!(
                 (identity(&scene, name).residual, identity(&scene, name).ok),
                 (Some(0), Some(true)),
@@ -267,8 +244,8 @@ mod tests {
         scene.drained = false;
         scene.last().read_ns = 0;
         scene.last().sockets.as_mut().unwrap().read_ns = SECOND_NS / 100;
-        assert_eq!(identity(&scene, "device-packets").slack, Some(256));
-        let sent = identity(&scene, "tcp-bytes-sent");
+        assert_eq!(identity(&scene, IdentityId::DevicePackets).slack, Some(256));
+        let sent = identity(&scene, IdentityId::TcpBytesSent);
         assert_eq!(sent.slack, Some(sent.left.unwrap().div_ceil(50)));
     }
 
@@ -286,30 +263,33 @@ mod tests {
         let mut scene = busy();
         let headers = 40 * HEADER;
         scene.last().qdisc.as_mut().unwrap().bytes -= headers;
-        assert_eq!(identity(&scene, "qdisc-bytes").ok, Some(false));
+        assert_eq!(identity(&scene, IdentityId::QdiscBytes).ok, Some(false));
         scene.counters().stages[0][0].tunnel_payload_bytes += MSS;
-        assert_eq!(identity(&scene, "qdisc-bytes").ok, None);
+        assert_eq!(identity(&scene, IdentityId::QdiscBytes).ok, None);
         scene.last().qdisc.as_mut().unwrap().bytes /= 10;
-        assert_eq!(identity(&scene, "qdisc-bytes").ok, Some(false));
+        assert_eq!(identity(&scene, IdentityId::QdiscBytes).ok, Some(false));
     }
 
     #[test]
     fn a_thousand_bypassing_frames_are_a_residual_of_a_thousand() {
         let mut scene = busy();
         scene.bypassing(1_000, 60);
-        let packets = identity(&scene, "device-packets");
+        let packets = identity(&scene, IdentityId::DevicePackets);
         assert_eq!((packets.residual, packets.ok), (Some(-1_000), Some(false)));
-        assert_eq!(identity(&scene, "device-bytes").residual, Some(-60_000));
-        assert_eq!(failing(&scene), ["device-packets", "device-bytes"]);
+        assert_eq!(identity(&scene, IdentityId::DeviceBytes).residual, Some(-60_000));
+        assert_eq!(failing(&scene), [IdentityId::DevicePackets, IdentityId::DeviceBytes]);
     }
 
     #[test]
     fn data_that_never_left_shows_in_the_identities_at_rest() {
         let mut scene = busy();
         scene.stuck(2, 10);
-        assert_eq!(identity(&scene, "wire-segments").residual, Some(20));
-        assert_eq!(identity(&scene, "wire-bytes").residual, Some((20 * MSS + 2 * HEADER) as i64));
-        assert_eq!(failing(&scene), ["wire-bytes", "wire-segments", "driver-packets"]);
+        assert_eq!(identity(&scene, IdentityId::WireSegments).residual, Some(20));
+        assert_eq!(identity(&scene, IdentityId::WireBytes).residual, Some((20 * MSS + 2 * HEADER) as i64));
+        assert_eq!(
+            failing(&scene),
+            [IdentityId::WireBytes, IdentityId::WireSegments, IdentityId::DriverPackets]
+        );
     }
 
     #[test]
@@ -321,9 +301,12 @@ mod tests {
         let qdisc = scene.last().qdisc.as_mut().unwrap();
         qdisc.backlog_packets = 2;
         qdisc.backlog_bytes = 20 * (MSS + HEADER);
-        assert_eq!(failing(&scene), [""; 0]);
+        assert_eq!(failing(&scene), []);
         scene.stuck(100, 10);
-        assert_eq!(failing(&scene), ["wire-bytes", "wire-segments", "driver-packets"]);
+        assert_eq!(
+            failing(&scene),
+            [IdentityId::WireBytes, IdentityId::WireSegments, IdentityId::DriverPackets]
+        );
     }
 
     #[test]
@@ -332,9 +315,9 @@ mod tests {
         scene.drained = false;
         scene.last().read_ns = 0;
         scene.last().qdisc.as_mut().unwrap().backlog_packets = 5;
-        assert_eq!(identity(&scene, "qdisc-packets").slack, Some(0));
+        assert_eq!(identity(&scene, IdentityId::QdiscPackets).slack, Some(0));
         scene.last().qdisc.as_mut().unwrap().requeues = 1;
-        assert_eq!(identity(&scene, "qdisc-packets").slack, Some(5));
+        assert_eq!(identity(&scene, IdentityId::QdiscPackets).slack, Some(5));
     }
 
     #[test]
@@ -345,12 +328,12 @@ mod tests {
         qdisc.drops = 0;
         qdisc.packets += 9;
         qdisc.bytes += 9 * (MSS + HEADER);
-        let dequeued = identity(&scene, "qdisc-packets");
+        let dequeued = identity(&scene, IdentityId::QdiscPackets);
         assert_eq!((dequeued.residual, dequeued.slack), (Some(0), Some(0)));
-        assert_eq!(identity(&scene, "qdisc-bytes").residual, Some(0));
+        assert_eq!(identity(&scene, IdentityId::QdiscBytes).residual, Some(0));
         // Where the qdisc dropped as well, it cannot be told which of the nine it had counted.
         scene.last().qdisc.as_mut().unwrap().drops = 4;
-        let mixed = identity(&scene, "qdisc-packets");
+        let mixed = identity(&scene, IdentityId::QdiscPackets);
         assert_eq!((mixed.residual, mixed.slack, mixed.ok), (Some(9), Some(9), Some(true)));
     }
 
@@ -360,19 +343,19 @@ mod tests {
         scene.drained = false;
         scene.last().read_ns = SECOND_NS / 1_000;
         scene.conditions.ring_slots = Some(0);
-        let packets = identity(&scene, "device-packets");
+        let packets = identity(&scene, IdentityId::DevicePackets);
         assert_eq!(packets.slack, Some(packets.left.unwrap().div_ceil(500)));
         scene.conditions.ring_slots = Some(256);
-        assert_eq!(identity(&scene, "device-packets").slack, Some(packets.slack.unwrap() + 256));
+        assert_eq!(identity(&scene, IdentityId::DevicePackets).slack, Some(packets.slack.unwrap() + 256));
         scene.rested_at_start = false;
-        assert!(identity(&scene, "device-packets").slack > Some(packets.slack.unwrap() + 512));
+        assert!(identity(&scene, IdentityId::DevicePackets).slack > Some(packets.slack.unwrap() + 512));
     }
 
     #[test]
     fn more_sent_than_written_is_no_failure_while_the_hook_counts() {
         let mut scene = busy();
         scene.counters().tcp_sendmsg.bytes -= 1_000_000;
-        assert_eq!(identity(&scene, "sendmsg-bytes").ok, None);
+        assert_eq!(identity(&scene, IdentityId::SendmsgBytes).ok, None);
         assert!(Audit::of(&scene.window()).unwrap().ok);
     }
 
@@ -380,9 +363,9 @@ mod tests {
     fn less_sent_than_written_is_a_failure_unless_the_sockets_hold_it() {
         let mut scene = busy();
         scene.counters().tcp_sendmsg.bytes += 1_000_000;
-        assert_eq!(identity(&scene, "sendmsg-bytes").ok, Some(false));
+        assert_eq!(identity(&scene, IdentityId::SendmsgBytes).ok, Some(false));
         scene.last().sockets.as_mut().unwrap().bytes_not_sent = 1_000_000;
-        assert_eq!(identity(&scene, "sendmsg-bytes").ok, Some(true));
+        assert_eq!(identity(&scene, IdentityId::SendmsgBytes).ok, Some(true));
     }
 
     #[test]
@@ -391,18 +374,18 @@ mod tests {
         let sockets = scene.last().sockets.as_mut().unwrap();
         sockets.bytes_sent -= 1_000_000;
         sockets.lower_bound = true;
-        assert_eq!(identity(&scene, "tcp-bytes-sent").ok, Some(true));
+        assert_eq!(identity(&scene, IdentityId::TcpBytesSent).ok, Some(true));
         scene.last().sockets.as_mut().unwrap().bytes_sent += 2_000_000;
-        assert_eq!(identity(&scene, "tcp-bytes-sent").ok, Some(false));
+        assert_eq!(identity(&scene, IdentityId::TcpBytesSent).ok, Some(false));
     }
 
     #[test]
     fn a_qdisc_that_segments_by_itself_is_not_compared() {
         let mut scene = busy();
         scene.last().qdisc.as_mut().unwrap().may_segment = true;
-        assert_eq!(identity(&scene, "qdisc-packets").ok, None);
+        assert_eq!(identity(&scene, IdentityId::QdiscPackets).ok, None);
         scene.without_qdisc();
-        assert_eq!(identity(&scene, "qdisc-bytes").note, "there is no qdisc");
+        assert_eq!(identity(&scene, IdentityId::QdiscBytes).note, "there is no qdisc");
     }
 
     #[test]
@@ -443,8 +426,8 @@ mod tests {
         fn a_residual_is_left_minus_right_and_what_bypasses_is_negative(frames in 1_u64..100_000, len in 60_u64..1_514) {
             let mut scene = busy();
             scene.bypassing(frames, len);
-            prop_assert_eq!(identity(&scene, "device-packets").residual, Some(-(frames as i64)));
-            prop_assert_eq!(identity(&scene, "device-bytes").residual, Some(-((frames * len) as i64)));
+            prop_assert_eq!(identity(&scene, IdentityId::DevicePackets).residual, Some(-(frames as i64)));
+            prop_assert_eq!(identity(&scene, IdentityId::DeviceBytes).residual, Some(-((frames * len) as i64)));
         }
 
         #[test]

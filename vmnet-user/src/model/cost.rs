@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use vmnet_common::{Caller, Counters};
 
 use super::delta::Delta;
-use super::sample::{HookState, Mode, Window};
+use super::hook::Hook;
+use super::sample::{Mode, Window};
 use super::tally::{bounded, share};
 use super::throughput::segmentation_ns;
 use crate::stats;
@@ -46,7 +47,7 @@ impl Cost {
         let hooks = &window.conditions.hooks;
         if let Some(ns) = segmentation_ns(window, counted) {
             Self::timed(window, delta, counted, ns)
-        } else if hooks.stack_samples == HookState::Attached {
+        } else if hooks.counts(Hook::StackSample) {
             Self::sampled(window, delta, counted)
         } else {
             Self::unmeasured()
@@ -55,7 +56,7 @@ impl Cost {
 
     fn timed(window: &Window<'_>, delta: &Delta, counted: &Counters, ns: u64) -> Self {
         let method = if window.conditions.mode == Mode::Kprobe { "kretprobe" } else { "fexit" };
-        let inner = window.conditions.hooks.skb_segment == HookState::Attached;
+        let inner = window.conditions.hooks.counts(Hook::SkbSegment);
         let by_interval: Vec<(f64, f64)> = window
             .intervals()
             .filter_map(|delta| {
@@ -95,7 +96,7 @@ impl Cost {
         let interval = stats::wilson_interval(samples.segmenting, samples.total)
             .zip(stats::wilson_interval(at_most, samples.total))
             .map(|([low, _], [_, high])| [low, high]);
-        let hooked = window.conditions.hooks.skb_gso_segment == HookState::Attached;
+        let hooked = window.conditions.hooks.counts(Hook::SkbGsoSegment);
         Self {
             method: "sampling".to_owned(),
             segmentation_calls: hooked.then(|| calls(counted)),
@@ -135,6 +136,7 @@ fn segmented_bytes(counted: &Counters) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::hook::HookState;
     use crate::model::testing::{MSS, Scene};
 
     #[test]
@@ -182,7 +184,7 @@ mod tests {
     fn stack_samples_give_cores_and_an_interval() {
         let mut scene = Scene::tracepoints_only();
         scene.cut(10_000, 44);
-        scene.conditions.hooks.stack_samples = HookState::Attached;
+        scene.conditions.hooks[Hook::StackSample] = HookState::Attached;
         scene.counters().samples.total = 200;
         scene.counters().samples.segmenting = 50;
         let cost = Cost::of(&scene.window());
@@ -202,13 +204,13 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_none() {
         let mut switched_off = Scene::new();
-        switched_off.cut(100, 44).switch_off("__skb_gso_segment");
+        switched_off.cut(100, 44).switch_off(Hook::SkbGsoSegment);
         assert_eq!(Cost::of(&switched_off.window()), Cost::unmeasured());
         let mut counters = Scene::counters_only();
         counters.forget_the_programs();
         assert_eq!(Cost::of(&counters.window()), Cost::unmeasured());
         let mut unsampled = Scene::tracepoints_only();
-        unsampled.conditions.hooks.stack_samples = HookState::Attached;
+        unsampled.conditions.hooks[Hook::StackSample] = HookState::Attached;
         assert_eq!(Cost::of(&unsampled.window()).cores, None);
     }
 }

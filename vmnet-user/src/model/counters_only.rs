@@ -33,6 +33,7 @@ pub fn verdict(interface: &str, window: &Window<'_>) -> Verdict {
         state: opinion.state,
         confidence: opinion.confidence,
         basis: Some(opinion.basis),
+        bound: None,
         summary: verdict::summary(interface, window.conditions.terminal, opinion.state, false, None),
         thin: false,
         witnesses,

@@ -1,12 +1,13 @@
 //! The identities, one function each. Left and right always come from different sources.
 
-use vmnet_common::{Caller, Counters, Split, Stage};
+use vmnet_common::{Caller, Counters, Lane, Split, Stage};
 
-use super::audit::Identity;
 use super::delta::{Delta, QdiscDelta};
-use super::sample::{HookState, Window};
-use super::slack::{Edges, Unit};
-use super::tally::{ALL_LANES, TCP_LANES, Tally, bounded, scaled_up};
+use super::hook::{Hook, HookState};
+use super::identity::{Identity, IdentityId, Unit};
+use super::sample::Window;
+use super::slack::Edges;
+use super::tally::{TCP_LANES, Tally, bounded, scaled_up};
 
 /// `__skb_gso_segment` and `skb_segment` nest in tunnels, so a CPU can be inside a few calls at once.
 const CALLS_IN_FLIGHT_PER_CPU: u64 = 4;
@@ -55,8 +56,7 @@ struct Facts<'a> {
 
 /// An identity that could be measured.
 struct Measured {
-    name: &'static str,
-    unit: &'static str,
+    name: IdentityId,
     left: (u64, &'static str),
     right: (u64, &'static str),
     slack: u64,
@@ -69,7 +69,7 @@ impl Measured {
         let residual = i128::from(left) - i128::from(right);
         let residual = i64::try_from(residual).unwrap_or(if residual < 0 { i64::MIN } else { i64::MAX });
         Identity {
-            name: self.name.to_owned(),
+            name: self.name,
             left: Some(left),
             left_source: self.left.1.to_owned(),
             right: Some(right),
@@ -77,15 +77,15 @@ impl Measured {
             residual: Some(residual),
             slack: Some(self.slack),
             ok: Some(residual.unsigned_abs() <= self.slack),
-            unit: self.unit.to_owned(),
+            unit: self.name.unit(),
             note: self.note.to_owned(),
         }
     }
 }
 
-fn unmeasured(name: &str, unit: &str, left: &str, right: &str, why: impl Into<String>) -> Identity {
+fn unmeasured(name: IdentityId, left: &str, right: &str, why: impl Into<String>) -> Identity {
     Identity {
-        name: name.to_owned(),
+        name,
         left: None,
         left_source: left.to_owned(),
         right: None,
@@ -93,14 +93,14 @@ fn unmeasured(name: &str, unit: &str, left: &str, right: &str, why: impl Into<St
         residual: None,
         slack: None,
         ok: None,
-        unit: unit.to_owned(),
+        unit: name.unit(),
         note: why.into(),
     }
 }
 
 impl<'a> Facts<'a> {
     fn of(window: &'a Window<'a>, delta: &'a Delta, counted: &'a Counters) -> Self {
-        let of = |stage| Tally::of(counted, stage, &ALL_LANES);
+        let of = |stage| Tally::of(counted, stage, &Lane::ALL);
         Self {
             window,
             delta,
@@ -117,14 +117,20 @@ impl<'a> Facts<'a> {
 
     /// Why an identity that needs these hooks is unmeasured. A hook that the person switched off does not excuse it.
     fn absent(&self, hooks: &[Hook]) -> Option<String> {
-        let absent = hooks.iter().find(|hook| hook.state(self.window) == HookState::Absent)?;
+        let absent = hooks.iter().find(|hook| self.window.conditions.hooks[**hook] == HookState::Absent)?;
         Some(format!("{} is not hooked", absent.name()))
     }
 
     fn wire_bytes(&self) -> Identity {
-        const NAME: &str = "wire-bytes";
-        if let Some(why) = self.absent(&[Hook::Queue, Hook::Segment, Hook::Start, Hook::Xmit, Hook::Free]) {
-            return unmeasured(NAME, "bytes", QUEUE_AND_SEGMENTATION, XMIT_AND_DROPS, why);
+        const NAME: IdentityId = IdentityId::WireBytes;
+        if let Some(why) = self.absent(&[
+            Hook::NetDevQueue,
+            Hook::SkbGsoSegment,
+            Hook::NetDevStartXmit,
+            Hook::NetDevXmit,
+            Hook::KfreeSkb,
+        ]) {
+            return unmeasured(NAME, QUEUE_AND_SEGMENTATION, XMIT_AND_DROPS, why);
         }
         let headers_added = self.at_device.bytes_out.saturating_sub(self.at_device.bytes_in);
         // A tag that lies beside the packet at the queue is part of it at the driver.
@@ -134,7 +140,6 @@ impl<'a> Facts<'a> {
         let right = right + tags_added(&self.dropped);
         Measured {
             name: NAME,
-            unit: "bytes",
             left: (left, QUEUE_AND_SEGMENTATION),
             right: (right, XMIT_AND_DROPS),
             slack: self.between_the_hooks(Unit::Bytes, left.max(right)),
@@ -144,15 +149,16 @@ impl<'a> Facts<'a> {
     }
 
     fn wire_segments(&self) -> Identity {
-        const NAME: &str = "wire-segments";
-        if let Some(why) = self.absent(&[Hook::Queue, Hook::Start, Hook::Xmit, Hook::Free]) {
-            return unmeasured(NAME, "segments", QUEUE, XMIT_AND_DROPS, why);
+        const NAME: IdentityId = IdentityId::WireSegments;
+        if let Some(why) =
+            self.absent(&[Hook::NetDevQueue, Hook::NetDevStartXmit, Hook::NetDevXmit, Hook::KfreeSkb])
+        {
+            return unmeasured(NAME, QUEUE, XMIT_AND_DROPS, why);
         }
         let (left, right) =
             (self.queue.segs, self.driver.segs + self.dropped.segs + self.driver_dropped.segs);
         Measured {
             name: NAME,
-            unit: "segments",
             left: (left, QUEUE),
             right: (right, XMIT_AND_DROPS),
             slack: self.between_the_hooks(Unit::Packets, left.max(right)),
@@ -162,16 +168,21 @@ impl<'a> Facts<'a> {
     }
 
     fn driver_packets(&self) -> Identity {
-        const NAME: &str = "driver-packets";
-        if let Some(why) = self.absent(&[Hook::Queue, Hook::Segment, Hook::Start, Hook::Xmit, Hook::Free]) {
-            return unmeasured(NAME, "packets", QUEUE_AND_SEGMENTATION, XMIT_AND_DROPS, why);
+        const NAME: IdentityId = IdentityId::DriverPackets;
+        if let Some(why) = self.absent(&[
+            Hook::NetDevQueue,
+            Hook::SkbGsoSegment,
+            Hook::NetDevStartXmit,
+            Hook::NetDevXmit,
+            Hook::KfreeSkb,
+        ]) {
+            return unmeasured(NAME, QUEUE_AND_SEGMENTATION, XMIT_AND_DROPS, why);
         }
         let packets_added = self.at_device.segs.saturating_sub(self.at_device.calls);
         let left = self.queue.packets.saturating_add(packets_added);
         let right = self.driver.packets + self.dropped.packets + self.driver_dropped.packets;
         Measured {
             name: NAME,
-            unit: "packets",
             left: (left, QUEUE_AND_SEGMENTATION),
             right: (right, XMIT_AND_DROPS),
             slack: self.between_the_hooks(Unit::Packets, left.max(right)),
@@ -184,12 +195,11 @@ impl<'a> Facts<'a> {
         let source = "IFLA_STATS64 tx_packets";
         let link = match self.link() {
             Ok(link) => link,
-            Err(why) => return unmeasured("device-packets", "packets", XMIT, source, why),
+            Err(why) => return unmeasured(IdentityId::DevicePackets, XMIT, source, why),
         };
         let (left, right) = (self.driver.packets, link.tx_packets);
         Measured {
-            name: "device-packets",
-            unit: "packets",
+            name: IdentityId::DevicePackets,
             left: (left, XMIT),
             right: (right, source),
             slack: self.edges.reading(left.max(right)).saturating_add(self.edges.ring(1)),
@@ -202,13 +212,12 @@ impl<'a> Facts<'a> {
         let source = "IFLA_STATS64 tx_bytes";
         let link = match self.link() {
             Ok(link) => link,
-            Err(why) => return unmeasured("device-bytes", "bytes", XMIT, source, why),
+            Err(why) => return unmeasured(IdentityId::DeviceBytes, XMIT, source, why),
         };
         let (left, right) = (self.driver.bytes, link.tx_bytes);
         let mean_packet = self.driver.bytes.checked_div(self.driver.packets).unwrap_or(0).saturating_add(1);
         Measured {
-            name: "device-bytes",
-            unit: "bytes",
+            name: IdentityId::DeviceBytes,
             left: (left, XMIT),
             right: (right, source),
             slack: self.edges.reading(left.max(right)).saturating_add(self.edges.ring(mean_packet)),
@@ -228,7 +237,7 @@ impl<'a> Facts<'a> {
     }
 
     fn link(&self) -> Result<super::sample::LinkCounters, String> {
-        if let Some(why) = self.absent(&[Hook::Start, Hook::Xmit]) {
+        if let Some(why) = self.absent(&[Hook::NetDevStartXmit, Hook::NetDevXmit]) {
             return Err(why);
         }
         self.delta.link.ok_or_else(|| "the interface's counters went backwards: it was made anew".to_owned())
@@ -237,14 +246,13 @@ impl<'a> Facts<'a> {
     fn qdisc_packets(&self) -> Identity {
         let qdisc = match self.qdisc() {
             Ok(qdisc) => qdisc,
-            Err(why) => return unmeasured("qdisc-packets", "segments", QDISC, XMIT, why),
+            Err(why) => return unmeasured(IdentityId::QdiscPackets, QDISC, XMIT, why),
         };
         let (dropped, uncertain) = self.dropped_after_dequeue(&qdisc, self.dropped.segs);
         let (left, right) = (qdisc.packets, self.driver.segs + self.driver_dropped.segs + dropped);
         let slack = self.edges.reading(left.max(right));
         Measured {
-            name: "qdisc-packets",
-            unit: "segments",
+            name: IdentityId::QdiscPackets,
             left: (left, QDISC),
             right: (right, XMIT),
             slack: slack
@@ -258,7 +266,7 @@ impl<'a> Facts<'a> {
     fn qdisc_bytes(&self) -> Identity {
         let qdisc = match self.qdisc() {
             Ok(qdisc) => qdisc,
-            Err(why) => return unmeasured("qdisc-bytes", "bytes", QDISC, XMIT, why),
+            Err(why) => return unmeasured(IdentityId::QdiscBytes, QDISC, XMIT, why),
         };
         let on_wire = |tally: &Tally| tally.bytes + tally.unsent_header_bytes;
         let (dropped, uncertain) = self.dropped_after_dequeue(&qdisc, on_wire(&self.dropped));
@@ -267,8 +275,7 @@ impl<'a> Facts<'a> {
         let right = on_wire(&self.driver) + on_wire(&self.driver_dropped) + dropped;
         let (left, right) = (qdisc.bytes, right.saturating_sub(tags_added));
         let mut identity = Measured {
-            name: "qdisc-bytes",
-            unit: "bytes",
+            name: IdentityId::QdiscBytes,
             left: (left, QDISC),
             right: (right, XMIT),
             slack: self
@@ -292,7 +299,7 @@ impl<'a> Facts<'a> {
     }
 
     fn qdisc(&self) -> Result<QdiscDelta, String> {
-        if let Some(why) = self.absent(&[Hook::Start, Hook::Xmit]) {
+        if let Some(why) = self.absent(&[Hook::NetDevStartXmit, Hook::NetDevXmit]) {
             return Err(why);
         }
         if self.window.samples.iter().all(|sample| sample.qdisc.is_none()) {
@@ -318,18 +325,17 @@ impl<'a> Facts<'a> {
     }
 
     fn tcp_bytes_sent(&self) -> Identity {
-        const NAME: &str = "tcp-bytes-sent";
+        const NAME: IdentityId = IdentityId::TcpBytesSent;
         let source = "tcp_info bytes_sent";
-        if let Some(why) = self.absent(&[Hook::Queue]) {
-            return unmeasured(NAME, "bytes", QUEUE, source, why);
+        if let Some(why) = self.absent(&[Hook::NetDevQueue]) {
+            return unmeasured(NAME, QUEUE, source, why);
         }
         let Some(sockets) = self.delta.sockets else {
-            return unmeasured(NAME, "bytes", QUEUE, source, "the sockets could not be read");
+            return unmeasured(NAME, QUEUE, source, "the sockets could not be read");
         };
         let (left, right) = (self.local_tcp_payload(), sockets.bytes_sent);
         let mut identity = Measured {
             name: NAME,
-            unit: "bytes",
             left: (left, QUEUE),
             right: (right, source),
             slack: self.edges.reading_sockets(left.max(right)),
@@ -346,10 +352,10 @@ impl<'a> Facts<'a> {
     }
 
     fn segment_counts(&self) -> Identity {
-        const NAME: &str = "segment-counts";
+        const NAME: IdentityId = IdentityId::SegmentCounts;
         let (from_lengths, from_payload) = ("__skb_gso_segment", "skb_segment");
-        if let Some(why) = self.absent(&[Hook::Segment, Hook::Inner]) {
-            return unmeasured(NAME, "segments", from_lengths, from_payload, why);
+        if let Some(why) = self.absent(&[Hook::SkbGsoSegment, Hook::SkbSegment]) {
+            return unmeasured(NAME, from_lengths, from_payload, why);
         }
         let in_stack = sum(&self.counted.segmentation.splits[Caller::Stack as usize]);
         let left = self.at_device.segs + in_stack.segs;
@@ -357,7 +363,6 @@ impl<'a> Facts<'a> {
         let calls = self.at_device.calls + in_stack.calls;
         Measured {
             name: NAME,
-            unit: "segments",
             left: (left, from_lengths),
             right: (right, from_payload),
             slack: self.edges.in_flight(CALLS_IN_FLIGHT_PER_CPU).min(calls).saturating_mul(scaled_up(
@@ -371,18 +376,17 @@ impl<'a> Facts<'a> {
     }
 
     fn entries_exits(&self) -> Identity {
-        const NAME: &str = "entries-exits";
+        const NAME: IdentityId = IdentityId::EntriesExits;
         let (entries, exits) =
             ("entry of __skb_gso_segment + skb_segment", "exit of __skb_gso_segment + skb_segment");
-        if let Some(why) = self.absent(&[Hook::Segment]) {
-            return unmeasured(NAME, "calls", entries, exits, why);
+        if let Some(why) = self.absent(&[Hook::SkbGsoSegment]) {
+            return unmeasured(NAME, entries, exits, why);
         }
         let (outer, inner) = (&self.counted.segmentation, &self.counted.skb_segment);
         let left = bounded(outer.entries) + bounded(inner.entries);
         let right = bounded(outer.exits) + bounded(inner.exits);
         Measured {
             name: NAME,
-            unit: "calls",
             left: (left, entries),
             right: (right, exits),
             slack: self.edges.in_flight(CALLS_IN_FLIGHT_PER_CPU).min(left.max(right)),
@@ -392,13 +396,13 @@ impl<'a> Facts<'a> {
     }
 
     fn sendmsg_bytes(&self) -> Identity {
-        const NAME: &str = "sendmsg-bytes";
+        const NAME: IdentityId = IdentityId::SendmsgBytes;
         let (taken, sent) = ("tcp_sendmsg", "net_dev_queue + tcp_info notsent_bytes");
-        if let Some(why) = self.absent(&[Hook::Sendmsg, Hook::Queue]) {
-            return unmeasured(NAME, "bytes", taken, sent, why);
+        if let Some(why) = self.absent(&[Hook::TcpSendmsg, Hook::NetDevQueue]) {
+            return unmeasured(NAME, taken, sent, why);
         }
         let Some(sockets) = self.delta.sockets else {
-            return unmeasured(NAME, "bytes", taken, sent, "the sockets' unsent bytes could not be read");
+            return unmeasured(NAME, taken, sent, "the sockets' unsent bytes could not be read");
         };
         let retransmitted = self
             .tcp_queue
@@ -409,7 +413,6 @@ impl<'a> Facts<'a> {
         let right = first_sent.saturating_add_signed(sockets.bytes_not_sent);
         let mut identity = Measured {
             name: NAME,
-            unit: "bytes",
             left: (left, taken),
             right: (right, sent),
             slack: self
@@ -420,7 +423,7 @@ impl<'a> Facts<'a> {
         }
         .identity();
         if identity.ok == Some(false) {
-            let attached = self.window.conditions.hooks.tcp_sendmsg == HookState::Attached;
+            let attached = self.window.conditions.hooks.counts(Hook::TcpSendmsg);
             if right > left && attached {
                 identity.ok = None;
                 identity.note =
@@ -466,43 +469,4 @@ fn sum(splits: &[Split]) -> Split {
         loose_segs: sum.loose_segs + bounded(split.loose_segs),
         ns: sum.ns + bounded(split.ns),
     })
-}
-
-/// The hooks that identities need.
-#[derive(Clone, Copy)]
-enum Hook {
-    Queue,
-    Start,
-    Xmit,
-    Free,
-    Segment,
-    Inner,
-    Sendmsg,
-}
-
-impl Hook {
-    fn state(self, window: &Window<'_>) -> HookState {
-        let hooks = &window.conditions.hooks;
-        match self {
-            Self::Queue => hooks.net_dev_queue,
-            Self::Start => hooks.net_dev_start_xmit,
-            Self::Xmit => hooks.net_dev_xmit,
-            Self::Free => hooks.kfree_skb,
-            Self::Segment => hooks.skb_gso_segment,
-            Self::Inner => hooks.skb_segment,
-            Self::Sendmsg => hooks.tcp_sendmsg,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Queue => "net_dev_queue",
-            Self::Start => "net_dev_start_xmit",
-            Self::Xmit => "net_dev_xmit",
-            Self::Free => "kfree_skb",
-            Self::Segment => "__skb_gso_segment",
-            Self::Inner => "skb_segment",
-            Self::Sendmsg => "tcp_sendmsg",
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Pure functions of values: no kernel, no clock, no files.
 
 pub mod audit;
+pub mod bound;
 pub mod breaks;
 pub mod cause;
 pub mod chain;
@@ -12,12 +13,16 @@ pub mod correlation;
 pub mod cost;
 pub mod counters_only;
 pub mod delta;
+pub mod driver_semantics;
+pub mod ending;
 pub mod event;
 pub mod experiment;
 pub mod fact;
 pub mod features;
 pub mod fix;
+pub mod hook;
 mod identities;
+pub mod identity;
 pub mod ledger;
 pub mod machine;
 #[cfg(test)]

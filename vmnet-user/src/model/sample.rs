@@ -2,6 +2,7 @@
 
 use vmnet_common::Counters;
 
+use super::hook::Hooks;
 use super::machine::QueueCounters;
 
 /// Everything read at one tick. All counts only grow; a [`Window`] subtracts them.
@@ -179,41 +180,6 @@ impl Mode {
             Self::Counters => "counters",
         }
     }
-}
-
-/// How one hook took part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum HookState {
-    /// Attached and counting.
-    Attached,
-    /// Switched off by the person (`--without-hook`): its identities must fail, which shows that the audit can.
-    SwitchedOff,
-    /// Not part of this rung, or refused by the kernel: its identities are unmeasured.
-    #[default]
-    Absent,
-}
-
-/// The hooks that the model reasons about.
-#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub struct Hooks {
-    /// tp `net_dev_queue` (or kprobe `__dev_queue_xmit`).
-    pub net_dev_queue: HookState,
-    /// tp `net_dev_start_xmit`.
-    pub net_dev_start_xmit: HookState,
-    /// tp `net_dev_xmit`.
-    pub net_dev_xmit: HookState,
-    /// tp `kfree_skb`.
-    pub kfree_skb: HookState,
-    /// `__skb_gso_segment`, entry and exit.
-    pub skb_gso_segment: HookState,
-    /// `skb_segment`, entry and exit.
-    pub skb_segment: HookState,
-    /// `tcp_sendmsg`, exit.
-    pub tcp_sendmsg: HookState,
-    /// perf event `cpu-clock`.
-    pub stack_samples: HookState,
 }
 
 /// From the first sample to the last, with all between.

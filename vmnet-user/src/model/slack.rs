@@ -1,9 +1,10 @@
 //! How much residual the edges of a window explain.
 
 use super::delta::Delta;
+use super::identity::Unit;
 use super::sample::{QdiscCounters, Sample, Window};
-use super::tally::{ALL_LANES, Tally, bounded, scaled_up};
-use vmnet_common::Stage;
+use super::tally::{Tally, bounded, scaled_up};
+use vmnet_common::{Lane, Stage};
 
 /// The two edges of a window, as far as they were not at rest.
 pub(crate) struct Edges<'a> {
@@ -29,7 +30,7 @@ impl<'a> Edges<'a> {
             segs: delta
                 .traced
                 .as_deref()
-                .map_or(0, |counted| Tally::of(counted, Stage::Driver, &ALL_LANES).segs),
+                .map_or(0, |counted| Tally::of(counted, Stage::Driver, &Lane::ALL).segs),
             requeued: delta.qdisc.is_some_and(|qdisc| qdisc.requeues != 0),
         }
     }
@@ -66,7 +67,7 @@ impl<'a> Edges<'a> {
         self.qdiscs().fold(0, |sum: u64, qdisc| {
             let waiting = match unit {
                 Unit::Bytes => qdisc.backlog_bytes,
-                Unit::Packets => {
+                _ => {
                     let on_wire = queued.bytes.saturating_add(queued.unsent_header_bytes);
                     scaled_up(bounded(qdisc.backlog_bytes), queued.segs, on_wire)
                         .saturating_add(bounded(qdisc.backlog_packets))
@@ -98,12 +99,4 @@ impl<'a> Edges<'a> {
     fn qdiscs(&self) -> impl Iterator<Item = &QdiscCounters> {
         self.unrested.iter().filter_map(|sample| sample.qdisc.as_ref())
     }
-}
-
-/// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
-    /// skbs or wire segments.
-    Packets,
-    Bytes,
 }

@@ -9,9 +9,6 @@ pub(crate) const BEYOND_ANY_WINDOW: u64 = 1 << 56;
 /// The lanes of TCP.
 pub(crate) const TCP_LANES: [Lane; 2] = [Lane::Tcp4, Lane::Tcp6];
 
-/// All lanes.
-pub(crate) const ALL_LANES: [Lane; 5] = [Lane::Tcp4, Lane::Tcp6, Lane::Udp4, Lane::Udp6, Lane::Other];
-
 pub(crate) fn bounded(count: u64) -> u64 {
     count.min(BEYOND_ANY_WINDOW)
 }

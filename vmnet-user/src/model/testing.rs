@@ -2,9 +2,10 @@
 
 use vmnet_common::{Caller, Cell, Class, Counters, Lane, Refusal, Stage, bucket};
 
+use super::hook::{Hook, HookState, Hooks};
 use super::sample::{
-    Conditions, CpuTimes, Features, HookState, Hooks, LinkCounters, MissedByKernel, Mode, QdiscCounters,
-    Sample, SocketTotals, Window,
+    Conditions, CpuTimes, Features, LinkCounters, MissedByKernel, Mode, QdiscCounters, Sample, SocketTotals,
+    Window,
 };
 
 /// Payload of a full segment at MTU 1500 with TCP timestamps.
@@ -57,7 +58,6 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        let on = HookState::Attached;
         Self {
             samples: vec![sample_at(0), sample_at(1)],
             conditions: Conditions {
@@ -66,16 +66,11 @@ impl Scene {
                 ring_slots: Some(256),
                 terminal: true,
                 mode: Mode::Fentry,
-                hooks: Hooks {
-                    net_dev_queue: on,
-                    net_dev_start_xmit: on,
-                    net_dev_xmit: on,
-                    kfree_skb: on,
-                    skb_gso_segment: on,
-                    skb_segment: on,
-                    tcp_sendmsg: on,
-                    stack_samples: HookState::Absent,
-                },
+                hooks: Hook::ALL
+                    .into_iter()
+                    .filter(|hook| *hook != Hook::StackSample)
+                    .map(|hook| (hook, HookState::Attached))
+                    .collect(),
             },
             drained: true,
             rested_at_start: true,
@@ -86,10 +81,9 @@ impl Scene {
     pub(crate) fn tracepoints_only() -> Self {
         let mut scene = Self::new();
         scene.conditions.mode = Mode::Tracepoint;
-        let hooks = &mut scene.conditions.hooks;
-        hooks.skb_gso_segment = HookState::Absent;
-        hooks.skb_segment = HookState::Absent;
-        hooks.tcp_sendmsg = HookState::Absent;
+        for hook in [Hook::SkbGsoSegment, Hook::SkbSegment, Hook::TcpSendmsg] {
+            scene.conditions.hooks[hook] = HookState::Absent;
+        }
         scene
     }
 
@@ -385,34 +379,70 @@ impl Scene {
         self
     }
 
+    /// Super-packets that left whole while the kernel ran no program: device, qdisc and sockets counted them.
+    pub(crate) fn unseen_whole(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.dequeued(packets, segs * MSS, segs);
+        self.device(packets, packets * (segs * MSS + HEADER));
+        self.sent(packets * segs * MSS)
+    }
+
+    /// The same, segmented in software.
+    pub(crate) fn unseen_cut(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.dequeued(packets, segs * MSS, segs);
+        self.device(packets * segs, packets * segs * (MSS + HEADER));
+        self.sent(packets * segs * MSS)
+    }
+
+    /// Seen at the queue alone: the kernel ran no program when the qdisc gave them to the driver, whole.
+    pub(crate) fn unseen_at_the_driver(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.queued(Class::Super, packets, segs * MSS, segs);
+        self.written(packets * segs * MSS);
+        self.dequeued(packets, segs * MSS, segs);
+        self.device(packets, packets * (segs * MSS + HEADER));
+        self
+    }
+
+    /// Seen at the driver alone, whole.
+    pub(crate) fn unseen_at_the_queue(&mut self, packets: u64, segs: u64) -> &mut Self {
+        self.dequeued(packets, segs * MSS, segs);
+        self.driver(Class::Super, packets, segs * MSS, segs);
+        self.sent(packets * segs * MSS)
+    }
+
+    /// By TCP's own account, with `tcp_sendmsg` seen: it runs in the sender's context.
+    fn sent(&mut self, payload: u64) -> &mut Self {
+        self.written(payload);
+        self
+    }
+
     /// What `--without-hook` leaves of the counts.
-    pub(crate) fn switch_off(&mut self, hook: &str) -> &mut Self {
-        let hooks = &mut self.conditions.hooks;
-        let (state, wipe): (&mut HookState, fn(&mut Counters)) = match hook {
-            "net_dev_queue" => (&mut hooks.net_dev_queue, |c| {
+    pub(crate) fn switch_off(&mut self, hook: Hook) -> &mut Self {
+        let wipe: fn(&mut Counters) = match hook {
+            Hook::NetDevQueue => |c| {
                 c.stages[Stage::Queue as usize] = Default::default();
-            }),
-            "net_dev_start_xmit" => (&mut hooks.net_dev_start_xmit, |c| {
+            },
+            Hook::NetDevStartXmit => |c| {
                 let unmatched =
                     c.stages[Stage::Driver as usize][0].cells.iter().map(|cell| cell.packets).sum();
                 c.health.unmatched_xmits = unmatched;
                 c.stages[Stage::Driver as usize] = Default::default();
-            }),
-            "net_dev_xmit" => (&mut hooks.net_dev_xmit, |c| {
+            },
+            Hook::NetDevXmit => |c| {
                 c.stages[Stage::Driver as usize] = Default::default();
-            }),
-            "kfree_skb" => (&mut hooks.kfree_skb, |c| {
+            },
+            Hook::KfreeSkb => |c| {
                 c.stages[Stage::Dropped as usize] = Default::default();
-            }),
-            "__skb_gso_segment" => (&mut hooks.skb_gso_segment, |c| {
+            },
+            Hook::SkbGsoSegment => |c| {
                 c.segmentation = Counters::default().segmentation;
                 c.skb_segment = Counters::default().skb_segment;
-            }),
-            "skb_segment" => (&mut hooks.skb_segment, |c| c.skb_segment = Counters::default().skb_segment),
-            "tcp_sendmsg" => (&mut hooks.tcp_sendmsg, |c| c.tcp_sendmsg = Counters::default().tcp_sendmsg),
-            other => panic!("no such hook: {other}"),
+            },
+            Hook::SkbSegment => |c| c.skb_segment = Counters::default().skb_segment,
+            Hook::TcpSendmsg => |c| c.tcp_sendmsg = Counters::default().tcp_sendmsg,
+            Hook::InetSockSetState => |c| c.closed_sockets = Counters::default().closed_sockets,
+            Hook::StackSample => |c| c.samples = Counters::default().samples,
         };
-        *state = HookState::SwitchedOff;
+        self.conditions.hooks[hook] = HookState::SwitchedOff;
         for sample in &mut self.samples {
             wipe(sample.traced.as_mut().unwrap());
         }

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use vmnet_common::{Caller, Class, Counters, Lane, Stage};
 
 use super::delta::Delta;
+use super::hook::Hook;
 use super::ledger::Protocol;
 use super::machine::QueueCounters;
-use super::sample::{CpuTimes, CpuWork, HookState, Mode, Window};
-use super::tally::{ALL_LANES, TCP_LANES, Tally, bounded, cell, lane, share};
+use super::sample::{CpuTimes, CpuWork, Mode, Window};
+use super::tally::{TCP_LANES, Tally, bounded, cell, lane, share};
 use super::witness::KernelCounters;
 
 /// Why `wire_gbps` is None without programs and without a qdisc.
@@ -230,7 +231,7 @@ pub(crate) fn segmentation_ns(window: &Window<'_>, counted: &Counters) -> Option
 }
 
 fn times_segmentation(window: &Window<'_>) -> bool {
-    window.conditions.hooks.skb_gso_segment == HookState::Attached
+    window.conditions.hooks.counts(Hook::SkbGsoSegment)
         && matches!(window.conditions.mode, Mode::Fentry | Mode::Kprobe)
 }
 
@@ -251,7 +252,7 @@ impl CpuWork {
 
 /// CPUs busy segmenting, by stack samples.
 fn sampled_cpu(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Option<f64> {
-    let sampled = window.conditions.hooks.stack_samples == HookState::Attached;
+    let sampled = window.conditions.hooks.counts(Hook::StackSample);
     let samples = &counted.samples;
     sampled.then(|| share(samples.segmenting, samples.total))?.map(|share| share * delta.cpus.len() as f64)
 }
@@ -261,7 +262,7 @@ fn sampled_cpu(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Option
 fn wire_bytes(delta: &Delta, counted: Option<&Counters>) -> Option<u64> {
     match counted {
         Some(counted) => {
-            let driver = Tally::of(counted, Stage::Driver, &ALL_LANES);
+            let driver = Tally::of(counted, Stage::Driver, &Lane::ALL);
             Some(driver.bytes.saturating_add(driver.unsent_header_bytes))
         }
         None => delta.qdisc.map(|qdisc| qdisc.bytes),
@@ -306,6 +307,7 @@ fn gbps(bytes: u64, ns: u64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::hook::HookState;
     use crate::model::testing::{HEADER, MSS, Scene};
 
     fn close(found: Option<f64>, expected: f64) {
@@ -365,7 +367,7 @@ mod tests {
         let mut tracepoints = Scene::tracepoints_only();
         tracepoints.whole(1_000, 44);
         assert_eq!(whole(&tracepoints.window()).unwrap().segmentation_cpu, None);
-        tracepoints.conditions.hooks.stack_samples = HookState::Attached;
+        tracepoints.conditions.hooks[Hook::StackSample] = HookState::Attached;
         tracepoints.counters().samples.total = 100;
         tracepoints.counters().samples.segmenting = 25;
         close(whole(&tracepoints.window()).unwrap().segmentation_cpu, 0.5);

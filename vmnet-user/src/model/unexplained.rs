@@ -4,11 +4,11 @@ use std::fmt;
 
 use vmnet_common::{Class, Counters, Stage};
 
-use super::audit::{Audit, Identity};
+use super::audit::Audit;
+use super::identity::{Identity, IdentityId, Unit};
 use super::ledger::Entry;
 use super::sample::Window;
 use super::tally::{TCP_LANES, Tally, cell, lane, scaled_up};
-use super::verdict::{GATING, figures};
 
 /// Payload that could be in any class.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,7 @@ impl Unexplained {
             .max_by_key(|(bytes, _)| *bytes);
         if let Some((bytes, identity)) = worst.filter(|(bytes, _)| *bytes != 0) {
             unexplained.residual_bytes = bytes;
-            unexplained.residual = Some(format!("{} ({})", identity.name, figures(identity)));
+            unexplained.residual = Some(format!("{} ({})", identity.name, identity.figures()));
         }
         unexplained.missed = audit.missed.packets();
         unexplained.missed_bytes = unexplained.missed.saturating_mul(means.super_packet_bytes);
@@ -72,9 +72,10 @@ impl fmt::Display for Unexplained {
 /// What the sockets say can differ because they send through another interface as well, so it bears on the ledger only
 /// where neither end of this interface's path could be checked otherwise.
 fn bears_on_the_ledger(identity: &Identity, audit: &Audit) -> bool {
-    let measured = |name: &str| audit.identity(name).is_some_and(|identity| identity.ok.is_some());
-    GATING.contains(&identity.name.as_str())
-        || (identity.name == "tcp-bytes-sent" && !(measured("wire-segments") && measured("device-packets")))
+    let measured = |name| audit.identity(name).is_some_and(|identity| identity.ok.is_some());
+    identity.name.bears_on_the_ledger()
+        || (identity.name == IdentityId::TcpBytesSent
+            && !(measured(IdentityId::WireSegments) && measured(IdentityId::DevicePackets)))
 }
 
 /// Mean payload, rounded up.
@@ -121,11 +122,15 @@ impl Means {
     /// The payload that an identity's residual beyond its slack may stand for.
     fn residual_bytes(&self, identity: &Identity, audit: &Audit) -> u64 {
         let beyond = identity.beyond_slack();
-        match (identity.unit.as_str(), identity.name.as_str()) {
-            ("bytes", _) => beyond,
-            ("segments", _) => beyond.saturating_mul(self.segment_bytes),
+        match (identity.unit, identity.name) {
+            (Unit::Bytes, _) => beyond,
+            (Unit::Segments, _) => beyond.saturating_mul(self.segment_bytes),
             // The device's bytes say how large its unseen packets were, better than any mean.
-            (_, "device-packets") if same_direction(identity, audit.identity("device-bytes")) => 0,
+            (_, IdentityId::DevicePackets)
+                if same_direction(identity, audit.identity(IdentityId::DeviceBytes)) =>
+            {
+                0
+            }
             _ => beyond.saturating_mul(self.packet_bytes),
         }
     }

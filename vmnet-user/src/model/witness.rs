@@ -1,11 +1,11 @@
 //! Who says what: the programs, the qdisc against the device, and the device alone.
 
-use vmnet_common::Stage;
+use vmnet_common::{Lane, Stage};
 
 use super::delta::Delta;
 use super::ledger::Entry;
 use super::sample::Window;
-use super::tally::{ALL_LANES, Tally, share};
+use super::tally::{Tally, share};
 use super::verdict::{State, Witness};
 
 /// Wire segments per packet of the device, up to which no super-packets can be seen in it.
@@ -80,7 +80,7 @@ pub(crate) fn all(window: &Window<'_>, tcp: &Entry, seen: State) -> Findings {
     let driver = delta
         .as_ref()
         .and_then(|delta| delta.traced.as_deref())
-        .map_or_else(Tally::default, |counted| Tally::of(counted, Stage::Driver, &ALL_LANES));
+        .map_or_else(Tally::default, |counted| Tally::of(counted, Stage::Driver, &Lane::ALL));
     let mut witnesses =
         vec![Witness { name: "tracing".to_owned(), says: seen.to_string(), detail: tcp.detail() }];
     let Some(delta) = delta else {

@@ -4,11 +4,14 @@ use vmnet_common::Config;
 
 use super::{
     HookOutcome, ProbeError, Probes,
-    table::{HOOKS, Hook, Kind, Program, Spec, Way},
+    table::{HOOKS, Kind, Program, Spec, Way},
 };
 use crate::{
     kernel::{Btf, gso_bits, layout, permissions, symbols},
-    model::sample::{HookState, Hooks, Mode},
+    model::{
+        hook::{Hook, HookState, Hooks},
+        sample::Mode,
+    },
 };
 
 /// What is wanted.
@@ -46,23 +49,7 @@ impl Attached {
     /// As the model sees it.
     #[must_use]
     pub fn hook_states(&self) -> Hooks {
-        let state = |hook| {
-            self.hooks
-                .iter()
-                .find(|outcome| outcome.spec.hook == hook)
-                .map(|outcome| outcome.state)
-                .unwrap_or_default()
-        };
-        Hooks {
-            net_dev_queue: state(Hook::NetDevQueue),
-            net_dev_start_xmit: state(Hook::NetDevStartXmit),
-            net_dev_xmit: state(Hook::NetDevXmit),
-            kfree_skb: state(Hook::KfreeSkb),
-            skb_gso_segment: state(Hook::SkbGsoSegment),
-            skb_segment: state(Hook::SkbSegment),
-            tcp_sendmsg: state(Hook::TcpSendmsg),
-            stack_samples: state(Hook::StackSample),
-        }
+        self.hooks.iter().map(|outcome| (outcome.spec.hook, outcome.state)).collect()
     }
 }
 
@@ -139,7 +126,7 @@ impl Environment {
             if outcome.state == HookState::Absent && is_essential(spec.hook, mode) {
                 return Err(ProbeError::Refused {
                     rung: mode.name(),
-                    hook: spec.name,
+                    hook: spec.name(),
                     reason: outcome.reason.unwrap_or_default(),
                 });
             }
@@ -156,12 +143,12 @@ impl Environment {
         request: &Request,
     ) -> HookOutcome {
         let mut outcome = HookOutcome { spec, way: None, state: HookState::Absent, reason: None };
-        if request.without.iter().any(|name| name == spec.name) {
+        if request.without.iter().any(|name| name == spec.name()) {
             outcome.state = HookState::SwitchedOff;
             outcome.reason = Some("switched off by --without-hook".to_owned());
             return outcome;
         }
-        let insisted = request.ways.iter().find(|(hook, _)| hook == spec.name).map(|(_, kind)| kind);
+        let insisted = request.ways.iter().find(|(hook, _)| hook == spec.name()).map(|(_, kind)| kind);
         let mut reasons = Vec::new();
         for way in ways(spec, mode) {
             if insisted.is_some_and(|kind| way.programs.iter().all(|program| program.kind.name() != kind)) {

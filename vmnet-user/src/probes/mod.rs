@@ -30,7 +30,7 @@ use self::{
 };
 use crate::{
     kernel::BtfError,
-    model::sample::{HookState, MissedByKernel},
+    model::{hook::HookState, sample::MissedByKernel},
 };
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vmnet-ebpf"));

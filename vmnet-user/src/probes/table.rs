@@ -1,30 +1,7 @@
 //! The hooks, and the ways to attach each: one line a way. Exits come before entries, or the pairing stack would fill
 //! for good under live traffic.
 
-use crate::model::sample::Mode;
-
-/// A hook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Hook {
-    /// tp `net_dev_xmit`.
-    NetDevXmit,
-    /// tp `net_dev_start_xmit`.
-    NetDevStartXmit,
-    /// tp `kfree_skb`.
-    KfreeSkb,
-    /// `skb_segment`.
-    SkbSegment,
-    /// `__skb_gso_segment`.
-    SkbGsoSegment,
-    /// `tcp_sendmsg`.
-    TcpSendmsg,
-    /// tp `inet_sock_set_state`.
-    InetSockSetState,
-    /// perf event `cpu-clock`.
-    StackSample,
-    /// tp `net_dev_queue`.
-    NetDevQueue,
-}
+use crate::model::{hook::Hook, sample::Mode};
 
 /// How a program attaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +52,14 @@ pub struct Way {
     pub programs: &'static [Program],
 }
 
+impl Spec {
+    /// The kernel's name for the place.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.hook.name()
+    }
+}
+
 impl Way {
     /// `fexit+fentry`, `tp_btf`, …
     #[must_use]
@@ -88,8 +73,6 @@ impl Way {
 pub struct Spec {
     /// Which.
     pub hook: Hook,
-    /// The kernel's name for the place, also for `--without-hook`.
-    pub name: &'static str,
     /// What it proves.
     pub purpose: &'static str,
     /// Best first.
@@ -112,7 +95,6 @@ const fn on(rung: Mode, programs: &'static [Program]) -> Way {
 pub const HOOKS: &[Spec] = &[
     Spec {
         hook: Hook::NetDevXmit,
-        name: "net_dev_xmit",
         purpose: "what the driver took",
         ways: &[
             any(&[program("net_dev_xmit", Kind::TpBtf, "net_dev_xmit")]),
@@ -121,7 +103,6 @@ pub const HOOKS: &[Spec] = &[
     },
     Spec {
         hook: Hook::NetDevStartXmit,
-        name: "net_dev_start_xmit",
         purpose: "packets after the decision",
         ways: &[
             any(&[program("net_dev_start_xmit", Kind::TpBtf, "net_dev_start_xmit")]),
@@ -130,7 +111,6 @@ pub const HOOKS: &[Spec] = &[
     },
     Spec {
         hook: Hook::KfreeSkb,
-        name: "kfree_skb",
         purpose: "drops between queue and driver",
         ways: &[
             any(&[program("kfree_skb", Kind::TpBtf, "kfree_skb")]),
@@ -139,7 +119,6 @@ pub const HOOKS: &[Spec] = &[
     },
     Spec {
         hook: Hook::SkbSegment,
-        name: "skb_segment",
         purpose: "the split itself, and a second count of segments",
         ways: &[
             on(
@@ -160,7 +139,6 @@ pub const HOOKS: &[Spec] = &[
     },
     Spec {
         hook: Hook::SkbGsoSegment,
-        name: "__skb_gso_segment",
         purpose: "software segmentation, its segments and its cost",
         ways: &[
             on(
@@ -181,13 +159,11 @@ pub const HOOKS: &[Spec] = &[
     },
     Spec {
         hook: Hook::TcpSendmsg,
-        name: "tcp_sendmsg",
         purpose: "bytes that TCP took from applications",
         ways: &[on(Mode::Fentry, &[program("tcp_sendmsg", Kind::Fexit, "tcp_sendmsg")])],
     },
     Spec {
         hook: Hook::InetSockSetState,
-        name: "inet_sock_set_state",
         purpose: "what TCP itself says that closing sockets sent",
         ways: &[
             any(&[program("inet_sock_set_state", Kind::TpBtf, "inet_sock_set_state")]),
@@ -196,13 +172,11 @@ pub const HOOKS: &[Spec] = &[
     },
     Spec {
         hook: Hook::StackSample,
-        name: "cpu-clock",
         purpose: "the share of CPU time in segmentation, where no function can be probed",
         ways: &[on(Mode::Tracepoint, &[program("stack_sample", Kind::PerfEvent, "")])],
     },
     Spec {
         hook: Hook::NetDevQueue,
-        name: "net_dev_queue",
         purpose: "packets before qdisc and segmentation",
         ways: &[
             any(&[program("net_dev_queue", Kind::TpBtf, "net_dev_queue")]),
@@ -215,5 +189,18 @@ pub const HOOKS: &[Spec] = &[
 /// The hook of that name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Spec> {
-    HOOKS.iter().find(|spec| spec.name == name)
+    let hook = Hook::by_name(name)?;
+    HOOKS.iter().find(|spec| spec.hook == hook)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_a_line_for_every_hook_of_the_register() {
+        for hook in Hook::ALL {
+            assert_eq!(HOOKS.iter().filter(|spec| spec.hook == hook).count(), 1, "{hook:?}");
+        }
+    }
 }

@@ -13,10 +13,12 @@ use crate::model::chain::{self, Answers};
 use crate::model::correlation::Correlations;
 use crate::model::cost::Cost;
 use crate::model::delta::Delta;
+use crate::model::ending::RunEnding;
+use crate::model::hook::Hook;
 use crate::model::ledger::{Other, Protocol};
 use crate::model::machine::{Machine, QueueCounters};
 use crate::model::reasons;
-use crate::model::sample::{HookState, Window};
+use crate::model::sample::Window;
 use crate::model::throughput::{CpuShare, mean};
 use crate::model::verdict::Verdict;
 use crate::report::absences;
@@ -43,7 +45,7 @@ pub fn report(run: &Run) -> Option<RunReport> {
         window: WindowInfo {
             start: run.start.time.clone(),
             duration_s: window.duration_ns() as f64 / 1e9,
-            ended_by: run.end.as_ref().map_or("not-recorded", |end| end.ended_by.as_str()).to_owned(),
+            ended_by: run.end.as_ref().map_or(RunEnding::NotRecorded, |end| end.ended_by),
         },
         verdict,
         ledger: LedgerReport { tcp, udp: counted.map(Protocol::udp), other: counted.map(Other::of) },
@@ -90,7 +92,7 @@ fn interface(run: &Run) -> Interface {
 
 /// Whether it was asked why super-packets are cut up.
 fn asks_why(window: &Window<'_>) -> bool {
-    window.conditions.hooks.skb_gso_segment == HookState::Attached
+    window.conditions.hooks.counts(Hook::SkbGsoSegment)
 }
 
 /// Why the bytes went as they did.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use vmnet_common::{Counters, LEN_BUCKETS, SEGS_BUCKETS, bucket_lower};
+use vmnet_common::Counters;
 
 use crate::model::machine::QueueCounters;
 use crate::model::sample::{
@@ -16,8 +16,6 @@ pub(super) const MOST_CPUS: usize = 512;
 pub(super) const MOST_QUEUES: usize = 4096;
 /// Columns for queues that may come while the run goes on (`ethtool -L`). Columns that nobody uses take no room.
 const SPARE_QUEUES: usize = 256;
-/// Words of [`Counters`].
-const COUNTERS: usize = size_of::<Counters>() / 8;
 
 /// Columns that a sample has once. A group's own name is 1 where the group is there; `Option`s are 0 where there is none,
 /// else the value and one.
@@ -71,7 +69,7 @@ pub(super) const QUEUE: [&str; 3] = ["packets", "bytes", "kicks"];
 
 /// The names of the columns that each CPU has, in this version's order: its times, then the words of its [`Counters`].
 pub(super) static PER_CPU: LazyLock<Vec<String>> =
-    LazyLock::new(|| CPU_TIMES.iter().map(|name| format!("cpu.{name}")).chain(counter_names()).collect());
+    LazyLock::new(|| CPU_TIMES.iter().map(|name| format!("cpu.{name}")).chain(Counters::names()).collect());
 
 /// How many columns there are of each kind. They follow each other: scalars, then each CPU's, then each queue's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,106 +322,8 @@ fn to_option(value: u64) -> Option<u64> {
     value.checked_sub(1)
 }
 
-/// The words of [`Counters`], in their order.
-fn counter_names() -> Vec<String> {
-    const LANES: [&str; 5] = ["tcp4", "tcp6", "udp4", "udp6", "other"];
-    let mut names = Vec::with_capacity(COUNTERS);
-    for stage in ["queue", "driver", "dropped", "driver_dropped"] {
-        for lane in LANES {
-            for class in ["super", "made", "full", "small", "control", "loose_full", "loose_small"] {
-                for count in ["packets", "bytes", "payload_bytes", "segs"] {
-                    names.push(format!("{stage}.{lane}.{class}.{count}"));
-                }
-            }
-            for count in [
-                "tunnel_payload_bytes",
-                "forwarded_payload_bytes",
-                "retransmitted_payload_bytes",
-                "unsent_header_bytes",
-                "upper_payload_bytes",
-                "upper_retransmitted_payload_bytes",
-                "tagged_packets",
-                "tagged_segs",
-            ] {
-                names.push(format!("{stage}.{lane}.{count}"));
-            }
-        }
-    }
-    let mut group = |name: &str, counts: &[&str]| {
-        names.extend(counts.iter().map(|count| format!("{name}.{count}")));
-    };
-    group("segmentation", &["entries", "exits", "errors", "header_only", "uncountable"]);
-    for caller in ["device", "stack"] {
-        for lane in LANES {
-            group(
-                &format!("segmentation.{caller}.{lane}"),
-                &[
-                    "calls",
-                    "segs",
-                    "bytes_in",
-                    "bytes_out",
-                    "payload_bytes",
-                    "loose_payload_bytes",
-                    "loose_segs",
-                    "ns",
-                ],
-            );
-        }
-    }
-    for lane in LANES {
-        for refusal in [
-            "unknown",
-            "not_refused",
-            "tso4_missing",
-            "tso6_missing",
-            "ecn_missing",
-            "uso_missing",
-            "tunnel_missing",
-            "other_missing",
-            "too_large",
-            "tunnel",
-            "vlan",
-            "checksum",
-            "qdisc_splits",
-            "stack_splits",
-            "driver_check",
-        ] {
-            group(&format!("refused.{lane}.{refusal}"), &["packets", "payload_bytes"]);
-        }
-    }
-    group("skb_segment", &["entries", "exits", "errors", "segs", "ns"]);
-    group("tcp_sendmsg", &["calls", "bytes", "errors"]);
-    group("closed_sockets", &["sockets", "bytes_sent", "bytes_retransmitted", "bytes_discarded", "unrouted"]);
-    group("stack_samples", &["total", "segmenting", "failed"]);
-    group(
-        "health",
-        &[
-            "stack_overflows",
-            "unmatched_exits",
-            "unmatched_xmits",
-            "lost_starts",
-            "tx_busy",
-            "unreadable",
-            "events_lost",
-        ],
-    );
-    let histograms = [
-        ("queued_len", LEN_BUCKETS),
-        ("driver_len", LEN_BUCKETS),
-        ("queued_segs", SEGS_BUCKETS),
-        ("queued_gso_size", LEN_BUCKETS),
-    ];
-    for (histogram, buckets) in histograms {
-        // By the smallest value that falls into each.
-        names.extend((0..buckets).map(|bucket| format!("{histogram}.{}", bucket_lower(bucket))));
-    }
-    names.push("last_features".to_owned());
-    names
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
     use std::mem::offset_of;
 
     use vmnet_common::{Class, Lane, Refusal, Stage, bucket};
@@ -442,14 +342,7 @@ mod tests {
         edit(&mut counters);
         let words = bytemuck::cast_slice::<Counters, u64>(std::slice::from_ref(&counters));
         let place = words.iter().position(|word| *word == 1).unwrap();
-        counter_names()[place].clone()
-    }
-
-    #[test]
-    fn every_word_has_a_name_of_its_own() {
-        let names = counter_names();
-        assert_eq!(names.len(), COUNTERS);
-        assert_eq!(names.iter().collect::<HashSet<_>>().len(), COUNTERS);
+        Counters::names()[place].clone()
     }
 
     #[test]
@@ -471,7 +364,7 @@ mod tests {
         assert_eq!(named(|c| c.health.events_lost = 1), "health.events_lost");
         assert_eq!(named(|c| c.driver_len[bucket(1536)] = 1), "driver_len.1536");
         assert_eq!(named(|c| c.queued_gso_size[0] = 1), "queued_gso_size.0");
-        assert_eq!(offset_of!(Counters, last_features) / 8, COUNTERS - 1);
+        assert_eq!(offset_of!(Counters, last_features) / 8, Counters::names().len() - 1);
     }
 
     #[test]

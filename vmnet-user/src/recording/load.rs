@@ -142,6 +142,7 @@ fn from_json(bytes: &[u8], path: &Path) -> Result<RunReport, LoadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ending::RunEnding;
     use crate::recording::testing;
     use crate::report::{fixture, json};
 
@@ -166,10 +167,10 @@ mod tests {
         let recording = directory.path().join("run.vmnet");
         std::fs::write(&recording, testing::recording(3, 1, 1, Some(&testing::end()))).unwrap();
         let (report, from) = load(directory.path()).unwrap();
-        assert_eq!((report.window.ended_by.as_str(), &from), ("command", &recording));
+        assert_eq!((report.window.ended_by, &from), (RunEnding::Command, &recording));
         let renamed = directory.path().join("evidence");
         std::fs::rename(&recording, &renamed).unwrap();
-        assert_eq!(load(&renamed).unwrap().0.window.ended_by, "command");
+        assert_eq!(load(&renamed).unwrap().0.window.ended_by, RunEnding::Command);
         std::fs::write(&renamed, b"\x89VMNET\r\n and no more").unwrap();
         assert!(load(&renamed).unwrap_err().to_string().contains("damaged at byte"));
     }

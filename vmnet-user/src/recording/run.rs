@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::load::Summary;
+use crate::model::ending::RunEnding;
 use crate::model::event::What;
 use crate::model::machine::Machine;
 use crate::model::sample::{Conditions, Window};
@@ -64,8 +65,8 @@ pub struct Start {
 /// What is known at the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct End {
-    /// `duration`, `command`, `interrupt`, `interface-gone`, `interface-renamed`.
-    pub ended_by: String,
+    /// What ended it.
+    pub ended_by: RunEnding,
     /// Why the window ended before it was meant to.
     pub cut_short: Option<String>,
     /// Whether traffic came to rest before the last sample.

@@ -6,6 +6,7 @@ use vmnet_common::{Caller, Class, Counters, Lane, Refusal, Stage, bucket};
 
 use super::run::{CommandEnded, End, Event, Start, Surroundings, Taken};
 use super::write::Writer;
+use crate::model::ending::RunEnding;
 use crate::model::event::What;
 use crate::model::machine::QueueCounters;
 use crate::model::machine_fixture;
@@ -181,7 +182,7 @@ pub(crate) fn start() -> Start {
 /// A run that ended well.
 pub(crate) fn end() -> End {
     End {
-        ended_by: "command".to_owned(),
+        ended_by: RunEnding::Command,
         cut_short: None,
         drained: true,
         qdisc: Some("mq".to_owned()),

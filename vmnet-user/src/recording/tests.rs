@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::frames::{BEGIN, END, SAMPLE, write_frame, write_preamble};
 use super::testing::{Load, end, event, recording, start};
 use super::*;
+use crate::model::ending::RunEnding;
 use crate::model::timeline::Timeline;
 use crate::report::json;
 
@@ -35,7 +36,7 @@ fn the_report_of_a_recording_is_the_report_of_the_run() {
 fn a_recording_without_its_end_tells_what_it_has_and_that_it_has_no_end() {
     let back = read(recording(5, 3, 4, None).as_slice()).unwrap();
     let told = report(&back).unwrap();
-    assert_eq!(told.window.ended_by, "not-recorded");
+    assert_eq!(told.window.ended_by, RunEnding::NotRecorded);
     assert!((told.window.duration_s - 5.0).abs() < 0.01);
     assert_eq!(told.ledger.tcp, report(&run(5, 3, None)).unwrap().ledger.tcp);
     assert!(told.unmeasured["(recording)"].contains("after 5.0 s"), "{:?}", told.unmeasured);

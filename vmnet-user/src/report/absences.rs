@@ -15,7 +15,18 @@ pub fn explain(report: &mut RunReport) {
         }
     };
     absent(report.interface.netns.name.is_none(), "interface.netns.name", "no --netns was given");
-    absent(report.verdict.basis.is_none(), "verdict.basis", "nothing stands against the confidence");
+    let beside = if report.verdict.bound.is_some() {
+        "nothing beyond what verdict.bound counts against it"
+    } else {
+        "nothing stands against the confidence"
+    };
+    absent(report.verdict.basis.is_none(), "verdict.basis", beside);
+    let no_bound = match &report.audit {
+        None => "there is no audit that could leave something open",
+        Some(audit) if audit.ok => "nothing is unexplained",
+        Some(_) => "what is unexplained has no bound: verdict.basis says what it is",
+    };
+    absent(report.verdict.bound.is_none(), "verdict.bound", no_bound);
     absent(
         report.reasons.is_none(),
         "reasons",

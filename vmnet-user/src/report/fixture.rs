@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::audit::{Audit, Identity, Missed};
+use crate::model::audit::{Audit, Missed};
 use crate::model::breaks::{CSUM_GENERIC, GSO, SCATTER_GATHER, TSO_ECN, TSO4, TSO6};
 use crate::model::cause::{By, Cause, CauseId, Fix};
 use crate::model::chain;
 use crate::model::correlation::Correlations;
 use crate::model::cost::Cost;
+use crate::model::ending::RunEnding;
+use crate::model::hook::HookState;
+use crate::model::identity::{Identity, IdentityId, Unit};
 use crate::model::ledger::{Entry, Other, Protocol};
 use crate::model::machine::Machine;
 use crate::model::machine_fixture;
 use crate::model::reasons::{Reason, ReasonId};
-use crate::model::sample::{HookState, Mode};
+use crate::model::sample::Mode;
 use crate::model::throughput::{CpuShare, Interval, QueueRate};
 use crate::model::verdict::{Confidence, State, Verdict, Witness};
 use crate::report::schema::{
@@ -112,12 +115,13 @@ pub(crate) fn software() -> RunReport {
         window: WindowInfo {
             start: "2026-11-22T10:11:12Z".to_owned(),
             duration_s: 30.004,
-            ended_by: "command".to_owned(),
+            ended_by: RunEnding::Command,
         },
         verdict: Verdict {
             state: State::Software,
             confidence: Confidence::Proven,
             basis: None,
+            bound: None,
             summary: "99.8 % of 41.2 GB of bulk TCP was cut up by the CPU".to_owned(),
             thin: false,
             witnesses: vec![
@@ -178,7 +182,17 @@ pub(crate) fn software() -> RunReport {
         audit: Some(Audit {
             ok: true,
             drained: true,
-            identities: (1..=7).map(|n| identity(&format!("identity-{n}"), Some(0))).collect(),
+            identities: [
+                IdentityId::WireBytes,
+                IdentityId::WireSegments,
+                IdentityId::DriverPackets,
+                IdentityId::DevicePackets,
+                IdentityId::DeviceBytes,
+                IdentityId::QdiscPackets,
+                IdentityId::SegmentCounts,
+            ]
+            .map(|name| identity(name, Some(0)))
+            .to_vec(),
             missed: Missed {
                 stack_overflows: Some(0),
                 unmatched_exits: Some(0),
@@ -524,9 +538,9 @@ pub(crate) fn witness(name: &str, says: &str, detail: &str) -> Witness {
 }
 
 /// An identity that holds if its residual is at most 44; unmeasured without one.
-pub(crate) fn identity(name: &str, residual: Option<i64>) -> Identity {
+pub(crate) fn identity(name: IdentityId, residual: Option<i64>) -> Identity {
     Identity {
-        name: name.to_owned(),
+        name,
         left: residual.map(|_| 27_300_000),
         left_source: "__skb_gso_segment".to_owned(),
         right: residual.map(|r| 27_300_000_u64.saturating_add_signed(-r)),
@@ -534,7 +548,7 @@ pub(crate) fn identity(name: &str, residual: Option<i64>) -> Identity {
         residual,
         slack: residual.map(|_| 44),
         ok: residual.map(|r| r.abs() <= 44),
-        unit: "segments".to_owned(),
+        unit: Unit::Segments,
         note: if residual.is_none() { "kprobe only".to_owned() } else { String::new() },
     }
 }

@@ -81,6 +81,11 @@ fn make_finite(report: &mut RunReport) -> Result<(), JsonError> {
     }
     let mut spoilt = BTreeSet::new();
 
+    let bound = &mut report.verdict.bound;
+    if bound.as_ref().is_some_and(|bound| !(bound.share_at_least + bound.unseen_share).is_finite()) {
+        *bound = None;
+        spoilt.insert("verdict.bound");
+    }
     if let Some(tcp) = &mut report.ledger.tcp {
         for (path, entry) in [
             ("ledger.tcp.median_gso_segs", &mut tcp.total),
@@ -258,7 +263,7 @@ mod tests {
         ),
         ("/interface", &["name", "ifindex", "netns", "driver", "mtu", "queues", "kernel", "terminal"]),
         ("/window", &["start", "duration_s"]),
-        ("/verdict", &["state", "confidence", "summary", "witnesses", "basis"]),
+        ("/verdict", &["state", "confidence", "summary", "witnesses", "basis", "bound"]),
         ("/verdict/witnesses/0", &["name", "says", "detail"]),
         ("/ledger", &["tcp", "udp", "other"]),
         ("/ledger/tcp", LEDGER),

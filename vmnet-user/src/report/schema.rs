@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::load;
 use crate::model::{
-    audit, cause::Cause, chain::Link, correlation, cost, ledger, machine::Machine, reasons, sample,
-    throughput, verdict,
+    audit, cause::Cause, chain::Link, correlation, cost, ending::RunEnding, hook, ledger, machine::Machine,
+    reasons, sample, throughput, verdict,
 };
 
 /// The schema's name.
@@ -103,8 +103,8 @@ pub struct WindowInfo {
     pub start: String,
     /// From the first sample to the last.
     pub duration_s: f64,
-    /// What ended it: `duration`, `command`, `interrupt`, `interface-gone`, `interface-renamed`.
-    pub ended_by: String,
+    /// What ended it.
+    pub ended_by: RunEnding,
 }
 
 /// The ledgers.
@@ -180,7 +180,7 @@ pub struct HookReport {
     /// `fentry`, `fexit`, `kprobe`, `kretprobe`, `tp_btf`, `raw_tp`, `perf_event`.
     pub kind: String,
     /// How it took part.
-    pub state: sample::HookState,
+    pub state: hook::HookState,
     /// Times it ran, all interfaces; None where the kernel was not asked to count.
     pub events: Option<u64>,
     /// Time of one run of the program, the kernel's clock reads included; None where not asked for (`--overhead`).

@@ -386,10 +386,15 @@ pub(crate) fn what_could_be_missed(missed: &Missed) -> [(Option<u64>, &'static s
     ]
 }
 
-/// What the confidence rests on, or what it lacks: `not proven: segments-to-driver does not hold`.
+/// What the confidence rests on, or what it lacks: `proven within a bound: at least 99.7 % …`, `not proven: wire-segments
+/// does not hold`.
 #[must_use]
 pub fn basis(report: &RunReport) -> Option<String> {
     let verdict = &report.verdict;
+    if let (Some(bound), None) = (&verdict.bound, &verdict.basis) {
+        return Some(format!("{} within a bound: {}", confidence_word(verdict.confidence), bound.text));
+    }
+    let bound = verdict.bound.as_ref().map(|bound| format!("; {}", bound.text)).unwrap_or_default();
     let basis = verdict.basis.as_ref()?;
     let basis = basis.strip_prefix("not proven: ").unwrap_or(basis);
     let why = match verdict.confidence {
@@ -397,7 +402,7 @@ pub fn basis(report: &RunReport) -> Option<String> {
         Confidence::Supported => "not proven: ",
         Confidence::Weak => "inferred from ",
     };
-    Some(format!("{why}{basis}"))
+    Some(format!("{why}{basis}{bound}"))
 }
 
 fn confidence(report: &RunReport, style: &Style) -> String {
@@ -511,8 +516,8 @@ pub fn limits(report: &RunReport) -> Vec<String> {
             report.probes.fell_because.join("; ")
         ));
     }
-    if !matches!(report.window.ended_by.as_str(), "duration" | "command" | "interrupt") {
-        lines.push(format!("the run was cut short: {}", report.window.ended_by.replace('-', " ")));
+    if report.window.ended_by.is_cut_short() {
+        lines.push(format!("the run was cut short: {}", report.window.ended_by.words()));
     }
     lines
 }

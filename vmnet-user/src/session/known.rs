@@ -7,7 +7,7 @@ use jiff::Zoned;
 use super::{Ending, Plan, child, sampler::Sampler};
 use crate::{
     device::facts,
-    model::sample::HookState,
+    model::hook::HookState,
     probes::{HookOutcome, RunTime, events::RareEvent, table::Program},
     recording::{CommandEnded, End, Event, Start, Surroundings},
     report::schema::HookReport,
@@ -51,7 +51,7 @@ pub(super) fn end(
 ) -> End {
     let times = sampler.attached.as_ref().and_then(|attached| attached.probes.run_times());
     End {
-        ended_by: ended_by.name().to_owned(),
+        ended_by: ended_by.kind(),
         cut_short: ended_by.cut_short().map(str::to_owned),
         drained,
         qdisc: sampler.interface(None).qdisc,
@@ -93,7 +93,7 @@ fn hooks(sampler: &Sampler, times: Option<&[RunTime]>) -> Vec<HookReport> {
 /// A hook, program by program; one line where none is attached.
 fn hook_reports(outcome: &HookOutcome, times: Option<&[RunTime]>) -> Vec<HookReport> {
     let blank = HookReport {
-        hook: outcome.spec.name.to_owned(),
+        hook: outcome.spec.name().to_owned(),
         kind: "none".to_owned(),
         state: outcome.state,
         events: None,

@@ -28,6 +28,7 @@ use crate::{
     device::links::LinkError,
     kernel::permissions,
     model::{
+        ending::RunEnding,
         sample::{Mode, Sample},
         throughput::Interval,
         timeline::Timeline,
@@ -265,13 +266,13 @@ enum Ending {
 }
 
 impl Ending {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> RunEnding {
         match self {
-            Self::Duration => "duration",
-            Self::Command => "command",
-            Self::Interrupt(_) => "interrupt",
-            Self::Gone(_) => "interface-gone",
-            Self::Renamed { .. } => "interface-renamed",
+            Self::Duration => RunEnding::Duration,
+            Self::Command => RunEnding::Command,
+            Self::Interrupt(_) => RunEnding::Interrupt,
+            Self::Gone(_) => RunEnding::InterfaceGone,
+            Self::Renamed { .. } => RunEnding::InterfaceRenamed,
         }
     }
 

@@ -7,7 +7,7 @@ use super::colours::{FAINT, GRID, INK, PURPLE};
 use super::lettering::{Lettering, write, write_within};
 use super::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_page, page};
 use super::{ChartError, Table};
-use crate::model::sample::HookState;
+use crate::model::hook::HookState;
 use crate::report::format;
 use crate::report::schema::{HookReport, RunReport};
 

@@ -39,7 +39,7 @@ pub(super) fn run(report: &RunReport) -> Facts {
     );
     facts.add("Began", &report.window.start);
     facts.add("Lasted", format!("{:.3} s", report.window.duration_s));
-    facts.add("Ended by", report.window.ended_by.replace('-', " "));
+    facts.add("Ended by", report.window.ended_by.words());
     facts
 }
 

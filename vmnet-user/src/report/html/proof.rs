@@ -1,9 +1,10 @@
 //! What the answer stands on: the chain, the audit, the hooks, and what happened meanwhile.
 
 use super::parts::{Cell, Facts, Grid, Mark, Row};
-use crate::model::audit::{Audit, Identity};
+use crate::model::audit::Audit;
 use crate::model::chain::{LinkState, first_broken};
-use crate::model::sample::HookState;
+use crate::model::hook::HookState;
+use crate::model::identity::Identity;
 use crate::report::schema::RunReport;
 use crate::report::{format, text};
 
@@ -56,7 +57,7 @@ fn identity(identity: &Identity) -> Row {
         format!("{sign}{}", format::exact(residual.unsigned_abs()))
     });
     Row {
-        name: identity.name.clone(),
+        name: identity.name.to_string(),
         note: identity.note.clone(),
         cells: vec![
             Cell::exact(identity.left),
@@ -65,7 +66,7 @@ fn identity(identity: &Identity) -> Row {
             Cell::Code(identity.right_source.clone()),
             residual.map_or(Cell::Unknown, Cell::Number),
             Cell::exact(identity.slack),
-            Cell::words(&identity.unit),
+            Cell::words(identity.unit.name()),
             Cell::Mark(holds),
         ],
     }

@@ -226,7 +226,6 @@ fn hostile(name: &str) -> RunReport {
     report.interface.qdisc = Some(all());
     report.interface.netns.name = Some(all());
     report.window.start = all();
-    report.window.ended_by = all();
     report.verdict.summary = all();
     report.verdict.basis = Some(all());
     for witness in &mut report.verdict.witnesses {
@@ -247,7 +246,7 @@ fn hostile(name: &str) -> RunReport {
     }
     if let Some(audit) = &mut report.audit {
         let identity = &mut audit.identities[0];
-        (identity.name, identity.note, identity.unit) = (all(), all(), all());
+        identity.note = all();
         (identity.left_source, identity.right_source) = (all(), all());
     }
     report.probes.fell_because = vec![all()];

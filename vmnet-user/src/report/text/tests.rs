@@ -1,4 +1,6 @@
 use super::*;
+use crate::model::bound::Bound;
+use crate::model::identity::IdentityId;
 use crate::model::reasons::ReasonId;
 use crate::report::fixture;
 use crate::report::schema::Interface;
@@ -90,12 +92,12 @@ fn a_failing_identity_shows_its_residual_and_its_slack() {
     let mut report = fixture::software();
     report.verdict.state = State::Inconclusive;
     report.verdict.confidence = Confidence::Supported;
-    report.verdict.basis = Some("segments-to-driver does not hold".to_owned());
+    report.verdict.basis = Some("wire-segments does not hold".to_owned());
     if let Some(audit) = &mut report.audit {
         audit.ok = false;
         audit.drained = false;
-        audit.identities[3] = fixture::identity("segments-to-driver", Some(-1000));
-        audit.identities[6] = fixture::identity("kprobe-hits", None);
+        audit.identities[3] = fixture::identity(IdentityId::WireSegments, Some(-1000));
+        audit.identities[6] = fixture::identity(IdentityId::SegmentCounts, None);
         audit.missed.events_lost = Some(12);
     }
     assert_in_order(
@@ -103,12 +105,40 @@ fn a_failing_identity_shows_its_residual_and_its_slack() {
         &[
             "INCONCLUSIVE  this run cannot tell",
             "audit      ✗ 5 of 6 (1 not measured), missed: 12 events lost; traffic had not come to rest",
-            "✗ segments-to-driver: 27300000 (__skb_gso_segment) against 27301000 (net_dev_xmit), off by -1000",
+            "✗ wire-segments: 27300000 (__skb_gso_segment) against 27301000 (net_dev_xmit), off by -1000",
             "segments, slack 44",
-            "confidence not proven: segments-to-driver does not hold",
+            "confidence not proven: wire-segments does not hold",
             "NEXT  let the traffic end",
         ],
     );
+}
+
+#[test]
+fn a_proof_within_a_bound_says_the_bound_and_keeps_the_gap_in_sight() {
+    let mut report = fixture::software();
+    let text = "at least 99.7 % of the payload in super-packets was segmented in software, counting the 0.12 % that no \
+                program saw against it";
+    report.verdict.bound =
+        Some(Bound { share_at_least: 0.997_1, unseen_share: 0.001_2, text: text.to_owned() });
+    if let Some(audit) = &mut report.audit {
+        audit.ok = false;
+        audit.identities[3] = fixture::identity(IdentityId::DevicePackets, Some(-1000));
+    }
+    let said = said(&report);
+    assert_in_order(
+        &said,
+        &[
+            "TSO is not happening on ens4 (proven)",
+            "audit      ✗ 6 of 7",
+            "✗ device-packets",
+            "confidence proven within a bound: at least 99.7 %",
+            "counting the 0.12 %",
+        ],
+    );
+    report.verdict.confidence = Confidence::Supported;
+    report.verdict.basis = Some("not proven: device-packets does not hold".to_owned());
+    let basis = basis(&report).unwrap();
+    assert!(basis.starts_with("not proven: device-packets does not hold; at least 99.7 %"), "{basis}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::chain::{Link, LinkName, LinkState};
+use crate::model::hook::HookState;
 use crate::model::ledger::{Entry, Protocol};
-use crate::model::sample::HookState;
 use crate::model::throughput::Merged;
 use crate::report::schema::{Bucket, Sizes};
 
