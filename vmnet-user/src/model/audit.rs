@@ -281,6 +281,16 @@ mod tests {
     }
 
     #[test]
+    fn local_tcp_that_no_program_saw_is_not_taken_for_senders_that_pass_no_tracepoint() {
+        let mut scene = busy();
+        scene.unseen_whole(10, 44);
+        assert!(identity(&scene, IdentityId::DevicePackets).note.contains("local TCP that no program saw"));
+        let mut scene = busy();
+        scene.bypassing(1_000, 60);
+        assert!(identity(&scene, IdentityId::DevicePackets).note.contains("PACKET_QDISC_BYPASS"));
+    }
+
+    #[test]
     fn data_that_never_left_shows_in_the_identities_at_rest() {
         let mut scene = busy();
         scene.stuck(2, 10);

@@ -227,13 +227,26 @@ impl<'a> Facts<'a> {
     }
 
     fn device_note(&self) -> &'static str {
-        if self.window.conditions.ring_slots.is_none() {
+        if self.is_mostly_local_tcp(self.delta.link) {
+            "negative: local TCP that no program saw; TCP's own bytes_sent lacks as much at net_dev_queue (see tcp-bytes-sent). \
+             Some kernels do not run programs in the context of certain processes"
+        } else if self.window.conditions.ring_slots.is_none() {
             "the ring's size is unknown, so nothing is granted for packets that the device had not counted yet; \
              negative: packets that passed no tracepoint (PACKET_QDISC_BYPASS, XDP, netpoll, pktgen)"
         } else {
             "positive: taken by the driver and not counted by the device; negative: packets that passed no \
              tracepoint (PACKET_QDISC_BYPASS, XDP, netpoll, pktgen)"
         }
+    }
+
+    /// Whether TCP's sockets sent at least half as much more than `net_dev_queue` saw as the device counted more than
+    /// `net_dev_xmit` saw.
+    fn is_mostly_local_tcp(&self, link: Option<super::sample::LinkCounters>) -> bool {
+        let (Some(sockets), Some(link)) = (self.delta.sockets, link) else { return false };
+        let slack = self.edges.reading_sockets(sockets.bytes_sent);
+        let unqueued = sockets.bytes_sent.saturating_sub(self.local_tcp_payload()).saturating_sub(slack);
+        let unseen = link.tx_bytes.saturating_sub(self.driver.bytes);
+        unqueued != 0 && unqueued.saturating_mul(2) >= unseen
     }
 
     fn link(&self) -> Result<super::sample::LinkCounters, String> {
