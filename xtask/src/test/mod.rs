@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Outcome> {
     }
 }
 
-/// Lints and unit tests beside downloads and the release build, then namespaces beside virtual machines.
+/// Lints and unit tests beside downloads and the release build, then scenarios side by side.
 fn everything() -> Result<Outcome> {
     let mut summary = Summary::of(&summary::ALL);
     let (binaries, phases) = beside(
@@ -60,7 +60,7 @@ fn everything() -> Result<Outcome> {
     );
     phases.into_iter().for_each(|phase| summary.add(phase));
     interrupt::check()?;
-    scenarios::side_by_side(&binaries).into_iter().for_each(|phase| summary.add(phase));
+    scenarios::all(&binaries).into_iter().for_each(|phase| summary.add(phase));
     Ok(summary.print())
 }
 
@@ -84,7 +84,9 @@ fn virtual_machines() -> Result<Outcome> {
     );
     phases.into_iter().for_each(|phase| summary.add(phase));
     interrupt::check()?;
-    summary.add(scenarios::run(Kind::VirtualMachines, &binaries.iter().collect::<Vec<_>>()));
+    let guests: Vec<&Binary> =
+        binaries.iter().filter(|binary| binary.kind == Kind::VirtualMachines).collect();
+    scenarios::side_by_side(&guests).into_iter().for_each(|phase| summary.add(phase));
     Ok(summary.print())
 }
 

@@ -3,6 +3,9 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
 
 use testbed::{interrupt, paths, skip, tally};
 
@@ -10,49 +13,78 @@ use super::binaries::{Binary, Kind};
 use super::harness::{self, Selection};
 use super::summary::{Phase, Skip};
 
-/// Measure throughput against throughput, on both CPUs: beside guests they would find other work than their own.
+/// Measure throughput against throughput, on both CPUs: beside others they would find other work than their own.
 const WANT_THE_MACHINE: [&str; 1] = ["ns_ab"];
 
-/// Namespaces and the browser on one side, one guest after the other on the other: each leaves the second core idle for much of
-/// its time. These scenarios assert counts, verdicts and ratios, none of them speed. Those that do want the machine come last.
-pub(super) fn side_by_side(binaries: &[Binary]) -> Vec<Phase> {
-    let (alone, others): (Vec<&Binary>, Vec<&Binary>) =
-        binaries.iter().partition(|binary| WANT_THE_MACHINE.contains(&binary.name.as_str()));
-    let (guests, mut phases) = super::beside(
-        || (run(Kind::VirtualMachines, &others), Vec::new()),
-        || vec![run(Kind::Namespaces, &others), run(Kind::Browser, &others)],
-    );
-    phases.push(guests);
-    phases.push(super::phase("experiments", |phase| run_all(&alone, phase)));
+/// These take longest. Whoever begins with them ends soonest.
+const LONGEST: [&str; 4] = ["vm_causes", "vm_exact", "vm_ab", "browser"];
+
+/// How many run at once. An emulated guest keeps less than one of two cores busy, scenarios in namespaces less than that.
+const AT_ONCE: usize = 3;
+
+/// All of them, side by side: they assert counts, verdicts and ratios, none of them speed. Those that do want the machine come last.
+pub(super) fn all(binaries: &[Binary]) -> Vec<Phase> {
+    let (alone, others): (Vec<&Binary>, Vec<&Binary>) = binaries
+        .iter()
+        .filter(|binary| binary.kind != Kind::Unit)
+        .partition(|binary| WANT_THE_MACHINE.contains(&binary.name.as_str()));
+    let mut phases = side_by_side(&others);
+    phases.push(super::phase("experiments", |phase| {
+        for binary in alone {
+            run_some(binary, &[], phase);
+        }
+    }));
     phases
 }
 
-/// All of one kind, one after the other.
-pub(super) fn run(kind: Kind, binaries: &[&Binary]) -> Phase {
-    super::phase(name(kind), |phase| {
-        let of_kind: Vec<&Binary> = binaries.iter().copied().filter(|binary| binary.kind == kind).collect();
-        run_all(&of_kind, phase);
-        if kind == Kind::VirtualMachines {
-            once_more(phase, |test| {
-                let (binary, test) = test.split_once("::").unwrap_or_default();
-                let mut second = Phase::new("once more");
-                if let Some(binary) = of_kind.iter().find(|known| known.name == binary) {
-                    run_some(binary, &[test.to_owned()], &mut second);
+/// These binaries, several at once, as a phase for each kind: its time is the sum of what its binaries took.
+pub(super) fn side_by_side(binaries: &[&Binary]) -> Vec<Phase> {
+    let mut waiting = binaries.to_vec();
+    // Taken from the end.
+    waiting.sort_by_key(|binary| {
+        let place = LONGEST.iter().position(|name| *name == binary.name).unwrap_or(LONGEST.len());
+        std::cmp::Reverse((place, binary.name.clone()))
+    });
+    let kinds = Kind::SCENARIOS.into_iter().filter(|kind| binaries.iter().any(|binary| binary.kind == *kind));
+    let phases: Vec<(Kind, Phase)> = kinds.map(|kind| (kind, Phase::new(name(kind)))).collect();
+    let shared = Mutex::new((waiting, phases));
+    let lock = || shared.lock().unwrap_or_else(PoisonError::into_inner);
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some(binary) = lock().0.pop() else { return };
+                    let ran = one(binary);
+                    if let Some((_, phase)) = lock().1.iter_mut().find(|(kind, _)| *kind == binary.kind) {
+                        phase.join(ran);
+                    }
                 }
-                second.failed.is_empty() && second.passed == 1
             });
         }
-    })
+    });
+    let (_, phases) = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut phases: Vec<Phase> = phases.into_iter().map(|(_, phase)| phase).collect();
+    once_more(&mut phases, |test| {
+        let (binary, test) = test.split_once("::").unwrap_or_default();
+        let mut second = Phase::new("once more");
+        if let Some(binary) = binaries.iter().find(|known| known.name == binary) {
+            run_some(binary, &[test.to_owned()], &mut second);
+        }
+        second.failed.is_empty() && second.passed == 1
+    });
+    phases
 }
 
-fn run_all(binaries: &[&Binary], phase: &mut Phase) {
-    for binary in binaries {
-        if interrupt::check().is_err() {
-            phase.failed.push("interrupted".to_owned());
-            return;
-        }
-        run_some(binary, &[], phase);
+fn one(binary: &Binary) -> Phase {
+    let mut phase = Phase::new(name(binary.kind));
+    let started = Instant::now();
+    if interrupt::check().is_err() {
+        phase.failed.push(format!("{}: interrupted", binary.name));
+    } else {
+        run_some(binary, &[], &mut phase);
     }
+    phase.duration = started.elapsed();
+    phase
 }
 
 fn name(kind: Kind) -> &'static str {
@@ -85,21 +117,23 @@ pub(super) fn run_some(binary: &Binary, tests: &[String], phase: &mut Phase) {
     }
 }
 
-/// Guests are emulated on a machine that others use too, and some scenarios depend on how far a guest gets in a second. So what
-/// failed is tried once more by itself, and told; what fails twice has failed. Where many fail, something is wrong, and nothing is
-/// tried again.
-fn once_more(phase: &mut Phase, passes: impl Fn(&str) -> bool) {
+/// Scenarios run beside each other, guests are emulated, and the machine may have other users: some depend on how far one gets in a
+/// second. So what failed is tried once more by itself, and told; what fails twice has failed. Where many fail, something is wrong,
+/// and nothing is tried again.
+fn once_more(phases: &mut [Phase], passes: impl Fn(&str) -> bool) {
     const MOST: usize = 3;
-    if phase.failed.is_empty() || phase.failed.len() > MOST {
+    if phases.iter().map(|phase| phase.failed.len()).sum::<usize>() > MOST {
         return;
     }
-    for name in std::mem::take(&mut phase.failed) {
-        println!("\n{name} failed, and is tried once more");
-        if passes(&name) {
-            phase.passed += 1;
-            phase.at_second_try.push(name);
-        } else {
-            phase.failed.push(name);
+    for phase in phases {
+        for name in std::mem::take(&mut phase.failed) {
+            println!("\n{name} failed, and is tried once more");
+            if passes(&name) {
+                phase.passed += 1;
+                phase.at_second_try.push(name);
+            } else {
+                phase.failed.push(name);
+            }
         }
     }
 }
@@ -111,7 +145,7 @@ mod tests {
     fn after_once_more(passes: bool, failed: &[&str]) -> Phase {
         let mut phase = Phase::new("virtual machines");
         phase.failed = failed.iter().map(|name| (*name).to_owned()).collect();
-        once_more(&mut phase, |_| passes);
+        once_more(std::slice::from_mut(&mut phase), |_| passes);
         phase
     }
 

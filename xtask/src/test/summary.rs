@@ -93,6 +93,19 @@ impl Phase {
         }
     }
 
+    /// Adds what another part of the same phase came to.
+    pub(super) fn join(&mut self, other: Self) {
+        self.duration += other.duration;
+        self.passed += other.passed;
+        self.failed.extend(other.failed);
+        self.at_second_try.extend(other.at_second_try);
+        self.skipped.extend(other.skipped);
+        self.times.extend(other.times);
+        for (start, count) in other.guests {
+            *self.guests.entry(start).or_default() += count;
+        }
+    }
+
     /// A check that counts as one test.
     pub(super) fn count(&mut self, outcome: Result<()>) {
         self.passed += usize::from(outcome.is_ok());
