@@ -4,7 +4,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use testbed::browser::{Browser, Media, View, sheets_in};
 use testbed::{skip, skip_unless};
@@ -100,7 +101,12 @@ fn nothing_of_a_browser_outlives_it() {
         std::mem::forget(page);
         assert!(processes_with(&directory) > 1);
         drop(browser);
-        assert_eq!(processes_with(&directory), 0);
+        // Killed they are; on a busy machine it takes a moment until they are gone.
+        let dropped = Instant::now();
+        while processes_with(&directory) > 0 {
+            assert!(dropped.elapsed() < Duration::from_secs(5), "{} left", processes_with(&directory));
+            thread::sleep(Duration::from_millis(10));
+        }
         assert!(!directory.exists());
     }
 }

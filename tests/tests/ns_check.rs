@@ -19,6 +19,8 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let (near, far) = (Netns::new("check").unwrap(), Netns::new("check").unwrap());
+        // Or the kernel looks for neighbours and routers just then, and the device counts that as well.
+        near.exec("sysctl -q -w net.ipv6.conf.default.disable_ipv6=1").unwrap();
         veth_pair(
             VethEnd { namespace: &near, interface: "veth0", addresses: &[] },
             VethEnd { namespace: &far, interface: "veth1", addresses: &[] },
