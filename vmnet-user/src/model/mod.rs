@@ -24,6 +24,7 @@ pub mod hook;
 mod identities;
 pub mod identity;
 pub mod ledger;
+pub mod light;
 pub mod machine;
 #[cfg(test)]
 pub(crate) mod machine_fixture;

@@ -2,6 +2,7 @@
 
 use vmnet_common::Counters;
 
+use super::driver_semantics::DriverRow;
 use super::hook::Hooks;
 use super::machine::QueueCounters;
 
@@ -150,8 +151,26 @@ pub struct Conditions {
     pub terminal: bool,
     /// How packets were counted.
     pub mode: Mode,
+    /// Which of them: super-packets, or every segment too.
+    #[serde(default)]
+    pub counting: Counting,
+    /// What the device's own counters count.
+    #[serde(default)]
+    pub driver: DriverRow,
     /// Which hooks counted; a hook that was meant to but did not is an audit failure.
     pub hooks: Hooks,
+}
+
+/// Which packets the programs count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Counting {
+    /// Super-packets, once; the kernel's own counters tell what the driver got.
+    Light,
+    /// Every packet at both stages.
+    #[default]
+    Exact,
 }
 
 /// The rungs of the ladder.

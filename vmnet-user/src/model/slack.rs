@@ -77,6 +77,12 @@ impl<'a> Edges<'a> {
         })
     }
 
+    /// What may wait in the qdisc, of so many wire segments and their bytes that were queued: packets and bytes.
+    pub(crate) fn backlog_of(&self, segs: u64, on_wire_bytes: u64) -> (u64, u64) {
+        let queued = Tally { segs, bytes: on_wire_bytes, ..Tally::default() };
+        (self.backlog(Unit::Packets, &queued), self.backlog(Unit::Bytes, &queued))
+    }
+
     /// A requeued packet was counted as dequeued, and waits again.
     pub(crate) fn requeued(&self, unit: Unit, queued: &Tally) -> u64 {
         if self.requeued { self.backlog(unit, queued) } else { 0 }

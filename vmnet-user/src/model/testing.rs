@@ -2,10 +2,11 @@
 
 use vmnet_common::{Caller, Cell, Class, Counters, Lane, Refusal, Stage, bucket};
 
+use super::driver_semantics::DriverRow;
 use super::hook::{Hook, HookState, Hooks};
 use super::sample::{
-    Conditions, CpuTimes, Features, LinkCounters, MissedByKernel, Mode, QdiscCounters, Sample, SocketTotals,
-    Window,
+    Conditions, Counting, CpuTimes, Features, LinkCounters, MissedByKernel, Mode, QdiscCounters, Sample,
+    SocketTotals, Window,
 };
 
 /// Payload of a full segment at MTU 1500 with TCP timestamps.
@@ -66,6 +67,8 @@ impl Scene {
                 ring_slots: Some(256),
                 terminal: true,
                 mode: Mode::Fentry,
+                counting: Counting::Exact,
+                driver: DriverRow::of("virtio_net"),
                 hooks: Hook::ALL
                     .into_iter()
                     .filter(|hook| *hook != Hook::StackSample)
@@ -173,6 +176,9 @@ impl Scene {
         if payload != 0 {
             self.counters().queued_segs[bucket(segs)] += packets;
         }
+        if class == Class::Super {
+            self.counters().queued_gso_size[bucket(MSS)] += packets;
+        }
     }
 
     fn dequeued(&mut self, packets: u64, payload: u64, segs: u64) {
@@ -202,7 +208,23 @@ impl Scene {
         }
     }
 
+    /// The queue sees that the device lacks what these super-packets need.
+    fn foreseen(&mut self, packets: u64, segs: u64) {
+        let forecast = &mut self.counters().forecast[Lane::Tcp4 as usize];
+        forecast.packets += packets;
+        forecast.segs += packets * segs;
+        forecast.payload_bytes += packets * segs * MSS;
+        forecast.unsent_header_bytes += packets * (segs - 1) * HEADER;
+    }
+
+    /// As if no feature had told: a driver that looks at each packet, a limit, a checksum.
+    pub(crate) fn unforeseen(&mut self) -> &mut Self {
+        self.counters().forecast = Counters::default().forecast;
+        self
+    }
+
     fn segmented(&mut self, packets: u64, segs: u64, loose: bool) {
+        self.foreseen(packets, segs);
         let counters = self.counters();
         counters.segmentation.entries += packets;
         counters.segmentation.exits += packets;
