@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use vmnet_common::{Class, Counters, Lane, LaneCounts, SEGS_BUCKETS, Stage, bucket_lower, bucket_upper};
 
+use super::delta::Delta;
 use super::tally::{Tally, bounded, cell, lane, scaled_up};
 use crate::{stats, units};
 
@@ -80,6 +81,26 @@ pub enum Method {
     Windows,
     /// Only that it is between a least and a most.
     Bounds,
+}
+
+/// Both protocols' ledgers.
+#[derive(Clone, Debug)]
+pub struct Ledgers {
+    /// TCP's.
+    pub tcp: Protocol,
+    /// UDP's.
+    pub udp: Protocol,
+}
+
+impl Ledgers {
+    /// Of a window's difference, as its packets were counted.
+    #[must_use]
+    pub fn of(delta: &Delta, counted: &Counters) -> Self {
+        match &delta.light {
+            Some(Ok(light)) => Self { tcp: light.tcp(counted), udp: light.udp(counted) },
+            Some(Err(_)) | None => Self { tcp: Protocol::tcp(counted), udp: Protocol::udp(counted) },
+        }
+    }
 }
 
 /// Neither TCP nor UDP.

@@ -4,6 +4,7 @@ use vmnet_common::Counters;
 
 use super::driver_semantics::DriverRow;
 use super::hook::Hooks;
+use super::light::Audited;
 use super::machine::QueueCounters;
 
 /// Everything read at one tick. All counts only grow; a [`Window`] subtracts them.
@@ -215,4 +216,7 @@ pub struct Window<'a> {
     pub rested_at_start: bool,
     /// Why the window ended before it was meant to, if it did (interface gone, renamed).
     pub cut_short: Option<&'a str>,
+    /// Where counting is light: windows within it in which every segment was counted too. None where there was none, and where
+    /// counting is exact.
+    pub audited: Option<&'a Audited>,
 }

@@ -105,6 +105,7 @@ impl Scene {
             drained: self.drained,
             rested_at_start: self.rested_at_start,
             cut_short: None,
+            audited: None,
         }
     }
 

@@ -8,15 +8,19 @@
 //! queue foresaw (`need & ~dev->features`), which is believed only where packets *and* bytes say the same. In any other case
 //! there are a least and a most.
 
+mod audited;
 mod entry;
+mod fill;
 mod payload;
 mod solve;
 mod terms;
 mod view;
 
-use vmnet_common::{Class, Counters, LANES, Lane};
+use vmnet_common::{Class, Counters, LANES, Lane, Stage};
 
-use self::solve::{Seen, Solution};
+pub use self::audited::Audited;
+pub(crate) use self::audited::OF_WINDOWS;
+use self::solve::{Extent, Seen, Solution};
 use self::terms::{Amount, Distribution, Terms};
 pub use self::view::LightView;
 use super::delta::Delta;
@@ -38,6 +42,8 @@ pub struct Light {
     solution: Solution,
     /// Packets and bytes that the queue and segmentation add up to, for the device.
     expected: Amount,
+    device_bytes: u64,
+    counted_as: CountedAs,
 }
 
 impl Light {
@@ -84,7 +90,8 @@ impl Light {
         };
         let solution = if hooked { Solution::counted(&terms) } else { Solution::found(&terms, &seen) };
         let expected = solution.expected(&terms, seen.counted_as);
-        Ok(Self { terms, distributions, solution, expected })
+        let (device_bytes, counted_as) = (seen.bytes, seen.counted_as);
+        Ok(Self { terms, distributions, solution, expected, device_bytes, counted_as })
     }
 
     /// TCP's ledger. The six columns are those of the exact one.
@@ -103,6 +110,28 @@ impl Light {
     #[must_use]
     pub fn method(&self) -> Method {
         self.solution.method
+    }
+
+    /// Puts what became of the packets where the hooks at the driver would have counted it: their classes and sums are the same.
+    pub(crate) fn fill(&self, counted: &mut Counters) {
+        for (lane, terms) in self.terms.iter().enumerate() {
+            counted.stages[Stage::Driver as usize][lane] = fill::taken(terms, &self.solution.lanes[lane]);
+        }
+    }
+
+    /// Whether what the device counted only says how much was segmented, and so is no second source.
+    pub(crate) fn uses_up_the_device(&self) -> bool {
+        self.solution.lanes.iter().any(|lane| lane.extent == Extent::Between)
+    }
+
+    /// What the device counted, as bytes of skbs: without a frame check sequence, with the link header.
+    pub(crate) fn device_bytes(&self) -> u64 {
+        self.device_bytes
+    }
+
+    /// Whether the device counts wire segments.
+    pub(crate) fn counted_as(&self) -> CountedAs {
+        self.counted_as
     }
 
     /// What the device should have counted, as packets (skbs, or wire segments where it counts those) and bytes of skbs: what was

@@ -2,7 +2,7 @@
 
 use vmnet_common::LANES;
 
-use super::terms::{Amount, Supers, Terms};
+use super::terms::{Amount, Supers, Terms, VLAN_TAG_BYTES};
 use crate::model::driver_semantics::CountedAs;
 use crate::model::ledger::Method;
 
@@ -129,7 +129,10 @@ impl Solution {
             let (packets, bytes) = match counted_as {
                 CountedAs::Skbs => (
                     terms.packets().saturating_add(segmented.supers.added_packets()),
-                    terms.bytes().saturating_add(segmented.supers.header_bytes),
+                    terms
+                        .bytes()
+                        .saturating_add(segmented.supers.header_bytes)
+                        .saturating_add(terms.tag_bytes(&segmented.supers)),
                 ),
                 CountedAs::WireSegments => (terms.segs(), terms.bytes() + terms.supers.header_bytes),
             };
@@ -184,8 +187,9 @@ impl Gap {
             gap.bytes -= i128::from(terms.bytes()) - i128::from(terms.made_and_dropped.bytes);
             // A tag that the CPU puts into each segment, or into the whole.
             let (tagged, tagged_segs) = (i128::from(terms.tagged.0), i128::from(terms.tagged.1));
-            gap.bytes -= 4 * tagged;
-            gap.slack_bytes += 4 * (tagged_segs - tagged).max(0);
+            let tag = i128::from(VLAN_TAG_BYTES);
+            gap.bytes -= tag * tagged;
+            gap.slack_bytes += tag * (tagged_segs - tagged).max(0);
         }
         gap
     }

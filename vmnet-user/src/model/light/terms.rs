@@ -8,6 +8,9 @@ use crate::model::tally::{bounded, cell, lane};
 const SINGLES: [Class; 6] =
     [Class::Made, Class::Full, Class::Small, Class::Control, Class::LooseFull, Class::LooseSmall];
 
+/// What a VLAN tag adds to a packet.
+pub(crate) const VLAN_TAG_BYTES: u64 = 4;
+
 /// A number of skbs with their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Amount {
@@ -35,7 +38,7 @@ pub(crate) struct Terms {
     singles: [Amount; SINGLES.len()],
     pub(crate) supers: Supers,
     /// `skb->len` of the super-packets.
-    supers_bytes: u64,
+    pub(super) supers_bytes: u64,
     /// Segments that were made here and then dropped.
     pub(crate) made_and_dropped: Amount,
     /// All payload dropped.
@@ -46,7 +49,7 @@ pub(crate) struct Terms {
     pub(crate) forecast: Supers,
     /// Super-packets of the forecast of which it is not known whether they were dropped.
     pub(crate) forecast_uncertain: Supers,
-    /// Packets to which the CPU adds a VLAN tag on their way, and their segments.
+    /// Packets to which the CPU adds a VLAN tag on their way, and their segments. Of what was dropped there are none.
     pub(crate) tagged: (u64, u64),
 }
 
@@ -142,8 +145,27 @@ impl Terms {
             split: bounded_split(&counted.segmentation.splits[Caller::Device as usize][of as usize]),
             forecast,
             forecast_uncertain,
-            tagged: (bounded(queue.tagged_packets), bounded(queue.tagged_segs)),
+            tagged: dropped_at.iter().fold(
+                (bounded(queue.tagged_packets), bounded(queue.tagged_segs)),
+                |(packets, segs), dropped| {
+                    (packets.saturating_sub(dropped.tagged_packets), segs.saturating_sub(dropped.tagged_segs))
+                },
+            ),
         }
+    }
+
+    /// What the tags weigh that the CPU adds, if these super-packets are segmented: each segment gets one, and the segmentation hook
+    /// counts those beyond the first of each.
+    pub(crate) fn tag_bytes(&self, segmented: &Supers) -> u64 {
+        let all_segmented = segmented.packets != 0 && segmented.packets == self.supers.packets;
+        let counted_by_hook = self.split.calls != 0;
+        VLAN_TAG_BYTES * if all_segmented && !counted_by_hook { self.tagged.1 } else { self.tagged.0 }
+    }
+
+    /// The part of the headers that segmentation added which is tags: those that its hook counted.
+    pub(crate) fn tag_bytes_in_headers(&self, segmented: &Supers) -> u64 {
+        let tags = self.tagged.1.saturating_sub(self.tagged.0).min(segmented.added_packets());
+        if self.split.calls != 0 { tags.saturating_mul(VLAN_TAG_BYTES) } else { 0 }
     }
 
     /// Singles of one class.

@@ -4,8 +4,11 @@ use proptest::prelude::*;
 use vmnet_common::{Class, Lane, Stage};
 
 use super::*;
-use crate::model::ledger::Entry;
+use crate::model::audit::Audit;
+use crate::model::identity::IdentityId;
+use crate::model::ledger::{Entry, Ledgers};
 use crate::model::testing::{HEADER, MSS, Scene};
+use crate::model::verdict::{Confidence, State, Verdict};
 
 fn light(scene: &Scene, segmentation: bool) -> Result<Entry, String> {
     let view = LightView::of(&scene.window(), segmentation);
@@ -280,6 +283,184 @@ proptest! {
             ];
             prop_assert_eq!(six.into_iter().map(u128::from).sum::<u128>(), u128::from(found.payload_bytes));
             prop_assert!(found.software_bytes_at_least <= found.software_bytes_at_most);
+        }
+    }
+}
+
+/// The verdict of a window, by whatever counted it.
+fn judged(window: &Window<'_>) -> Verdict {
+    let delta = window.delta().unwrap();
+    let tcp = Ledgers::of(&delta, delta.traced.as_deref().unwrap()).tcp.total;
+    Verdict::of("ens4", window, Some(&tcp), Audit::of(window).as_ref())
+}
+
+/// Exact, light, and light without the segmentation hook.
+fn verdicts(scene: &Scene) -> [Verdict; 3] {
+    let views = [true, false].map(|segmentation| LightView::of(&scene.window(), segmentation));
+    [judged(&scene.window()), judged(&views[0].window()), judged(&views[1].window())]
+}
+
+type Traffic = fn(&mut Scene);
+
+fn void(_: &mut Scene) {}
+
+#[test]
+fn the_light_verdict_is_the_exact_one_and_as_sure() {
+    let table: [(&str, Traffic); 13] = [
+        ("whole", |s| void(s.whole(10_000, 44))),
+        ("segmented", |s| void(s.cut(10_000, 44))),
+        ("segmented, and not foreseen", |s| void(s.cut(10_000, 44).unforeseen())),
+        ("not built", |s| void(s.full(10_000))),
+        ("half and half", |s| void(s.whole(5_000, 44).cut(5_000, 44))),
+        ("small packets", |s| void(s.small(10_000, 100))),
+        ("under loss", |s| void(s.whole(10_000, 44).retransmitted(9_000).dropped_by_qdisc(50))),
+        ("forwarded", |s| void(s.forwarded_cut(10_000, 30).forwarded_singles(100))),
+        ("through a vlan", |s| void(s.vlan_cut(10_000, 40))),
+        ("thin", |s| void(s.whole(10_000, 3))),
+        ("with little unseen", |s| void(s.whole(10_000, 44).unseen_whole(20, 44))),
+        ("with some segments unseen", |s| void(s.cut(10_000, 44).unseen_cut(20, 44))),
+        ("with much unseen", |s| void(s.cut(10_000, 44).unseen_cut(300, 44))),
+    ];
+    for (what, traffic) in table {
+        let mut scene = Scene::new();
+        traffic(&mut scene);
+        let [exact, light, without_functions] = verdicts(&scene);
+        for found in [&light, &without_functions] {
+            assert_eq!(
+                (found.state, found.confidence),
+                (exact.state, exact.confidence),
+                "{what}\n{found:?}\n{exact:?}"
+            );
+            assert_eq!(found.bound.is_some(), exact.bound.is_some(), "{what}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn at_rest_the_light_identities_hold_exactly_and_say_what_they_are_made_of() {
+    let mut scene = Scene::new();
+    scene
+        .whole(1_000, 44)
+        .cut(2_000, 40)
+        .full(300)
+        .small(50, 100)
+        .control(70)
+        .forwarded_cut(20, 30)
+        .forwarded_singles(10)
+        .dropped_by_qdisc(3);
+    for (segmentation, source) in
+        [(true, "net_dev_queue + __skb_gso_segment"), (false, "net_dev_queue + its forecast")]
+    {
+        let view = LightView::of(&scene.window(), segmentation);
+        let audit = Audit::of(&view.window()).unwrap();
+        assert_eq!(audit.identities.len(), 11);
+        assert!(audit.ok, "{audit:?}");
+        for identity in &audit.identities {
+            assert!(identity.ok.is_none() || identity.residual == Some(0), "{identity:?}");
+        }
+        for name in [IdentityId::DevicePackets, IdentityId::DeviceBytes] {
+            let identity = audit.identity(name).unwrap();
+            assert_eq!((identity.ok, identity.left_source.as_str()), (Some(true), source));
+        }
+        for name in [IdentityId::QdiscPackets, IdentityId::QdiscBytes, IdentityId::TcpBytesSent] {
+            assert_eq!(audit.identity(name).unwrap().ok, Some(true), "{name}");
+        }
+    }
+}
+
+#[test]
+fn without_a_window_that_bears_it_out_it_is_at_most_supported() {
+    let mut scene = Scene::new();
+    scene.whole(10_000, 44);
+    let view = LightView::unaudited(&scene.window(), true);
+    let verdict = judged(&view.window());
+    assert_eq!((verdict.state, verdict.confidence), (State::Engaged, Confidence::Supported));
+    assert!(verdict.basis.unwrap().contains("no window with every hook"));
+    let mut few = Scene::new();
+    few.whole(900, 44);
+    let view = LightView::of(&few.window(), true);
+    let verdict = judged(&view.window());
+    assert_eq!(verdict.confidence, Confidence::Supported);
+    assert!(verdict.basis.unwrap().contains("900 packets"));
+}
+
+#[test]
+fn a_window_whose_share_does_not_fit_takes_the_proof_away() {
+    let mut scene = Scene::new();
+    scene.whole(10_000, 44);
+    // The hooks at the driver saw a tenth of it segmented, and neither the queue nor the device did.
+    let mut odd = Scene::new();
+    odd.whole(9_000, 44).cut(1_000, 44);
+    odd.counters().segmentation = Counters::default().segmentation;
+    odd.unforeseen().last().link = scene.last().link;
+    let audited = Audited::of(&odd.window(), false).unwrap();
+    assert!(audited.disagreement.is_some());
+    let view = LightView::unaudited(&scene.window(), false);
+    let window = Window { audited: Some(&audited), ..view.window() };
+    assert_ne!(judged(&window).confidence, Confidence::Proven);
+}
+
+#[test]
+fn bounds_that_leave_the_state_open_are_inconclusive_and_others_are_not_proven() {
+    let mut open = Scene::new();
+    open.whole(1_000, 44).cut(22_000, 2).unforeseen();
+    let view = LightView::of(&open.window(), false);
+    assert_eq!(judged(&view.window()).state, State::Partial, "between a quarter and a half");
+    let mut narrow = Scene::new();
+    narrow.whole(10_000, 44).cut(600, 30).unforeseen();
+    let view = LightView::of(&narrow.window(), false);
+    let verdict = judged(&view.window());
+    assert_ne!(verdict.confidence, Confidence::Proven, "{verdict:?}");
+}
+
+#[test]
+fn what_takes_the_exact_hooks_is_inconclusive_and_says_so() {
+    let mut scene = Scene::new();
+    scene.whole(10_000, 44).counters().segmentation.uncountable = 1;
+    let view = LightView::of(&scene.window(), true);
+    let verdict = judged(&view.window());
+    assert_eq!(verdict.state, State::Inconclusive);
+    assert!(verdict.basis.unwrap().contains("GSO_PARTIAL"));
+}
+
+#[test]
+fn what_it_says_the_driver_took_is_what_the_hooks_at_the_driver_counted() {
+    let mut scene = Scene::new();
+    scene.whole(1_000, 44).cut(2_000, 40).full(300).small(50, 100).control(70).cut_above(5, 30);
+    for (segmentation, vlan) in [(true, 0), (false, 0), (true, 10)] {
+        scene.vlan_cut(vlan, 40);
+        let exact = scene.traced();
+        let view = LightView::of(&scene.window(), segmentation);
+        let filled = view.window().delta().unwrap().traced.unwrap();
+        let driver = Stage::Driver as usize;
+        for lane in Lane::ALL {
+            let (found, truth) =
+                (&filled.stages[driver][lane as usize], &exact.stages[driver][lane as usize]);
+            assert_eq!(found.cells, truth.cells, "{lane:?}");
+            assert_eq!(found.unsent_header_bytes, truth.unsent_header_bytes, "{lane:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_light_proof_is_of_the_exact_state(
+        counts in proptest::array::uniform6(0_u64..2_000), lengths in proptest::array::uniform2(2_u64..45),
+        unseen in 0_u64..50, foreseen: bool,
+    ) {
+        let mut scene = Scene::new();
+        mix(&mut scene, counts, lengths);
+        scene.unseen_whole(unseen, lengths[0]);
+        if !foreseen {
+            scene.unforeseen();
+        }
+        let [exact, light, without_functions] = verdicts(&scene);
+        for found in [light, without_functions] {
+            if found.confidence == Confidence::Proven {
+                prop_assert_eq!(found.state, exact.state);
+            }
         }
     }
 }

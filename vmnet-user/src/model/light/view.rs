@@ -2,6 +2,7 @@
 
 use vmnet_common::{Counters, Stage};
 
+use super::Audited;
 use crate::model::driver_semantics::{DriverRow, DriverSemantics};
 use crate::model::hook::{Hook, HookState};
 use crate::model::sample::{Conditions, Counting, Sample, Window};
@@ -13,14 +14,21 @@ pub struct LightView {
     conditions: Conditions,
     drained: bool,
     rested_at_start: bool,
+    audited: Option<Audited>,
 }
 
 impl LightView {
     /// Of a window in which every hook counted. Without `segmentation`, the hook on `__skb_gso_segment` is left out as well, as
-    /// on the tracepoint rung. What the device's counters count was decided by its driver, if that has no row: the exact run
+    /// on the tracepoint rung. The exact run itself is the window that audits it. What the device's counters count was decided by its driver, if that has no row: the exact run
     /// is the first window.
     #[must_use]
     pub fn of(window: &Window<'_>, segmentation: bool) -> Self {
+        Self { audited: Audited::of(window, segmentation), ..Self::unaudited(window, segmentation) }
+    }
+
+    /// The same, before any window with every hook was held against it.
+    #[must_use]
+    pub(crate) fn unaudited(window: &Window<'_>, segmentation: bool) -> Self {
         let mut samples = window.samples.to_vec();
         for counted in samples.iter_mut().filter_map(|sample| sample.traced.as_deref_mut()) {
             mask(counted, segmentation);
@@ -37,7 +45,13 @@ impl LightView {
         {
             conditions.driver = DriverRow::Known(semantics);
         }
-        Self { samples, conditions, drained: window.drained, rested_at_start: window.rested_at_start }
+        Self {
+            samples,
+            conditions,
+            drained: window.drained,
+            rested_at_start: window.rested_at_start,
+            audited: None,
+        }
     }
 
     /// As a window.
@@ -49,6 +63,7 @@ impl LightView {
             drained: self.drained,
             rested_at_start: self.rested_at_start,
             cut_short: None,
+            audited: self.audited.as_ref(),
         }
     }
 }
