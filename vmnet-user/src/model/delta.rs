@@ -2,6 +2,7 @@
 
 use vmnet_common::Counters;
 
+use super::frees;
 use super::light::Light;
 use super::machine::QueueCounters;
 use super::sample::{
@@ -22,6 +23,8 @@ pub struct Delta {
     pub traced: Option<Box<Counters>>,
     /// The light ledger, or why it takes the exact hooks. None where counting is exact, and of two samples without their window.
     pub light: Option<Result<Box<Light>, String>>,
+    /// Frees by `kfree_skb` that were no drops, and are not among them.
+    pub freed_after_sending: u64,
     /// What the kernel did not run.
     pub missed: MissedByKernel,
     /// The interface's own counters.
@@ -91,6 +94,7 @@ impl Window<'_> {
 
     /// Where counting is light, the hooks at the driver counted nothing, or only now and then.
     fn completed(&self, mut delta: Delta) -> Delta {
+        delta.freed_after_sending = frees::take_out(self, &mut delta);
         if self.conditions.counting == Counting::Light && delta.traced.is_some() {
             let light = Light::of(self, &delta).map(Box::new);
             if let (Some(counted), Ok(light)) = (delta.traced.as_deref_mut(), &light) {
@@ -150,6 +154,7 @@ impl Delta {
             duration_ns: later.at_ns.saturating_sub(earlier.at_ns),
             traced,
             light: None,
+            freed_after_sending: 0,
             missed: MissedByKernel {
                 recursion_misses: both(
                     earlier.missed.recursion_misses,
@@ -188,6 +193,7 @@ impl Delta {
             duration_ns: self.duration_ns.saturating_add(next.duration_ns),
             traced,
             light: None,
+            freed_after_sending: 0,
             missed: MissedByKernel {
                 recursion_misses: both(
                     self.missed.recursion_misses,

@@ -31,7 +31,7 @@ pub(crate) fn all(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Vec
         None => [facts.wire_bytes(), facts.wire_segments(), facts.driver_packets()],
         Some(_) => OF_WINDOWS.map(|name| facts.of_windows(name)),
     };
-    vec![
+    let mut identities = vec![
         wire_bytes,
         wire_segments,
         driver_packets,
@@ -43,7 +43,19 @@ pub(crate) fn all(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Vec
         facts.segment_counts(),
         facts.entries_exits(),
         facts.sendmsg_bytes(),
-    ]
+    ];
+    // Where the drops that are none would have shown.
+    let about_drops =
+        if delta.light.is_some() { IdentityId::DevicePackets } else { IdentityId::WireSegments };
+    let freed = delta.freed_after_sending;
+    if let Some(identity) = identities.iter_mut().find(|identity| identity.name == about_drops && freed != 0)
+    {
+        identity.note += &format!(
+            ". {freed} frees by kfree_skb were of packets that had been sent (clones of a tap, or a driver's completions) and are no \
+             drops"
+        );
+    }
+    identities
 }
 
 /// What the identities are made of.

@@ -20,6 +20,7 @@ pub mod experiment;
 pub mod fact;
 pub mod features;
 pub mod fix;
+mod frees;
 pub mod hook;
 mod identities;
 pub mod identity;

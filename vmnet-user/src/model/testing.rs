@@ -389,6 +389,13 @@ impl Scene {
         self
     }
 
+    /// Frees by `kfree_skb` of what had been sent: clones of a tap, or a driver's completions.
+    pub(crate) fn freed_after_sending(&mut self, whole: u64, segments: u64, segs: u64) -> &mut Self {
+        self.add(Stage::Dropped, Class::Super, whole, segs * MSS, segs);
+        self.add(Stage::Dropped, Class::Made, segments, MSS, 1);
+        self
+    }
+
     /// Super-packets queued that nobody saw again.
     pub(crate) fn stuck(&mut self, packets: u64, segs: u64) -> &mut Self {
         self.queued(Class::Super, packets, segs * MSS, segs);
