@@ -195,6 +195,24 @@ counters! {
 }
 
 counters! {
+    /// Super-packets of one lane at [`Stage::Queue`] that need a feature which their device lacks at that moment: what software
+    /// segmentation there will be, as far as features decide it. A forecast, never a count of what was done.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+    #[repr(C)]
+    pub struct Forecast {
+        /// How many.
+        pub packets: u64,
+        /// The wire segments they are worth. Less [`Self::packets`], it is how many more packets the driver will get than were queued.
+        pub segs: u64,
+        /// Their payload.
+        pub payload_bytes: u64,
+        /// Σ (segments − 1) · header: how many more bytes the driver will get than were queued.
+        pub unsent_header_bytes: u64,
+    }
+}
+
+counters! {
     /// `tcp_sendmsg` by sockets whose route leaves through this interface.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -292,8 +310,12 @@ counters! {
         pub driver_len: [u64; LEN_BUCKETS] => "driver_len.{bucket}",
         /// TCP packets with payload at [`Stage::Queue`] by wire segments.
         pub queued_segs: [u64; SEGS_BUCKETS] => "queued_segs.{bucket}",
+        /// The part of [`Self::queued_segs`] that is IPv6.
+        pub queued_segs_tcp6: [u64; SEGS_BUCKETS] => "queued_segs_tcp6.{bucket}",
         /// TCP super-packets at [`Stage::Queue`] by `gso_size`.
         pub queued_gso_size: [u64; LEN_BUCKETS] => "queued_gso_size.{bucket}",
+        /// Software segmentation that the queue foresees, by [`Lane`].
+        pub forecast: [Forecast; LANES] => "forecast.{lane}",
         /// `dev->features` when a packet was last queued: userspace is told of changes by [`crate::Event`].
         pub last_features: u64,
     }

@@ -8,7 +8,8 @@ use vmnet_common::{Counters, Lane, Stage};
 use super::audit::Audit;
 use super::hook::{Hook, HookState};
 use super::identity::{Identity, IdentityId};
-use super::sample::Window;
+use super::light::OF_WINDOWS;
+use super::sample::{Counting, Window};
 use super::tally::Tally;
 use super::verdict::{Classes, State};
 
@@ -32,18 +33,21 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// The bound of a window whose ledger shows `classes`. None where nothing is unexplained, where what is
+    /// The bound of a window whose ledger shows these classes, with the least and with the most that can have been segmented. None where nothing is unexplained, where what is
     /// unexplained is not what programs did not see, and where it could change the state.
     pub(crate) fn of(
         window: &Window<'_>,
         counted: &Counters,
-        classes: &Classes,
+        extremes: &[Classes; 2],
         audit: &Audit,
     ) -> Option<Self> {
         let unseen_bytes = unseen_bytes(window, counted, audit)?;
-        if classes.least_favourable(unseen_bytes).is_some() {
+        if extremes.iter().any(|classes| classes.least_favourable(unseen_bytes).is_some()) {
             return None;
         }
+        // With the least software, then with the most.
+        let [least, most] = extremes;
+        let classes = if least.state() == State::Engaged { most } else { least };
         let (built, bulk) = (classes.built(), classes.bulk());
         let (part, whole, what) = match classes.state() {
             State::Engaged => (classes.hardware, built, "of the payload in super-packets left whole"),
@@ -100,7 +104,8 @@ fn unseen_bytes(window: &Window<'_>, counted: &Counters, audit: &Audit) -> Optio
     if switched_off || audit.missed.packets() != 0 {
         return None;
     }
-    let gaps = Gaps { audit, counted, mtu: u64::from(window.conditions.mtu) };
+    let is_light = window.conditions.counting == Counting::Light;
+    let gaps = Gaps { audit, counted, is_light, mtu: u64::from(window.conditions.mtu) };
     let mut failing = audit.identities.iter().filter(|identity| identity.ok == Some(false)).peekable();
     failing.peek()?;
     failing.try_fold(0, |most: u64, identity| Some(most.max(gaps.unseen_bytes(identity)?)))
@@ -110,6 +115,8 @@ fn unseen_bytes(window: &Window<'_>, counted: &Counters, audit: &Audit) -> Optio
 struct Gaps<'a> {
     audit: &'a Audit,
     counted: &'a Counters,
+    /// Whether hook against hook is of windows alone.
+    is_light: bool,
     mtu: u64,
 }
 
@@ -118,6 +125,12 @@ impl Gaps<'_> {
     /// saw more than there was), or if counters that should move together did not.
     fn unseen_bytes(&self, identity: &Identity) -> Option<u64> {
         let residual = identity.residual?;
+        if self.is_light && OF_WINDOWS.contains(&identity.name) {
+            // The whole run has its own identities; a window has to fit as well as they do.
+            let whole = identity.left.max(identity.right).unwrap_or(0);
+            let most = residual.unsigned_abs().saturating_add(identity.slack?);
+            return (most.saturating_mul(UNSEEN_ONE_IN) < whole).then_some(0);
+        }
         let is_unseen = match identity.name {
             // The programs are on the left.
             IdentityId::DevicePackets | IdentityId::DeviceBytes | IdentityId::TcpBytesSent => residual < 0,

@@ -2,9 +2,12 @@
 
 use vmnet_common::Counters;
 
+use super::frees;
+use super::light::Light;
 use super::machine::QueueCounters;
 use super::sample::{
-    CpuTimes, CpuWork, Features, LinkCounters, MissedByKernel, QdiscCounters, Sample, SocketTotals, Window,
+    Counting, CpuTimes, CpuWork, Features, LinkCounters, MissedByKernel, QdiscCounters, Sample, SocketTotals,
+    Window,
 };
 
 /// What happened between two samples. A part that either sample lacks, or whose counters went backwards (the
@@ -15,8 +18,13 @@ pub struct Delta {
     pub end_ns: u64,
     /// Its length.
     pub duration_ns: u64,
-    /// The programs' counts. Boxed, as they are large.
+    /// The programs' counts. Boxed, as they are large. Where counting is light, what the driver took is what the light ledger
+    /// makes of it.
     pub traced: Option<Box<Counters>>,
+    /// The light ledger, or why it takes the exact hooks. None where counting is exact, and of two samples without their window.
+    pub light: Option<Result<Box<Light>, String>>,
+    /// Frees by `kfree_skb` that were no drops, and are not among them.
+    pub freed_after_sending: u64,
     /// What the kernel did not run.
     pub missed: MissedByKernel,
     /// The interface's own counters.
@@ -70,17 +78,34 @@ impl Window<'_> {
     /// they may wrap as often as there are samples. None with fewer than two samples.
     #[must_use]
     pub fn delta(&self) -> Option<Delta> {
-        let delta = self.intervals().reduce(Delta::then)?;
+        let delta = self.differences().reduce(Delta::then)?;
         // Sockets are dear to ask, so only the samples at the edges know them.
         let sockets = match (self.samples.first()?.sockets, self.samples.last()?.sockets) {
             (Some(earlier), Some(later)) => sockets_between(earlier, later),
             _ => None,
         };
-        Some(Delta { sockets, ..delta })
+        Some(self.completed(Delta { sockets, ..delta }))
     }
 
     /// Between consecutive samples, in order of time.
     pub fn intervals(&self) -> impl Iterator<Item = Delta> {
+        self.differences().map(|delta| self.completed(delta))
+    }
+
+    /// Where counting is light, the hooks at the driver counted nothing, or only now and then.
+    fn completed(&self, mut delta: Delta) -> Delta {
+        delta.freed_after_sending = frees::take_out(self, &mut delta);
+        if self.conditions.counting == Counting::Light && delta.traced.is_some() {
+            let light = Light::of(self, &delta).map(Box::new);
+            if let (Some(counted), Ok(light)) = (delta.traced.as_deref_mut(), &light) {
+                light.fill(counted);
+            }
+            delta.light = Some(light);
+        }
+        delta
+    }
+
+    fn differences(&self) -> impl Iterator<Item = Delta> {
         self.samples.windows(2).filter_map(|pair| match pair {
             [earlier, later] => Some(Delta::between(earlier, later)),
             _ => None,
@@ -128,6 +153,8 @@ impl Delta {
             end_ns: later.at_ns,
             duration_ns: later.at_ns.saturating_sub(earlier.at_ns),
             traced,
+            light: None,
+            freed_after_sending: 0,
             missed: MissedByKernel {
                 recursion_misses: both(
                     earlier.missed.recursion_misses,
@@ -165,6 +192,8 @@ impl Delta {
             end_ns: next.end_ns,
             duration_ns: self.duration_ns.saturating_add(next.duration_ns),
             traced,
+            light: None,
+            freed_after_sending: 0,
             missed: MissedByKernel {
                 recursion_misses: both(
                     self.missed.recursion_misses,

@@ -3,8 +3,10 @@
 use vmnet_common::{Caller, Counters, Lane, Split, Stage};
 
 use super::delta::{Delta, QdiscDelta};
+use super::driver_semantics::CountedAs;
 use super::hook::{Hook, HookState};
 use super::identity::{Identity, IdentityId, Unit};
+use super::light::OF_WINDOWS;
 use super::sample::Window;
 use super::slack::Edges;
 use super::tally::{TCP_LANES, Tally, bounded, scaled_up};
@@ -19,15 +21,20 @@ const QUEUE: &str = "net_dev_queue";
 const XMIT: &str = "net_dev_xmit";
 const XMIT_AND_DROPS: &str = "net_dev_xmit + kfree_skb";
 const QUEUE_AND_SEGMENTATION: &str = "net_dev_queue + __skb_gso_segment";
+const QUEUE_AND_FORECAST: &str = "net_dev_queue + its forecast";
 const QDISC: &str = "qdisc";
 
 /// All identities of a window, measured or not.
 pub(crate) fn all(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Vec<Identity> {
     let facts = Facts::of(window, delta, counted);
-    vec![
-        facts.wire_bytes(),
-        facts.wire_segments(),
-        facts.driver_packets(),
+    let [wire_bytes, wire_segments, driver_packets] = match delta.light {
+        None => [facts.wire_bytes(), facts.wire_segments(), facts.driver_packets()],
+        Some(_) => OF_WINDOWS.map(|name| facts.of_windows(name)),
+    };
+    let mut identities = vec![
+        wire_bytes,
+        wire_segments,
+        driver_packets,
         facts.device_packets(),
         facts.device_bytes(),
         facts.qdisc_packets(),
@@ -36,7 +43,19 @@ pub(crate) fn all(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Vec
         facts.segment_counts(),
         facts.entries_exits(),
         facts.sendmsg_bytes(),
-    ]
+    ];
+    // Where the drops that are none would have shown.
+    let about_drops =
+        if delta.light.is_some() { IdentityId::DevicePackets } else { IdentityId::WireSegments };
+    let freed = delta.freed_after_sending;
+    if let Some(identity) = identities.iter_mut().find(|identity| identity.name == about_drops && freed != 0)
+    {
+        identity.note += &format!(
+            ". {freed} frees by kfree_skb were of packets that had been sent (clones of a tap, or a driver's completions) and are no \
+             drops"
+        );
+    }
+    identities
 }
 
 /// What the identities are made of.
@@ -121,6 +140,36 @@ impl<'a> Facts<'a> {
         Some(format!("{} is not hooked", absent.name()))
     }
 
+    /// Where counting is light, hook against hook is of the windows.
+    fn of_windows(&self, name: IdentityId) -> Identity {
+        let audited = self.window.audited.and_then(|audited| {
+            audited.identities.iter().find(|identity| identity.name == name && identity.ok.is_some())
+        });
+        audited.cloned().unwrap_or_else(|| {
+            let why = "counted only in windows with every hook, and there was none that could be audited";
+            unmeasured(name, QUEUE, XMIT_AND_DROPS, why)
+        })
+    }
+
+    /// What says how many packets and bytes went to the driver.
+    fn to_driver(&self) -> &'static str {
+        match (&self.delta.light, self.window.conditions.hooks.counts(Hook::SkbGsoSegment)) {
+            (None, _) => XMIT,
+            (Some(_), true) => QUEUE_AND_SEGMENTATION,
+            (Some(_), false) => QUEUE_AND_FORECAST,
+        }
+    }
+
+    /// What says how many wire segments and bytes the qdisc was given.
+    fn to_qdisc(&self) -> &'static str {
+        if self.delta.light.is_some() { QUEUE } else { XMIT }
+    }
+
+    /// Where counting is light, what waits in the qdisc stands between the hook and the kernel's counters.
+    fn waiting(&self, unit: Unit) -> u64 {
+        if self.delta.light.is_some() { self.edges.backlog(unit, &self.queue) } else { 0 }
+    }
+
     fn wire_bytes(&self) -> Identity {
         const NAME: IdentityId = IdentityId::WireBytes;
         if let Some(why) = self.absent(&[
@@ -195,14 +244,23 @@ impl<'a> Facts<'a> {
         let source = "IFLA_STATS64 tx_packets";
         let link = match self.link() {
             Ok(link) => link,
-            Err(why) => return unmeasured(IdentityId::DevicePackets, XMIT, source, why),
+            Err(why) => return unmeasured(IdentityId::DevicePackets, self.to_driver(), source, why),
         };
-        let (left, right) = (self.driver.packets, link.tx_packets);
+        let left = match &self.delta.light {
+            // Where the device counts wire segments, it is held against those.
+            Some(Ok(light)) if light.counted_as() == CountedAs::WireSegments => self.driver.segs,
+            _ => self.driver.packets,
+        };
+        let right = link.tx_packets;
         Measured {
             name: IdentityId::DevicePackets,
-            left: (left, XMIT),
+            left: (left, self.to_driver()),
             right: (right, source),
-            slack: self.edges.reading(left.max(right)).saturating_add(self.edges.ring(1)),
+            slack: self
+                .edges
+                .reading(left.max(right))
+                .saturating_add(self.edges.ring(1))
+                .saturating_add(self.waiting(Unit::Packets)),
             note: self.device_note(),
         }
         .identity()
@@ -212,15 +270,25 @@ impl<'a> Facts<'a> {
         let source = "IFLA_STATS64 tx_bytes";
         let link = match self.link() {
             Ok(link) => link,
-            Err(why) => return unmeasured(IdentityId::DeviceBytes, XMIT, source, why),
+            Err(why) => return unmeasured(IdentityId::DeviceBytes, self.to_driver(), source, why),
         };
-        let (left, right) = (self.driver.bytes, link.tx_bytes);
+        let (left, right) = match &self.delta.light {
+            Some(Ok(light)) if light.counted_as() == CountedAs::WireSegments => {
+                (self.driver.bytes.saturating_add(self.driver.unsent_header_bytes), light.device_bytes())
+            }
+            Some(Ok(light)) => (self.driver.bytes, light.device_bytes()),
+            _ => (self.driver.bytes, link.tx_bytes),
+        };
         let mean_packet = self.driver.bytes.checked_div(self.driver.packets).unwrap_or(0).saturating_add(1);
         Measured {
             name: IdentityId::DeviceBytes,
-            left: (left, XMIT),
+            left: (left, self.to_driver()),
             right: (right, source),
-            slack: self.edges.reading(left.max(right)).saturating_add(self.edges.ring(mean_packet)),
+            slack: self
+                .edges
+                .reading(left.max(right))
+                .saturating_add(self.edges.ring(mean_packet))
+                .saturating_add(self.waiting(Unit::Bytes)),
             note: self.device_note(),
         }
         .identity()
@@ -250,8 +318,17 @@ impl<'a> Facts<'a> {
     }
 
     fn link(&self) -> Result<super::sample::LinkCounters, String> {
-        if let Some(why) = self.absent(&[Hook::NetDevStartXmit, Hook::NetDevXmit]) {
-            return Err(why);
+        match &self.delta.light {
+            Some(Err(why)) => return Err(format!("the light ledger does not count this: {why}")),
+            Some(Ok(light)) if light.uses_up_the_device() => {
+                return Err("how much was segmented is known by the device's counts alone".to_owned());
+            }
+            Some(Ok(_)) => {}
+            None => {
+                if let Some(why) = self.absent(&[Hook::NetDevStartXmit, Hook::NetDevXmit]) {
+                    return Err(why);
+                }
+            }
         }
         self.delta.link.ok_or_else(|| "the interface's counters went backwards: it was made anew".to_owned())
     }
@@ -259,16 +336,21 @@ impl<'a> Facts<'a> {
     fn qdisc_packets(&self) -> Identity {
         let qdisc = match self.qdisc() {
             Ok(qdisc) => qdisc,
-            Err(why) => return unmeasured(IdentityId::QdiscPackets, QDISC, XMIT, why),
+            Err(why) => return unmeasured(IdentityId::QdiscPackets, QDISC, self.to_qdisc(), why),
         };
         let (dropped, uncertain) = self.dropped_after_dequeue(&qdisc, self.dropped.segs);
-        let (left, right) = (qdisc.packets, self.driver.segs + self.driver_dropped.segs + dropped);
+        let given = match self.delta.light {
+            Some(_) => self.queue.segs.saturating_sub(self.dropped.segs),
+            None => self.driver.segs + self.driver_dropped.segs,
+        };
+        let (left, right) = (qdisc.packets, given + dropped);
         let slack = self.edges.reading(left.max(right));
         Measured {
             name: IdentityId::QdiscPackets,
             left: (left, QDISC),
-            right: (right, XMIT),
+            right: (right, self.to_qdisc()),
             slack: slack
+                .saturating_add(self.waiting(Unit::Packets))
                 .saturating_add(self.edges.requeued(Unit::Packets, &self.queue))
                 .saturating_add(uncertain),
             note: "a qdisc counts wire segments; requeued packets count once",
@@ -279,21 +361,28 @@ impl<'a> Facts<'a> {
     fn qdisc_bytes(&self) -> Identity {
         let qdisc = match self.qdisc() {
             Ok(qdisc) => qdisc,
-            Err(why) => return unmeasured(IdentityId::QdiscBytes, QDISC, XMIT, why),
+            Err(why) => return unmeasured(IdentityId::QdiscBytes, QDISC, self.to_qdisc(), why),
         };
         let on_wire = |tally: &Tally| tally.bytes + tally.unsent_header_bytes;
         let (dropped, uncertain) = self.dropped_after_dequeue(&qdisc, on_wire(&self.dropped));
         // What the CPU puts into packets after the qdisc, it did not count.
         let tags_added = self.queue.tagged_segs.saturating_sub(self.dropped.tagged_segs) * VLAN_TAG_BYTES;
-        let right = on_wire(&self.driver) + on_wire(&self.driver_dropped) + dropped;
-        let (left, right) = (qdisc.bytes, right.saturating_sub(tags_added));
+        let given = match self.delta.light {
+            Some(_) => on_wire(&self.queue).saturating_sub(on_wire(&self.dropped)) + dropped,
+            None => {
+                let reached = on_wire(&self.driver) + on_wire(&self.driver_dropped) + dropped;
+                reached.saturating_sub(tags_added)
+            }
+        };
+        let (left, right) = (qdisc.bytes, given);
         let mut identity = Measured {
             name: IdentityId::QdiscBytes,
             left: (left, QDISC),
-            right: (right, XMIT),
+            right: (right, self.to_qdisc()),
             slack: self
                 .edges
                 .reading(left.max(right))
+                .saturating_add(self.waiting(Unit::Bytes))
                 .saturating_add(self.edges.requeued(Unit::Bytes, &self.queue))
                 .saturating_add(uncertain),
             note: "a qdisc counts the headers that segmentation adds",
@@ -312,7 +401,8 @@ impl<'a> Facts<'a> {
     }
 
     fn qdisc(&self) -> Result<QdiscDelta, String> {
-        if let Some(why) = self.absent(&[Hook::NetDevStartXmit, Hook::NetDevXmit]) {
+        let at_driver = self.absent(&[Hook::NetDevStartXmit, Hook::NetDevXmit]);
+        if let Some(why) = at_driver.filter(|_| self.delta.light.is_none()) {
             return Err(why);
         }
         if self.window.samples.iter().all(|sample| sample.qdisc.is_none()) {

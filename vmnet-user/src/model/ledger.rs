@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use vmnet_common::{Class, Counters, Lane, LaneCounts, SEGS_BUCKETS, Stage, bucket_lower, bucket_upper};
 
+use super::delta::Delta;
 use super::tally::{Tally, bounded, cell, lane, scaled_up};
 use crate::{stats, units};
 
@@ -55,6 +56,51 @@ pub struct Entry {
     pub tunnel_bytes: u64,
     /// Payload forwarded from another interface.
     pub forwarded_bytes: u64,
+    /// How it is known what was segmented.
+    #[serde(default)]
+    pub method: Method,
+    /// The least that `software_bytes` can be; the same where it is exact.
+    #[serde(default)]
+    pub software_bytes_at_least: u64,
+    /// The most that `software_bytes` can be; the same where it is exact.
+    #[serde(default)]
+    pub software_bytes_at_most: u64,
+}
+
+/// How it is known what was segmented in software.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Packet by packet.
+    #[default]
+    Counted,
+    /// In sum by the device's packets and bytes; whose it was by the features that each super-packet needed.
+    Allotted,
+    /// By the share in windows in which every segment was counted.
+    Windows,
+    /// Only that it is between a least and a most.
+    Bounds,
+}
+
+/// Both protocols' ledgers.
+#[derive(Clone, Debug)]
+pub struct Ledgers {
+    /// TCP's.
+    pub tcp: Protocol,
+    /// UDP's.
+    pub udp: Protocol,
+}
+
+impl Ledgers {
+    /// Of a window's difference, as its packets were counted.
+    #[must_use]
+    pub fn of(delta: &Delta, counted: &Counters) -> Self {
+        match &delta.light {
+            Some(Ok(light)) => Self { tcp: light.tcp(counted), udp: light.udp(counted) },
+            Some(Err(_)) | None => Self { tcp: Protocol::tcp(counted), udp: Protocol::udp(counted) },
+        }
+    }
 }
 
 /// Neither TCP nor UDP.
@@ -71,10 +117,7 @@ impl Protocol {
     /// TCP's ledger, from what was counted in a window.
     #[must_use]
     pub fn tcp(counted: &Counters) -> Self {
-        let mut protocol = Self::of(counted, Lane::Tcp4, Lane::Tcp6);
-        // The histogram is not split by family.
-        protocol.total.median_gso_segs = median_gso_segs(&counted.queued_segs);
-        protocol
+        Self::of(counted, Lane::Tcp4, Lane::Tcp6).with_median(counted)
     }
 
     /// UDP's, likewise. Its singles have no MSS to be judged by: `unaggregated` are those close to the MTU.
@@ -84,9 +127,17 @@ impl Protocol {
     }
 
     fn of(counted: &Counters, ipv4: Lane, ipv6: Lane) -> Self {
-        let ipv4 = Entry::of(counted, ipv4);
-        let ipv6 = Entry::of(counted, ipv6);
+        Self::of_families(Entry::of(counted, ipv4), Entry::of(counted, ipv6))
+    }
+
+    pub(crate) fn of_families(ipv4: Entry, ipv6: Entry) -> Self {
         Self { total: ipv4.plus(&ipv6), ipv4, ipv6 }
+    }
+
+    /// With the median of TCP's super-packets, of both families together.
+    pub(crate) fn with_median(mut self, counted: &Counters) -> Self {
+        self.total.median_gso_segs = median_gso_segs(&counted.queued_segs);
+        self
     }
 }
 
@@ -137,6 +188,9 @@ impl Entry {
             median_gso_segs: None,
             tunnel_bytes: bounded(queue.tunnel_payload_bytes),
             forwarded_bytes: queued.forwarded_payload_bytes,
+            method: Method::Counted,
+            software_bytes_at_least: software_bytes,
+            software_bytes_at_most: software_bytes,
         }
     }
 
@@ -214,6 +268,9 @@ impl Entry {
             median_gso_segs: None,
             tunnel_bytes: self.tunnel_bytes + other.tunnel_bytes,
             forwarded_bytes: self.forwarded_bytes + other.forwarded_bytes,
+            method: self.method.max(other.method),
+            software_bytes_at_least: self.software_bytes_at_least + other.software_bytes_at_least,
+            software_bytes_at_most: self.software_bytes_at_most + other.software_bytes_at_most,
         }
     }
 }

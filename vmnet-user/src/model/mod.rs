@@ -20,10 +20,12 @@ pub mod experiment;
 pub mod fact;
 pub mod features;
 pub mod fix;
+mod frees;
 pub mod hook;
 mod identities;
 pub mod identity;
 pub mod ledger;
+pub mod light;
 pub mod machine;
 #[cfg(test)]
 pub(crate) mod machine_fixture;

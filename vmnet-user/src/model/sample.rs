@@ -2,7 +2,9 @@
 
 use vmnet_common::Counters;
 
+use super::driver_semantics::DriverRow;
 use super::hook::Hooks;
+use super::light::Audited;
 use super::machine::QueueCounters;
 
 /// Everything read at one tick. All counts only grow; a [`Window`] subtracts them.
@@ -150,8 +152,26 @@ pub struct Conditions {
     pub terminal: bool,
     /// How packets were counted.
     pub mode: Mode,
+    /// Which of them: super-packets, or every segment too.
+    #[serde(default)]
+    pub counting: Counting,
+    /// What the device's own counters count.
+    #[serde(default)]
+    pub driver: DriverRow,
     /// Which hooks counted; a hook that was meant to but did not is an audit failure.
     pub hooks: Hooks,
+}
+
+/// Which packets the programs count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Counting {
+    /// Super-packets, once; the kernel's own counters tell what the driver got.
+    Light,
+    /// Every packet at both stages.
+    #[default]
+    Exact,
 }
 
 /// The rungs of the ladder.
@@ -196,4 +216,7 @@ pub struct Window<'a> {
     pub rested_at_start: bool,
     /// Why the window ended before it was meant to, if it did (interface gone, renamed).
     pub cut_short: Option<&'a str>,
+    /// Where counting is light: windows within it in which every segment was counted too. None where there was none, and where
+    /// counting is exact.
+    pub audited: Option<&'a Audited>,
 }

@@ -27,10 +27,11 @@ impl<'a> Edges<'a> {
             // Where the ring's size is unknown nothing is granted for it: a residual then shows as such.
             ring_slots: bounded(window.conditions.ring_slots.unwrap_or(0)),
             cpus: window.samples.iter().map(|sample| sample.cpus.len()).max().unwrap_or(0).max(1) as u64,
-            segs: delta
-                .traced
-                .as_deref()
-                .map_or(0, |counted| Tally::of(counted, Stage::Driver, &Lane::ALL).segs),
+            segs: delta.traced.as_deref().map_or(0, |counted| {
+                let segs = |stage| Tally::of(counted, stage, &Lane::ALL).segs;
+                // Where counting is light, the queue is all there is.
+                Some(segs(Stage::Driver)).filter(|segs| *segs != 0).unwrap_or_else(|| segs(Stage::Queue))
+            }),
             requeued: delta.qdisc.is_some_and(|qdisc| qdisc.requeues != 0),
         }
     }
@@ -75,6 +76,12 @@ impl<'a> Edges<'a> {
             };
             sum.saturating_add(bounded(waiting))
         })
+    }
+
+    /// What may wait in the qdisc, of so many wire segments and their bytes that were queued: packets and bytes.
+    pub(crate) fn backlog_of(&self, segs: u64, on_wire_bytes: u64) -> (u64, u64) {
+        let queued = Tally { segs, bytes: on_wire_bytes, ..Tally::default() };
+        (self.backlog(Unit::Packets, &queued), self.backlog(Unit::Bytes, &queued))
     }
 
     /// A requeued packet was counted as dequeued, and waits again.

@@ -2,10 +2,11 @@
 
 use vmnet_common::{Caller, Cell, Class, Counters, Lane, Refusal, Stage, bucket};
 
+use super::driver_semantics::DriverRow;
 use super::hook::{Hook, HookState, Hooks};
 use super::sample::{
-    Conditions, CpuTimes, Features, LinkCounters, MissedByKernel, Mode, QdiscCounters, Sample, SocketTotals,
-    Window,
+    Conditions, Counting, CpuTimes, Features, LinkCounters, MissedByKernel, Mode, QdiscCounters, Sample,
+    SocketTotals, Window,
 };
 
 /// Payload of a full segment at MTU 1500 with TCP timestamps.
@@ -66,6 +67,8 @@ impl Scene {
                 ring_slots: Some(256),
                 terminal: true,
                 mode: Mode::Fentry,
+                counting: Counting::Exact,
+                driver: DriverRow::of("virtio_net"),
                 hooks: Hook::ALL
                     .into_iter()
                     .filter(|hook| *hook != Hook::StackSample)
@@ -102,6 +105,7 @@ impl Scene {
             drained: self.drained,
             rested_at_start: self.rested_at_start,
             cut_short: None,
+            audited: None,
         }
     }
 
@@ -173,6 +177,9 @@ impl Scene {
         if payload != 0 {
             self.counters().queued_segs[bucket(segs)] += packets;
         }
+        if class == Class::Super {
+            self.counters().queued_gso_size[bucket(MSS)] += packets;
+        }
     }
 
     fn dequeued(&mut self, packets: u64, payload: u64, segs: u64) {
@@ -202,7 +209,23 @@ impl Scene {
         }
     }
 
+    /// The queue sees that the device lacks what these super-packets need.
+    fn foreseen(&mut self, packets: u64, segs: u64) {
+        let forecast = &mut self.counters().forecast[Lane::Tcp4 as usize];
+        forecast.packets += packets;
+        forecast.segs += packets * segs;
+        forecast.payload_bytes += packets * segs * MSS;
+        forecast.unsent_header_bytes += packets * (segs - 1) * HEADER;
+    }
+
+    /// As if no feature had told: a driver that looks at each packet, a limit, a checksum.
+    pub(crate) fn unforeseen(&mut self) -> &mut Self {
+        self.counters().forecast = Counters::default().forecast;
+        self
+    }
+
     fn segmented(&mut self, packets: u64, segs: u64, loose: bool) {
+        self.foreseen(packets, segs);
         let counters = self.counters();
         counters.segmentation.entries += packets;
         counters.segmentation.exits += packets;
@@ -363,6 +386,13 @@ impl Scene {
         if let Some(qdisc) = &mut self.last().qdisc {
             qdisc.drops += packets;
         }
+        self
+    }
+
+    /// Frees by `kfree_skb` of what had been sent: clones of a tap, or a driver's completions.
+    pub(crate) fn freed_after_sending(&mut self, whole: u64, segments: u64, segs: u64) -> &mut Self {
+        self.add(Stage::Dropped, Class::Super, whole, segs * MSS, segs);
+        self.add(Stage::Dropped, Class::Made, segments, MSS, 1);
         self
     }
 

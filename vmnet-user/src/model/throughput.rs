@@ -218,8 +218,13 @@ fn cpus(window: &Window<'_>, delta: &Delta) -> Vec<CpuShare> {
     let timed = times_segmentation(window);
     // The programs count by the CPU's number, as /proc/stat does, and know every CPU that there could be.
     let work = |cpu: usize| delta.work.get(cpu);
+    // Where counting is light, nobody counted at the driver, CPU by CPU.
+    let at_driver = delta.light.is_none();
     let with_work = |(cpu, share): (usize, CpuShare)| match work(cpu) {
-        Some(work) => share.with(work, timed, delta.duration_ns),
+        Some(work) => {
+            let share = share.with(work, timed, delta.duration_ns);
+            CpuShare { tcp_gbps: share.tcp_gbps.filter(|_| at_driver), ..share }
+        }
         None => share,
     };
     shares.into_iter().enumerate().map(with_work).collect()

@@ -22,8 +22,14 @@ impl Timeline {
     pub fn push(&mut self, sample: Sample, conditions: &Conditions) -> Option<Interval> {
         self.samples.push(sample);
         let interval = self.samples.last_chunk::<2>().and_then(|pair| {
-            let window =
-                Window { samples: pair, conditions, drained: false, rested_at_start: false, cut_short: None };
+            let window = Window {
+                samples: pair,
+                conditions,
+                drained: false,
+                rested_at_start: false,
+                cut_short: None,
+                audited: None,
+            };
             throughput::whole(&window)
         })?;
         self.intervals.push(interval.clone());

@@ -12,7 +12,7 @@ use super::delta::Delta;
 use super::hook::Hook;
 use super::identity::IdentityId;
 use super::ledger::Entry;
-use super::sample::{Mode, Window};
+use super::sample::{Counting, Mode, Window};
 use super::unexplained::Unexplained;
 use super::witness;
 
@@ -26,6 +26,8 @@ pub const MOST_PERCENT: u64 = 95;
 pub const MIN_BUILT_PERCENT: u64 = 50;
 /// Super-packets of fewer segments in the median are thin.
 pub const THIN_BELOW_SEGS: f64 = 4.0;
+/// Packets at the driver that windows with every hook must have seen for a proof by the light ledger.
+pub const FEWEST_AUDITED_PACKETS: u64 = 1_000;
 /// `proven` allows each identity a slack of one in this many.
 pub const SLACK_ONE_IN: u64 = 1_000;
 
@@ -141,6 +143,12 @@ impl Classes {
         }
     }
 
+    /// The same, with so many bytes of what was built segmented in software.
+    pub(crate) fn with_software(&self, software: u64) -> Self {
+        let software = software.min(self.built());
+        Self { hardware: self.built() - software, software, ..*self }
+    }
+
     /// What was built into super-packets.
     pub(crate) fn built(&self) -> u64 {
         self.hardware.saturating_add(self.software)
@@ -218,10 +226,11 @@ impl Verdict {
     #[must_use]
     pub fn of(interface: &str, window: &Window<'_>, tcp: Option<&Entry>, audit: Option<&Audit>) -> Self {
         let mut verdict = match (tcp, window.delta()) {
-            (Some(tcp), Some(Delta { traced: Some(counted), .. }))
+            (Some(tcp), Some(Delta { traced: Some(counted), light, .. }))
                 if window.conditions.mode != Mode::Counters =>
             {
-                Self::traced(interface, window, &counted, tcp, audit)
+                let needs_exact_hooks = light.and_then(Result::err);
+                Self::traced(interface, window, (&counted, needs_exact_hooks), tcp, audit)
             }
             _ => counters_only::verdict(interface, window),
         };
@@ -236,7 +245,7 @@ impl Verdict {
     fn traced(
         interface: &str,
         window: &Window<'_>,
-        counted: &Counters,
+        (counted, needs_exact_hooks): (&Counters, Option<String>),
         tcp: &Entry,
         audit: Option<&Audit>,
     ) -> Self {
@@ -244,19 +253,32 @@ impl Verdict {
         let seen = classes.state();
         let findings = witness::all(window, tcp, seen);
         let unexplained = Unexplained::of(window, tcp, audit);
+        let extremes = [tcp.software_bytes_at_least, tcp.software_bytes_at_most]
+            .map(|software| classes.with_software(software));
 
         let doubt = if let Some(disagreement) = &findings.disagreement {
             Some(disagreement.clone())
+        } else if let Some(why) = needs_exact_hooks {
+            Some(format!("the light ledger does not count this: {why}"))
+        } else if let Some(other) = extremes.iter().map(Classes::state).find(|state| *state != seen) {
+            Some(format!(
+                "between {} and {} bytes were segmented in software, which is {seen} or {other}",
+                tcp.software_bytes_at_least, tcp.software_bytes_at_most
+            ))
         } else {
-            classes.least_favourable(unexplained.bytes()).map(|(class, state)| {
-                format!("what was seen is {seen}, but {unexplained} would make it {state} if it were {class}")
-            })
+            extremes.iter().find_map(|classes| classes.least_favourable(unexplained.bytes())).map(
+                |(class, state)| {
+                    format!(
+                        "what was seen is {seen}, but {unexplained} would make it {state} if it were {class}"
+                    )
+                },
+            )
         };
         let state = if doubt.is_some() { State::Inconclusive } else { seen };
         let (confidence, basis, bound) = match doubt {
             Some(doubt) => (Confidence::Weak, Some(doubt), None),
             None => {
-                let bound = audit.and_then(|audit| Bound::of(window, counted, &classes, audit));
+                let bound = audit.and_then(|audit| Bound::of(window, counted, &extremes, audit));
                 match not_proven(window, audit, &findings, bound.as_ref()) {
                     None => (Confidence::Proven, None, bound),
                     Some(why) => (Confidence::Supported, Some(format!("not proven: {why}")), bound),
@@ -285,7 +307,13 @@ fn not_proven(
     bound: Option<&Bound>,
 ) -> Option<String> {
     let hooks = &window.conditions.hooks;
-    for hook in [Hook::NetDevQueue, Hook::NetDevStartXmit, Hook::NetDevXmit] {
+    let is_light = window.conditions.counting == Counting::Light;
+    let needed: &[Hook] = if is_light {
+        &[Hook::NetDevQueue]
+    } else {
+        &[Hook::NetDevQueue, Hook::NetDevStartXmit, Hook::NetDevXmit]
+    };
+    for &hook in needed {
         if !hooks.counts(hook) {
             return Some(format!("{} was not counted", hook.name()));
         }
@@ -307,6 +335,9 @@ fn not_proven(
     }
     // One that fails is within the bound, or we would not be here.
     let holds = |name| audit.identity(name).is_some_and(|identity| identity.ok.is_some());
+    if is_light && let Some(why) = not_audited(window) {
+        return Some(why);
+    }
     if let Some(name) =
         [IdentityId::WireSegments, IdentityId::DevicePackets].into_iter().find(|name| !holds(*name))
     {
@@ -331,6 +362,22 @@ fn not_proven(
         witness::Agreement::Differs(_) if is_bounded && holds(IdentityId::QdiscPackets) => None,
         witness::Agreement::Differs(how) => Some(format!("kernel counters do not quite agree: {how}")),
     }
+}
+
+/// Why no window with every hook bears the light ledger out, or None where one does.
+fn not_audited(window: &Window<'_>) -> Option<String> {
+    let Some(audited) = window.audited else {
+        return Some("no window with every hook was held against the light ledger".to_owned());
+    };
+    if let Some(why) = &audited.disagreement {
+        return Some(why.clone());
+    }
+    (audited.packets < FEWEST_AUDITED_PACKETS).then(|| {
+        format!(
+            "windows with every hook saw {} packets at the driver, and a proof takes {FEWEST_AUDITED_PACKETS}",
+            audited.packets
+        )
+    })
 }
 
 /// The answer in one sentence.

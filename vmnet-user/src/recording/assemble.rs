@@ -15,7 +15,7 @@ use crate::model::cost::Cost;
 use crate::model::delta::Delta;
 use crate::model::ending::RunEnding;
 use crate::model::hook::Hook;
-use crate::model::ledger::{Other, Protocol};
+use crate::model::ledger::{Ledgers, Other};
 use crate::model::machine::{Machine, QueueCounters};
 use crate::model::reasons;
 use crate::model::sample::Window;
@@ -34,7 +34,8 @@ pub fn report(run: &Run) -> Option<RunReport> {
     let window = run.window();
     let delta = window.delta()?;
     let counted = delta.traced.as_deref();
-    let tcp = counted.map(Protocol::tcp);
+    let ledgers = counted.map(|counted| Ledgers::of(&delta, counted));
+    let tcp = ledgers.as_ref().map(|ledgers| ledgers.tcp.clone());
     let audit = Audit::of(&window);
     let interface = interface(run);
     let verdict = Verdict::of(&interface.name, &window, tcp.as_ref().map(|tcp| &tcp.total), audit.as_ref());
@@ -48,7 +49,7 @@ pub fn report(run: &Run) -> Option<RunReport> {
             ended_by: run.end.as_ref().map_or(RunEnding::NotRecorded, |end| end.ended_by),
         },
         verdict,
-        ledger: LedgerReport { tcp, udp: counted.map(Protocol::udp), other: counted.map(Other::of) },
+        ledger: LedgerReport { tcp, udp: ledgers.map(|ledgers| ledgers.udp), other: counted.map(Other::of) },
         sizes: counted.map(sizes),
         throughput: ThroughputReport {
             wire_gbps: mean(intervals, |interval| interval.wire_gbps),

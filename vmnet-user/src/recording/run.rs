@@ -195,6 +195,7 @@ impl Run {
             drained: end.is_some_and(|end| end.drained),
             rested_at_start: self.start.rested,
             cut_short: end.map_or(self.torn.as_deref(), |end| end.cut_short.as_deref()),
+            audited: None,
         }
     }
 

@@ -307,6 +307,9 @@ mod tests {
         "median_gso_segs",
         "tunnel_bytes",
         "forwarded_bytes",
+        "method",
+        "software_bytes_at_least",
+        "software_bytes_at_most",
     ];
 
     #[test]

@@ -19,9 +19,10 @@ use crate::{
         queue_stats, rings,
         sockets::SocketReader,
     },
+    model::driver_semantics::DriverRow,
     model::hook::Hooks,
     model::machine::QueueCounters,
-    model::sample::{Conditions, CpuWork, MissedByKernel, Mode, Sample, SocketTotals},
+    model::sample::{Conditions, Counting, CpuWork, MissedByKernel, Mode, Sample, SocketTotals},
     model::senders::{Looks, Sender, SenderLimits},
     model::{event::What, features::FeatureSet},
     probes::{Attached, events::RareEvent},
@@ -80,6 +81,12 @@ impl Sampler {
             ring_slots: ring.zip(described.queues).map(|(ring, queues)| rings::ring_slots(ring, queues)),
             terminal: described.terminal,
             mode: Mode::Counters,
+            counting: Counting::Exact,
+            driver: DriverRow::of(if link.loopback {
+                "lo"
+            } else {
+                described.driver.as_deref().unwrap_or_default()
+            }),
             hooks: Hooks::default(),
         };
         Ok(Self {
