@@ -13,7 +13,11 @@ use clap::ValueEnum;
 
 use crate::{
     live,
-    model::{sample::Mode, throughput::Interval, verdict::State},
+    model::{
+        sample::{Counting, Mode},
+        throughput::Interval,
+        verdict::State,
+    },
     probes::table,
     report::{
         json,
@@ -65,6 +69,12 @@ pub(super) struct Args {
     /// How to count: by which hooks, or by the kernel's own counters alone
     #[arg(long, default_value = "auto")]
     mode: ModeName,
+    /// Count super-packets alone, and every segment in short windows: takes far less of what the traffic needs
+    #[arg(long, conflicts_with = "exact")]
+    light: bool,
+    /// Count every segment all the time, as is done unless --light is given
+    #[arg(long)]
+    exact: bool,
     /// Look into this network namespace, and run COMMAND in it
     #[arg(long, value_name = "NAME")]
     netns: Option<String>,
@@ -189,6 +199,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         duration: args.duration.or(if args.command.is_empty() { Some(DEFAULT_DURATION) } else { None }),
         interval: args.interval,
         mode: args.mode.mode(),
+        counting: if args.light && !args.exact { Counting::Light } else { Counting::Exact },
         without_hooks: args.without_hook.clone(),
         ways: args.way.clone(),
         command: args.command.clone(),

@@ -97,8 +97,12 @@ impl Window<'_> {
         delta.freed_after_sending = frees::take_out(self, &mut delta);
         if self.conditions.counting == Counting::Light && delta.traced.is_some() {
             let light = Light::of(self, &delta).map(Box::new);
-            if let (Some(counted), Ok(light)) = (delta.traced.as_deref_mut(), &light) {
-                light.fill(counted);
+            if let Some(counted) = delta.traced.as_deref_mut() {
+                // A packet that was in the driver as a window began or ended: no fault of the light ledger's, which does not use it.
+                (counted.health.unmatched_xmits, counted.health.lost_starts) = (0, 0);
+                if let Ok(light) = &light {
+                    light.fill(counted);
+                }
             }
             delta.light = Some(light);
         }

@@ -59,6 +59,13 @@ impl Hook {
         }
     }
 
+    /// Whether it runs for every segment, or for every call of an application: where counting is light, it takes part in windows
+    /// only.
+    #[must_use]
+    pub const fn is_of_windows(self) -> bool {
+        matches!(self, Self::NetDevStartXmit | Self::NetDevXmit | Self::SkbSegment | Self::TcpSendmsg)
+    }
+
     /// The hook of that name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {

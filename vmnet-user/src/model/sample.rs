@@ -16,6 +16,9 @@ pub struct Sample {
     pub read_ns: u64,
     /// Wire segments that the programs saw pass during those reads, at the busier stage; 0 where nobody looked again.
     pub moved_segs: u64,
+    /// Whether the hooks per segment counted throughout the interval that this sample ends. False in a recording that knows of no
+    /// windows.
+    pub every_segment: bool,
     /// The programs' counters, summed over CPUs. None in `counters` mode.
     pub traced: Option<Box<Counters>>,
     /// Entry and exit counts of the hooks that the kernel keeps for itself, and what it skipped.
@@ -107,7 +110,7 @@ pub struct CpuTimes {
 pub struct CpuWork {
     /// Inside `__skb_gso_segment`; 0 where the rung cannot time it.
     pub segmentation_ns: u64,
-    /// TCP payload handed to the driver.
+    /// TCP payload queued to the interface.
     pub tcp_payload_bytes: u64,
 }
 

@@ -22,6 +22,7 @@ pub(crate) fn sample_at(second: u64) -> Sample {
         at_ns: second * SECOND_NS,
         read_ns: 100_000,
         moved_segs: 0,
+        every_segment: false,
         traced: Some(Box::default()),
         missed: MissedByKernel { recursion_misses: Some(0), kprobe_misses: None },
         link: LinkCounters::default(),

@@ -250,7 +250,7 @@ impl CpuWork {
     pub fn of(counted: &Counters) -> Self {
         Self {
             segmentation_ns: device_segmentation_ns(counted),
-            tcp_payload_bytes: Tally::of(counted, Stage::Driver, &TCP_LANES).payload_bytes,
+            tcp_payload_bytes: Tally::of(counted, Stage::Queue, &TCP_LANES).payload_bytes,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     kernel::{Btf, gso_bits, layout, permissions, symbols},
     model::{
         hook::{Hook, HookState, Hooks},
-        sample::Mode,
+        sample::{Counting, Mode},
     },
 };
 
@@ -23,6 +23,8 @@ pub struct Request {
     pub netns_inum: u32,
     /// A rung, or the best that works.
     pub mode: Option<Mode>,
+    /// Which packets are counted: what is for windows only is attached too, and can be detached.
+    pub counting: Counting,
     /// Hooks to leave out, by name: the audit must notice.
     pub without: Vec<String>,
     /// Ways to insist on, as (hook, kind): `("net_dev_queue", "raw_tp")`.
@@ -149,12 +151,13 @@ impl Environment {
             return outcome;
         }
         let insisted = request.ways.iter().find(|(hook, _)| hook == spec.name()).map(|(_, kind)| kind);
+        let for_windows = request.counting == Counting::Light && spec.hook.is_of_windows();
         let mut reasons = Vec::new();
         for way in ways(spec, mode) {
             if insisted.is_some_and(|kind| way.programs.iter().all(|program| program.kind.name() != kind)) {
                 continue;
             }
-            match probes.attach_way(way, &self.symbols, &self.btf) {
+            match probes.attach_way(way, for_windows, &self.symbols, &self.btf) {
                 Ok(()) => {
                     outcome.way = Some(way);
                     outcome.state = HookState::Attached;
@@ -175,6 +178,7 @@ impl Environment {
     pub(super) fn try_way(&self, way: &'static Way) -> Result<(), String> {
         Probes::load(&self.config, &self.btf, false).map_err(|error| error.to_string())?.attach_way(
             way,
+            false,
             &self.symbols,
             &self.btf,
         )

@@ -7,6 +7,7 @@ pub mod survey;
 pub mod table;
 
 use std::{
+    any::Any,
     os::fd::{AsFd, OwnedFd},
     time::Duration,
 };
@@ -125,6 +126,10 @@ pub struct Probes {
     counters: PerCpuArray<MapData, PodCounters>,
     events: RingBuf<MapData>,
     programs: Vec<&'static Program>,
+    /// Those at the driver that every window has, in the order of attaching. The first window has all that can be detached.
+    at_the_driver: Vec<&'static Program>,
+    /// What keeps them attached, in the order of attaching; empty while no window is open.
+    window_links: Vec<Box<dyn Any>>,
     log: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     // The kernel keeps run times while this is open.
     stats: Option<OwnedFd>,
@@ -149,20 +154,68 @@ impl Probes {
         } else {
             None
         };
-        Ok(Self { ebpf, counters, events, programs: Vec::new(), log, stats: None })
+        Ok(Self {
+            ebpf,
+            counters,
+            events,
+            programs: Vec::new(),
+            at_the_driver: Vec::new(),
+            window_links: Vec::new(),
+            log,
+            stats: None,
+        })
     }
 
-    /// Attaches all programs of a way, or none.
-    fn attach_way(&mut self, way: &'static Way, symbols: &Symbols, btf: &aya::Btf) -> Result<(), String> {
+    /// Attaches all programs of a way, or none. Those that are for windows can be detached again.
+    fn attach_way(
+        &mut self,
+        way: &'static Way,
+        for_windows: bool,
+        symbols: &Symbols,
+        btf: &aya::Btf,
+    ) -> Result<(), String> {
         for program in way.programs {
             symbols.require(program)?;
             self.load_program(program, btf)?;
         }
         for program in way.programs {
-            self.attach_program(program)?;
+            if for_windows {
+                let links = self.attach_for_a_window(program)?;
+                self.window_links.extend(links);
+                if matches!(program.target, "net_dev_start_xmit" | "net_dev_xmit") {
+                    self.at_the_driver.push(program);
+                }
+            } else {
+                self.attach_program(program)?;
+            }
             self.programs.push(program);
         }
         Ok(())
+    }
+
+    /// Attaches the hooks at the driver again, for a while.
+    ///
+    /// # Errors
+    /// What the kernel answered; then none of it is attached.
+    pub fn open_window(&mut self) -> Result<(), String> {
+        for program in self.at_the_driver.clone() {
+            match self.attach_for_a_window(program) {
+                Ok(links) => self.window_links.extend(links),
+                Err(error) => {
+                    self.close_window();
+                    return Err(format!("{}: {error}", program.name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Detaches what is attached for a window. Entries go before exits, or what entered would wait for its exit for good.
+    pub fn close_window(&mut self) {
+        while let Some(link) = self.window_links.pop() {
+            // A link ends with its value.
+            drop(link);
+        }
     }
 
     fn load_program(&mut self, program: &Program, btf: &aya::Btf) -> Result<(), String> {
@@ -194,21 +247,39 @@ impl Probes {
                 loaded.attach(program.target, 0).map(drop).map_err(|error| refused(&error))
             }
             LoadedProgram::PerfEvent(loaded) => {
-                let cpus = aya::util::online_cpus().map_err(|(_, error)| refused(&error))?;
-                for cpu in cpus {
-                    loaded
-                        .attach(
-                            PerfEventConfig::Software(SoftwareEvent::CpuClock),
-                            PerfEventScope::AllProcessesOneCpu { cpu },
-                            SamplePolicy::Frequency(SAMPLES_PER_S),
-                            true,
-                        )
-                        .map_err(|error| refused(&error))?;
-                }
-                Ok(())
+                sampled_cpus()?.into_iter().try_for_each(|cpu| sample_on(loaded, cpu).map(drop))
             }
             _ => Err(format!("{} is of an unexpected kind", program.name)),
         }
+    }
+
+    /// The same, with the links in the caller's hands.
+    fn attach_for_a_window(&mut self, program: &Program) -> Result<Vec<Box<dyn Any>>, String> {
+        let refused = |error: aya::programs::ProgramError| format!("not attached ({})", chain(&error));
+        macro_rules! held {
+            ($loaded:ident, $attached:expr) => {
+                $attached
+                    .and_then(|id| $loaded.take_link(id))
+                    .map(|link| vec![Box::new(link) as Box<dyn Any>])
+            };
+        }
+        match self.program(program)? {
+            LoadedProgram::BtfTracePoint(loaded) => held!(loaded, loaded.attach()),
+            LoadedProgram::RawTracePoint(loaded) => held!(loaded, loaded.attach(program.target)),
+            LoadedProgram::FEntry(loaded) => held!(loaded, loaded.attach()),
+            LoadedProgram::FExit(loaded) => held!(loaded, loaded.attach()),
+            LoadedProgram::KProbe(loaded) => held!(loaded, loaded.attach(program.target, 0)),
+            LoadedProgram::PerfEvent(loaded) => {
+                let mut links: Vec<Box<dyn Any>> = Vec::new();
+                for cpu in sampled_cpus()? {
+                    let id = sample_on(loaded, cpu)?;
+                    links.push(Box::new(loaded.take_link(id).map_err(refused)?));
+                }
+                Ok(links)
+            }
+            _ => return Err(format!("{} is of an unexpected kind", program.name)),
+        }
+        .map_err(refused)
     }
 
     fn program(&mut self, program: &Program) -> Result<&mut LoadedProgram, String> {
@@ -280,6 +351,24 @@ impl Probes {
         };
         Some(self.programs.iter().filter_map(run_time).collect())
     }
+}
+
+fn sampled_cpus() -> Result<Vec<u32>, String> {
+    aya::util::online_cpus().map_err(|(_, error)| format!("not attached ({})", chain(&error)))
+}
+
+fn sample_on(
+    program: &mut aya::programs::PerfEvent,
+    cpu: u32,
+) -> Result<aya::programs::perf_event::PerfEventLinkId, String> {
+    program
+        .attach(
+            PerfEventConfig::Software(SoftwareEvent::CpuClock),
+            PerfEventScope::AllProcessesOneCpu { cpu },
+            SamplePolicy::Frequency(SAMPLES_PER_S),
+            true,
+        )
+        .map_err(|error| format!("not attached ({})", chain(&error)))
 }
 
 /// An error with all that caused it, on one line.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use vmnet_common::{Counters, bucket_lower, bucket_upper};
 
-use super::run::{CommandEnded, Run};
+use super::run::{CommandEnded, Run, Sight};
 use super::words;
 use crate::model::audit::Audit;
 use crate::model::cause::{self, Cause, Elsewhere, Evidence, QueueUse, Traffic};
@@ -18,7 +18,7 @@ use crate::model::hook::Hook;
 use crate::model::ledger::{Ledgers, Other};
 use crate::model::machine::{Machine, QueueCounters};
 use crate::model::reasons;
-use crate::model::sample::Window;
+use crate::model::sample::{Counting, Window};
 use crate::model::throughput::{CpuShare, mean};
 use crate::model::verdict::Verdict;
 use crate::report::absences;
@@ -31,7 +31,8 @@ use crate::report::schema::{
 /// The report of a run. None of fewer than two samples.
 #[must_use]
 pub fn report(run: &Run) -> Option<RunReport> {
-    let window = run.window();
+    let sight = run.sight();
+    let window = run.window(&sight);
     let delta = window.delta()?;
     let counted = delta.traced.as_deref();
     let ledgers = counted.map(|counted| Ledgers::of(&delta, counted));
@@ -65,6 +66,9 @@ pub fn report(run: &Run) -> Option<RunReport> {
         audit,
         probes: Probes {
             mode: run.start.conditions.mode,
+            counting: sight.conditions.counting,
+            exact_share: sight.exact_share,
+            counting_reason: counting_reason(&sight),
             fell_because: run.start.fell_because.clone(),
             hooks: run.end.as_ref().map_or(&run.start.hooks, |end| &end.hooks).clone(),
         },
@@ -83,6 +87,14 @@ pub fn report(run: &Run) -> Option<RunReport> {
 }
 
 /// As it was described at the beginning, with the qdisc of the end.
+fn counting_reason(sight: &Sight) -> String {
+    let asked_for = match sight.conditions.counting {
+        Counting::Light => "--light was given",
+        Counting::Exact => "every segment is counted unless --light is given",
+    };
+    sight.reason.clone().unwrap_or_else(|| asked_for.to_owned())
+}
+
 fn interface(run: &Run) -> Interface {
     let mut interface = run.start.interface.clone();
     if let Some(end) = &run.end {

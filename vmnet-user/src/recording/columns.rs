@@ -19,7 +19,7 @@ const SPARE_QUEUES: usize = 256;
 
 /// Columns that a sample has once. A group's own name is 1 where the group is there; `Option`s are 0 where there is none,
 /// else the value and one.
-pub(super) const SCALARS: [&str; 35] = [
+pub(super) const SCALARS: [&str; 36] = [
     "at_ns",
     "read_ns",
     "moved_segs",
@@ -55,11 +55,12 @@ pub(super) const SCALARS: [&str; 35] = [
     "sockets.lower_bound",
     "sockets.read_ns",
     "rtt_us",
+    "every_segment",
 ];
 
 /// Those of them that came after the first version: a recording from before lacks them, and has 0 in their place, which is
 /// "not known".
-const ADDED_LATER: [&str; 1] = ["rtt_us"];
+const ADDED_LATER: [&str; 2] = ["rtt_us", "every_segment"];
 
 /// Those of the programs' counts that came after the first version, by how their names begin: a recording from before has 0 in their
 /// place, which is nothing counted.
@@ -134,6 +135,7 @@ pub(super) fn sample(row: &Row<'_>) -> Sample {
         at_ns: at("at_ns"),
         read_ns: at("read_ns"),
         moved_segs: at("moved_segs"),
+        every_segment: at("every_segment") != 0,
         work: match traced {
             Some(_) => per_cpu.iter().map(|(_, counters)| CpuWork::of(counters)).collect(),
             None => Vec::new(),
@@ -313,6 +315,7 @@ fn scalars(sample: &Sample, shape: Shape) -> [u64; SCALARS.len()] {
         u64::from(sockets.lower_bound),
         sockets.read_ns,
         from_option(sample.rtt_us.map(u64::from)),
+        u64::from(sample.every_segment),
     ]
 }
 

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::load::Summary;
 use crate::model::ending::RunEnding;
 use crate::model::event::What;
+use crate::model::hook::{Hook, HookState};
+use crate::model::light::Audited;
 use crate::model::machine::Machine;
-use crate::model::sample::{Conditions, Window};
+use crate::model::sample::{Conditions, Counting, Sample, Window};
 use crate::model::senders::SenderLimits;
 use crate::model::timeline::Timeline;
 use crate::model::verdict::Verdict;
@@ -83,6 +85,10 @@ pub struct End {
     pub overhead: Taken,
     /// What became of the command; None where none was given.
     pub command: Option<Result<CommandEnded, String>>,
+    /// Which packets were counted in the end, and why not those that were asked for. None in a recording from before there was a
+    /// choice.
+    #[serde(default)]
+    pub counting: Option<(Counting, Option<String>)>,
     /// As the run gave it, filled in when it is written.
     pub verdict: Option<Verdict>,
 }
@@ -184,18 +190,92 @@ impl From<Kept> for Surroundings {
     }
 }
 
+/// What a run is seen by: which hooks counted all the time, and what the windows show in which all of them did.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// As the model needs them.
+    pub conditions: Conditions,
+    /// What the windows show; None where there was none, and where every segment was counted all the time.
+    pub audited: Option<Audited>,
+    /// The part of the time in which every segment was counted, 0 to 1.
+    pub exact_share: f64,
+    /// Why every segment was counted all the time, though less was asked for.
+    pub reason: Option<String>,
+}
+
+/// The stretches in which every segment was counted: each begins with the sample before the first of its intervals.
+fn windows(samples: &[Sample]) -> impl Iterator<Item = &[Sample]> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let begins = from + samples.get(from + 1..)?.iter().position(|sample| sample.every_segment)?;
+        let length = samples.get(begins + 1..)?.iter().take_while(|sample| sample.every_segment).count();
+        from = begins + length;
+        samples.get(begins..=begins + length)
+    })
+}
+
+/// The part of the time in which every segment was counted.
+fn exact_share(samples: &[Sample]) -> f64 {
+    let spans = samples.windows(2).filter_map(|pair| match pair {
+        [earlier, later] => Some((later.at_ns.saturating_sub(earlier.at_ns), later.every_segment)),
+        _ => None,
+    });
+    let (all, exact) = spans.fold((0_u64, 0_u64), |(all, exact), (ns, is_exact)| {
+        (all.saturating_add(ns), exact.saturating_add(if is_exact { ns } else { 0 }))
+    });
+    if all == 0 { 0.0 } else { exact as f64 / all as f64 }
+}
+
+/// A part of a run that goes on at both its ends.
+fn within<'a>(samples: &'a [Sample], conditions: &'a Conditions) -> Window<'a> {
+    Window { samples, conditions, drained: false, rested_at_start: false, cut_short: None, audited: None }
+}
+
 impl Run {
+    /// What the whole run is seen by.
+    #[must_use]
+    pub fn sight(&self) -> Sight {
+        let samples = self.timeline.samples();
+        let decided = self.end.as_ref().and_then(|end| end.counting.clone());
+        let (counting, reason) = decided.unwrap_or((self.start.conditions.counting, None));
+        let exact = Conditions { counting: Counting::Exact, ..self.start.conditions.clone() };
+        let all_exact = samples.iter().skip(1).all(|sample| sample.every_segment);
+        if counting == Counting::Exact || all_exact {
+            let over = || "the run was over before its first window was".to_owned();
+            let reason = reason.or_else(|| (counting == Counting::Light).then(over));
+            return Sight { conditions: exact, audited: None, exact_share: 1.0, reason };
+        }
+        let segmentation = exact.hooks.counts(Hook::SkbGsoSegment);
+        let mut conditions = Conditions { counting, ..exact.clone() };
+        for hook in Hook::ALL.into_iter().filter(|hook| hook.is_of_windows()) {
+            conditions.hooks[hook] = HookState::Absent;
+        }
+        // The one with the most packets tells most.
+        let audited = windows(samples)
+            .filter_map(|samples| Audited::of(&within(samples, &exact), segmentation))
+            .max_by_key(|audited| audited.packets);
+        Sight { conditions, audited, exact_share: exact_share(samples), reason }
+    }
+
+    /// Why the light ledger does not serve here, after a first window in which every segment was counted.
+    #[must_use]
+    pub fn why_exact(&self) -> Option<String> {
+        let exact = Conditions { counting: Counting::Exact, ..self.start.conditions.clone() };
+        let segmentation = exact.hooks.counts(Hook::SkbGsoSegment);
+        Audited::of(&within(self.timeline.samples(), &exact), segmentation)?.disagreement
+    }
+
     /// The whole run. Without an end, whatever was last sampled may have been in the middle of traffic.
     #[must_use]
-    pub fn window(&self) -> Window<'_> {
+    pub fn window<'a>(&'a self, sight: &'a Sight) -> Window<'a> {
         let end = self.end.as_ref();
         Window {
             samples: self.timeline.samples(),
-            conditions: &self.start.conditions,
+            conditions: &sight.conditions,
             drained: end.is_some_and(|end| end.drained),
             rested_at_start: self.start.rested,
             cut_short: end.map_or(self.torn.as_deref(), |end| end.cut_short.as_deref()),
-            audited: None,
+            audited: sight.audited.as_ref(),
         }
     }
 

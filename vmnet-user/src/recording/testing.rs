@@ -196,6 +196,7 @@ pub(crate) fn end() -> End {
             wall_ns: 3_000_000_000,
         },
         command: Some(Ok(CommandEnded { exit_code: Some(0), ..CommandEnded::default() })),
+        counting: None,
         verdict: None,
     }
 }

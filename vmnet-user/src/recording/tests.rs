@@ -226,9 +226,10 @@ fn the_gallerys_exact_runs_have_the_same_light_ledger() {
     for name in ["tso-on", "tso-off", "host-no-tso", "flip"] {
         let file = std::fs::File::open(gallery.join(name).join("run.vmnet")).unwrap();
         let run = read(std::io::BufReader::new(file)).unwrap();
-        let (exact, verdict) = judged(&run.window());
+        let sight = run.sight();
+        let (exact, verdict) = judged(&run.window(&sight));
         for segmentation in [true, false] {
-            let view = LightView::of(&run.window(), segmentation);
+            let view = LightView::of(&run.window(&sight), segmentation);
             let (light, light_verdict) = judged(&view.window());
             for (exact, light) in
                 [(&exact.total, &light.total), (&exact.ipv4, &light.ipv4), (&exact.ipv6, &light.ipv6)]

@@ -15,7 +15,7 @@ use crate::model::ledger::{Entry, Other, Protocol};
 use crate::model::machine::Machine;
 use crate::model::machine_fixture;
 use crate::model::reasons::{Reason, ReasonId};
-use crate::model::sample::Mode;
+use crate::model::sample::{Counting, Mode};
 use crate::model::throughput::{CpuShare, Interval, QueueRate};
 use crate::model::verdict::{Confidence, State, Verdict, Witness};
 use crate::report::schema::{
@@ -206,6 +206,9 @@ pub(crate) fn software() -> RunReport {
         }),
         probes: Probes {
             mode: Mode::Fentry,
+            counting: Counting::Exact,
+            exact_share: 1.0,
+            counting_reason: "every segment is counted unless --light is given".to_owned(),
             fell_because: Vec::new(),
             hooks: vec![HookReport {
                 hook: "net_dev_queue".to_owned(),

@@ -165,6 +165,12 @@ pub struct ThroughputReport {
 pub struct Probes {
     /// The rung.
     pub mode: sample::Mode,
+    /// Which packets were counted.
+    pub counting: sample::Counting,
+    /// The part of the time in which every segment was: all of it where counting is exact, windows where it is light. 0 to 1.
+    pub exact_share: f64,
+    /// Why so: it was asked for, or the device's counters do not serve a light ledger.
+    pub counting_reason: String,
     /// Why not a higher rung, if one was wanted.
     pub fell_because: Vec<String>,
     /// Hook by hook.

@@ -59,6 +59,7 @@ pub(super) fn end(
         senders: sampler.senders().cloned(),
         hooks: hooks(sampler, times.as_deref()),
         overhead: sampler.overhead(),
+        counting: Some(sampler.counting()),
         command: child.map(|ended| match ended {
             Ok(ended) => Ok(command_ended(ended)),
             Err(error) => Err(error.clone()),

@@ -8,6 +8,7 @@ mod netns;
 mod recorder;
 mod sampler;
 mod stop;
+mod windows;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -23,13 +24,18 @@ pub use self::{
     interface::describe as describe_interface,
     netns::{NetnsError, enter as enter_netns},
 };
-use self::{child::Child, recorder::Recorder, sampler::Sampler};
+use self::{
+    child::Child,
+    recorder::Recorder,
+    sampler::Sampler,
+    windows::{Edge, Windows},
+};
 use crate::{
     device::links::LinkError,
     kernel::permissions,
     model::{
         ending::RunEnding,
-        sample::{Mode, Sample},
+        sample::{Counting, Mode, Sample},
         throughput::Interval,
         timeline::Timeline,
     },
@@ -59,6 +65,8 @@ pub struct Plan {
     pub interval: Duration,
     /// None: the best that works. `Counters` uses no programs.
     pub mode: Option<Mode>,
+    /// Which packets the programs count.
+    pub counting: Counting,
     /// Hooks to leave out.
     pub without_hooks: Vec<String>,
     /// Ways to insist on.
@@ -213,6 +221,7 @@ fn attach(plan: &Plan, sampler: &mut Sampler) -> Result<Vec<String>> {
         ifindex: sampler.link.ifindex,
         netns_inum: u32::try_from(sampler.netns_inode).unwrap_or_default(),
         mode: plan.mode,
+        counting: plan.counting,
         without: plan.without_hooks.clone(),
         ways: plan.ways.clone(),
         verbose: plan.verbose,
@@ -221,7 +230,7 @@ fn attach(plan: &Plan, sampler: &mut Sampler) -> Result<Vec<String>> {
     match probes::attach(&request) {
         Ok(attached) => {
             let notes = attached.fell_because.clone();
-            sampler.use_programs(attached);
+            sampler.use_programs(attached, plan.counting);
             Ok(notes)
         }
         Err(errors) => {
@@ -327,7 +336,8 @@ async fn measure(
             Err(error) => child_ended = Some(Err(error)),
         }
     }
-    let mut watch = Watch { plan, sampler, run: &mut run, recorder: &mut recorder, observer };
+    let windows = if sampler.is_light() { Windows::begin(Instant::now()) } else { Windows::none() };
+    let mut watch = Watch { plan, sampler, run: &mut run, recorder: &mut recorder, observer, windows };
     let mut ended_by =
         if child_ended.is_some() { Ending::Command } else { watch.until_it_ends(&mut child, stop).await? };
     if let Some(child) = &mut child {
@@ -372,6 +382,7 @@ struct Watch<'a> {
     run: &'a mut Run,
     recorder: &'a mut Recorder,
     observer: &'a mut dyn Observer,
+    windows: Windows,
 }
 
 impl Watch<'_> {
@@ -393,14 +404,22 @@ impl Watch<'_> {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
+            let next = self.windows.next();
+            let window_turns = async {
+                match next {
+                    Some(next) => tokio::time::sleep_until(next).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let done = tokio::select! {
                 biased;
                 signal = stop.wanted() => return Ok(Ending::Interrupt(signal)),
                 () = command_ends => return Ok(Ending::Command),
                 () = time_is_up => return Ok(Ending::Duration),
-                _ = ticks.tick() => {}
-            }
-            if let Err(error) = self.tick() {
+                () = window_turns => self.turn_window(),
+                _ = ticks.tick() => self.tick(),
+            };
+            if let Err(error) = done {
                 return Ending::of(error);
             }
         }
@@ -410,6 +429,36 @@ impl Watch<'_> {
         let sample = self.sampler.sample(false)?;
         if let Some(interval) = self.keep(sample) {
             self.observer.interval(&interval, self.sampler.mode());
+        }
+        Ok(())
+    }
+
+    /// Opens or closes a window in which every segment is counted, if it is time; a sample stands at each edge, taken while every
+    /// hook counts. A first window that shows that the light ledger does not serve stays open for good.
+    fn turn_window(&mut self) -> Result<(), LinkError> {
+        match self.windows.look(Instant::now(), self.sampler.packets_at_the_driver()) {
+            None => {}
+            Some(Edge::Open) => match self.sampler.open_window() {
+                Ok(()) => {
+                    let sample = self.sampler.sample(false)?;
+                    self.keep(sample);
+                    self.sampler.every_segment(true);
+                }
+                Err(error) => {
+                    log::warn!("the hooks at the driver could not be attached again: {error}");
+                    self.windows.end();
+                }
+            },
+            Some(Edge::Close) => {
+                let sample = self.sampler.sample(false)?;
+                self.keep(sample);
+                if let Some(why) = self.run.why_exact() {
+                    self.sampler.stays_exact(why);
+                    self.windows.end();
+                } else {
+                    self.sampler.close_window();
+                }
+            }
         }
         Ok(())
     }

@@ -33,6 +33,9 @@ use crate::{
 /// How often live sockets are asked for while others close.
 const SOCKET_LOOKS: usize = 3;
 
+/// As events name the hook whose entry was not seen.
+const NET_DEV_XMIT: u64 = 3;
+
 /// Reads samples. Sockets to the kernel stay open, so that a sample costs little.
 pub(super) struct Sampler {
     pub(super) link: Link,
@@ -56,6 +59,10 @@ pub(super) struct Sampler {
     conditions: Conditions,
     by_cpu: Vec<Counters>,
     tells_queues: bool,
+    /// Whether the hooks per segment have counted since the last sample.
+    every_segment: bool,
+    /// Why every segment is counted all the time, though less was asked for.
+    counting_reason: Option<String>,
     begun: Instant,
     begun_monotonic_ns: u64,
     begun_cpu_ns: Option<u64>,
@@ -106,6 +113,8 @@ impl Sampler {
             conditions,
             by_cpu: Vec::new(),
             tells_queues: true,
+            every_segment: false,
+            counting_reason: None,
             begun: Instant::now(),
             begun_monotonic_ns: 0,
             begun_cpu_ns: None,
@@ -175,10 +184,58 @@ impl Sampler {
     }
 
     /// Samples will hold what these programs count.
-    pub(super) fn use_programs(&mut self, attached: Attached) {
+    pub(super) fn use_programs(&mut self, attached: Attached, counting: Counting) {
         self.conditions.mode = attached.mode;
         self.conditions.hooks = attached.hook_states();
+        self.conditions.counting = counting;
+        self.every_segment = true;
         self.attached = Some(attached);
+    }
+
+    /// Whether super-packets alone are counted, and segments in windows.
+    pub(super) fn is_light(&self) -> bool {
+        self.attached.is_some() && self.conditions.counting == Counting::Light
+    }
+
+    /// Packets that reached the driver while the hooks there counted.
+    pub(super) fn packets_at_the_driver(&self) -> u64 {
+        let counted = self.attached.as_ref().and_then(|attached| attached.probes.snapshot().ok());
+        counted.map_or(0, |counted| {
+            let stage = &counted.counters.stages[Stage::Driver as usize];
+            stage.iter().flat_map(|lane| &lane.cells).map(|cell| cell.packets).sum()
+        })
+    }
+
+    /// Attaches the hooks at the driver again. The sample that is taken next is the window's beginning.
+    pub(super) fn open_window(&mut self) -> Result<(), String> {
+        match &mut self.attached {
+            Some(attached) => attached.probes.open_window(),
+            None => Ok(()),
+        }
+    }
+
+    /// Detaches them. The sample that was taken last is the window's end.
+    pub(super) fn close_window(&mut self) {
+        self.every_segment = false;
+        if let Some(attached) = &mut self.attached {
+            attached.probes.close_window();
+        }
+    }
+
+    /// Whether the intervals that samples end from now on have every segment counted.
+    pub(super) fn every_segment(&mut self, is: bool) {
+        self.every_segment = is;
+    }
+
+    /// Every segment is counted until the end.
+    pub(super) fn stays_exact(&mut self, why: String) {
+        self.conditions.counting = Counting::Exact;
+        self.counting_reason = Some(why);
+    }
+
+    /// Which packets were counted in the end, and why not those that were asked for.
+    pub(super) fn counting(&self) -> (Counting, Option<String>) {
+        (self.conditions.counting, self.counting_reason.clone())
     }
 
     /// Rare events that came since the last call.
@@ -187,6 +244,8 @@ impl Sampler {
         // Each CPU tells of a change at its next packet, which may be long after it, even in a later run.
         events.retain(|event| match event.what {
             What::FeaturesChanged { is, .. } => self.known_features.replace(is) != Some(is),
+            // A packet that was in the driver as a window began.
+            What::UnmatchedExit { function: NET_DEV_XMIT } => self.conditions.counting == Counting::Exact,
             _ => true,
         });
         events
@@ -285,6 +344,7 @@ impl Sampler {
             at_ns: as_ns(start.duration_since(self.begun)),
             read_ns,
             moved_segs,
+            every_segment: self.every_segment,
             missed: snapshot.as_ref().map_or_else(MissedByKernel::default, |snapshot| snapshot.missed),
             work: self.by_cpu.iter().map(CpuWork::of).collect(),
             traced: snapshot.map(|snapshot| snapshot.counters),
