@@ -112,6 +112,27 @@ fn with_tso_off_the_cpu_cuts_everything_up() {
     assert_eq!(other.code, Some(3), "an expectation that is not met\n{other}");
 }
 
+/// The light ledger, with windows in which it is held against every segment.
+#[test]
+fn a_light_run_comes_to_the_same_and_counts_segments_in_windows_only() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
+    let bench = Bench::new("run").unwrap();
+    bench.near.exec(&format!("tc qdisc replace dev {INTERFACE} root pfifo_fast")).unwrap();
+    for (tso, state, other) in [("on", "engaged", "software_bytes"), ("off", "software", "hardware_bytes")] {
+        bench.near.exec(&format!("ethtool -K {INTERFACE} tso {tso}")).unwrap();
+        let run = bench.run(&["--light", "--expect", state], &load("--time 2s")).unwrap();
+        assert_eq!((run.code, run.text("/verdict/state")), (Some(0), state), "{run}");
+        assert_eq!(run.text("/probes/counting"), "light", "{run}");
+        let share = run.json["probes"]["exact_share"].as_f64().unwrap();
+        assert!(share > 0.0 && share < 0.2, "{share} of the time with every hook\n{run}");
+        assert_eq!(run.number(&format!("/ledger/tcp/{other}")), Some(0), "{run}");
+        let identities = run.json["audit"]["identities"].as_array().unwrap();
+        let device = identities.iter().find(|identity| identity["name"] == "device-packets").unwrap();
+        assert!(device["left_source"].as_str().unwrap().contains("net_dev_queue"), "{run}");
+        assert!(unexplained_nulls(&run.json).is_empty(), "{:?}\n{run}", unexplained_nulls(&run.json));
+    }
+}
+
 #[test]
 fn small_writes_are_nothing_to_offload() {
     skip_unless!(skip::root(), skip::vmnet());

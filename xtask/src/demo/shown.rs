@@ -1,5 +1,5 @@
-//! What a newcomer is shown of a run: all that `vmnet` says where it proves its answer, and where it does not, the answer and in one
-//! line what is missing.
+//! What a newcomer is shown of a run: all that `vmnet` says where its audit closes, and where it does not, the answer and in one line
+//! what could not be accounted for.
 
 use serde_json::Value;
 
@@ -26,11 +26,11 @@ impl Answer {
         }
     }
 
-    /// The answer: whole if it is proven, else its findings and what the audit could not account for. Without a report, whole.
+    /// The answer: whole if the audit closes, else its findings and what could not be accounted for. Without a report, whole.
     pub(super) fn to_show(&self, report: Option<&Value>) -> String {
         let whole = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
         match report {
-            Some(report) if confidence(report) != "proven" => {
+            Some(report) if report["audit"]["ok"] == false => {
                 let found = self.lines.iter().position(|line| line.trim_start().starts_with(EVIDENCE));
                 let found = &self.lines[..found.unwrap_or(self.lines.len())];
                 whole(found) + &unaccounted(report).map(|line| format!("  {line}\n")).unwrap_or_default()
@@ -52,6 +52,9 @@ pub(super) fn confidence(report: &Value) -> &str {
 
 /// What two independent counts do not agree on, at most, and what is left of the answer if all of it is held against it.
 fn unaccounted(report: &Value) -> Option<String> {
+    if let Some(bound) = report["verdict"]["bound"]["text"].as_str() {
+        return Some(format!("not every packet was seen by the programs: {bound}"));
+    }
     let share = report["audit"]["identities"]
         .as_array()?
         .iter()
@@ -94,8 +97,8 @@ mod tests {
 
     fn report(confidence: &str, residual: i64) -> Value {
         json!({
-            "verdict": {"state": "engaged", "confidence": confidence},
-            "audit": {"identities": [
+            "verdict": {"state": "engaged", "confidence": confidence, "bound": null},
+            "audit": {"ok": residual == 0, "identities": [
                 {"left": 1_000_000, "right": 1_000_000, "residual": 0, "ok": true},
                 {"left": 999_000, "right": 1_000_000, "residual": residual, "ok": residual == 0},
             ]},
@@ -108,6 +111,14 @@ mod tests {
         let shown = answer().to_show(Some(&report("supported", -1_000)));
         assert!(shown.contains("0.10 % of the traffic") && shown.contains("stands for 99.90 %"), "{shown}");
         assert!(!shown.contains('✗') && shown.contains("12 GB"), "{shown}");
+    }
+
+    #[test]
+    fn a_bound_is_said_in_the_verdict_s_own_words() {
+        let mut bounded = report("proven", -1_000);
+        bounded["verdict"]["bound"] = json!({"text": "at least 99.9 % …"});
+        let shown = answer().to_show(Some(&bounded));
+        assert!(shown.contains("at least 99.9 %") && !shown.contains('✗'), "{shown}");
     }
 
     #[test]
