@@ -145,6 +145,9 @@ impl Environment {
             }
             hooks.push(outcome);
         }
+        if request.run_times {
+            probes.attach_empty(&self.btf);
+        }
         Ok(Attached { probes, mode, fell_because: Vec::new(), hooks })
     }
 

@@ -7,6 +7,7 @@ pub mod survey;
 pub mod table;
 
 use std::{
+    collections::HashMap,
     os::fd::{AsFd, OwnedFd},
     time::Duration,
 };
@@ -112,10 +113,28 @@ pub struct RunTime {
     pub program: &'static str,
     /// How it is attached.
     pub kind: Kind,
-    /// Times it ran, for whatever interface.
+    /// For whatever interface, the kernel's clock reads included.
+    pub run: Run,
+    /// What an empty program beside it ran, of the same kind at the same place: the price of measuring. None where it could not be
+    /// attached.
+    pub empty: Option<Run>,
+}
+
+/// Runs of one program.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// How many.
     pub events: u64,
-    /// The kernel's clock reads included.
+    /// The time they took.
     pub total: Duration,
+}
+
+impl Run {
+    /// Nanoseconds of one; None where there was none.
+    #[must_use]
+    pub fn ns_per_event(&self) -> Option<f64> {
+        (self.events != 0).then(|| self.total.as_nanos() as f64 / self.events as f64)
+    }
 }
 
 /// Programs in the kernel, counting. They stop when this is dropped.
@@ -125,6 +144,8 @@ pub struct Probes {
     counters: PerCpuArray<MapData, PodCounters>,
     events: RingBuf<MapData>,
     programs: Vec<&'static Program>,
+    // Read when it is attached: later the kernel does not tell, as privileges are dropped.
+    instructions: HashMap<&'static str, u64>,
     log: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     // The kernel keeps run times while this is open.
     stats: Option<OwnedFd>,
@@ -149,24 +170,47 @@ impl Probes {
         } else {
             None
         };
-        Ok(Self { ebpf, counters, events, programs: Vec::new(), log, stats: None })
+        Ok(Self {
+            ebpf,
+            counters,
+            events,
+            programs: Vec::new(),
+            instructions: HashMap::new(),
+            log,
+            stats: None,
+        })
     }
 
     /// Attaches all programs of a way, or none.
     fn attach_way(&mut self, way: &'static Way, symbols: &Symbols, btf: &aya::Btf) -> Result<(), String> {
         for program in way.programs {
             symbols.require(program)?;
-            self.load_program(program, btf)?;
+            self.load_program(program.name, program, btf)?;
         }
         for program in way.programs {
-            self.attach_program(program)?;
+            self.attach_program(program.name, program)?;
             self.programs.push(program);
+            let instructions = self.stats(program.name).and_then(|stats| stats.instructions);
+            self.instructions.extend(instructions.map(|count| (program.name, count)));
         }
         Ok(())
     }
 
-    fn load_program(&mut self, program: &Program, btf: &aya::Btf) -> Result<(), String> {
-        let loaded = self.program(program)?;
+    /// Attaches an empty program beside each that is attached. One that is refused is left out: its program's net time is then not known.
+    fn attach_empty(&mut self, btf: &aya::Btf) {
+        for program in self.programs.clone() {
+            let name = empty_twin(program);
+            let attached =
+                self.load_program(&name, program, btf).and_then(|()| self.attach_program(&name, program));
+            if let Err(error) = attached {
+                log::warn!("{name}: {error}");
+            }
+        }
+    }
+
+    /// Loads the program of that name in the way of `program`.
+    fn load_program(&mut self, name: &str, program: &Program, btf: &aya::Btf) -> Result<(), String> {
+        let loaded = self.program(name)?;
         match loaded {
             LoadedProgram::BtfTracePoint(loaded) => loaded.load(program.target, btf),
             LoadedProgram::RawTracePoint(loaded) => loaded.load(),
@@ -174,14 +218,14 @@ impl Probes {
             LoadedProgram::FExit(loaded) => loaded.load(program.target, btf),
             LoadedProgram::KProbe(loaded) => loaded.load(),
             LoadedProgram::PerfEvent(loaded) => loaded.load(),
-            _ => return Err(format!("{} is of an unexpected kind", program.name)),
+            _ => return Err(format!("{name} is of an unexpected kind")),
         }
         .map_err(|error| format!("not loaded ({})", brief(&error)))
     }
 
-    fn attach_program(&mut self, program: &Program) -> Result<(), String> {
+    fn attach_program(&mut self, name: &str, program: &Program) -> Result<(), String> {
         let refused = |error: &dyn std::error::Error| format!("not attached ({})", chain(error));
-        match self.program(program)? {
+        match self.program(name)? {
             LoadedProgram::BtfTracePoint(loaded) => {
                 loaded.attach().map(drop).map_err(|error| refused(&error))
             }
@@ -207,14 +251,12 @@ impl Probes {
                 }
                 Ok(())
             }
-            _ => Err(format!("{} is of an unexpected kind", program.name)),
+            _ => Err(format!("{name} is of an unexpected kind")),
         }
     }
 
-    fn program(&mut self, program: &Program) -> Result<&mut LoadedProgram, String> {
-        self.ebpf
-            .program_mut(program.name)
-            .ok_or_else(|| format!("the object has no program {}", program.name))
+    fn program(&mut self, name: &str) -> Result<&mut LoadedProgram, String> {
+        self.ebpf.program_mut(name).ok_or_else(|| format!("the object has no program {name}"))
     }
 
     /// Reads every count. The counters of one CPU are read in one go; CPUs follow each other within microseconds.
@@ -234,7 +276,7 @@ impl Probes {
     fn missed(&self) -> MissedByKernel {
         let mut missed = MissedByKernel { recursion_misses: Some(0), kprobe_misses: None };
         for program in &self.programs {
-            let stats = self.stats(program).and_then(|stats| stats.recursion_misses);
+            let stats = self.stats(program.name).and_then(|stats| stats.recursion_misses);
             missed.recursion_misses = missed.recursion_misses.zip(stats).map(|(sum, term)| sum + term);
         }
         if self.programs.iter().any(|program| matches!(program.kind, Kind::Kprobe | Kind::Kretprobe)) {
@@ -243,8 +285,8 @@ impl Probes {
         missed
     }
 
-    fn stats(&self, program: &Program) -> Option<info::ProgramStats> {
-        let fd = self.ebpf.program(program.name)?.fd().ok()?;
+    fn stats(&self, name: &str) -> Option<info::ProgramStats> {
+        let fd = self.ebpf.program(name)?.fd().ok()?;
         info::program(fd.as_fd())
     }
 
@@ -269,17 +311,31 @@ impl Probes {
         Ok(())
     }
 
+    /// How many instructions a program has as the kernel runs it; None where it is not attached, or the kernel does not tell.
+    #[must_use]
+    pub fn instructions(&self, program: &Program) -> Option<u64> {
+        self.instructions.get(program.name).copied()
+    }
+
     /// What each attached program ran, if the kernel was asked to keep it.
     #[must_use]
     pub fn run_times(&self) -> Option<Vec<RunTime>> {
         self.stats.as_ref()?;
+        let run = |name: &str| {
+            let stats = self.stats(name)?;
+            Some(Run { events: stats.run_count, total: Duration::from_nanos(stats.run_ns) })
+        };
         let run_time = |program: &&'static Program| {
-            let stats = self.stats(program)?;
-            let total = Duration::from_nanos(stats.run_ns);
-            Some(RunTime { program: program.name, kind: program.kind, events: stats.run_count, total })
+            let empty = run(&empty_twin(program));
+            Some(RunTime { program: program.name, kind: program.kind, run: run(program.name)?, empty })
         };
         Some(self.programs.iter().filter_map(run_time).collect())
     }
+}
+
+/// The name of the empty program that belongs beside it.
+fn empty_twin(program: &Program) -> String {
+    format!("empty_{}", program.name)
 }
 
 /// An error with all that caused it, on one line.
