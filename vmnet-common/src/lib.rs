@@ -10,10 +10,10 @@ mod event;
 mod histogram;
 mod refusal;
 
-pub use config::{Bitfield, Config, Layout};
+pub use config::{Bitfield, Config, Extras, Layout};
 pub use counters::{
-    CALLERS, CLASSES, Caller, Cell, Class, ClosedSockets, Counters, Health, LANES, Lane, LaneCounts, Refused,
-    STAGES, Segmentation, SkbSegment, Split, StackSamples, Stage, TcpSendmsg,
+    CALLERS, CLASSES, Caller, Cell, Class, ClosedSockets, Counters, CutUp, Health, InDriver, LANES, Lane,
+    LaneCounts, PerCpu, Refused, STAGES, Segmentation, SkbSegment, Split, StackSamples, Stage, TcpSendmsg,
 };
 pub use event::{Event, EventKind};
 pub use histogram::{LEN_BUCKETS, SEGS_BUCKETS, bucket, bucket_lower, bucket_upper};

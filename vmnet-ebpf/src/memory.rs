@@ -39,6 +39,9 @@ impl Word for *const u8 {
 
 /// How a kind of program reads kernel memory.
 pub(crate) trait Memory {
+    /// A look at memory is a call of a helper.
+    const IS_DEAR: bool;
+
     /// One value at `base + offset`; zero where it cannot be read.
     fn load<T: Word>(base: *const u8, offset: u32) -> T;
 
@@ -53,6 +56,8 @@ pub(crate) struct Direct;
 pub(crate) struct Probed;
 
 impl Memory for Direct {
+    const IS_DEAR: bool = false;
+
     #[inline(always)]
     fn load<T: Word>(base: *const u8, offset: u32) -> T {
         field(base, offset)
@@ -65,6 +70,8 @@ impl Memory for Direct {
 }
 
 impl Memory for Probed {
+    const IS_DEAR: bool = true;
+
     #[inline(always)]
     fn load<T: Word>(base: *const u8, offset: u32) -> T {
         let mut value = T::ZERO;

@@ -7,11 +7,10 @@ use aya_ebpf::{
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
-use vmnet_common::{CALLERS, Caller, Counters, EventKind, LANES, REFUSALS, Refused, Split};
+use vmnet_common::{CALLERS, Caller, Counters, CutUp, EventKind, LANES, REFUSALS, Refused, Split};
 
 use crate::{
-    CUT_UP, CutUp,
-    account::{add, counters},
+    account::{add, counters, counters_of, per_cpu},
     config::offset,
     memory::{CopyOf, Direct, Memory, Probed, field, opaque, read},
     packet::{Packet, our_device, parse, segments},
@@ -150,7 +149,8 @@ fn leave<M: Memory>(key: u64, list: *const u8) {
     if call.ours == 0 {
         return;
     }
-    let Some(counters) = counters() else { return };
+    let Some(per_cpu) = per_cpu() else { return };
+    let counters = counters_of(per_cpu);
     add!(counters, segmentation.exits, 1);
     if list.is_null() {
         add!(counters, segmentation.header_only, 1);
@@ -161,10 +161,8 @@ fn leave<M: Memory>(key: u64, list: *const u8) {
         tell(counters, EventKind::SegmentationError, list as u64, u64::from(call.len));
         return;
     }
-    if let Some(last) = CUT_UP.get_ptr_mut(0) {
-        // SAFETY: the pointer came from the per-CPU map, whose value is a `CutUp`.
-        unsafe { *last = CutUp { skb: call.skb, len: u64::from(call.len) } };
-    }
+    // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
+    unsafe { (*per_cpu).cut_up = CutUp { skb: call.skb, len: u64::from(call.len) } };
     let first_len: u32 = M::load(list, offset!(skb_len));
     let countable = call.gso_size != GSO_BY_FRAGS && !is_super::<M>(list);
     match NonZero::new(call.gso_size) {

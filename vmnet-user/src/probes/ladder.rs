@@ -1,6 +1,6 @@
 //! The ladder: fentry/fexit, then kprobe/kretprobe, then tracepoints alone. A rung is chosen by trying, never by version.
 
-use vmnet_common::Config;
+use vmnet_common::{Config, Extras};
 
 use super::{
     HookOutcome, ProbeError, Probes,
@@ -118,6 +118,7 @@ impl Environment {
             netns_inum: request.netns_inum,
             layout,
             gso,
+            extras: Extras::ALL,
             verbose: u32::from(request.verbose),
             segment_start: segment.map_or(0, |function| function.start),
             segment_end: segment.map_or(0, |function| function.end),

@@ -21,7 +21,7 @@ use aya::{
     },
 };
 use thiserror::Error;
-use vmnet_common::{Config, Counters};
+use vmnet_common::{Config, Counters, PerCpu};
 
 pub use self::ladder::{Attached, Request, attach};
 use self::{
@@ -72,14 +72,14 @@ pub enum ProbeError {
 /// aya asks for its own marker; the layout is already checked by bytemuck's.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct PodCounters(Counters);
-// SAFETY: `Counters` is `bytemuck::Pod`: any bit pattern is valid and there is no padding.
-unsafe impl aya::Pod for PodCounters {}
+struct PodPerCpu(PerCpu);
+// SAFETY: `PerCpu` is `bytemuck::Pod`: any bit pattern is valid and there is no padding.
+unsafe impl aya::Pod for PodPerCpu {}
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 struct PodConfig(Config);
-// SAFETY: as for `PodCounters`.
+// SAFETY: as for `PodPerCpu`.
 unsafe impl aya::Pod for PodConfig {}
 
 /// What the programs have counted, at one moment.
@@ -141,7 +141,7 @@ impl Run {
 pub struct Probes {
     // Holds the programs and their links.
     ebpf: Ebpf,
-    counters: PerCpuArray<MapData, PodCounters>,
+    counters: PerCpuArray<MapData, PodPerCpu>,
     events: RingBuf<MapData>,
     programs: Vec<&'static Program>,
     // Read when it is attached: later the kernel does not tell, as privileges are dropped.
@@ -265,7 +265,7 @@ impl Probes {
     /// [`ProbeError::Read`].
     pub fn snapshot(&self) -> Result<Snapshot, ProbeError> {
         let per_cpu = self.counters.get(&0, 0).map_err(|error| ProbeError::Read(chain(&error)))?;
-        let by_cpu: Vec<Counters> = per_cpu.iter().map(|cpu| cpu.0).collect();
+        let by_cpu: Vec<Counters> = per_cpu.iter().map(|cpu| cpu.0.counters).collect();
         let mut counters = Box::<Counters>::default();
         for cpu in &by_cpu {
             counters.add(cpu);
