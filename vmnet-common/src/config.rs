@@ -96,8 +96,12 @@ pub struct Config {
     pub layout: Layout,
     /// What is counted beside the ledger.
     pub extras: Extras,
-    /// Logs packets that cannot be classified, through aya-log, when not 0. (Here so that what follows is aligned.)
+    /// Whether the verifier takes loads from behind `skb->head` (from 6.17), not 0 if it does.
+    pub loads_from_head: u32,
+    /// Logs packets that cannot be classified, through aya-log, when not 0.
     pub verbose: u32,
+    /// So that what follows is aligned.
+    pub unused: u32,
     /// Its feature bits.
     pub gso: GsoBits,
     /// First address of `__skb_gso_segment`, for stack samples; 0 where it is not known.

@@ -65,7 +65,9 @@ pub(crate) const UNSET: Config = Config {
         checksum: 0,
     },
     extras: Extras { retransmits: 0, queued_sizes: 0, driver_sizes: 0 },
+    loads_from_head: 0,
     verbose: 0,
+    unused: 0,
     segment_start: 0,
     segment_end: 0,
 };

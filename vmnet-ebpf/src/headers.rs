@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 
 use vmnet_common::Lane;
 
-use crate::memory::{field, opaque, read};
+use crate::memory::{Memory, field, opaque, read};
 
 const IPPROTO_HOPOPTS: u8 = 0;
 const IPPROTO_TCP: u8 = 6;
@@ -52,34 +52,38 @@ impl Headers {
     }
 }
 
-/// Looks at the headers at `at`. `ip_header` is how long the skb says that the IP header is
+/// Looks at the headers at `at`, which is behind `skb->head`. `ip_header` is how long the skb says that the IP header is
 /// (`transport_header` − `network_header`): only a hint of how much to copy, as the headers are asked too.
 #[inline(always)]
-pub(crate) fn find(at: u64, ip_header: u32) -> Headers {
-    if ip_header == IPV4_HEADER {
-        let mut headers = MaybeUninit::<Bytes<{ IPV4_HEADER as usize + TCP_START }>>::uninit();
-        if !read(headers.as_mut_ptr(), at as *const _) {
-            return Headers::without(Found::Unreadable);
-        }
-        let start = headers.as_ptr().cast();
-        if byte(start, 0) == 0x45 {
-            return ipv4(start, IPV4_HEADER, start.wrapping_add(IPV4_HEADER as usize));
-        }
-    } else if ip_header == IPV6_HEADER {
-        let mut headers = MaybeUninit::<Bytes<{ IPV6_HEADER as usize + TCP_START }>>::uninit();
-        if !read(headers.as_mut_ptr(), at as *const _) {
-            return Headers::without(Found::Unreadable);
-        }
-        let start = headers.as_ptr().cast();
-        if byte(start, 0) >> 4 == 6 && byte(start, 6) != IPPROTO_HOPOPTS {
-            return ipv6(start, IPV6_HEADER, byte(start, 6), start.wrapping_add(IPV6_HEADER as usize));
-        }
-    }
+pub(crate) fn find<M: Memory>(at: u64, ip_header: u32) -> Headers {
     let mut headers = MaybeUninit::<Bytes<LONGEST>>::uninit();
-    if !read(headers.as_mut_ptr(), at as *const _) {
-        return Headers::without(Found::Unreadable);
+    let mut start = at as *const u8;
+    if !M::loads_from_head() {
+        if ip_header == IPV4_HEADER {
+            let mut headers = MaybeUninit::<Bytes<{ IPV4_HEADER as usize + TCP_START }>>::uninit();
+            if !read(headers.as_mut_ptr(), at as *const _) {
+                return Headers::without(Found::Unreadable);
+            }
+            let start = headers.as_ptr().cast();
+            if byte(start, 0) == 0x45 {
+                return ipv4(start, IPV4_HEADER, start.wrapping_add(IPV4_HEADER as usize));
+            }
+        } else if ip_header == IPV6_HEADER {
+            let mut headers = MaybeUninit::<Bytes<{ IPV6_HEADER as usize + TCP_START }>>::uninit();
+            if !read(headers.as_mut_ptr(), at as *const _) {
+                return Headers::without(Found::Unreadable);
+            }
+            let start = headers.as_ptr().cast();
+            if byte(start, 0) >> 4 == 6 && byte(start, 6) != IPPROTO_HOPOPTS {
+                return ipv6(start, IPV6_HEADER, byte(start, 6), start.wrapping_add(IPV6_HEADER as usize));
+            }
+        }
+        if !read(headers.as_mut_ptr(), at as *const _) {
+            return Headers::without(Found::Unreadable);
+        }
+        start = headers.as_ptr().cast();
     }
-    any(headers.as_ptr().cast())
+    any(start)
 }
 
 /// Whatever it is.

@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 
-use crate::SKB_COPIES;
+use crate::{SKB_COPIES, config::config};
 
 /// Covers `struct sk_buff` up to the last member read (232 bytes as a whole in 6.1); slab objects are no shorter.
 pub(crate) type SkbCopy = [u64; 32];
@@ -45,6 +45,9 @@ pub(crate) trait Memory {
     /// One value at `base + offset`; zero where it cannot be read.
     fn load<T: Word>(base: *const u8, offset: u32) -> T;
 
+    /// Whether what lies behind `skb->head` can be loaded as it lies there.
+    fn loads_from_head() -> bool;
+
     /// Something whose fields [`field`] can read: the skb itself, or a copy of it.
     fn skb(skb: *const u8, copy: CopyOf) -> Option<*const u8>;
 }
@@ -64,6 +67,11 @@ impl Memory for Direct {
     }
 
     #[inline(always)]
+    fn loads_from_head() -> bool {
+        config!(loads_from_head) != 0
+    }
+
+    #[inline(always)]
     fn skb(skb: *const u8, _: CopyOf) -> Option<*const u8> {
         Some(skb)
     }
@@ -76,6 +84,11 @@ impl Memory for Probed {
     fn load<T: Word>(base: *const u8, offset: u32) -> T {
         let mut value = T::ZERO;
         if read(&raw mut value, base.wrapping_add(offset as usize).cast()) { value } else { T::ZERO }
+    }
+
+    #[inline(always)]
+    fn loads_from_head() -> bool {
+        false
     }
 
     /// One batched read: a read a field is three times as dear.

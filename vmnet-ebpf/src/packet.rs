@@ -145,13 +145,16 @@ pub(crate) fn parse<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
         socket: core::ptr::null(),
     };
 
-    let mut gso = MaybeUninit::<Gso>::uninit();
-    let at = head.wrapping_add(u64::from(end)).wrapping_add(u64::from(offset!(shinfo_gso_size)));
-    if !read(gso.as_mut_ptr(), at as *const Gso) {
-        packet.flags = Packet::UNREADABLE;
-        return packet;
+    let mut copy = MaybeUninit::<Gso>::uninit();
+    let mut gso =
+        head.wrapping_add(u64::from(end)).wrapping_add(u64::from(offset!(shinfo_gso_size))) as *const u8;
+    if !M::loads_from_head() {
+        if !read(copy.as_mut_ptr(), gso.cast()) {
+            packet.flags = Packet::UNREADABLE;
+            return packet;
+        }
+        gso = copy.as_ptr().cast();
     }
-    let gso = gso.as_ptr().cast();
     packet.gso_size = u32::from(field::<u16>(gso, 0));
     let gso_segs = if packet.gso_size == 0 {
         0
@@ -171,7 +174,7 @@ pub(crate) fn parse<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
     }
     let transport_header = u32::from(field::<u16>(skb, offset!(skb_transport_header)));
     let at = head.wrapping_add(u64::from(network));
-    let transport = headers::find(at, transport_header.wrapping_sub(network));
+    let transport = headers::find::<M>(at, transport_header.wrapping_sub(network));
     if transport.found == Found::Unreadable {
         packet.flags |= Packet::UNREADABLE;
         return packet;

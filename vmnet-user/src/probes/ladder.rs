@@ -3,7 +3,7 @@
 use vmnet_common::{Config, Extras};
 
 use super::{
-    HookOutcome, ProbeError, Probes,
+    HookOutcome, ProbeError, Probes, head,
     table::{HOOKS, Hook, Kind, Program, Spec, Way},
 };
 use crate::{
@@ -111,6 +111,7 @@ impl Environment {
         let btf = Btf::running()?;
         let layout = layout::resolve(&btf)?;
         let gso = gso_bits::resolve(&btf)?;
+        let loads_from_head = head::can_be_loaded_from(&btf, layout.skb_head);
         let symbols = Symbols::read(btf);
         let segment = symbols.function("__skb_gso_segment");
         let config = Config {
@@ -119,6 +120,8 @@ impl Environment {
             layout,
             gso,
             extras: Extras::ALL,
+            loads_from_head: u32::from(loads_from_head),
+            unused: 0,
             verbose: u32::from(request.verbose),
             segment_start: segment.map_or(0, |function| function.start),
             segment_end: segment.map_or(0, |function| function.end),

@@ -1,6 +1,7 @@
 //! Load, attach, read: the only module that knows aya. Out comes a [`Snapshot`].
 
 pub mod events;
+mod head;
 mod info;
 mod ladder;
 pub mod survey;
