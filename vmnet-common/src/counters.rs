@@ -192,6 +192,22 @@ pub struct SkbSegment {
     pub ns: u64,
 }
 
+/// Super-packets of one lane at [`Stage::Queue`] that need a feature which their device lacks at that moment: what software
+/// segmentation there will be, as far as features decide it. A forecast, never a count of what was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Forecast {
+    /// How many.
+    pub packets: u64,
+    /// The wire segments they are worth. Less [`Self::packets`], it is how many more packets the driver will get than were queued.
+    pub segs: u64,
+    /// Their payload.
+    pub payload_bytes: u64,
+    /// Σ (segments − 1) · header: how many more bytes the driver will get than were queued.
+    pub unsent_header_bytes: u64,
+}
+
 /// `tcp_sendmsg` by sockets whose route leaves through this interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -281,8 +297,12 @@ pub struct Counters {
     pub driver_len: [u64; LEN_BUCKETS],
     /// TCP packets with payload at [`Stage::Queue`] by wire segments.
     pub queued_segs: [u64; SEGS_BUCKETS],
+    /// The part of [`Self::queued_segs`] that is IPv6.
+    pub queued_segs_tcp6: [u64; SEGS_BUCKETS],
     /// TCP super-packets at [`Stage::Queue`] by `gso_size`.
     pub queued_gso_size: [u64; LEN_BUCKETS],
+    /// Software segmentation that the queue foresees, by [`Lane`].
+    pub forecast: [Forecast; LANES],
     /// `dev->features` when a packet was last queued: userspace is told of changes by [`crate::Event`].
     pub last_features: u64,
 }

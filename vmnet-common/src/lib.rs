@@ -12,9 +12,10 @@ mod refusal;
 
 pub use config::{Bitfield, Config, Extras, Layout};
 pub use counters::{
-    CALLERS, CLASSES, Caller, Cell, Class, ClosedSockets, Counters, CutUp, Health, InDriver, LANES, Lane,
-    LaneCounts, PerCpu, Refused, STAGES, Segmentation, SkbSegment, Split, StackSamples, Stage, TcpSendmsg,
+    CALLERS, CLASSES, Caller, Cell, Class, ClosedSockets, Counters, CutUp, Forecast, Health, InDriver, LANES,
+    Lane, LaneCounts, PerCpu, Refused, STAGES, Segmentation, SkbSegment, Split, StackSamples, Stage,
+    TcpSendmsg,
 };
 pub use event::{Event, EventKind};
 pub use histogram::{LEN_BUCKETS, SEGS_BUCKETS, bucket, bucket_lower, bucket_upper};
-pub use refusal::{GsoBits, REFUSALS, Refusal, SuperPacket, refusal};
+pub use refusal::{GsoBits, REFUSALS, Refusal, SuperPacket, needed, refusal};

@@ -151,8 +151,9 @@ fn lacking(bits: &GsoBits, absent: u64) -> Refusal {
 }
 
 /// The features that a packet of this `gso_type` needs to be left whole, as `net_gso_ok` has it.
+#[must_use]
 #[inline(always)]
-fn needed(bits: &GsoBits, gso_type: u32) -> u64 {
+pub fn needed(bits: &GsoBits, gso_type: u32) -> u64 {
     let gso_type = u64::from(gso_type);
     let mut needed = (gso_type << (bits.shift & 63)) & bits.mask & !bits.robust;
     if gso_type & bits.fixed_ids != 0 {

@@ -3,8 +3,8 @@
 use core::mem::offset_of;
 
 use vmnet_common::{
-    Cell, Counters, InDriver, LANES, LEN_BUCKETS, Lane, LaneCounts, PerCpu, SEGS_BUCKETS, STAGES, Stage,
-    bucket, bucket_upper,
+    Cell, Counters, Forecast, InDriver, LANES, LEN_BUCKETS, Lane, LaneCounts, PerCpu, SEGS_BUCKETS, STAGES,
+    Stage, bucket, bucket_upper,
 };
 
 use crate::{COUNTERS, memory::opaque, packet::Packet};
@@ -149,6 +149,25 @@ fn account_to_lane(counters: *mut Counters, lanes: *mut u8, entry: &Entry) {
     }
 }
 
+/// Counts a super-packet at the queue whose device lacks a feature that it needs.
+#[inline(always)]
+pub(crate) fn account_forecast(counters: *mut Counters, packet: &Packet) {
+    const ALL: usize = LANES * size_of::<Forecast>();
+    let offset = opaque(u64::from(packet.lane) * size_of::<Forecast>() as u64);
+    if offset > (ALL - size_of::<Forecast>()) as u64 {
+        return;
+    }
+    let forecast = counters.cast::<u8>().wrapping_add(offset_of!(Counters, forecast));
+    let forecast = forecast.wrapping_add(offset as usize).cast::<Forecast>();
+    // SAFETY: as in `account`.
+    unsafe {
+        (*forecast).packets += 1;
+        (*forecast).segs += u64::from(packet.segs);
+        (*forecast).payload_bytes += u64::from(packet.payload);
+        (*forecast).unsent_header_bytes += packet.unsent_header_bytes();
+    }
+}
+
 /// Counts TCP payload at the queue that was sent before, that comes from above, or both.
 #[inline(always)]
 pub(crate) fn account_origin(counters: *mut Counters, packet: &Packet, sent_before: bool, from_above: bool) {
@@ -193,10 +212,14 @@ fn segs_bucket(segs: u32) -> u16 {
     bucket(u64::from(segs.min(MOST))) as u16
 }
 
-/// Adds a number of segments to its histogram.
+/// Adds a number of segments to the histogram of all, and to that of IPv6.
 #[inline(always)]
 pub(crate) fn record_segs(counters: *mut Counters, packet: &Packet) {
-    record::<SEGS_BUCKETS>(counters, offset_of!(Counters, queued_segs), segs_bucket(packet.segs));
+    let bucket = segs_bucket(packet.segs);
+    record::<SEGS_BUCKETS>(counters, offset_of!(Counters, queued_segs), bucket);
+    if packet.lane == Lane::Tcp6 as u32 {
+        record::<SEGS_BUCKETS>(counters, offset_of!(Counters, queued_segs_tcp6), bucket);
+    }
 }
 
 /// Adds one to a bucket of lengths. `histogram` is the offset of its array in [`Counters`].

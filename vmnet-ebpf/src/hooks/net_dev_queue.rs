@@ -10,14 +10,14 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, ProbeContext, RawTracePointContext},
 };
 use aya_log_ebpf::debug;
-use vmnet_common::{Class, Counters, EventKind, Stage};
+use vmnet_common::{Class, Counters, EventKind, Stage, needed};
 
 use crate::{
     account::{
-        Entry, account, account_origin, counters_of, is_tcp_data, len_bucket, per_cpu, record_len,
-        record_segs,
+        Entry, account, account_forecast, account_origin, counters_of, is_tcp_data, len_bucket, per_cpu,
+        record_len, record_segs,
     },
-    config::{config, offset},
+    config::{config, gso_bits, offset},
     memory::{CopyOf, Direct, Memory, Probed},
     packet::{Packet, comes_from_above, is_ours, is_retransmit, parse},
     tell::tell,
@@ -58,6 +58,9 @@ fn queued<M: Memory>(ctx: &impl EbpfContext, skb: *const u8) {
     account(counters, Stage::Queue, &Entry::of(&packet));
     // `netif_skb_features` reads it per packet, so `ethtool -K` acts on flows that already run.
     let features: u64 = M::load(device, offset!(dev_features));
+    if packet.class == Class::Super as u32 && needed(gso_bits(), packet.gso_type) & !features != 0 {
+        account_forecast(counters, &packet);
+    }
     if is_tcp_data(&packet) {
         record_segs(counters, &packet);
         if config!(extras.queued_sizes) != 0 {

@@ -63,6 +63,10 @@ pub(super) const SCALARS: [&str; 35] = [
 /// "not known".
 const ADDED_LATER: [&str; 1] = ["rtt_us"];
 
+/// Those of the programs' counts that came after the first version, by how their names begin: a recording from before has 0 in their
+/// place, which is nothing counted.
+const COUNTED_LATER: [&str; 2] = ["queued_segs_tcp6.", "forecast."];
+
 /// Columns that each CPU has before its [`Counters`].
 const CPU_TIMES: [&str; 4] = ["busy_ns", "softirq_ns", "steal_ns", "total_ns"];
 
@@ -191,8 +195,8 @@ pub(super) struct Row<'a> {
 pub(super) struct Places {
     /// Of each of [`SCALARS`]; None of what was [`ADDED_LATER`] than the file.
     scalars: Vec<Option<usize>>,
-    /// Of each of [`PER_CPU`], within a CPU's.
-    per_cpu: Vec<usize>,
+    /// Of each of [`PER_CPU`], within a CPU's; None of what was [`COUNTED_LATER`] than the file.
+    per_cpu: Vec<Option<usize>>,
     /// Of each of [`QUEUE`], within a queue's.
     queue: Vec<usize>,
     scalars_in_file: usize,
@@ -204,9 +208,11 @@ impl Places {
     /// By name. The error is a column that the file lacks and should not.
     pub(super) fn find(scalars: &[String], per_cpu: &[String], queue: &[String]) -> Result<Self, String> {
         Ok(Self {
-            scalars: find(&SCALARS, scalars, &ADDED_LATER)?,
-            per_cpu: find_all(&PER_CPU, per_cpu)?,
-            queue: find_all(&QUEUE, queue)?,
+            scalars: find(&SCALARS, scalars, |name| ADDED_LATER.contains(&name))?,
+            per_cpu: find(&PER_CPU, per_cpu, |name| {
+                COUNTED_LATER.iter().any(|beginning| name.starts_with(beginning))
+            })?,
+            queue: find(&QUEUE, queue, |_| false)?.into_iter().flatten().collect(),
             scalars_in_file: scalars.len(),
             per_cpu_in_file: per_cpu.len(),
             queue_in_file: queue.len(),
@@ -223,19 +229,15 @@ impl Places {
 fn find(
     wanted: &[impl AsRef<str>],
     there: &[String],
-    may_be_missing: &[&str],
+    may_be_missing: impl Fn(&str) -> bool,
 ) -> Result<Vec<Option<usize>>, String> {
     let places: HashMap<&str, usize> =
         there.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
     let place = |name: &str| match places.get(name) {
-        None if !may_be_missing.contains(&name) => Err(name.to_owned()),
+        None if !may_be_missing(name) => Err(name.to_owned()),
         place => Ok(place.copied()),
     };
     wanted.iter().map(|name| place(name.as_ref())).collect()
-}
-
-fn find_all(wanted: &[impl AsRef<str>], there: &[String]) -> Result<Vec<usize>, String> {
-    find(wanted, there, &[]).map(|places| places.into_iter().flatten().collect())
 }
 
 impl Row<'_> {
@@ -251,7 +253,8 @@ impl Row<'_> {
 
     fn cpu(&self, cpu: usize) -> (CpuTimes, Counters) {
         let first = self.places.scalars_in_file + cpu * self.places.per_cpu_in_file;
-        let mut values = self.places.per_cpu.iter().map(|place| self.value(first + place));
+        let mut values =
+            self.places.per_cpu.iter().map(|place| place.map_or(0, |place| self.value(first + place)));
         let mut next = || values.next().unwrap_or(0);
         let times = CpuTimes { busy_ns: next(), softirq_ns: next(), steal_ns: next(), total_ns: next() };
         let mut counters = Counters::default();
@@ -411,11 +414,17 @@ fn counter_names() -> Vec<String> {
         ("queued_len", LEN_BUCKETS),
         ("driver_len", LEN_BUCKETS),
         ("queued_segs", SEGS_BUCKETS),
+        ("queued_segs_tcp6", SEGS_BUCKETS),
         ("queued_gso_size", LEN_BUCKETS),
     ];
     for (histogram, buckets) in histograms {
         // By the smallest value that falls into each.
         names.extend((0..buckets).map(|bucket| format!("{histogram}.{}", bucket_lower(bucket))));
+    }
+    for lane in LANES {
+        for count in ["packets", "segs", "payload_bytes", "unsent_header_bytes"] {
+            names.push(format!("forecast.{lane}.{count}"));
+        }
     }
     names.push("last_features".to_owned());
     names
@@ -471,6 +480,10 @@ mod tests {
         assert_eq!(named(|c| c.health.events_lost = 1), "health.events_lost");
         assert_eq!(named(|c| c.driver_len[bucket(1536)] = 1), "driver_len.1536");
         assert_eq!(named(|c| c.queued_gso_size[0] = 1), "queued_gso_size.0");
+        assert_eq!(named(|c| c.queued_segs_tcp6[3] = 1), "queued_segs_tcp6.3");
+        let forecast =
+            |counters: &mut Counters| counters.forecast[Lane::Udp4 as usize].unsent_header_bytes = 1;
+        assert_eq!(named(forecast), "forecast.udp4.unsent_header_bytes");
         assert_eq!(offset_of!(Counters, last_features) / 8, COUNTERS - 1);
     }
 
@@ -530,5 +543,27 @@ mod tests {
         assert_eq!(back.rtt_us, None);
         assert_eq!(back.cpus, scene.last().cpus[..1]);
         assert_eq!(back.sockets, scene.last().sockets);
+    }
+
+    #[test]
+    fn what_programs_count_since_later_is_nothing_in_a_file_from_before() {
+        let mut scene = Scene::new();
+        scene.cut(1_000, 44);
+        let mut all = scene.last().traced.as_deref().copied().unwrap();
+        (all.forecast[0].packets, all.queued_segs_tcp6[2]) = (7, 7);
+        let shape = Shape { cpus: 1, queues: 1 };
+        let values = row(scene.last(), &[all], shape);
+        let first = SCALARS.len();
+        let is_new = |name: &str| name.starts_with("forecast.") || name.starts_with("queued_segs_tcp6.");
+        let kept =
+            |place: usize| place < first || PER_CPU.get(place - first).is_none_or(|name| !is_new(name));
+        let values: Vec<u64> =
+            values.iter().enumerate().filter(|(place, _)| kept(*place)).map(|(_, value)| *value).collect();
+        let per_cpu: Vec<String> = PER_CPU.iter().filter(|name| !is_new(name)).cloned().collect();
+        let places = Places::find(&SCALARS.map(str::to_owned), &per_cpu, &QUEUE.map(str::to_owned)).unwrap();
+        let back = sample(&Row { values: &values, shape, places: &places });
+        all.forecast[0].packets = 0;
+        all.queued_segs_tcp6[2] = 0;
+        assert_eq!(back.traced.as_deref(), Some(&all));
     }
 }
