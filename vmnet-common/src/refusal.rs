@@ -55,6 +55,8 @@ pub struct GsoBits {
     pub mangleid: u64,
     /// `NETIF_F_GSO_ROBUST`: without it a packet's headers are checked (`tcp_gso_segment`), but it is not cut up.
     pub robust: u64,
+    /// `NETIF_F_GSO_PARTIAL`: without it no segment is a super-packet itself. 0 where the kernel does not name it.
+    pub partial: u64,
     /// `NETIF_F_TSO`.
     pub tso4: u64,
     /// `NETIF_F_TSO6`.
@@ -191,6 +193,7 @@ mod tests {
         fixed_ids: 3 << 30,
         mangleid: MANGLEID,
         robust: ROBUST,
+        partial: 1 << 30,
         tso4: TSO4,
         tso6: TSO6,
         ecn: ECN,

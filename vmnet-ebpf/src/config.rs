@@ -57,6 +57,7 @@ pub(crate) const UNSET: Config = Config {
         fixed_ids: 0,
         mangleid: 0,
         robust: 0,
+        partial: 0,
         tso4: 0,
         tso6: 0,
         ecn: 0,

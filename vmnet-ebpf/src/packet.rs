@@ -70,13 +70,6 @@ impl Packet {
     }
 }
 
-/// The device's pointer if `skb->dev` is the interface that userspace asked for.
-#[inline(always)]
-pub(crate) fn our_device<M: Memory>(skb: *const u8) -> Option<*const u8> {
-    let device: *const u8 = field(skb, offset!(skb_dev));
-    is_ours::<M>(device).then_some(device)
-}
-
 /// Whether a `net_device` is the interface that userspace asked for. Indexes repeat across network namespaces.
 #[inline(always)]
 pub(crate) fn is_ours<M: Memory>(device: *const u8) -> bool {
@@ -221,6 +214,19 @@ pub(crate) fn parse<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
         packet.class = single::<M>(&packet, device, len.wrapping_sub(ip_start));
     }
     packet
+}
+
+/// `gso_size` alone, of any skb; None if it cannot be read.
+#[inline(always)]
+pub(crate) fn gso_size<M: Memory>(skb: *const u8) -> Option<u16> {
+    let head: u64 = M::load(skb, offset!(skb_head));
+    let end: u32 = M::load(skb, offset!(skb_end));
+    let at = head.wrapping_add(u64::from(end)).wrapping_add(u64::from(offset!(shinfo_gso_size)));
+    if M::loads_from_head() {
+        return Some(field(at as *const u8, 0));
+    }
+    let mut gso_size = 0_u16;
+    read(&raw mut gso_size, at as *const u16).then_some(gso_size)
 }
 
 /// Where the innermost IP header is, from `head`, and whether that is inside a tunnel. `end` is where the packet ends.
