@@ -11,6 +11,7 @@ use anyhow::Result;
 use clap::Args;
 use testbed::{Kernel, OvsDpdk, interrupt};
 
+use crate::bench::budget;
 use crate::build;
 use crate::exit::Outcome;
 use scenarios::Kind;
@@ -40,7 +41,7 @@ pub(crate) fn run(arguments: &TestArguments) -> Result<Outcome> {
     }
     if !arguments.fast {
         interrupt::check()?;
-        summary.add(phase("build", |phase| phase.count(build::run().map(drop))));
+        summary.add(phase("build", |phase| phase.count(build::run().and_then(|_| budget::hold()))));
         if !arguments.vm {
             summary.add(phase("namespaces", |phase| {
                 phase.require(testbed::setup::namespaces());
