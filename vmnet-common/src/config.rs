@@ -29,6 +29,7 @@ pub struct Layout {
     pub skb_iif: u32,
     pub skb_mac_header: u32,
     pub skb_network_header: u32,
+    pub skb_transport_header: u32,
     pub skb_inner_network_header: u32,
     pub skb_encapsulation: Bitfield,
     pub skb_tc_at_ingress: Bitfield,
@@ -63,6 +64,25 @@ pub struct Layout {
     pub tcp_bytes_retrans: u32,
 }
 
+/// What is counted beside the ledger, each when not 0. Frozen as all of [`Config`] is, so that the verifier throws away the
+/// instructions of what is not wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct Extras {
+    /// Retransmitted payload at the queue: one more read of the socket for each packet with payload.
+    pub retransmits: u32,
+    /// `queued_len` and `queued_gso_size`.
+    pub queued_sizes: u32,
+    /// `driver_len`.
+    pub driver_sizes: u32,
+}
+
+impl Extras {
+    /// All of it.
+    pub const ALL: Self = Self { retransmits: 1, queued_sizes: 1, driver_sizes: 1 };
+}
+
 /// All that the programs are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -74,8 +94,14 @@ pub struct Config {
     pub netns_inum: u32,
     /// Where the kernel keeps things.
     pub layout: Layout,
-    /// Logs packets that cannot be classified, through aya-log, when not 0. (Here so that what follows is aligned.)
+    /// What is counted beside the ledger.
+    pub extras: Extras,
+    /// Whether the verifier takes loads from behind `skb->head` (from 6.17), not 0 if it does.
+    pub loads_from_head: u32,
+    /// Logs packets that cannot be classified, through aya-log, when not 0.
     pub verbose: u32,
+    /// So that what follows is aligned.
+    pub unused: u32,
     /// Its feature bits.
     pub gso: GsoBits,
     /// First address of `__skb_gso_segment`, for stack samples; 0 where it is not known.

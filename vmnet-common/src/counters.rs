@@ -321,6 +321,61 @@ counters! {
     }
 }
 
+/// The packet that a CPU's driver is working on, from `net_dev_start_xmit` to `net_dev_xmit`, as what will be added for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct InDriver {
+    /// Address of the skb; 0 when there is none. Never followed: the driver may have freed it.
+    pub skb: u64,
+    /// Address of its device.
+    pub device: u64,
+    /// `skb->len`.
+    pub len: u32,
+    /// What follows its TCP or UDP header.
+    pub payload: u32,
+    /// Wire segments.
+    pub segs: u32,
+    /// Freed by the driver before it returned: a drop.
+    pub freed: u32,
+    /// (segments − 1) · header.
+    pub unsent_header_bytes: u64,
+    /// Offset of its [`Cell`] among the lanes of a stage.
+    pub cell: u16,
+    /// Offset of its [`LaneCounts`] there.
+    pub row: u16,
+    /// What is rare, as bits.
+    pub flags: u16,
+    /// Its bucket of `driver_len`; beyond the last for what is not TCP payload.
+    pub len_bucket: u16,
+}
+
+/// The packet that was last segmented on a CPU: what becomes of it is what becomes of its segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct CutUp {
+    /// Its address; 0 when another packet was queued since.
+    pub skb: u64,
+    /// Its length.
+    pub len: u64,
+}
+
+/// All that the programs keep on one CPU, in one struct for one look-up: notes from one hook to the next, and the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[repr(C)]
+pub struct PerCpu {
+    /// Of no use to userspace.
+    pub in_driver: InDriver,
+    /// Likewise.
+    pub cut_up: CutUp,
+    /// Address of our device, once a packet of it was seen, for programs to which each look at it is dear.
+    pub device: u64,
+    /// What userspace reads.
+    pub counters: Counters,
+}
+
 #[cfg(feature = "user")]
 impl Default for Counters {
     fn default() -> Self {

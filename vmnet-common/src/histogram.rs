@@ -18,8 +18,35 @@ pub const fn bucket(value: u64) -> usize {
     if value < SUB {
         return value as usize;
     }
-    let shift = 63 - value.leading_zeros() - SUB_BITS;
+    let shift = log2(value) - SUB_BITS;
     (shift as u64 * SUB + (value >> shift)) as usize
+}
+
+/// The place of the highest bit, by halves: BPF has no instruction for it, and what LLVM makes of `leading_zeros` is three times as long.
+#[inline(always)]
+const fn log2(value: u64) -> u32 {
+    let (mut rest, mut log) = (value, 0);
+    if rest >= 1 << 32 {
+        rest >>= 32;
+        log = 32;
+    }
+    if rest >= 1 << 16 {
+        rest >>= 16;
+        log += 16;
+    }
+    if rest >= 1 << 8 {
+        rest >>= 8;
+        log += 8;
+    }
+    if rest >= 1 << 4 {
+        rest >>= 4;
+        log += 4;
+    }
+    if rest >= 1 << 2 {
+        rest >>= 2;
+        log += 2;
+    }
+    if rest >= 1 << 1 { log + 1 } else { log }
 }
 
 /// The smallest value that falls into bucket `index`.

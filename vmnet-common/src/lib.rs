@@ -14,11 +14,12 @@ mod histogram;
 mod names;
 mod refusal;
 
-pub use config::{Bitfield, Config, Layout};
+pub use config::{Bitfield, Config, Extras, Layout};
 pub use counters::{
-    CALLERS, CLASSES, Caller, Cell, Class, ClosedSockets, Counters, Forecast, Health, LANES, Lane,
-    LaneCounts, Refused, STAGES, Segmentation, SkbSegment, Split, StackSamples, Stage, TcpSendmsg,
+    CALLERS, CLASSES, Caller, Cell, Class, ClosedSockets, Counters, CutUp, Forecast, Health, InDriver, LANES,
+    Lane, LaneCounts, PerCpu, Refused, STAGES, Segmentation, SkbSegment, Split, StackSamples, Stage,
+    TcpSendmsg,
 };
 pub use event::{Event, EventKind};
 pub use histogram::{LEN_BUCKETS, SEGS_BUCKETS, bucket, bucket_lower, bucket_upper};
-pub use refusal::{GsoBits, REFUSALS, Refusal, SuperPacket, refusal};
+pub use refusal::{GsoBits, REFUSALS, Refusal, SuperPacket, needed, refusal};

@@ -54,6 +54,8 @@ pub struct GsoBits {
     pub mangleid: u64,
     /// `NETIF_F_GSO_ROBUST`: without it a packet's headers are checked (`tcp_gso_segment`), but it is not cut up.
     pub robust: u64,
+    /// `NETIF_F_GSO_PARTIAL`: without it no segment is a super-packet itself. 0 where the kernel does not name it.
+    pub partial: u64,
     /// `NETIF_F_TSO`.
     pub tso4: u64,
     /// `NETIF_F_TSO6`.
@@ -150,8 +152,9 @@ fn lacking(bits: &GsoBits, absent: u64) -> Refusal {
 }
 
 /// The features that a packet of this `gso_type` needs to be left whole, as `net_gso_ok` has it.
+#[must_use]
 #[inline(always)]
-fn needed(bits: &GsoBits, gso_type: u32) -> u64 {
+pub fn needed(bits: &GsoBits, gso_type: u32) -> u64 {
     let gso_type = u64::from(gso_type);
     let mut needed = (gso_type << (bits.shift & 63)) & bits.mask & !bits.robust;
     if gso_type & bits.fixed_ids != 0 {
@@ -189,6 +192,7 @@ mod tests {
         fixed_ids: 3 << 30,
         mangleid: MANGLEID,
         robust: ROBUST,
+        partial: 1 << 30,
         tso4: TSO4,
         tso6: TSO6,
         ecn: ECN,

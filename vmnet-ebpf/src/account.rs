@@ -3,75 +3,168 @@
 use core::mem::offset_of;
 
 use vmnet_common::{
-    Cell, Class, Counters, LANES, LEN_BUCKETS, Lane, LaneCounts, SEGS_BUCKETS, STAGES, Stage, bucket,
+    Cell, Counters, Forecast, InDriver, LANES, LEN_BUCKETS, Lane, LaneCounts, PerCpu, SEGS_BUCKETS, STAGES,
+    Stage, bucket, bucket_upper,
 };
 
 use crate::{COUNTERS, memory::opaque, packet::Packet};
 
+/// All that this CPU keeps.
+#[inline(always)]
+pub(crate) fn per_cpu() -> Option<*mut PerCpu> {
+    COUNTERS.get_ptr_mut(0)
+}
+
 /// This CPU's counters.
 #[inline(always)]
 pub(crate) fn counters() -> Option<*mut Counters> {
-    COUNTERS.get_ptr_mut(0)
+    per_cpu().map(counters_of)
+}
+
+/// The counters among all that a CPU keeps.
+#[inline(always)]
+pub(crate) fn counters_of(per_cpu: *mut PerCpu) -> *mut Counters {
+    // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
+    unsafe { &raw mut (*per_cpu).counters }
 }
 
 /// Adds to one field of [`Counters`].
 macro_rules! add {
     ($counters:expr, $($field:ident).+, $amount:expr) => {{
         let amount: u64 = $amount;
-        // SAFETY: the pointer came from the per-CPU map, whose value is a `Counters`; only this CPU writes it.
+        // SAFETY: the pointer came from the per-CPU map, whose value holds a `Counters`; only this CPU writes it.
         unsafe { (*$counters).$($field).+ = (*$counters).$($field).+.wrapping_add(amount) }
     }};
 }
 pub(crate) use add;
 
-const STAGE_BYTES: u64 = (LANES * size_of::<LaneCounts>()) as u64;
+const STAGE_BYTES: usize = LANES * size_of::<LaneCounts>();
+
+/// What a packet adds to a stage.
+pub(crate) struct Entry {
+    /// Offset of its [`Cell`] among the lanes of a stage.
+    cell: u64,
+    /// Offset of its [`LaneCounts`] there.
+    row: u64,
+    len: u64,
+    payload: u64,
+    segs: u64,
+    unsent_header_bytes: u64,
+    /// Of [`Packet::COUNTED`].
+    flags: u32,
+}
+
+impl Entry {
+    #[inline(always)]
+    pub(crate) fn of(packet: &Packet) -> Self {
+        let row = u64::from(packet.lane) * size_of::<LaneCounts>() as u64;
+        Self {
+            cell: row + u64::from(packet.class) * size_of::<Cell>() as u64,
+            row,
+            len: u64::from(packet.len),
+            payload: u64::from(packet.payload),
+            segs: u64::from(packet.segs),
+            unsent_header_bytes: packet.unsent_header_bytes(),
+            flags: packet.flags & Packet::COUNTED,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn kept(kept: &InDriver) -> Self {
+        Self {
+            cell: u64::from(kept.cell),
+            row: u64::from(kept.row),
+            len: u64::from(kept.len),
+            payload: u64::from(kept.payload),
+            segs: u64::from(kept.segs),
+            unsent_header_bytes: kept.unsent_header_bytes,
+            flags: u32::from(kept.flags),
+        }
+    }
+
+    /// Writes all but the addresses of the skb and its device.
+    #[inline(always)]
+    pub(crate) fn keep(&self, kept: &mut InDriver, len_bucket: u16) {
+        kept.len = self.len as u32;
+        kept.payload = self.payload as u32;
+        kept.segs = self.segs as u32;
+        kept.cell = self.cell as u16;
+        kept.row = self.row as u16;
+        kept.flags = self.flags as u16;
+        kept.len_bucket = len_bucket;
+        kept.unsent_header_bytes = self.unsent_header_bytes;
+    }
+}
 
 /// Counts a packet at a stage.
 #[inline(always)]
-pub(crate) fn account(counters: *mut Counters, stage: Stage, packet: &Packet) {
-    let row_offset = u64::from(packet.lane) * size_of::<LaneCounts>() as u64;
-    let cell_offset = opaque(row_offset + u64::from(packet.class) * size_of::<Cell>() as u64);
-    let row_offset = opaque(row_offset);
-    if cell_offset >= STAGE_BYTES || row_offset >= STAGE_BYTES {
+pub(crate) fn account(counters: *mut Counters, stage: Stage, entry: &Entry) {
+    let cell_offset = opaque(entry.cell);
+    if cell_offset > (STAGE_BYTES - size_of::<Cell>()) as u64 {
         return;
     }
-    let first = offset_of!(Counters, stages) + stage as usize * (size_of::<[LaneCounts; LANES]>());
-    const { assert!(STAGES == 4) };
-    let base = counters.cast::<u8>();
-    let cell = base.wrapping_add(first).wrapping_add(cell_offset as usize).cast::<Cell>();
-    // SAFETY: both offsets were checked to lie within the stage's rows, and a row or cell fits behind its offset.
+    const { assert!(STAGES == 4 && STAGE_BYTES <= u16::MAX as usize) };
+    let lanes =
+        counters.cast::<u8>().wrapping_add(offset_of!(Counters, stages) + stage as usize * STAGE_BYTES);
+    let cell = lanes.wrapping_add(cell_offset as usize).cast::<Cell>();
+    // SAFETY: the offset was checked to lie within the stage's lanes, with room for a cell behind it.
     unsafe {
         (*cell).packets += 1;
-        (*cell).bytes += u64::from(packet.len);
-        (*cell).payload_bytes += u64::from(packet.payload);
-        (*cell).segs += u64::from(packet.segs);
+        (*cell).bytes += entry.len;
+        (*cell).payload_bytes += entry.payload;
+        (*cell).segs += entry.segs;
     }
-    let row = base.wrapping_add(first).wrapping_add(row_offset as usize).cast::<LaneCounts>();
-    if packet.flags != 0 {
-        // SAFETY: as above.
-        unsafe {
-            if packet.is(Packet::TUNNEL) {
-                (*row).tunnel_payload_bytes += u64::from(packet.payload);
-            }
-            if packet.is(Packet::FORWARDED) {
-                (*row).forwarded_payload_bytes += u64::from(packet.payload);
-            }
+    if u64::from(entry.flags) | entry.unsent_header_bytes != 0 {
+        account_to_lane(counters, lanes, entry);
+    }
+}
+
+/// What is counted by lane alone, and seldom there at all.
+#[inline(always)]
+fn account_to_lane(counters: *mut Counters, lanes: *mut u8, entry: &Entry) {
+    let row_offset = opaque(entry.row);
+    if row_offset > (STAGE_BYTES - size_of::<LaneCounts>()) as u64 {
+        return;
+    }
+    let row = lanes.wrapping_add(row_offset as usize).cast::<LaneCounts>();
+    // SAFETY: as in `account`, with room for a row.
+    unsafe {
+        (*row).unsent_header_bytes += entry.unsent_header_bytes;
+        if entry.flags == 0 {
+            return;
         }
-        if packet.is(Packet::TAGGED) {
-            // SAFETY: as above.
-            unsafe {
-                (*row).tagged_packets += 1;
-                (*row).tagged_segs += u64::from(packet.segs);
-            }
+        if entry.flags & Packet::TUNNEL != 0 {
+            (*row).tunnel_payload_bytes += entry.payload;
         }
-        if packet.is(Packet::UNREADABLE) {
-            add!(counters, health.unreadable, 1);
+        if entry.flags & Packet::FORWARDED != 0 {
+            (*row).forwarded_payload_bytes += entry.payload;
+        }
+        if entry.flags & Packet::TAGGED != 0 {
+            (*row).tagged_packets += 1;
+            (*row).tagged_segs += entry.segs;
         }
     }
-    if packet.class == Class::Super as u32 {
-        let unsent = u64::from(packet.segs.saturating_sub(1)) * u64::from(packet.header);
-        // SAFETY: as above.
-        unsafe { (*row).unsent_header_bytes += unsent };
+    if entry.flags & Packet::UNREADABLE != 0 {
+        add!(counters, health.unreadable, 1);
+    }
+}
+
+/// Counts a super-packet at the queue whose device lacks a feature that it needs.
+#[inline(always)]
+pub(crate) fn account_forecast(counters: *mut Counters, packet: &Packet) {
+    const ALL: usize = LANES * size_of::<Forecast>();
+    let offset = opaque(u64::from(packet.lane) * size_of::<Forecast>() as u64);
+    if offset > (ALL - size_of::<Forecast>()) as u64 {
+        return;
+    }
+    let forecast = counters.cast::<u8>().wrapping_add(offset_of!(Counters, forecast));
+    let forecast = forecast.wrapping_add(offset as usize).cast::<Forecast>();
+    // SAFETY: as in `account`.
+    unsafe {
+        (*forecast).packets += 1;
+        (*forecast).segs += u64::from(packet.segs);
+        (*forecast).payload_bytes += u64::from(packet.payload);
+        (*forecast).unsent_header_bytes += packet.unsent_header_bytes();
     }
 }
 
@@ -102,26 +195,45 @@ pub(crate) fn account_origin(counters: *mut Counters, packet: &Packet, sent_befo
 /// Whether a packet belongs into the size histograms.
 #[inline(always)]
 pub(crate) fn is_tcp_data(packet: &Packet) -> bool {
-    packet.payload != 0 && (packet.lane == Lane::Tcp4 as u32 || packet.lane == Lane::Tcp6 as u32)
+    packet.payload != 0 && packet.is_tcp()
 }
 
-/// Adds a length to a histogram, given as the offset of its array in [`Counters`].
+/// The bucket of a length; the last also takes what is longer.
 #[inline(always)]
-pub(crate) fn record_len(counters: *mut Counters, histogram: usize, value: u32) {
-    record::<LEN_BUCKETS>(counters, histogram, value);
+pub(crate) fn len_bucket(len: u32) -> u16 {
+    const MOST: u32 = bucket_upper(LEN_BUCKETS - 1) as u32 - 1;
+    bucket(u64::from(len.min(MOST))) as u16
 }
 
-/// Adds a number of segments to a histogram.
+/// The bucket of a number of segments, likewise.
 #[inline(always)]
-pub(crate) fn record_segs(counters: *mut Counters, histogram: usize, value: u32) {
-    record::<SEGS_BUCKETS>(counters, histogram, value);
+fn segs_bucket(segs: u32) -> u16 {
+    const MOST: u32 = bucket_upper(SEGS_BUCKETS - 1) as u32 - 1;
+    bucket(u64::from(segs.min(MOST))) as u16
 }
 
+/// Adds a number of segments to the histogram of all, and to that of IPv6.
 #[inline(always)]
-fn record<const BUCKETS: usize>(counters: *mut Counters, histogram: usize, value: u32) {
-    let mut index = opaque(bucket(u64::from(value)) as u64);
+pub(crate) fn record_segs(counters: *mut Counters, packet: &Packet) {
+    let bucket = segs_bucket(packet.segs);
+    record::<SEGS_BUCKETS>(counters, offset_of!(Counters, queued_segs), bucket);
+    if packet.lane == Lane::Tcp6 as u32 {
+        record::<SEGS_BUCKETS>(counters, offset_of!(Counters, queued_segs_tcp6), bucket);
+    }
+}
+
+/// Adds one to a bucket of lengths. `histogram` is the offset of its array in [`Counters`].
+#[inline(always)]
+pub(crate) fn record_len(counters: *mut Counters, histogram: usize, bucket: u16) {
+    record::<LEN_BUCKETS>(counters, histogram, bucket);
+}
+
+/// Adds one to a bucket, if it is one. A bound that is compared and not clamped to is what verifiers up to 6.1 follow.
+#[inline(always)]
+fn record<const BUCKETS: usize>(counters: *mut Counters, histogram: usize, bucket: u16) {
+    let index = opaque(u64::from(bucket));
     if index >= BUCKETS as u64 {
-        index = BUCKETS as u64 - 1;
+        return;
     }
     let slot = counters.cast::<u8>().wrapping_add(histogram).cast::<u64>().wrapping_add(index as usize);
     // SAFETY: the index was just bounded by the array's length.

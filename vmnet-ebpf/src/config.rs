@@ -1,6 +1,6 @@
 //! Reading [`crate::CONFIG`] field by field: a load of the whole struct would copy it to the stack.
 
-use vmnet_common::{Bitfield, Config, GsoBits, Layout};
+use vmnet_common::{Bitfield, Config, Extras, GsoBits, Layout};
 
 use crate::memory::opaque;
 
@@ -18,6 +18,7 @@ pub(crate) const UNSET: Config = Config {
         skb_iif: 0,
         skb_mac_header: 0,
         skb_network_header: 0,
+        skb_transport_header: 0,
         skb_inner_network_header: 0,
         skb_encapsulation: Bitfield { offset: 0, mask: 0 },
         skb_tc_at_ingress: Bitfield { offset: 0, mask: 0 },
@@ -56,6 +57,7 @@ pub(crate) const UNSET: Config = Config {
         fixed_ids: 0,
         mangleid: 0,
         robust: 0,
+        partial: 0,
         tso4: 0,
         tso6: 0,
         ecn: 0,
@@ -63,7 +65,10 @@ pub(crate) const UNSET: Config = Config {
         tunnel: 0,
         checksum: 0,
     },
+    extras: Extras { retransmits: 0, queued_sizes: 0, driver_sizes: 0 },
+    loads_from_head: 0,
     verbose: 0,
+    unused: 0,
     segment_start: 0,
     segment_end: 0,
 };

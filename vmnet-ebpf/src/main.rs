@@ -9,6 +9,7 @@
 
 mod account;
 mod config;
+mod headers;
 mod hooks;
 mod memory;
 mod packet;
@@ -20,37 +21,21 @@ use aya_ebpf::{
     macros::map,
     maps::{PerCpuArray, RingBuf},
 };
-use vmnet_common::{Config, Counters};
+use vmnet_common::{Config, PerCpu};
 
-use crate::{memory::SkbCopy, packet::InDriver, pairing::Stack};
+use crate::{memory::SkbCopy, pairing::Stack};
 
 /// Set by userspace before loading; frozen, so the verifier knows every value.
 #[unsafe(no_mangle)]
 static CONFIG: Config = config::UNSET;
 
-/// One [`Counters`] a CPU.
+/// One [`PerCpu`] a CPU.
 #[map]
-static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
-
-/// The packet that this CPU's driver is working on, from `net_dev_start_xmit` to `net_dev_xmit`.
-#[map]
-static IN_DRIVER: PerCpuArray<InDriver> = PerCpuArray::with_max_entries(1, 0);
+static COUNTERS: PerCpuArray<PerCpu> = PerCpuArray::with_max_entries(1, 0);
 
 /// Calls of `__skb_gso_segment` and `skb_segment` under way on this CPU.
 #[map]
 static CALLS: PerCpuArray<Stack> = PerCpuArray::with_max_entries(1, 0);
-
-/// The packet that was last cut up on this CPU: what becomes of it is what becomes of its segments.
-#[repr(C)]
-struct CutUp {
-    /// Its address; 0 when another packet was queued since.
-    skb: u64,
-    len: u64,
-}
-
-/// See [`CutUp`].
-#[map]
-static CUT_UP: PerCpuArray<CutUp> = PerCpuArray::with_max_entries(1, 0);
 
 /// Where programs that cannot load through pointers copy an skb to, a place for each hook.
 #[map]

@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 
-use crate::SKB_COPIES;
+use crate::{SKB_COPIES, config::config};
 
 /// Covers `struct sk_buff` up to the last member read (232 bytes as a whole in 6.1); slab objects are no shorter.
 pub(crate) type SkbCopy = [u64; 32];
@@ -39,8 +39,14 @@ impl Word for *const u8 {
 
 /// How a kind of program reads kernel memory.
 pub(crate) trait Memory {
+    /// A look at memory is a call of a helper.
+    const IS_DEAR: bool;
+
     /// One value at `base + offset`; zero where it cannot be read.
     fn load<T: Word>(base: *const u8, offset: u32) -> T;
+
+    /// Whether what lies behind `skb->head` can be loaded as it lies there.
+    fn loads_from_head() -> bool;
 
     /// Something whose fields [`field`] can read: the skb itself, or a copy of it.
     fn skb(skb: *const u8, copy: CopyOf) -> Option<*const u8>;
@@ -53,9 +59,16 @@ pub(crate) struct Direct;
 pub(crate) struct Probed;
 
 impl Memory for Direct {
+    const IS_DEAR: bool = false;
+
     #[inline(always)]
     fn load<T: Word>(base: *const u8, offset: u32) -> T {
         field(base, offset)
+    }
+
+    #[inline(always)]
+    fn loads_from_head() -> bool {
+        config!(loads_from_head) != 0
     }
 
     #[inline(always)]
@@ -65,10 +78,17 @@ impl Memory for Direct {
 }
 
 impl Memory for Probed {
+    const IS_DEAR: bool = true;
+
     #[inline(always)]
     fn load<T: Word>(base: *const u8, offset: u32) -> T {
         let mut value = T::ZERO;
         if read(&raw mut value, base.wrapping_add(offset as usize).cast()) { value } else { T::ZERO }
+    }
+
+    #[inline(always)]
+    fn loads_from_head() -> bool {
+        false
     }
 
     /// One batched read: a read a field is three times as dear.

@@ -1,11 +1,13 @@
 //! One skb, classified: the same rule at every stage.
 
-use core::num::NonZero;
+use core::{mem::MaybeUninit, num::NonZero};
 
 use vmnet_common::{Class, Lane};
 
 use crate::{
+    account::per_cpu,
     config::{config, offset},
+    headers::{self, Found},
     memory::{Memory, field, read},
 };
 
@@ -26,6 +28,8 @@ pub(crate) struct Packet {
     pub(crate) flags: u32,
     /// TCP sequence number; 0 for other lanes.
     pub(crate) seq: u32,
+    /// The full local socket that owns it, or null.
+    pub(crate) socket: *const u8,
 }
 
 impl Packet {
@@ -42,27 +46,28 @@ impl Packet {
     /// A super-packet whose `gso_segs` is 0: forwarded, or from a packet socket.
     pub(crate) const UNCOUNTED: u32 = 32;
 
+    /// Those that [`crate::account`] looks at.
+    pub(crate) const COUNTED: u32 = Self::TUNNEL | Self::FORWARDED | Self::UNREADABLE | Self::TAGGED;
+
     #[inline(always)]
     pub(crate) fn is(&self, flag: u32) -> bool {
         self.flags & flag != 0
     }
-}
 
-/// The packet that a driver is working on.
-#[repr(C)]
-pub(crate) struct InDriver {
-    /// Address of the skb; 0 when there is none. Never followed: the driver may have freed it.
-    pub(crate) skb: u64,
-    /// Freed by the driver before it returned: a drop.
-    pub(crate) freed: u32,
-    pub(crate) packet: Packet,
-}
+    #[inline(always)]
+    pub(crate) fn is_tcp(&self) -> bool {
+        self.lane == Lane::Tcp4 as u32 || self.lane == Lane::Tcp6 as u32
+    }
 
-/// The device's pointer if `skb->dev` is the interface that userspace asked for.
-#[inline(always)]
-pub(crate) fn our_device<M: Memory>(skb: *const u8) -> Option<*const u8> {
-    let device: *const u8 = field(skb, offset!(skb_dev));
-    is_ours::<M>(device).then_some(device)
+    /// What the wire carries beyond `len`.
+    #[inline(always)]
+    pub(crate) fn unsent_header_bytes(&self) -> u64 {
+        if self.class == Class::Super as u32 {
+            u64::from(self.segs.saturating_sub(1)) * u64::from(self.header)
+        } else {
+            0
+        }
+    }
 }
 
 /// Whether a `net_device` is the interface that userspace asked for. Indexes repeat across network namespaces.
@@ -75,6 +80,26 @@ pub(crate) fn is_ours<M: Memory>(device: *const u8) -> bool {
     if ifindex != config!(ifindex) {
         return false;
     }
+    if !M::IS_DEAR {
+        return is_in_our_namespace::<M>(device);
+    }
+    // An address can come again for another device, but not with the same index while userspace watches ours.
+    let Some(per_cpu) = per_cpu() else { return false };
+    // SAFETY: the pointer came from the per-CPU map.
+    unsafe {
+        if (*per_cpu).device == device as u64 {
+            return true;
+        }
+        let ours = is_in_our_namespace::<M>(device);
+        if ours {
+            (*per_cpu).device = device as u64;
+        }
+        ours
+    }
+}
+
+#[inline(always)]
+fn is_in_our_namespace<M: Memory>(device: *const u8) -> bool {
     let net: *const u8 = M::load(device, offset!(dev_net));
     if net.is_null() {
         return false;
@@ -83,18 +108,10 @@ pub(crate) fn is_ours<M: Memory>(device: *const u8) -> bool {
     inum == config!(netns_inum)
 }
 
-/// The part of `skb_shared_info` that holds `gso_size`, `gso_segs` and `gso_type`.
+/// Room for `skb_shared_info` from `gso_size` to `gso_type`.
 #[repr(C, align(8))]
-struct SharedInfo([u8; 40]);
+struct Gso([u8; 24]);
 
-/// IP and transport headers: an IPv6 header, a hop-by-hop header of BIG TCP, and the fixed part of a TCP header.
-#[repr(C, align(8))]
-struct Headers([u8; HEADERS]);
-const HEADERS: usize = 80;
-
-const IPPROTO_HOPOPTS: u8 = 0;
-const IPPROTO_TCP: u8 = 6;
-const IPPROTO_UDP: u8 = 17;
 const TCP_TIME_WAIT: u8 = 6;
 const TCP_NEW_SYN_RECV: u8 = 12;
 const AF_INET: u16 = 2;
@@ -106,10 +123,7 @@ const GSO_BY_FRAGS: u32 = 0xffff;
 pub(crate) fn parse<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
     let len: u32 = field(skb, offset!(skb_len));
     let head: u64 = field(skb, offset!(skb_head));
-    let data: u64 = field(skb, offset!(skb_data));
     let end: u32 = field(skb, offset!(skb_end));
-    let data_offset = data.wrapping_sub(head) as u32;
-
     let mut packet = Packet {
         len,
         payload: 0,
@@ -121,73 +135,98 @@ pub(crate) fn parse<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
         class: Class::Control as u32,
         flags: 0,
         seq: 0,
+        socket: core::ptr::null(),
     };
 
-    let mut shared = SharedInfo([0; 40]);
-    if !read(&raw mut shared, head.wrapping_add(u64::from(end)) as *const SharedInfo) {
-        packet.flags = Packet::UNREADABLE;
-        return packet;
+    let mut copy = MaybeUninit::<Gso>::uninit();
+    let mut gso =
+        head.wrapping_add(u64::from(end)).wrapping_add(u64::from(offset!(shinfo_gso_size))) as *const u8;
+    if !M::loads_from_head() {
+        if !read(copy.as_mut_ptr(), gso.cast()) {
+            packet.flags = Packet::UNREADABLE;
+            return packet;
+        }
+        gso = copy.as_ptr().cast();
     }
-    let shared = (&raw const shared).cast::<u8>();
-    packet.gso_size = u32::from(field::<u16>(shared, offset!(shinfo_gso_size)));
-    packet.gso_type = field(shared, offset!(shinfo_gso_type));
-    let gso_segs = u32::from(field::<u16>(shared, offset!(shinfo_gso_segs)));
-
-    let (network, tunnel) = innermost(skb, head, len.wrapping_add(data_offset));
-    if tunnel {
-        packet.flags |= Packet::TUNNEL;
-    }
+    packet.gso_size = u32::from(field::<u16>(gso, 0));
+    let gso_segs = if packet.gso_size == 0 {
+        0
+    } else {
+        u32::from(field::<u16>(gso, offset!(shinfo_gso_segs).wrapping_sub(offset!(shinfo_gso_size))))
+    };
+    packet.gso_type = field(gso, offset!(shinfo_gso_type).wrapping_sub(offset!(shinfo_gso_size)));
     if is_tagged_in_software::<M>(skb, device) {
         packet.flags |= Packet::TAGGED;
     }
 
-    let mut headers = Headers([0; HEADERS]);
-    if !read(&raw mut headers, head.wrapping_add(u64::from(network)) as *const Headers) {
+    let data: u64 = field(skb, offset!(skb_data));
+    let data_offset = data.wrapping_sub(head) as u32;
+    let (network, tunnel) = innermost(skb, head, len.wrapping_add(data_offset));
+    if tunnel {
+        packet.flags |= Packet::TUNNEL;
+    }
+    let transport_header = u32::from(field::<u16>(skb, offset!(skb_transport_header)));
+    let at = head.wrapping_add(u64::from(network));
+    let transport = headers::find::<M>(at, transport_header.wrapping_sub(network));
+    if transport.found == Found::Unreadable {
         packet.flags |= Packet::UNREADABLE;
         return packet;
     }
-    let Some(transport) = Transport::find(&headers.0) else {
+    if transport.found == Found::Other {
         if packet.gso_size != 0 {
             packet.class = Class::Super as u32;
             packet.segs = if gso_segs == 0 { 1 } else { gso_segs };
         }
         return packet;
-    };
+    }
     packet.lane = transport.lane;
     packet.seq = transport.seq;
-    packet.header = network.wrapping_add(transport.payload_offset).wrapping_sub(data_offset);
-    let payload = if packet.gso_size == 0 {
+    let ip_start = network.wrapping_sub(data_offset);
+    packet.header = ip_start.wrapping_add(transport.payload_offset);
+    let mut payload_end = len;
+    if packet.gso_size == 0 {
         // What follows the IP packet is padding.
-        let padded = network.wrapping_add(transport.ip_len).wrapping_sub(data_offset);
-        if transport.ip_len != 0 && padded < len { padded } else { len }
-    } else {
-        len
-    };
-    packet.payload = payload.saturating_sub(packet.header);
+        let padded = ip_start.wrapping_add(transport.ip_len);
+        if transport.ip_len != 0 && padded < len {
+            payload_end = padded;
+        }
+    }
+    packet.payload = payload_end.saturating_sub(packet.header);
 
-    if packet.gso_size != 0 {
+    if let Some(gso_size) = NonZero::new(packet.gso_size) {
         packet.class = Class::Super as u32;
+        packet.segs = gso_segs;
         if gso_segs == 0 {
             packet.flags |= Packet::UNCOUNTED;
-        }
-        packet.segs = match NonZero::new(packet.gso_size) {
-            Some(gso_size) if gso_segs == 0 && packet.gso_size != GSO_BY_FRAGS => {
-                segments(packet.payload, gso_size)
+            if gso_size.get() != GSO_BY_FRAGS {
+                packet.segs = segments(packet.payload, gso_size);
             }
-            _ => gso_segs,
-        };
+        }
     }
-    let socket = full_socket::<M>(skb);
-    if socket.is_null() {
+    packet.socket = full_socket::<M>(skb);
+    if packet.socket.is_null() {
         packet.flags |= Packet::LOOSE;
         if field::<u32>(skb, offset!(skb_iif)) != 0 {
             packet.flags |= Packet::FORWARDED;
         }
     }
     if packet.gso_size == 0 && packet.payload != 0 {
-        packet.class = single::<M>(&packet, socket, device, len + data_offset - network);
+        packet.class = single::<M>(&packet, device, len.wrapping_sub(ip_start));
     }
     packet
+}
+
+/// `gso_size` alone, of any skb; None if it cannot be read.
+#[inline(always)]
+pub(crate) fn gso_size<M: Memory>(skb: *const u8) -> Option<u16> {
+    let head: u64 = M::load(skb, offset!(skb_head));
+    let end: u32 = M::load(skb, offset!(skb_end));
+    let at = head.wrapping_add(u64::from(end)).wrapping_add(u64::from(offset!(shinfo_gso_size)));
+    if M::loads_from_head() {
+        return Some(field(at as *const u8, 0));
+    }
+    let mut gso_size = 0_u16;
+    read(&raw mut gso_size, at as *const u16).then_some(gso_size)
 }
 
 /// Where the innermost IP header is, from `head`, and whether that is inside a tunnel. `end` is where the packet ends.
@@ -237,8 +276,9 @@ pub(crate) fn segments(payload: u32, gso_size: NonZero<u32>) -> u32 {
 
 /// The class of a packet of one segment with payload.
 #[inline(always)]
-fn single<M: Memory>(packet: &Packet, socket: *const u8, device: *const u8, l3_len: u32) -> u32 {
-    let tcp = packet.lane == Lane::Tcp4 as u32 || packet.lane == Lane::Tcp6 as u32;
+fn single<M: Memory>(packet: &Packet, device: *const u8, l3_len: u32) -> u32 {
+    let socket = packet.socket;
+    let tcp = packet.is_tcp();
     let built_by_tcp = tcp && packet.gso_type != 0;
     if tcp && !built_by_tcp && !socket.is_null() {
         return Class::Made as u32;
@@ -266,98 +306,45 @@ fn full_socket<M: Memory>(skb: *const u8) -> *const u8 {
     if socket.is_null() {
         return socket;
     }
-    let family: u16 = M::load(socket, offset!(sock_family));
-    let state: u8 = M::load(socket, offset!(sock_state));
+    let (family, state) = family_and_state::<M>(socket);
     let internet = family == AF_INET || family == AF_INET6;
     if internet && state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV { socket } else { core::ptr::null() }
 }
 
-/// Whether TCP has sent this packet's first byte before: `snd_nxt` moves only after new data went out
+/// Neighbours in `sock_common`, so that one read of two words has both where a read is dear.
+#[inline(always)]
+fn family_and_state<M: Memory>(socket: *const u8) -> (u16, u8) {
+    if !M::IS_DEAR {
+        return (M::load(socket, offset!(sock_family)), M::load(socket, offset!(sock_state)));
+    }
+    let mut both = MaybeUninit::<u64>::uninit();
+    if !read(both.as_mut_ptr(), socket.wrapping_add(offset!(sock_family) as usize).cast()) {
+        return (0, 0);
+    }
+    let both = both.as_ptr().cast();
+    (field(both, 0), field(both, offset!(sock_state).wrapping_sub(offset!(sock_family))))
+}
+
+/// Whether TCP has sent the first byte of this packet, which has payload, before: `snd_nxt` moves only after new data went out
 /// (`tcp_event_new_data_sent`).
 #[inline(always)]
-pub(crate) fn is_retransmit<M: Memory>(skb: *const u8, packet: &Packet) -> bool {
-    let tcp = packet.lane == Lane::Tcp4 as u32 || packet.lane == Lane::Tcp6 as u32;
-    if !tcp || packet.payload == 0 || packet.is(Packet::LOOSE) {
-        return false;
-    }
-    let socket: *const u8 = field(skb, offset!(skb_sk));
-    // The verifier wants its own check of every pointer that it saw loaded.
-    if socket.is_null() {
-        return false;
-    }
+pub(crate) fn is_retransmit(packet: &Packet) -> bool {
     let mut snd_nxt = 0_u32;
-    read(&raw mut snd_nxt, socket.wrapping_add(offset!(tcp_snd_nxt) as usize).cast())
+    !packet.socket.is_null()
+        && read(&raw mut snd_nxt, packet.socket.wrapping_add(offset!(tcp_snd_nxt) as usize).cast())
         && (packet.seq.wrapping_sub(snd_nxt) as i32) < 0
 }
 
 /// Whether the local socket's route leaves through another device, above this one.
 #[inline(always)]
-pub(crate) fn comes_from_above<M: Memory>(skb: *const u8, device: *const u8, packet: &Packet) -> bool {
-    if packet.is(Packet::LOOSE) {
+pub(crate) fn comes_from_above<M: Memory>(device: *const u8, packet: &Packet) -> bool {
+    if packet.socket.is_null() {
         return false;
     }
-    let socket: *const u8 = field(skb, offset!(skb_sk));
-    if socket.is_null() {
-        return false;
-    }
-    let route: *const u8 = M::load(socket, offset!(sock_dst_cache));
+    let route: *const u8 = M::load(packet.socket, offset!(sock_dst_cache));
     if route.is_null() {
         return false;
     }
     let leaves_by: *const u8 = M::load(route, offset!(dst_dev));
     !leaves_by.is_null() && leaves_by != device
-}
-
-/// What IP and transport headers say.
-struct Transport {
-    lane: u32,
-    /// From the IP header to the payload.
-    payload_offset: u32,
-    /// Length of the IP packet by its own header; 0 where it does not say (BIG TCP).
-    ip_len: u32,
-    seq: u32,
-}
-
-impl Transport {
-    /// None for what is neither TCP nor UDP, and for fragments.
-    #[inline(always)]
-    fn find(headers: &[u8; HEADERS]) -> Option<Self> {
-        let (ip_header, protocol, ip_len, v6) = match headers[0] >> 4 {
-            4 => {
-                let fragment = u16::from_be_bytes([headers[6], headers[7]]) & 0x3fff;
-                if fragment != 0 {
-                    return None;
-                }
-                let ip_len = u32::from(u16::from_be_bytes([headers[2], headers[3]]));
-                (u32::from(headers[0] & 0xf) * 4, headers[9], ip_len, false)
-            }
-            6 => {
-                let payload_len = u32::from(u16::from_be_bytes([headers[4], headers[5]]));
-                let ip_len = if payload_len == 0 { 0 } else { payload_len + 40 };
-                if headers[6] == IPPROTO_HOPOPTS && headers[41] == 0 {
-                    (48, headers[40], ip_len, true)
-                } else {
-                    (40, headers[6], ip_len, true)
-                }
-            }
-            _ => return None,
-        };
-        match protocol {
-            IPPROTO_TCP => {
-                // Both bytes that are read lie at most at 60 + 12 < HEADERS; the mask shows it to the verifier.
-                let tcp = crate::memory::opaque(u64::from(ip_header) & 0x3c) as usize & 0x3c;
-                let base = headers.as_ptr();
-                let byte = |at: usize| field::<u8>(base.wrapping_add(tcp), at as u32);
-                let doff = u32::from(byte(12) >> 4) * 4;
-                let seq = u32::from_be_bytes([byte(4), byte(5), byte(6), byte(7)]);
-                let lane = if v6 { Lane::Tcp6 } else { Lane::Tcp4 } as u32;
-                Some(Self { lane, payload_offset: ip_header + doff, ip_len, seq })
-            }
-            IPPROTO_UDP => {
-                let lane = if v6 { Lane::Udp6 } else { Lane::Udp4 } as u32;
-                Some(Self { lane, payload_offset: ip_header + 8, ip_len, seq: 0 })
-            }
-            _ => None,
-        }
-    }
 }

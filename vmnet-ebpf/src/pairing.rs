@@ -32,7 +32,6 @@ pub(crate) struct Call {
     pub(crate) len: u32,
     pub(crate) payload: u32,
     pub(crate) gso_size: u32,
-    pub(crate) gso_type: u32,
     pub(crate) lane: u32,
     /// A `vmnet_common::Caller`.
     pub(crate) caller: u32,
@@ -40,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) loose: u32,
     /// A `vmnet_common::Refusal`.
     pub(crate) refusal: u32,
+    /// Segments may be super-packets themselves (`GSO_PARTIAL`).
+    pub(crate) partial: u32,
 }
 
 /// The calls under way on one CPU.
@@ -49,22 +50,27 @@ pub(crate) struct Stack {
     calls: [Call; DEPTH],
 }
 
-/// Pushes a call. False where the stack is full.
+/// The place of the next call, to be filled in and then [`push`]ed. None where the stack is full.
 #[inline(always)]
-pub(crate) fn push(call: &Call) -> bool {
-    let Some(stack) = CALLS.get_ptr_mut(0) else { return false };
+pub(crate) fn place() -> Option<(*mut Stack, *mut Call)> {
+    let stack = CALLS.get_ptr_mut(0)?;
     // SAFETY: the pointer came from the per-CPU map; the index is bounded just before its use.
     unsafe {
         let depth = opaque((*stack).depth);
         if depth >= DEPTH as u64 {
             // What lies here belongs to calls that left by another CPU. Start afresh, or it would be full for good.
             (*stack).depth = 0;
-            return false;
+            return None;
         }
-        *(&raw mut (*stack).calls).cast::<Call>().wrapping_add(depth as usize) = *call;
-        (*stack).depth = depth + 1;
+        Some((stack, (&raw mut (*stack).calls).cast::<Call>().wrapping_add(depth as usize)))
     }
-    true
+}
+
+/// Puts what was filled in on the stack.
+#[inline(always)]
+pub(crate) fn push(stack: *mut Stack) {
+    // SAFETY: the pointer came from `place`.
+    unsafe { (*stack).depth += 1 };
 }
 
 /// Whether a call of `function` for our interface is on top.

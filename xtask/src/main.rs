@@ -1,5 +1,6 @@
 //! Automation: `cargo xtask …`. What a command needs and does not find, it fetches by itself.
 
+mod bench;
 mod build;
 mod demo;
 mod exit;
@@ -32,6 +33,8 @@ enum Task {
     Run(run::RunArguments),
     /// Two network namespaces, TSO on then off: both verdicts and their reports
     Demo,
+    /// What watching costs here: each program's nanoseconds and length
+    Bench(bench::BenchArguments),
     /// Every test that this machine can run
     Test(test::TestArguments),
     /// Boot a Debian kernel in QEMU with a real virtio-net ens4, and run a command there
@@ -63,6 +66,7 @@ fn perform(task: Task) -> Result<Outcome> {
         }),
         Task::Run(arguments) => run::run(&arguments),
         Task::Demo => demo::run(),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
         Task::Gallery => gallery::run(),

@@ -8,11 +8,10 @@ use aya_ebpf::{
 use vmnet_common::Stage;
 
 use crate::{
-    CUT_UP, IN_DRIVER,
-    account::{account, counters},
+    account::{Entry, account, counters_of, per_cpu},
     config::offset,
     memory::{CopyOf, Direct, Memory, Probed, field},
-    packet::{our_device, parse},
+    packet::{is_ours, parse},
 };
 
 #[btf_tracepoint(function = "kfree_skb")]
@@ -29,35 +28,33 @@ fn kfree_skb_raw(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn freed<M: Memory>(skb: *const u8) {
-    let Some(in_driver) = IN_DRIVER.get_ptr_mut(0) else { return };
-    // SAFETY: the pointer came from the per-CPU map, whose value is an `InDriver`.
+    let Some(per_cpu) = per_cpu() else { return };
+    let address = skb as u64;
+    // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
     unsafe {
-        if (*in_driver).skb == skb as u64 {
-            (*in_driver).freed = 1;
+        if (*per_cpu).in_driver.skb == address {
+            (*per_cpu).in_driver.freed = 1;
             return;
         }
     }
-    let address = skb as u64;
+    // Most of what is freed on a machine is another device's, or nobody's: that is found out first.
+    let device: *const u8 = M::load(skb, offset!(skb_dev));
+    if !is_ours::<M>(device) {
+        return;
+    }
     let Some(skb) = M::skb(skb, CopyOf::Freed) else { return };
-    let Some(device) = our_device::<M>(skb) else { return };
     if !is_on_its_way_out(skb) {
         return;
     }
-    if was_cut_up(address, field(skb, offset!(skb_len))) {
+    // A qdisc that segments a packet and then has no room for any of its segments frees it too (`tbf_segment`), but the
+    // segments are what was dropped.
+    // SAFETY: as above.
+    let cut_up = unsafe { &(*per_cpu).cut_up };
+    if cut_up.skb == address && cut_up.len == u64::from(field::<u32>(skb, offset!(skb_len))) {
         return;
     }
-    let Some(counters) = counters() else { return };
     let packet = parse::<M>(skb, device);
-    account(counters, Stage::Dropped, &packet);
-}
-
-/// A qdisc that cuts up a packet and then has no room for any of its segments frees it too (`tbf_segment`), but the
-/// segments are what was dropped.
-#[inline(always)]
-fn was_cut_up(address: u64, len: u32) -> bool {
-    let Some(last) = CUT_UP.get_ptr_mut(0) else { return false };
-    // SAFETY: the pointer came from the per-CPU map, whose value is a `CutUp`.
-    unsafe { (*last).skb == address && (*last).len == u64::from(len) }
+    account(counters_of(per_cpu), Stage::Dropped, &Entry::of(&packet));
 }
 
 /// Packets that wait for the driver start at their link header; received ones were pulled past it by

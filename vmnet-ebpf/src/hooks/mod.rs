@@ -1,5 +1,6 @@
 //! One file a hook. Program names end in the way they attach; the tp_btf and fentry twins carry the plain name.
 
+pub(crate) mod empty;
 pub(crate) mod inet_sock_set_state;
 pub(crate) mod kfree_skb;
 pub(crate) mod net_dev_queue;

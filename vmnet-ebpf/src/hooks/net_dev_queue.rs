@@ -10,14 +10,16 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, ProbeContext, RawTracePointContext},
 };
 use aya_log_ebpf::debug;
-use vmnet_common::{Class, Counters, EventKind, Stage};
+use vmnet_common::{Class, Counters, EventKind, Stage, needed};
 
 use crate::{
-    CUT_UP,
-    account::{account, account_origin, counters, is_tcp_data, record_len, record_segs},
-    config::{config, offset},
+    account::{
+        Entry, account, account_forecast, account_origin, counters_of, is_tcp_data, len_bucket, per_cpu,
+        record_len, record_segs,
+    },
+    config::{config, gso_bits, offset},
     memory::{CopyOf, Direct, Memory, Probed},
-    packet::{Packet, comes_from_above, is_retransmit, our_device, parse},
+    packet::{Packet, comes_from_above, is_ours, is_retransmit, parse},
     tell::tell,
 };
 
@@ -43,40 +45,53 @@ fn dev_queue_xmit_kprobe(ctx: ProbeContext) -> u32 {
 
 #[inline(always)]
 fn queued<M: Memory>(ctx: &impl EbpfContext, skb: *const u8) {
-    let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return };
-    let Some(device) = our_device::<M>(skb) else { return };
-    if let Some(last) = CUT_UP.get_ptr_mut(0) {
-        // SAFETY: the pointer came from the per-CPU map, whose value is a `CutUp`.
-        unsafe { (*last).skb = 0 };
+    let device: *const u8 = M::load(skb, offset!(skb_dev));
+    if !is_ours::<M>(device) {
+        return;
     }
-    let Some(counters) = counters() else { return };
+    let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return };
+    let Some(per_cpu) = per_cpu() else { return };
+    let counters = counters_of(per_cpu);
+    // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
+    unsafe { (*per_cpu).cut_up.skb = 0 };
     let packet = parse::<M>(skb, device);
-    account(counters, Stage::Queue, &packet);
+    account(counters, Stage::Queue, &Entry::of(&packet));
+    // `netif_skb_features` reads it per packet, so `ethtool -K` acts on flows that already run.
+    let features: u64 = M::load(device, offset!(dev_features));
+    if packet.class == Class::Super as u32 && needed(gso_bits(), packet.gso_type) & !features != 0 {
+        account_forecast(counters, &packet);
+    }
     if is_tcp_data(&packet) {
-        record_len(counters, offset_of!(Counters, queued_len), packet.len);
-        record_segs(counters, offset_of!(Counters, queued_segs), packet.segs);
-        if packet.class == Class::Super as u32 {
-            record_len(counters, offset_of!(Counters, queued_gso_size), packet.gso_size);
+        record_segs(counters, &packet);
+        if config!(extras.queued_sizes) != 0 {
+            record_len(counters, offset_of!(Counters, queued_len), len_bucket(packet.len));
+            if packet.class == Class::Super as u32 {
+                record_len(counters, offset_of!(Counters, queued_gso_size), len_bucket(packet.gso_size));
+            }
         }
-        let sent_before = is_retransmit::<M>(skb, &packet);
-        let from_above = comes_from_above::<M>(skb, device, &packet);
+        let sent_before = config!(extras.retransmits) != 0 && is_retransmit(&packet);
+        let from_above = comes_from_above::<M>(device, &packet);
         if sent_before || from_above {
             account_origin(counters, &packet, sent_before, from_above);
         }
     }
-    watch_features::<M>(counters, device);
+    watch_features(counters, features);
     if config!(verbose) != 0 && packet.is(Packet::UNREADABLE) {
         debug!(ctx, "net_dev_queue: unreadable headers, len {}, gso_size {}", packet.len, packet.gso_size);
     }
 }
 
-/// `dev->features` is read per packet by `netif_skb_features`, so `ethtool -K` acts on flows that already run.
+/// Tells when a device's features are others than at the packet before.
 #[inline(always)]
-fn watch_features<M: Memory>(counters: *mut Counters, device: *const u8) {
-    let now: u64 = M::load(device, offset!(dev_features));
+fn watch_features(counters: *mut Counters, now: u64) {
     // SAFETY: the pointer came from the per-CPU map.
-    let before = unsafe { core::ptr::replace(&raw mut (*counters).last_features, now) };
-    if before != now && before != 0 {
+    let before = unsafe { (*counters).last_features };
+    if before == now {
+        return;
+    }
+    // SAFETY: as above.
+    unsafe { (*counters).last_features = now };
+    if before != 0 {
         tell(counters, EventKind::FeaturesChanged, before, now);
     }
 }

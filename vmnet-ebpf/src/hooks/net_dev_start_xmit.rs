@@ -7,11 +7,14 @@ use aya_ebpf::{
 };
 
 use crate::{
-    IN_DRIVER,
-    account::{add, counters},
+    account::{Entry, add, counters_of, is_tcp_data, len_bucket, per_cpu},
+    config::config,
     memory::{CopyOf, Direct, Memory, Probed},
     packet::{is_ours, parse},
 };
+
+/// Beyond the last bucket.
+const NO_BUCKET: u16 = u16::MAX;
 
 #[btf_tracepoint(function = "net_dev_start_xmit")]
 fn net_dev_start_xmit(ctx: BtfTracePointContext) -> i32 {
@@ -32,18 +35,21 @@ fn start<M: Memory>(skb: *const u8, device: *const u8) {
     }
     let address = skb as u64;
     let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return };
-    let Some(in_driver) = IN_DRIVER.get_ptr_mut(0) else { return };
     let packet = parse::<M>(skb, device);
-    // SAFETY: the pointer came from the per-CPU map, whose value is an `InDriver`.
-    let before = unsafe { core::ptr::replace(&raw mut (*in_driver).skb, address) };
-    if before != 0
-        && let Some(counters) = counters()
-    {
-        add!(counters, health.lost_starts, 1);
+    let entry = Entry::of(&packet);
+    let len_bucket = if config!(extras.driver_sizes) != 0 && is_tcp_data(&packet) {
+        len_bucket(packet.len)
+    } else {
+        NO_BUCKET
+    };
+    let Some(per_cpu) = per_cpu() else { return };
+    // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
+    let kept = unsafe { &mut (*per_cpu).in_driver };
+    if kept.skb != 0 {
+        add!(counters_of(per_cpu), health.lost_starts, 1);
     }
-    // SAFETY: as above.
-    unsafe {
-        (*in_driver).freed = 0;
-        (*in_driver).packet = packet;
-    }
+    kept.skb = address;
+    kept.device = device as u64;
+    kept.freed = 0;
+    entry.keep(kept, len_bucket);
 }

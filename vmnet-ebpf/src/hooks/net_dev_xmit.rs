@@ -10,8 +10,8 @@ use aya_ebpf::{
 use vmnet_common::{Counters, EventKind, Stage};
 
 use crate::{
-    IN_DRIVER,
-    account::{account, add, counters, is_tcp_data, record_len},
+    account::{Entry, account, add, counters_of, per_cpu, record_len},
+    config::config,
     memory::{Direct, Memory, Probed},
     packet::is_ours,
     tell::tell,
@@ -35,27 +35,28 @@ fn net_dev_xmit_raw(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn finish<M: Memory>(skb: *const u8, rc: i32, device: *const u8) {
-    if !is_ours::<M>(device) {
+    let Some(per_cpu) = per_cpu() else { return };
+    let counters = counters_of(per_cpu);
+    // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
+    let kept = unsafe { &mut (*per_cpu).in_driver };
+    // The device is looked at no further: it is the one that `net_dev_start_xmit` found to be ours. A device below ours may be given
+    // the same skb.
+    if kept.skb != skb as u64 || kept.device != device as u64 {
+        if is_ours::<M>(device) {
+            add!(counters, health.unmatched_xmits, 1);
+            tell(counters, EventKind::UnmatchedExit, 3, 0);
+            kept.skb = 0;
+        }
         return;
     }
-    let Some(counters) = counters() else { return };
-    let Some(in_driver) = IN_DRIVER.get_ptr_mut(0) else { return };
-    // SAFETY: the pointer came from the per-CPU map, whose value is an `InDriver`.
-    let in_driver = unsafe { &mut *in_driver };
-    if in_driver.skb != skb as u64 {
-        add!(counters, health.unmatched_xmits, 1);
-        tell(counters, EventKind::UnmatchedExit, 3, 0);
-        in_driver.skb = 0;
-        return;
-    }
-    in_driver.skb = 0;
-    if rc == NETDEV_TX_OK && in_driver.freed == 0 {
-        account(counters, Stage::Driver, &in_driver.packet);
-        if is_tcp_data(&in_driver.packet) {
-            record_len(counters, offset_of!(Counters, driver_len), in_driver.packet.len);
+    kept.skb = 0;
+    if rc == NETDEV_TX_OK && kept.freed == 0 {
+        account(counters, Stage::Driver, &Entry::kept(kept));
+        if config!(extras.driver_sizes) != 0 {
+            record_len(counters, offset_of!(Counters, driver_len), kept.len_bucket);
         }
     } else if rc < NET_XMIT_MASK {
-        account(counters, Stage::DriverDropped, &in_driver.packet);
+        account(counters, Stage::DriverDropped, &Entry::kept(kept));
     } else {
         // NETDEV_TX_BUSY: the same skb comes again.
         add!(counters, health.tx_busy, 1);

@@ -7,15 +7,14 @@ use aya_ebpf::{
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
-use vmnet_common::{CALLERS, Caller, Counters, EventKind, LANES, REFUSALS, Refused, Split};
+use vmnet_common::{CALLERS, Caller, Counters, CutUp, EventKind, LANES, REFUSALS, Refused, Split};
 
 use crate::{
-    CUT_UP, CutUp,
-    account::{add, counters},
-    config::offset,
-    memory::{CopyOf, Direct, Memory, Probed, field, opaque, read},
-    packet::{Packet, our_device, parse, segments},
-    pairing::{Call, Function, pop, push},
+    account::{add, counters, counters_of, per_cpu},
+    config::{gso_bits, offset},
+    memory::{CopyOf, Direct, Memory, Probed, field, opaque},
+    packet::{Packet, gso_size, is_ours, parse, segments},
+    pairing::{Call, Function, place, pop, push},
     refused::why,
     tell::tell,
 };
@@ -77,49 +76,47 @@ pub(crate) fn stack_pointer(regs: *mut aya_ebpf::bindings::pt_regs) -> u64 {
 
 #[inline(always)]
 fn enter<M: Memory>(skb: *const u8, features: u64, key: u64) {
-    let address = skb as u64;
-    let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return };
-    let mut call = Call {
-        key,
-        skb: address,
-        start_ns: 0,
-        function: Function::SkbGsoSegment as u32,
-        ours: 0,
-        len: 0,
-        payload: 0,
-        gso_size: 0,
-        gso_type: 0,
-        lane: 0,
-        caller: 0,
-        loose: 0,
-        refusal: 0,
-    };
-    let device = our_device::<M>(skb);
-    if let Some(device) = device {
-        let packet = parse::<M>(skb, device);
-        call.ours = 1;
-        call.len = packet.len;
-        call.payload = packet.payload;
-        call.gso_size = packet.gso_size;
-        call.gso_type = packet.gso_type;
-        call.lane = packet.lane;
-        let caller = caller::<M>(skb, device);
-        call.caller = caller as u32;
-        call.refusal = why::<M>(skb, device, &packet, features, caller) as u32;
-        call.loose = u32::from(packet.is(Packet::LOOSE));
-        if let Some(counters) = counters() {
-            add!(counters, segmentation.entries, 1);
+    let device: *const u8 = M::load(skb, offset!(skb_dev));
+    let ours = is_ours::<M>(device);
+    let Some((stack, place)) = place() else {
+        if ours && let Some(counters) = counters() {
+            add!(counters, health.stack_overflows, 1);
         }
+        return;
+    };
+    // SAFETY: `place` gave a pointer into the per-CPU stack.
+    let call = unsafe { &mut *place };
+    call.key = key;
+    call.function = Function::SkbGsoSegment as u32;
+    call.ours = u32::from(ours);
+    if ours && !describe::<M>(call, skb, device, features) {
+        return;
     }
-    // Last, so that what the program itself takes is no part of the cost.
+    push(stack);
+}
+
+/// What is known at the entry of a call for our interface, its time last: what the program itself takes is no part of the cost.
+#[inline(always)]
+fn describe<M: Memory>(call: &mut Call, skb: *const u8, device: *const u8, features: u64) -> bool {
+    call.skb = skb as u64;
+    let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return false };
+    let packet = parse::<M>(skb, device);
+    call.len = packet.len;
+    call.payload = packet.payload;
+    call.gso_size = packet.gso_size;
+    call.lane = packet.lane;
+    let caller = caller::<M>(skb, device);
+    call.caller = caller as u32;
+    call.refusal = why::<M>(skb, device, &packet, features, caller) as u32;
+    call.loose = u32::from(packet.is(Packet::LOOSE));
+    let partial = gso_bits().partial;
+    call.partial = u32::from(partial == 0 || features & partial != 0);
+    if let Some(counters) = counters() {
+        add!(counters, segmentation.entries, 1);
+    }
     // SAFETY: the helper only returns a number.
     call.start_ns = unsafe { bpf_ktime_get_ns() };
-    if !push(&call)
-        && device.is_some()
-        && let Some(counters) = counters()
-    {
-        add!(counters, health.stack_overflows, 1);
-    }
+    true
 }
 
 /// From the IP layer the skb starts at its network header. Where the device has no link header (tunnels of layer 3) it does so at
@@ -150,7 +147,8 @@ fn leave<M: Memory>(key: u64, list: *const u8) {
     if call.ours == 0 {
         return;
     }
-    let Some(counters) = counters() else { return };
+    let Some(per_cpu) = per_cpu() else { return };
+    let counters = counters_of(per_cpu);
     add!(counters, segmentation.exits, 1);
     if list.is_null() {
         add!(counters, segmentation.header_only, 1);
@@ -161,12 +159,10 @@ fn leave<M: Memory>(key: u64, list: *const u8) {
         tell(counters, EventKind::SegmentationError, list as u64, u64::from(call.len));
         return;
     }
-    if let Some(last) = CUT_UP.get_ptr_mut(0) {
-        // SAFETY: the pointer came from the per-CPU map, whose value is a `CutUp`.
-        unsafe { *last = CutUp { skb: call.skb, len: u64::from(call.len) } };
-    }
+    // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
+    unsafe { (*per_cpu).cut_up = CutUp { skb: call.skb, len: u64::from(call.len) } };
     let first_len: u32 = M::load(list, offset!(skb_len));
-    let countable = call.gso_size != GSO_BY_FRAGS && !is_super::<M>(list);
+    let countable = call.gso_size != GSO_BY_FRAGS && (call.partial == 0 || !is_super::<M>(list));
     match NonZero::new(call.gso_size) {
         Some(gso_size) if countable => {
             count(counters, call, gso_size, first_len.saturating_sub(gso_size.get()));
@@ -229,11 +225,7 @@ fn count_refusal(counters: *mut Counters, call: &Call) {
 /// Whether a segment is still a super-packet (`GSO_PARTIAL`), which the formula does not count.
 #[inline(always)]
 fn is_super<M: Memory>(segment: *const u8) -> bool {
-    let head: u64 = M::load(segment, offset!(skb_head));
-    let end: u32 = M::load(segment, offset!(skb_end));
-    let mut gso_size = 0_u16;
-    let at = head.wrapping_add(u64::from(end)).wrapping_add(u64::from(offset!(shinfo_gso_size)));
-    read(&raw mut gso_size, at as *const u16) && gso_size != 0
+    gso_size::<M>(segment).is_some_and(|gso_size| gso_size != 0)
 }
 
 /// `IS_ERR`: the last page of addresses is error numbers.

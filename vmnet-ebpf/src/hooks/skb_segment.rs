@@ -13,9 +13,9 @@ use crate::{
     account::{add, counters},
     config::offset,
     hooks::skb_gso_segment::{RETURN_ADDRESS, is_error, stack_pointer, unmatched},
-    memory::{CopyOf, Direct, Memory, Probed, field, read},
-    packet::segments,
-    pairing::{Call, Function, inside, pop, push},
+    memory::{Direct, Memory, Probed},
+    packet::{gso_size, segments},
+    pairing::{Function, inside, place, pop, push},
 };
 
 #[fentry(function = "skb_segment")]
@@ -53,38 +53,26 @@ fn enter<M: Memory>(skb: *const u8, key: u64) {
         return;
     }
     let Some(counters) = counters() else { return };
-    let address = skb as u64;
-    let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return };
-    let head: u64 = field(skb, offset!(skb_head));
-    let end: u32 = field(skb, offset!(skb_end));
-    let mut gso_size = 0_u16;
-    let at = head.wrapping_add(u64::from(end)).wrapping_add(u64::from(offset!(shinfo_gso_size)));
-    if !read(&raw mut gso_size, at as *const u16) {
+    let Some((stack, place)) = place() else {
+        add!(counters, skb_segment.entries, 1);
+        add!(counters, health.stack_overflows, 1);
+        return;
+    };
+    let Some(gso_size) = gso_size::<M>(skb) else {
         add!(counters, health.unreadable, 1);
         return;
-    }
-    // SAFETY: the helper only returns a number.
-    let start_ns = unsafe { bpf_ktime_get_ns() };
-    let len: u32 = field(skb, offset!(skb_len));
-    let call = Call {
-        key,
-        skb: address,
-        start_ns,
-        function: Function::SkbSegment as u32,
-        ours: 1,
-        len,
-        payload: len,
-        gso_size: u32::from(gso_size),
-        gso_type: 0,
-        lane: 0,
-        caller: 0,
-        loose: 0,
-        refusal: 0,
     };
+    // SAFETY: `place` gave a pointer into the per-CPU stack.
+    let call = unsafe { &mut *place };
+    call.key = key;
+    call.function = Function::SkbSegment as u32;
+    call.ours = 1;
+    call.len = M::load(skb, offset!(skb_len));
+    call.gso_size = u32::from(gso_size);
     add!(counters, skb_segment.entries, 1);
-    if !push(&call) {
-        add!(counters, health.stack_overflows, 1);
-    }
+    // SAFETY: the helper only returns a number.
+    call.start_ns = unsafe { bpf_ktime_get_ns() };
+    push(stack);
 }
 
 #[inline(always)]

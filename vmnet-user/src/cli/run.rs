@@ -81,7 +81,7 @@ pub(super) struct Args {
     /// No colour, nothing but ASCII
     #[arg(long)]
     plain: bool,
-    /// Let the kernel measure the programs' run time (adds two clock reads to each run)
+    /// Let the kernel measure the programs' run time, and that of an empty program beside each (adds four clock reads to each run)
     #[arg(long)]
     overhead: bool,
     /// Pass on what the programs log of packets they cannot read (RUST_LOG=debug shows it)

@@ -179,7 +179,13 @@ impl Btf {
     /// Whether the kernel describes a tracepoint (`btf_trace_NAME`).
     #[must_use]
     pub fn has_tracepoint(&self, name: &str) -> bool {
-        self.typedefs.contains_key(&format!("btf_trace_{name}"))
+        self.tracepoint(name).is_some()
+    }
+
+    /// The number of a tracepoint's type, by which a program of tp_btf names it.
+    #[must_use]
+    pub fn tracepoint(&self, name: &str) -> Option<u32> {
+        self.typedefs.get(&format!("btf_trace_{name}")).copied()
     }
 
     /// Finds `structure.member`, looking into anonymous members; dots in `member` descend into named ones.

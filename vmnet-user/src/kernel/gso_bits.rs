@@ -28,6 +28,8 @@ const PLAIN: [&str; 6] = [
     "NETIF_F_GSO_ROBUST_BIT",
     "NETIF_F_TSO_MANGLEID_BIT",
 ];
+/// From 4.7.
+const PARTIAL: [&str; 1] = ["NETIF_F_GSO_PARTIAL_BIT"];
 /// Bits of `gso_type` that are beyond those with a feature; before 6.18 the first is an ordinary one, and the second is not there.
 const FIXED_IDS: [&str; 2] = ["SKB_GSO_TCP_FIXEDID", "SKB_GSO_TCP_FIXEDID_INNER"];
 
@@ -36,7 +38,7 @@ const FIXED_IDS: [&str; 2] = ["SKB_GSO_TCP_FIXEDID", "SKB_GSO_TCP_FIXEDID_INNER"
 /// # Errors
 /// [`BtfError::Damaged`].
 pub fn resolve(btf: &Btf) -> Result<GsoBits, BtfError> {
-    let names = [&TUNNELS[..], &ECN, &UDP, &CHECKSUMS, &PLAIN, &FIXED_IDS].concat();
+    let names = [&TUNNELS[..], &ECN, &UDP, &CHECKSUMS, &PARTIAL, &PLAIN, &FIXED_IDS].concat();
     Ok(from_values(&btf.enumerators(&names)?).unwrap_or_default())
 }
 
@@ -55,6 +57,7 @@ fn from_values(values: &HashMap<&str, u64>) -> Option<GsoBits> {
         fixed_ids: fixed_ids.filter(has_no_feature).fold(0, |all, bit| all | bit),
         mangleid: feature("NETIF_F_TSO_MANGLEID_BIT")?,
         robust: feature("NETIF_F_GSO_ROBUST_BIT")?,
+        partial: any_of(&PARTIAL),
         tso4: feature("NETIF_F_TSO_BIT")?,
         tso6: feature("NETIF_F_TSO6_BIT")?,
         ecn: any_of(&ECN),

@@ -21,6 +21,7 @@ pub fn resolve(btf: &Btf) -> Result<Layout, BtfError> {
         skb_iif: offset("sk_buff", "skb_iif")?,
         skb_mac_header: offset("sk_buff", "mac_header")?,
         skb_network_header: offset("sk_buff", "network_header")?,
+        skb_transport_header: offset("sk_buff", "transport_header")?,
         skb_inner_network_header: offset("sk_buff", "inner_network_header")?,
         skb_encapsulation: bitfield(btf, "sk_buff", "encapsulation")?,
         // Only with CONFIG_NET_XGRESS (CONFIG_NET_CLS_ACT before 6.6): without it nothing is ever at tc ingress.
@@ -97,5 +98,6 @@ mod tests {
         assert!(layout.skb_len > 0 && layout.skb_len.is_multiple_of(4));
         assert!(layout.skb_encapsulation.mask.is_power_of_two());
         assert!(layout.shinfo_gso_segs == layout.shinfo_gso_size + 2);
+        assert!(layout.shinfo_gso_type - layout.shinfo_gso_size <= 20);
     }
 }

@@ -10,6 +10,9 @@ use aya_obj::generated::{
     bpf_perf_event_type::BPF_PERF_EVENT_KPROBE, bpf_perf_event_type::BPF_PERF_EVENT_KRETPROBE, bpf_prog_info,
 };
 
+/// Of `struct bpf_insn`.
+const INSTRUCTION_BYTES: u64 = 8;
+
 /// Of one program.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ProgramStats {
@@ -19,6 +22,8 @@ pub(super) struct ProgramStats {
     pub run_count: u64,
     /// Time it ran for, likewise.
     pub run_ns: u64,
+    /// Its length after the verifier took out what can never run; None where the kernel does not tell.
+    pub instructions: Option<u64>,
 }
 
 /// Reads a program's statistics; None where the kernel refuses.
@@ -30,6 +35,8 @@ pub(super) fn program(fd: BorrowedFd<'_>) -> Option<ProgramStats> {
         recursion_misses: known.then_some(info.recursion_misses),
         run_count: info.run_cnt,
         run_ns: info.run_time_ns,
+        instructions: (info.xlated_prog_len != 0)
+            .then_some(u64::from(info.xlated_prog_len) / INSTRUCTION_BYTES),
     })
 }
 

@@ -1,9 +1,9 @@
 //! The ladder: fentry/fexit, then kprobe/kretprobe, then tracepoints alone. A rung is chosen by trying, never by version.
 
-use vmnet_common::Config;
+use vmnet_common::{Config, Extras};
 
 use super::{
-    HookOutcome, ProbeError, Probes,
+    HookOutcome, ProbeError, Probes, head,
     table::{HOOKS, Kind, Program, Spec, Way},
 };
 use crate::{
@@ -100,6 +100,7 @@ impl Environment {
         let btf = Btf::running()?;
         let layout = layout::resolve(&btf)?;
         let gso = gso_bits::resolve(&btf)?;
+        let loads_from_head = head::can_be_loaded_from(&btf, layout.skb_head);
         let symbols = Symbols::read(btf);
         let segment = symbols.function("__skb_gso_segment");
         let config = Config {
@@ -107,6 +108,9 @@ impl Environment {
             netns_inum: request.netns_inum,
             layout,
             gso,
+            extras: Extras::ALL,
+            loads_from_head: u32::from(loads_from_head),
+            unused: 0,
             verbose: u32::from(request.verbose),
             segment_start: segment.map_or(0, |function| function.start),
             segment_end: segment.map_or(0, |function| function.end),
@@ -133,6 +137,9 @@ impl Environment {
                 });
             }
             hooks.push(outcome);
+        }
+        if request.run_times {
+            probes.attach_empty(&self.btf);
         }
         Ok(Attached { probes, mode, fell_because: Vec::new(), hooks })
     }

@@ -1,6 +1,7 @@
 //! Load, attach, read: the only module that knows aya. Out comes a [`Snapshot`].
 
 pub mod events;
+mod head;
 mod info;
 mod ladder;
 pub mod survey;
@@ -8,6 +9,7 @@ pub mod table;
 
 use std::{
     any::Any,
+    collections::HashMap,
     os::fd::{AsFd, OwnedFd},
     time::Duration,
 };
@@ -21,7 +23,7 @@ use aya::{
     },
 };
 use thiserror::Error;
-use vmnet_common::{Config, Counters};
+use vmnet_common::{Config, Counters, PerCpu};
 
 pub use self::ladder::{Attached, Request, attach};
 use self::{
@@ -72,14 +74,14 @@ pub enum ProbeError {
 /// aya asks for its own marker; the layout is already checked by bytemuck's.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct PodCounters(Counters);
-// SAFETY: `Counters` is `bytemuck::Pod`: any bit pattern is valid and there is no padding.
-unsafe impl aya::Pod for PodCounters {}
+struct PodPerCpu(PerCpu);
+// SAFETY: `PerCpu` is `bytemuck::Pod`: any bit pattern is valid and there is no padding.
+unsafe impl aya::Pod for PodPerCpu {}
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 struct PodConfig(Config);
-// SAFETY: as for `PodCounters`.
+// SAFETY: as for `PodPerCpu`.
 unsafe impl aya::Pod for PodConfig {}
 
 /// What the programs have counted, at one moment.
@@ -113,23 +115,43 @@ pub struct RunTime {
     pub program: &'static str,
     /// How it is attached.
     pub kind: Kind,
-    /// Times it ran, for whatever interface.
+    /// For whatever interface, the kernel's clock reads included.
+    pub run: Run,
+    /// What an empty program beside it ran, of the same kind at the same place: the price of measuring. None where it could not be
+    /// attached.
+    pub empty: Option<Run>,
+}
+
+/// Runs of one program.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// How many.
     pub events: u64,
-    /// The kernel's clock reads included.
+    /// The time they took.
     pub total: Duration,
+}
+
+impl Run {
+    /// Nanoseconds of one; None where there was none.
+    #[must_use]
+    pub fn ns_per_event(&self) -> Option<f64> {
+        (self.events != 0).then(|| self.total.as_nanos() as f64 / self.events as f64)
+    }
 }
 
 /// Programs in the kernel, counting. They stop when this is dropped.
 pub struct Probes {
     // Holds the programs and their links.
     ebpf: Ebpf,
-    counters: PerCpuArray<MapData, PodCounters>,
+    counters: PerCpuArray<MapData, PodPerCpu>,
     events: RingBuf<MapData>,
     programs: Vec<&'static Program>,
     /// Those at the driver that every window has, in the order of attaching. The first window has all that can be detached.
     at_the_driver: Vec<&'static Program>,
     /// What keeps them attached, in the order of attaching; empty while no window is open.
     window_links: Vec<Box<dyn Any>>,
+    // Read when it is attached: later the kernel does not tell, as privileges are dropped.
+    instructions: HashMap<&'static str, u64>,
     log: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     // The kernel keeps run times while this is open.
     stats: Option<OwnedFd>,
@@ -161,6 +183,7 @@ impl Probes {
             programs: Vec::new(),
             at_the_driver: Vec::new(),
             window_links: Vec::new(),
+            instructions: HashMap::new(),
             log,
             stats: None,
         })
@@ -176,7 +199,7 @@ impl Probes {
     ) -> Result<(), String> {
         for program in way.programs {
             symbols.require(program)?;
-            self.load_program(program, btf)?;
+            self.load_program(program.name, program, btf)?;
         }
         for program in way.programs {
             if for_windows {
@@ -186,9 +209,11 @@ impl Probes {
                     self.at_the_driver.push(program);
                 }
             } else {
-                self.attach_program(program)?;
+                self.attach_program(program.name, program)?;
             }
             self.programs.push(program);
+            let instructions = self.stats(program.name).and_then(|stats| stats.instructions);
+            self.instructions.extend(instructions.map(|count| (program.name, count)));
         }
         Ok(())
     }
@@ -218,8 +243,21 @@ impl Probes {
         }
     }
 
-    fn load_program(&mut self, program: &Program, btf: &aya::Btf) -> Result<(), String> {
-        let loaded = self.program(program)?;
+    /// Attaches an empty program beside each that is attached. One that is refused is left out: its program's net time is then not known.
+    fn attach_empty(&mut self, btf: &aya::Btf) {
+        for program in self.programs.clone() {
+            let name = empty_twin(program);
+            let attached =
+                self.load_program(&name, program, btf).and_then(|()| self.attach_program(&name, program));
+            if let Err(error) = attached {
+                log::warn!("{name}: {error}");
+            }
+        }
+    }
+
+    /// Loads the program of that name in the way of `program`.
+    fn load_program(&mut self, name: &str, program: &Program, btf: &aya::Btf) -> Result<(), String> {
+        let loaded = self.program(name)?;
         match loaded {
             LoadedProgram::BtfTracePoint(loaded) => loaded.load(program.target, btf),
             LoadedProgram::RawTracePoint(loaded) => loaded.load(),
@@ -227,14 +265,14 @@ impl Probes {
             LoadedProgram::FExit(loaded) => loaded.load(program.target, btf),
             LoadedProgram::KProbe(loaded) => loaded.load(),
             LoadedProgram::PerfEvent(loaded) => loaded.load(),
-            _ => return Err(format!("{} is of an unexpected kind", program.name)),
+            _ => return Err(format!("{name} is of an unexpected kind")),
         }
         .map_err(|error| format!("not loaded ({})", brief(&error)))
     }
 
-    fn attach_program(&mut self, program: &Program) -> Result<(), String> {
+    fn attach_program(&mut self, name: &str, program: &Program) -> Result<(), String> {
         let refused = |error: &dyn std::error::Error| format!("not attached ({})", chain(error));
-        match self.program(program)? {
+        match self.program(name)? {
             LoadedProgram::BtfTracePoint(loaded) => {
                 loaded.attach().map(drop).map_err(|error| refused(&error))
             }
@@ -249,7 +287,7 @@ impl Probes {
             LoadedProgram::PerfEvent(loaded) => {
                 sampled_cpus()?.into_iter().try_for_each(|cpu| sample_on(loaded, cpu).map(drop))
             }
-            _ => Err(format!("{} is of an unexpected kind", program.name)),
+            _ => Err(format!("{name} is of an unexpected kind")),
         }
     }
 
@@ -263,7 +301,7 @@ impl Probes {
                     .map(|link| vec![Box::new(link) as Box<dyn Any>])
             };
         }
-        match self.program(program)? {
+        match self.program(program.name)? {
             LoadedProgram::BtfTracePoint(loaded) => held!(loaded, loaded.attach()),
             LoadedProgram::RawTracePoint(loaded) => held!(loaded, loaded.attach(program.target)),
             LoadedProgram::FEntry(loaded) => held!(loaded, loaded.attach()),
@@ -282,10 +320,8 @@ impl Probes {
         .map_err(refused)
     }
 
-    fn program(&mut self, program: &Program) -> Result<&mut LoadedProgram, String> {
-        self.ebpf
-            .program_mut(program.name)
-            .ok_or_else(|| format!("the object has no program {}", program.name))
+    fn program(&mut self, name: &str) -> Result<&mut LoadedProgram, String> {
+        self.ebpf.program_mut(name).ok_or_else(|| format!("the object has no program {name}"))
     }
 
     /// Reads every count. The counters of one CPU are read in one go; CPUs follow each other within microseconds.
@@ -294,7 +330,7 @@ impl Probes {
     /// [`ProbeError::Read`].
     pub fn snapshot(&self) -> Result<Snapshot, ProbeError> {
         let per_cpu = self.counters.get(&0, 0).map_err(|error| ProbeError::Read(chain(&error)))?;
-        let by_cpu: Vec<Counters> = per_cpu.iter().map(|cpu| cpu.0).collect();
+        let by_cpu: Vec<Counters> = per_cpu.iter().map(|cpu| cpu.0.counters).collect();
         let mut counters = Box::<Counters>::default();
         for cpu in &by_cpu {
             counters.add(cpu);
@@ -305,7 +341,7 @@ impl Probes {
     fn missed(&self) -> MissedByKernel {
         let mut missed = MissedByKernel { recursion_misses: Some(0), kprobe_misses: None };
         for program in &self.programs {
-            let stats = self.stats(program).and_then(|stats| stats.recursion_misses);
+            let stats = self.stats(program.name).and_then(|stats| stats.recursion_misses);
             missed.recursion_misses = missed.recursion_misses.zip(stats).map(|(sum, term)| sum + term);
         }
         if self.programs.iter().any(|program| matches!(program.kind, Kind::Kprobe | Kind::Kretprobe)) {
@@ -314,8 +350,8 @@ impl Probes {
         missed
     }
 
-    fn stats(&self, program: &Program) -> Option<info::ProgramStats> {
-        let fd = self.ebpf.program(program.name)?.fd().ok()?;
+    fn stats(&self, name: &str) -> Option<info::ProgramStats> {
+        let fd = self.ebpf.program(name)?.fd().ok()?;
         info::program(fd.as_fd())
     }
 
@@ -340,14 +376,23 @@ impl Probes {
         Ok(())
     }
 
+    /// How many instructions a program has as the kernel runs it; None where it is not attached, or the kernel does not tell.
+    #[must_use]
+    pub fn instructions(&self, program: &Program) -> Option<u64> {
+        self.instructions.get(program.name).copied()
+    }
+
     /// What each attached program ran, if the kernel was asked to keep it.
     #[must_use]
     pub fn run_times(&self) -> Option<Vec<RunTime>> {
         self.stats.as_ref()?;
+        let run = |name: &str| {
+            let stats = self.stats(name)?;
+            Some(Run { events: stats.run_count, total: Duration::from_nanos(stats.run_ns) })
+        };
         let run_time = |program: &&'static Program| {
-            let stats = self.stats(program)?;
-            let total = Duration::from_nanos(stats.run_ns);
-            Some(RunTime { program: program.name, kind: program.kind, events: stats.run_count, total })
+            let empty = run(&empty_twin(program));
+            Some(RunTime { program: program.name, kind: program.kind, run: run(program.name)?, empty })
         };
         Some(self.programs.iter().filter_map(run_time).collect())
     }
@@ -369,6 +414,11 @@ fn sample_on(
             true,
         )
         .map_err(|error| format!("not attached ({})", chain(&error)))
+}
+
+/// The name of the empty program that belongs beside it.
+fn empty_twin(program: &Program) -> String {
+    format!("empty_{}", program.name)
 }
 
 /// An error with all that caused it, on one line.

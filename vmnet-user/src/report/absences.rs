@@ -62,6 +62,13 @@ pub fn explain(report: &mut RunReport) {
         absent(hook.reason.is_none(), "probes.hooks[].reason", "the hook counts");
         absent(hook.events.is_none(), "probes.hooks[].events", unknown);
         absent(hook.ns_per_event.is_none(), "probes.hooks[].ns_per_event", unknown);
+        let no_empty = if hook.ns_per_event.is_some() { "no empty program ran beside it" } else { unknown };
+        absent(hook.net_ns_per_event.is_none(), "probes.hooks[].net_ns_per_event", no_empty);
+        absent(
+            hook.instructions.is_none(),
+            "probes.hooks[].instructions",
+            "the hook is not attached, or the kernel does not tell",
+        );
     }
     for (is_absent, path) in medians(report) {
         absent(is_absent, path, "there were no super-packets, or it is UDP, for which none is kept");

@@ -216,6 +216,8 @@ pub(crate) fn software() -> RunReport {
                 state: HookState::Attached,
                 events: Some(1_014_800),
                 ns_per_event: None,
+                net_ns_per_event: None,
+                instructions: Some(930),
                 reason: None,
             }],
         },
@@ -462,6 +464,8 @@ pub(crate) fn eventful() -> RunReport {
         state: HookState::Attached,
         events: Some(events),
         ns_per_event: Some(ns),
+        net_ns_per_event: Some(ns - 40.0),
+        instructions: Some(569),
         reason: None,
     };
     report.probes.hooks = vec![
@@ -475,6 +479,8 @@ pub(crate) fn eventful() -> RunReport {
             state: HookState::Absent,
             events: None,
             ns_per_event: None,
+            net_ns_per_event: None,
+            instructions: None,
             reason: Some("the function is inlined in this kernel".to_owned()),
             ..hook("skb_segment", "kprobe", 0, 0.0)
         },

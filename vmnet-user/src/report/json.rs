@@ -180,6 +180,7 @@ fn make_finite(report: &mut RunReport) -> Result<(), JsonError> {
     });
     for hook in &mut report.probes.hooks {
         keep_finite(&mut hook.ns_per_event, "probes.hooks[].ns_per_event", &mut spoilt);
+        keep_finite(&mut hook.net_ns_per_event, "probes.hooks[].net_ns_per_event", &mut spoilt);
     }
     keep_finite(&mut report.overhead.cpu_share, "overhead.cpu_share", &mut spoilt);
     keep_finite(&mut report.overhead.user_cpu_share, "overhead.user_cpu_share", &mut spoilt);
@@ -285,7 +286,7 @@ mod tests {
             &["name", "left", "left_source", "right", "right_source", "residual", "slack", "ok"],
         ),
         ("/probes", &["mode", "hooks"]),
-        ("/probes/hooks/0", &["hook", "kind", "events", "ns_per_event"]),
+        ("/probes/hooks/0", &["hook", "kind", "events", "ns_per_event", "net_ns_per_event", "instructions"]),
         ("/overhead", &["cpu_share", "rss_bytes"]),
         ("/benchmark", &["command", "exit_code"]),
     ];
@@ -392,6 +393,7 @@ mod tests {
             reasons[0].share = f64::NAN;
         }
         report.probes.hooks[0].ns_per_event = Some(f64::NAN);
+        report.probes.hooks[0].net_ns_per_event = Some(f64::NAN);
         report.overhead.cpu_share = Some(f64::NAN);
         report.overhead.user_cpu_share = Some(f64::NAN);
         if let Some(tcp) = &mut report.ledger.tcp {

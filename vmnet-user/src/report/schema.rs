@@ -191,6 +191,10 @@ pub struct HookReport {
     pub events: Option<u64>,
     /// Time of one run of the program, the kernel's clock reads included; None where not asked for (`--overhead`).
     pub ns_per_event: Option<f64>,
+    /// The same less what an empty program takes that runs beside it: without the clock reads, and the call.
+    pub net_ns_per_event: Option<f64>,
+    /// Instructions of the program as this kernel runs it, after what can never run was taken out.
+    pub instructions: Option<u64>,
     /// Why it is not attached.
     pub reason: Option<String>,
 }

@@ -8,7 +8,7 @@ use super::{Ending, Plan, child, sampler::Sampler};
 use crate::{
     device::facts,
     model::hook::HookState,
-    probes::{HookOutcome, RunTime, events::RareEvent, table::Program},
+    probes::{HookOutcome, Probes, RunTime, events::RareEvent, table::Program},
     recording::{CommandEnded, End, Event, Start, Surroundings},
     report::schema::HookReport,
 };
@@ -87,29 +87,34 @@ fn command_ended(ended: &child::Ended) -> CommandEnded {
 }
 
 fn hooks(sampler: &Sampler, times: Option<&[RunTime]>) -> Vec<HookReport> {
-    let outcomes = sampler.attached.iter().flat_map(|attached| &attached.hooks);
-    outcomes.flat_map(|outcome| hook_reports(outcome, times)).collect()
+    let Some(attached) = &sampler.attached else { return Vec::new() };
+    attached.hooks.iter().flat_map(|outcome| hook_reports(&attached.probes, outcome, times)).collect()
 }
 
 /// A hook, program by program; one line where none is attached.
-fn hook_reports(outcome: &HookOutcome, times: Option<&[RunTime]>) -> Vec<HookReport> {
+fn hook_reports(probes: &Probes, outcome: &HookOutcome, times: Option<&[RunTime]>) -> Vec<HookReport> {
     let blank = HookReport {
         hook: outcome.spec.name().to_owned(),
         kind: "none".to_owned(),
         state: outcome.state,
         events: None,
         ns_per_event: None,
+        net_ns_per_event: None,
+        instructions: None,
         reason: outcome.reason.clone(),
     };
     let Some(way) = outcome.way.filter(|_| outcome.state == HookState::Attached) else { return vec![blank] };
     let report = |program: &Program| {
         let time = times.and_then(|times| times.iter().find(|time| time.program == program.name));
+        let gross = time.and_then(|time| time.run.ns_per_event());
+        let empty = time.and_then(|time| time.empty?.ns_per_event());
         HookReport {
             kind: program.kind.name().to_owned(),
-            events: time.map(|time| time.events),
-            ns_per_event: time
-                .filter(|time| time.events != 0)
-                .map(|time| time.total.as_nanos() as f64 / time.events as f64),
+            events: time.map(|time| time.run.events),
+            ns_per_event: gross,
+            // Below nothing only by the noise of the clock.
+            net_ns_per_event: gross.zip(empty).map(|(gross, empty)| (gross - empty).max(0.0)),
+            instructions: probes.instructions(program),
             ..blank.clone()
         }
     };

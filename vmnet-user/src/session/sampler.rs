@@ -435,7 +435,7 @@ impl Sampler {
 
     fn programs_ns(&self) -> Option<u64> {
         let times = self.attached.as_ref()?.probes.run_times()?;
-        Some(times.iter().map(|time| as_ns(time.total)).sum())
+        Some(times.iter().map(|time| as_ns(time.run.total)).sum())
     }
 
     /// What the tool took from the first sample until the window's end.

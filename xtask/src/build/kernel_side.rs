@@ -14,7 +14,7 @@ const TARGET: &str = "bpfel-unknown-none";
 /// Builds the object, release, with debug information (BTF comes from it). Returns its absolute path.
 pub(crate) fn build(toolchain: &BpfToolchain, linker: &BpfLinker) -> Result<PathBuf> {
     eprintln!("kernel side: {toolchain}");
-    let target_directory = testbed::paths::target().join("ebpf");
+    let target_directory = target_directory();
     let mut cargo = foreign(&toolchain.cargo);
     cargo
         .args([
@@ -37,11 +37,20 @@ pub(crate) fn build(toolchain: &BpfToolchain, linker: &BpfLinker) -> Result<Path
         // For the linker, which looks there for LLVM.
         .env("LD_LIBRARY_PATH", &linker.libraries);
     run(&mut cargo)?;
-    let object = target_directory.join(TARGET).join("release/vmnet-ebpf");
+    let object = object();
     if !object.is_file() {
         bail!("cargo made no {}", object.display());
     }
     Ok(object)
+}
+
+/// Where the object is once it was built.
+pub(crate) fn object() -> PathBuf {
+    target_directory().join(TARGET).join("release/vmnet-ebpf")
+}
+
+fn target_directory() -> PathBuf {
+    testbed::paths::target().join("ebpf")
 }
 
 fn flags(linker: &BpfLinker) -> Vec<String> {

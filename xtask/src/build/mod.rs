@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 pub(crate) use cargo::cargo;
+pub(crate) use kernel_side::object as kernel_side_object;
 pub(crate) use linker::BpfLinker;
 pub(crate) use toolchain::BpfToolchain;
 

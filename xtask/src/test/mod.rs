@@ -12,6 +12,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use testbed::{Kernel, OvsDpdk, interrupt};
 
+use crate::bench::budget;
 use crate::build;
 use crate::exit::Outcome;
 use binaries::{Binary, Kind};
@@ -166,7 +167,7 @@ fn unit_tests(binaries: &[Binary]) -> Phase {
 }
 
 fn build_both_sides() -> Phase {
-    phase("release build", |phase| phase.count(build::run().map(drop)))
+    phase("release build", |phase| phase.count(build::run().and_then(|_| budget::hold())))
 }
 
 /// For the target of this machine, as no toolchain for the kernel side brings clippy: nothing is linked or run. Its

@@ -152,6 +152,7 @@ pub(super) fn table(report: &RunReport) -> Table {
         "state",
         "events",
         "ns per event",
+        "net ns per event",
         "share of one CPU",
         "why not attached",
     ]);
@@ -163,6 +164,7 @@ pub(super) fn table(report: &RunReport) -> Table {
             state(hook).to_owned(),
             hook.events.map_or_else(unknown, |events| events.to_string()),
             hook.ns_per_event.map_or_else(unknown, format::significant),
+            hook.net_ns_per_event.map_or_else(unknown, format::significant),
             cpus(hook, report.window.duration_s).map_or_else(unknown, format::percent),
             hook.reason.clone().unwrap_or_default(),
         ]);

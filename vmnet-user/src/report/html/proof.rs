@@ -87,8 +87,9 @@ pub(super) fn missed(report: &RunReport, audit: &Audit) -> Facts {
 pub(super) fn hooks(report: &RunReport) -> Grid {
     let mut grid = Grid::new(
         "Hooks, of all interfaces together",
-        ["Hook", "Kind", "State", "#Ran, times", "#ns a time", "Why not"],
+        ["Hook", "Kind", "State", "#Ran, times", "#ns a time", "#net ns", "Why not"],
     );
+    let ns = |ns: Option<f64>| ns.map_or(Cell::Unknown, |ns| Cell::Number(format!("{ns:.0}")));
     for hook in &report.probes.hooks {
         let state = match hook.state {
             HookState::Attached => Mark::good("attached"),
@@ -101,7 +102,8 @@ pub(super) fn hooks(report: &RunReport) -> Grid {
                 Cell::Code(hook.kind.clone()),
                 Cell::Mark(state),
                 Cell::exact(hook.events),
-                hook.ns_per_event.map_or(Cell::Unknown, |ns| Cell::Number(format!("{ns:.0}"))),
+                ns(hook.ns_per_event),
+                ns(hook.net_ns_per_event),
                 Cell::words(hook.reason.as_deref().unwrap_or_default()),
             ],
         );
