@@ -25,6 +25,8 @@ const POWER_OFF: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(super) struct Machine {
     running: Running,
+    /// When QEMU was.
+    pub(super) started: Instant,
     pub(super) monitor: Monitor,
     to_guest: ChildStdin,
     from_guest: Receiver<Vec<u8>>,
@@ -39,6 +41,7 @@ impl Machine {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        let started = Instant::now();
         let mut running = Running::start(&mut qemu)?;
         let (Some(to_guest), Some(stdout), Some(stderr)) =
             (running.0.stdin.take(), running.0.stdout.take(), running.0.stderr.take())
@@ -52,7 +55,7 @@ impl Machine {
             let said: Vec<u8> = from_qemu.iter().flatten().collect();
             anyhow!("{error:#}. {}", String::from_utf8_lossy(&said).trim())
         })?;
-        Ok(Self { running, monitor, to_guest, from_guest, from_qemu, parser: Parser::default() })
+        Ok(Self { running, started, monitor, to_guest, from_guest, from_qemu, parser: Parser::default() })
     }
 
     /// What the guest sent next. Waits until `deadline`, and returns nothing when it has passed.

@@ -211,7 +211,8 @@ impl Vm {
         self
     }
 
-    /// Starts from a saved state where one serves, else boots; runs the script, powers off. An error if the guest does not come to the script's end; the script's own
+    /// Starts from a saved state where one serves, else boots; runs the script, powers off. An error if the guest does not come to
+    /// the script's end; the script's own
     /// failure is its exit code. One at a time in this process.
     pub fn run(&self) -> Result<VmRun> {
         run::run(self)

@@ -6,7 +6,6 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
 
@@ -94,7 +93,6 @@ struct Run<'a> {
     capture: Option<Capture>,
     host: Host,
     directory: tempfile::TempDir,
-    started: Instant,
 }
 
 impl<'a> Run<'a> {
@@ -111,7 +109,7 @@ impl<'a> Run<'a> {
             Some(bytes) => Some(Capture::start(&host, bytes, &directory.path().join("capture.pcap"))?),
             None => None,
         };
-        Ok(Self { vm, kernel, capture, host, directory, started: Instant::now() })
+        Ok(Self { vm, kernel, capture, host, directory })
     }
 
     fn files(&self) -> Files<'_> {
@@ -136,11 +134,13 @@ impl<'a> Run<'a> {
     }
 
     fn follow(self, machine: Machine, start: Start) -> Result<VmRun> {
+        // Not before: making a state, or waiting for another who does, is no part of the run.
+        let started = machine.started;
         let followed = self.to_the_end(machine).map_err(|error| self.explained(&error));
         // The machine is gone, so that its counters are final.
         let mut outcome = followed?;
         outcome.start = start;
-        outcome.duration = self.started.elapsed();
+        outcome.duration = started.elapsed();
         outcome.tap = self.host.tap_counters()?;
         let pcap = self.directory.path().join("capture.pcap");
         outcome.files = unpack(&self.files().outbox(), &self.directory.path().join("outbox"))?;
@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
     fn to_the_end(&self, mut machine: Machine) -> Result<VmRun> {
         let mut printed = Vec::new();
         let mut run = VmRun::default();
-        let deadline = self.started + self.vm.timeout;
+        let deadline = machine.started + self.vm.timeout;
         loop {
             let Some(pieces) = machine.next(deadline)? else {
                 bail!(
