@@ -2,7 +2,11 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use testbed::command::output;
 
 /// What `cargo run` sets for the program it runs, and what another cargo must not take for its own settings.
 const INHERITED: &[&str] = &[
@@ -25,6 +29,13 @@ pub(crate) fn cargo() -> Command {
         command.env("RUSTUP_TOOLCHAIN", toolchain);
     }
     command
+}
+
+/// Where the compiler that builds this workspace is, with its libraries and clippy's driver.
+pub(crate) fn sysroot() -> Result<PathBuf> {
+    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    let said = output(rustc.args(["--print", "sysroot"]).env_remove("LD_LIBRARY_PATH")).context("rustc")?;
+    Ok(PathBuf::from(said.trim()))
 }
 
 /// Another cargo than the one that built this program, free of what that one left in the environment.

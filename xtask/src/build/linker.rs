@@ -4,10 +4,10 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
-use testbed::command::{captured, output, run};
+use anyhow::{Result, bail};
+use testbed::command::{captured, run};
 
-use super::cargo::cargo;
+use super::cargo::{cargo, sysroot};
 
 /// 0.11 and later want an LLVM 23 of the system's; 0.10 finds LLVM 22 in the Rust toolchain that built it.
 const VERSION: &str = "^0.10";
@@ -61,10 +61,7 @@ impl BpfLinker {
 
 /// The libraries of the compiler that builds this workspace, LLVM among them.
 fn toolchain_libraries() -> Result<PathBuf> {
-    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    let sysroot =
-        output(rustc.args(["--print", "sysroot"]).env_remove("LD_LIBRARY_PATH")).context("rustc")?;
-    Ok(Path::new(sysroot.trim()).join("lib"))
+    Ok(sysroot()?.join("lib"))
 }
 
 fn version_of(program: &Path, libraries: &Path) -> Option<String> {

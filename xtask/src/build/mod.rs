@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-pub(crate) use cargo::cargo;
+pub(crate) use cargo::{cargo, sysroot};
 pub(crate) use kernel_side::object as kernel_side_object;
 pub(crate) use linker::BpfLinker;
 pub(crate) use toolchain::BpfToolchain;

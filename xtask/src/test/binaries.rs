@@ -133,9 +133,7 @@ fn binary_of(message: &Value) -> Option<Binary> {
 
 /// Beside the compiler of this workspace.
 fn clippy_driver() -> Result<PathBuf> {
-    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    let sysroot = output(rustc.args(["--print", "sysroot"]).env_remove("LD_LIBRARY_PATH"))?;
-    let driver = Path::new(sysroot.trim()).join("bin/clippy-driver");
+    let driver = build::sysroot()?.join("bin/clippy-driver");
     if !driver.is_file() {
         bail!("{} is not there: `rustup component add clippy`", driver.display());
     }
