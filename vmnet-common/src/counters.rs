@@ -254,8 +254,10 @@ counters! {
     pub struct StackSamples {
         /// Samples taken, idle ones included.
         pub total: u64,
-        /// Samples with `__skb_gso_segment` on the stack.
+        /// Samples with `__skb_gso_segment` on the stack, where the next packet that this CPU gave to a driver was our device's.
         pub segmenting: u64,
+        /// The same, where it was another device's.
+        pub elsewhere: u64,
         /// Samples whose stack could not be walked.
         pub failed: u64,
     }
@@ -372,6 +374,11 @@ pub struct PerCpu {
     pub cut_up: CutUp,
     /// Address of our device, once a packet of it was seen, for programs to which each look at it is dear.
     pub device: u64,
+    /// Samples in the middle of segmentation, until the next packet for a driver tells for which device it was.
+    pub unbooked_samples: u64,
+    /// What a packet was found to be passes through here, so that the verifier forgets which way it was found; one for each hook that
+    /// can interrupt another.
+    pub forgotten: [[u32; 6]; 2],
     /// What userspace reads.
     pub counters: Counters,
 }

@@ -7,7 +7,11 @@ use vmnet_common::{
     Stage, bucket, bucket_upper,
 };
 
-use crate::{COUNTERS, memory::opaque, packet::Packet};
+use crate::{
+    COUNTERS,
+    memory::{forget, opaque},
+    packet::Packet,
+};
 
 /// All that this CPU keeps.
 #[inline(always)]
@@ -214,28 +218,31 @@ fn segs_bucket(segs: u32) -> u16 {
 
 /// Adds a number of segments to the histogram of all, and to that of IPv6.
 #[inline(always)]
-pub(crate) fn record_segs(counters: *mut Counters, packet: &Packet) {
+pub(crate) fn record_segs(per_cpu: *mut PerCpu, packet: &Packet) {
     let bucket = segs_bucket(packet.segs);
-    record::<SEGS_BUCKETS>(counters, offset_of!(Counters, queued_segs), bucket);
+    record::<SEGS_BUCKETS>(per_cpu, offset_of!(Counters, queued_segs), bucket);
     if packet.lane == Lane::Tcp6 as u32 {
-        record::<SEGS_BUCKETS>(counters, offset_of!(Counters, queued_segs_tcp6), bucket);
+        record::<SEGS_BUCKETS>(per_cpu, offset_of!(Counters, queued_segs_tcp6), bucket);
     }
 }
 
 /// Adds one to a bucket of lengths. `histogram` is the offset of its array in [`Counters`].
 #[inline(always)]
-pub(crate) fn record_len(counters: *mut Counters, histogram: usize, bucket: u16) {
-    record::<LEN_BUCKETS>(counters, histogram, bucket);
+pub(crate) fn record_len(per_cpu: *mut PerCpu, histogram: usize, bucket: u16) {
+    record::<LEN_BUCKETS>(per_cpu, histogram, bucket);
 }
 
 /// Adds one to a bucket, if it is one. A bound that is compared and not clamped to is what verifiers up to 6.1 follow.
 #[inline(always)]
-fn record<const BUCKETS: usize>(counters: *mut Counters, histogram: usize, bucket: u16) {
-    let index = opaque(u64::from(bucket));
+fn record<const BUCKETS: usize>(per_cpu: *mut PerCpu, histogram: usize, bucket: u16) {
+    // How it was found has sixteen ways.
+    // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
+    let index = u64::from(forget(u32::from(bucket), unsafe { &raw mut (*per_cpu).forgotten[0][0] }));
     if index >= BUCKETS as u64 {
         return;
     }
-    let slot = counters.cast::<u8>().wrapping_add(histogram).cast::<u64>().wrapping_add(index as usize);
+    let slot =
+        counters_of(per_cpu).cast::<u8>().wrapping_add(histogram).cast::<u64>().wrapping_add(index as usize);
     // SAFETY: the index was just bounded by the array's length.
     unsafe { *slot += 1 };
 }

@@ -2,13 +2,13 @@
 
 use core::{mem::MaybeUninit, num::NonZero};
 
-use vmnet_common::{Class, Lane};
+use vmnet_common::{Class, Lane, PerCpu};
 
 use crate::{
     account::per_cpu,
     config::{config, offset},
     headers::{self, Found},
-    memory::{Memory, field, read},
+    memory::{CopyOf, Memory, field, forget, read},
 };
 
 /// What the counters need to know of an skb.
@@ -120,7 +120,26 @@ const GSO_BY_FRAGS: u32 = 0xffff;
 
 /// Classifies an skb of our device. `skb` is what [`Memory::skb`] gave.
 #[inline(always)]
-pub(crate) fn parse<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
+pub(crate) fn parse<M: Memory>(
+    skb: *const u8,
+    device: *const u8,
+    per_cpu: *mut PerCpu,
+    copy: CopyOf,
+) -> Packet {
+    let mut packet = parse_each_way::<M>(skb, device);
+    // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
+    let [lane, class, flags, segs, payload, gso_size] = unsafe { &mut (*per_cpu).forgotten[copy as usize] };
+    packet.lane = forget(packet.lane, lane);
+    packet.class = forget(packet.class, class);
+    packet.flags = forget(packet.flags, flags);
+    packet.segs = forget(packet.segs, segs);
+    packet.payload = forget(packet.payload, payload);
+    packet.gso_size = forget(packet.gso_size, gso_size);
+    packet
+}
+
+#[inline(always)]
+fn parse_each_way<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
     let len: u32 = field(skb, offset!(skb_len));
     let head: u64 = field(skb, offset!(skb_head));
     let end: u32 = field(skb, offset!(skb_end));

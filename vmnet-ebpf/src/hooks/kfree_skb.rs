@@ -53,7 +53,7 @@ fn freed<M: Memory>(skb: *const u8) {
     if cut_up.skb == address && cut_up.len == u64::from(field::<u32>(skb, offset!(skb_len))) {
         return;
     }
-    let packet = parse::<M>(skb, device);
+    let packet = parse::<M>(skb, device, per_cpu, CopyOf::Freed);
     account(counters_of(per_cpu), Stage::Dropped, &Entry::of(&packet));
 }
 

@@ -54,7 +54,7 @@ fn queued<M: Memory>(ctx: &impl EbpfContext, skb: *const u8) {
     let counters = counters_of(per_cpu);
     // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
     unsafe { (*per_cpu).cut_up.skb = 0 };
-    let packet = parse::<M>(skb, device);
+    let packet = parse::<M>(skb, device, per_cpu, CopyOf::Transmit);
     account(counters, Stage::Queue, &Entry::of(&packet));
     // `netif_skb_features` reads it per packet, so `ethtool -K` acts on flows that already run.
     let features: u64 = M::load(device, offset!(dev_features));
@@ -62,11 +62,11 @@ fn queued<M: Memory>(ctx: &impl EbpfContext, skb: *const u8) {
         account_forecast(counters, &packet);
     }
     if is_tcp_data(&packet) {
-        record_segs(counters, &packet);
+        record_segs(per_cpu, &packet);
         if config!(extras.queued_sizes) != 0 {
-            record_len(counters, offset_of!(Counters, queued_len), len_bucket(packet.len));
+            record_len(per_cpu, offset_of!(Counters, queued_len), len_bucket(packet.len));
             if packet.class == Class::Super as u32 {
-                record_len(counters, offset_of!(Counters, queued_gso_size), len_bucket(packet.gso_size));
+                record_len(per_cpu, offset_of!(Counters, queued_gso_size), len_bucket(packet.gso_size));
             }
         }
         let sent_before = config!(extras.retransmits) != 0 && is_retransmit(&packet);

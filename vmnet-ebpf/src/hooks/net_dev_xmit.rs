@@ -53,7 +53,7 @@ fn finish<M: Memory>(skb: *const u8, rc: i32, device: *const u8) {
     if rc == NETDEV_TX_OK && kept.freed == 0 {
         account(counters, Stage::Driver, &Entry::kept(kept));
         if config!(extras.driver_sizes) != 0 {
-            record_len(counters, offset_of!(Counters, driver_len), kept.len_bucket);
+            record_len(per_cpu, offset_of!(Counters, driver_len), kept.len_bucket);
         }
     } else if rc < NET_XMIT_MASK {
         account(counters, Stage::DriverDropped, &Entry::kept(kept));

@@ -100,7 +100,8 @@ fn enter<M: Memory>(skb: *const u8, features: u64, key: u64) {
 fn describe<M: Memory>(call: &mut Call, skb: *const u8, device: *const u8, features: u64) -> bool {
     call.skb = skb as u64;
     let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return false };
-    let packet = parse::<M>(skb, device);
+    let Some(per_cpu) = per_cpu() else { return false };
+    let packet = parse::<M>(skb, device, per_cpu, CopyOf::Transmit);
     call.len = packet.len;
     call.payload = packet.payload;
     call.gso_size = packet.gso_size;
@@ -111,9 +112,7 @@ fn describe<M: Memory>(call: &mut Call, skb: *const u8, device: *const u8, featu
     call.loose = u32::from(packet.is(Packet::LOOSE));
     let partial = gso_bits().partial;
     call.partial = u32::from(partial == 0 || features & partial != 0);
-    if let Some(counters) = counters() {
-        add!(counters, segmentation.entries, 1);
-    }
+    add!(counters_of(per_cpu), segmentation.entries, 1);
     // SAFETY: the helper only returns a number.
     call.start_ns = unsafe { bpf_ktime_get_ns() };
     true
