@@ -6,6 +6,7 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, RawTracePointContext},
 };
 
+use super::stack_sample::book;
 use crate::{
     account::{Entry, add, counters_of, is_tcp_data, len_bucket, per_cpu},
     config::config,
@@ -30,19 +31,21 @@ fn net_dev_start_xmit_raw(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn start<M: Memory>(skb: *const u8, device: *const u8) {
-    if !is_ours::<M>(device) {
+    let Some(per_cpu) = per_cpu() else { return };
+    let ours = is_ours::<M>(device);
+    book(per_cpu, ours);
+    if !ours {
         return;
     }
     let address = skb as u64;
     let Some(skb) = M::skb(skb, CopyOf::Transmit) else { return };
-    let packet = parse::<M>(skb, device);
+    let packet = parse::<M>(skb, device, per_cpu, CopyOf::Transmit);
     let entry = Entry::of(&packet);
     let len_bucket = if config!(extras.driver_sizes) != 0 && is_tcp_data(&packet) {
         len_bucket(packet.len)
     } else {
         NO_BUCKET
     };
-    let Some(per_cpu) = per_cpu() else { return };
     // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
     let kept = unsafe { &mut (*per_cpu).in_driver };
     if kept.skb != 0 {

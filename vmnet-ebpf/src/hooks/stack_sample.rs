@@ -1,12 +1,15 @@
-//! Perf event `cpu-clock`: the share of time with `__skb_gso_segment` on the stack, where no function can be probed.
+//! Perf event `cpu-clock`: the share of time with `__skb_gso_segment` on the stack, where no function can be probed. A stack knows no device:
+//! what is segmented is for the driver next, so the next `net_dev_start_xmit` on this CPU tells (`book`).
 
 use aya_ebpf::{
     EbpfContext, helpers::generated::bpf_get_stack, macros::perf_event, programs::PerfEventContext,
 };
 
+use vmnet_common::PerCpu;
+
 use crate::{
     STACK_TRACE,
-    account::{add, counters},
+    account::{add, counters_of, per_cpu},
     config::config,
     memory::opaque,
 };
@@ -16,7 +19,8 @@ pub(crate) const DEPTH: usize = 64;
 
 #[perf_event]
 fn stack_sample(ctx: PerfEventContext) -> u32 {
-    let Some(counters) = counters() else { return 0 };
+    let Some(per_cpu) = per_cpu() else { return 0 };
+    let counters = counters_of(per_cpu);
     let Some(trace) = STACK_TRACE.get_ptr_mut(0) else { return 0 };
     add!(counters, samples.total, 1);
     // SAFETY: the map's value has room for as many bytes as are asked for.
@@ -36,9 +40,28 @@ fn stack_sample(ctx: PerfEventContext) -> u32 {
         // SAFETY: `index` is below the array's length.
         let address = unsafe { *trace.cast::<u64>().wrapping_add(index as usize) };
         if address >= start && address < end {
-            add!(counters, samples.segmenting, 1);
+            // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
+            unsafe { (*per_cpu).unbooked_samples += 1 };
             break;
         }
     }
     0
+}
+
+/// Books samples that wait to the device whose packet its driver gets now.
+#[inline(always)]
+pub(crate) fn book(per_cpu: *mut PerCpu, ours: bool) {
+    // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
+    unsafe {
+        let unbooked = (*per_cpu).unbooked_samples;
+        if unbooked == 0 {
+            return;
+        }
+        (*per_cpu).unbooked_samples = 0;
+        if ours {
+            add!(counters_of(per_cpu), samples.segmenting, unbooked);
+        } else {
+            add!(counters_of(per_cpu), samples.elsewhere, unbooked);
+        }
+    }
 }

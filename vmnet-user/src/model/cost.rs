@@ -1,11 +1,12 @@
 //! What software segmentation cost.
 
 use serde::{Deserialize, Serialize};
-use vmnet_common::{Caller, Counters};
+use vmnet_common::{Caller, Counters, StackSamples};
 
 use super::delta::Delta;
 use super::hook::Hook;
-use super::sample::{Mode, Window};
+use super::ledger::Ledgers;
+use super::sample::{Counting, Mode, Window};
 use super::tally::{bounded, share};
 use super::throughput::segmentation_ns;
 use crate::stats;
@@ -17,11 +18,11 @@ const SEED: u64 = 0x766d_6e65_7400;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Cost {
-    /// `fexit`, `kretprobe`, `sampling` or `none`.
+    /// `fexit`, `kretprobe`, `sampling` (all the time), `sampling-windows` (in windows only) or `none`.
     pub method: String,
     /// Calls of `__skb_gso_segment` that segmented, for this device.
     pub segmentation_calls: Option<u64>,
-    /// Time inside them (`sampling`: estimated).
+    /// Time inside them (by sampling: estimated).
     pub segmentation_ns: Option<u64>,
     /// Time inside `skb_segment` alone.
     pub skb_segment_ns: Option<u64>,
@@ -48,7 +49,7 @@ impl Cost {
         if let Some(ns) = segmentation_ns(window, counted) {
             Self::timed(window, delta, counted, ns)
         } else if hooks.counts(Hook::StackSample) {
-            Self::sampled(window, delta, counted)
+            Self::sampled(window, delta)
         } else {
             Self::unmeasured()
         }
@@ -77,34 +78,42 @@ impl Cost {
         }
     }
 
-    /// Time is the share of samples, times the time of all CPUs. Bytes segmented are the ledger's: no function hook
-    /// counted them. The interval is Wilson's, of the share, its upper end as if every stack that
-    /// could not be walked had been segmenting.
-    fn sampled(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Self {
-        let samples = &counted.samples;
-        let total_ns: u64 = delta.cpus.iter().fold(0, |sum, cpu| sum.saturating_add(cpu.total_ns));
-        let Some(segmenting) = share(samples.segmenting, samples.total).filter(|_| total_ns != 0) else {
-            return Self { method: "sampling".to_owned(), ..Self::unmeasured() };
+    /// Time is the share of samples, times the time of all CPUs, while samples were taken. Bytes segmented are the ledger's: no function
+    /// hook counted them. What a byte costs then holds for all that was segmented, as it is the same in a window and outside. The interval is
+    /// Wilson's, of the share, its upper end as if every stack that could not be walked had been segmenting.
+    fn sampled(window: &Window<'_>, delta: &Delta) -> Self {
+        let seen = Sampled::in_window(window);
+        let samples = &seen.samples;
+        let in_windows = window.conditions.counting == Counting::Light;
+        let method = if in_windows { "sampling-windows" } else { "sampling" };
+        let Some(segmenting) = share(samples.segmenting, samples.total).filter(|_| seen.cpu_ns != 0) else {
+            return Self { method: method.to_owned(), ..Self::unmeasured() };
         };
-        let bytes = super::ledger::Protocol::tcp(counted)
-            .total
-            .software_bytes
-            .saturating_add(super::ledger::Protocol::udp(counted).total.software_bytes);
-        let per_byte = |share: f64| share * total_ns as f64 / bytes as f64;
+        let bytes = seen.software_bytes;
+        let per_byte = |share: f64| share * seen.cpu_ns as f64 / bytes as f64;
+        let all = software_bytes(delta);
+        let ns = match (in_windows, bytes, all) {
+            (true, 0, 0) => Some(0.0),
+            // It began after the last window.
+            (true, 0, _) => None,
+            (true, ..) => Some(per_byte(segmenting) * all as f64),
+            (false, ..) => Some(segmenting * seen.cpu_ns as f64),
+        };
         // A stack that could not be walked may or may not have been segmenting.
         let at_most = samples.segmenting.saturating_add(samples.failed).min(samples.total);
         let interval = stats::wilson_interval(samples.segmenting, samples.total)
             .zip(stats::wilson_interval(at_most, samples.total))
             .map(|([low, _], [_, high])| [low, high]);
         let hooked = window.conditions.hooks.counts(Hook::SkbGsoSegment);
+        let calls = delta.traced.as_deref().filter(|_| hooked).map(calls);
         Self {
-            method: "sampling".to_owned(),
-            segmentation_calls: hooked.then(|| calls(counted)),
-            segmentation_ns: Some((segmenting * total_ns as f64).round() as u64),
+            method: method.to_owned(),
+            segmentation_calls: calls,
+            segmentation_ns: ns.map(|ns| ns.round() as u64),
             skb_segment_ns: None,
             ns_per_byte: (bytes != 0).then(|| per_byte(segmenting)),
             ns_per_byte_interval: interval.filter(|_| bytes != 0).map(|interval| interval.map(per_byte)),
-            cores: Some(segmenting * delta.cpus.len() as f64),
+            cores: ns.filter(|_| delta.duration_ns != 0).map(|ns| ns / delta.duration_ns as f64),
         }
     }
 
@@ -119,6 +128,43 @@ impl Cost {
             cores: None,
         }
     }
+}
+
+/// What was seen while stack samples were taken.
+#[derive(Default)]
+struct Sampled {
+    samples: StackSamples,
+    /// Time of all CPUs.
+    cpu_ns: u64,
+    software_bytes: u64,
+}
+
+impl Sampled {
+    fn in_window(window: &Window<'_>) -> Self {
+        let mut seen = Self::default();
+        let all_the_time = window.conditions.counting == Counting::Exact;
+        // An interval belongs to the sample that ends it.
+        for (delta, end) in window.intervals().zip(window.samples.iter().skip(1)) {
+            if !(all_the_time || end.every_segment) {
+                continue;
+            }
+            let Some(counted) = delta.traced.as_deref() else { continue };
+            seen.samples.total += bounded(counted.samples.total);
+            seen.samples.segmenting += bounded(counted.samples.segmenting);
+            seen.samples.failed += bounded(counted.samples.failed);
+            let cpus = u64::try_from(delta.cpus.len()).unwrap_or(u64::MAX);
+            // Of the clock: that of /proc/stat is too coarse for a window.
+            seen.cpu_ns = seen.cpu_ns.saturating_add(delta.duration_ns.saturating_mul(cpus));
+            seen.software_bytes = seen.software_bytes.saturating_add(software_bytes(&delta));
+        }
+        seen
+    }
+}
+
+fn software_bytes(delta: &Delta) -> u64 {
+    let Some(counted) = delta.traced.as_deref() else { return 0 };
+    let ledgers = Ledgers::of(delta, counted);
+    ledgers.tcp.total.software_bytes.saturating_add(ledgers.udp.total.software_bytes)
 }
 
 fn calls(counted: &Counters) -> u64 {
@@ -199,6 +245,28 @@ mod tests {
         let [same_low, higher] = Cost::of(&scene.window()).ns_per_byte_interval.unwrap();
         assert_eq!(same_low, low);
         assert!(higher > high);
+    }
+
+    #[test]
+    fn samples_of_windows_tell_what_a_byte_costs_and_the_ledger_how_many_there_were() {
+        let mut scene = Scene::tracepoints_only();
+        scene.conditions.hooks[Hook::StackSample] = HookState::Attached;
+        scene.cut(1_000, 44);
+        scene.counters().samples.total = 20;
+        scene.counters().samples.segmenting = 10;
+        scene.last().every_segment = true;
+        scene.tick();
+        scene.cut(3_000, 44).last().every_segment = false;
+        let view = crate::model::light::LightView::unaudited(&scene.window(), false);
+        let window = view.window();
+        let cost = Cost::of(&window);
+        assert_eq!(cost.method, "sampling-windows");
+        // Half of two CPUs for a second, for a quarter of all that was segmented.
+        let window_ns = window.intervals().next().unwrap().duration_ns;
+        assert_eq!(cost.segmentation_ns, Some(4 * window_ns));
+        let per_byte = window_ns as f64 / (44_000 * MSS) as f64;
+        assert!((cost.ns_per_byte.unwrap() - per_byte).abs() < 1e-9);
+        assert!((cost.cores.unwrap() - 4.0 * window_ns as f64 / window.duration_ns() as f64).abs() < 1e-9);
     }
 
     #[test]

@@ -59,11 +59,17 @@ impl Hook {
         }
     }
 
-    /// Whether it runs for every segment, or for every call of an application: where counting is light, it takes part in windows
-    /// only.
+    /// Whether it runs for every segment, or for every call of an application, or is dear: where counting is light, it takes part in
+    /// windows only.
     #[must_use]
     pub const fn is_of_windows(self) -> bool {
-        matches!(self, Self::NetDevStartXmit | Self::NetDevXmit | Self::SkbSegment | Self::TcpSendmsg)
+        matches!(self, Self::SkbSegment | Self::TcpSendmsg) || self.is_of_every_window()
+    }
+
+    /// Whether it takes part in every window, and not in the first alone.
+    #[must_use]
+    pub const fn is_of_every_window(self) -> bool {
+        matches!(self, Self::NetDevStartXmit | Self::NetDevXmit | Self::StackSample)
     }
 
     /// The hook of that name.

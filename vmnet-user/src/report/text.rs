@@ -437,7 +437,7 @@ pub fn cost(report: &RunReport) -> Vec<String> {
             None => "not measured".to_owned(),
         }];
     }
-    let estimated = if cost.method == "sampling" { ", estimated" } else { "" };
+    let estimated = if cost.method.starts_with("sampling") { ", estimated" } else { "" };
     vec![format!("{} (by {}{estimated})", parts.join(", "), cost.method)]
 }
 
