@@ -3,7 +3,7 @@
 use vmnet_common::{Config, Extras};
 
 use super::{
-    HookOutcome, ProbeError, Probes, head,
+    HookOutcome, ProbeError, Probes, Stay, head,
     table::{HOOKS, Kind, Program, Spec, Way},
 };
 use crate::{
@@ -60,6 +60,12 @@ impl Attached {
 /// # Errors
 /// The reason of the last rung tried, with those above it.
 pub fn attach(request: &Request) -> Result<Attached, Vec<ProbeError>> {
+    let attached = climb(request);
+    give_back_memory();
+    attached
+}
+
+fn climb(request: &Request) -> Result<Attached, Vec<ProbeError>> {
     let environment = Environment::read(request).map_err(|error| vec![error])?;
     let rungs: &[Mode] = match request.mode {
         Some(Mode::Fentry) => &[Mode::Fentry],
@@ -67,15 +73,17 @@ pub fn attach(request: &Request) -> Result<Attached, Vec<ProbeError>> {
         Some(Mode::Tracepoint) => &[Mode::Tracepoint],
         _ => &[Mode::Fentry, Mode::Kprobe, Mode::Tracepoint],
     };
+    let mut probes = environment.load(request).map_err(|error| vec![error])?;
     let mut refusals = Vec::new();
     for mode in rungs {
-        match environment.climb(*mode, request) {
-            Ok(mut attached) => {
-                attached.fell_because = refusals.iter().map(ToString::to_string).collect();
-                return Ok(attached);
+        match environment.climb(&mut probes, *mode, request) {
+            Ok(hooks) => {
+                let fell_because = refusals.iter().map(ToString::to_string).collect();
+                return Ok(Attached { probes, mode: *mode, fell_because, hooks });
             }
             Err(error) => refusals.push(error),
         }
+        probes.let_go();
     }
     Err(refusals)
 }
@@ -119,16 +127,29 @@ impl Environment {
         Ok(Self { config, symbols, btf })
     }
 
-    fn climb(&self, mode: Mode, request: &Request) -> Result<Attached, ProbeError> {
+    fn load(&self, request: &Request) -> Result<Probes, ProbeError> {
         let mut probes = Probes::load(&self.config, &self.btf, request.verbose)?;
+        if request.counting == Counting::Light {
+            probes.sample_in_windows();
+        }
         if request.run_times
             && let Err(error) = probes.keep_run_times()
         {
             log::warn!("the kernel does not keep run times of programs: {error}");
         }
+        Ok(probes)
+    }
+
+    /// Attaches what this rung has. Gives each hook as it came out.
+    fn climb(
+        &self,
+        probes: &mut Probes,
+        mode: Mode,
+        request: &Request,
+    ) -> Result<Vec<HookOutcome>, ProbeError> {
         let mut hooks = Vec::new();
         for spec in HOOKS {
-            let outcome = self.attach_hook(&mut probes, spec, mode, request);
+            let outcome = self.attach_hook(probes, spec, mode, request);
             if outcome.state == HookState::Absent && is_essential(spec.hook, mode) {
                 return Err(ProbeError::Refused {
                     rung: mode.name(),
@@ -141,7 +162,7 @@ impl Environment {
         if request.run_times {
             probes.attach_empty(&self.btf);
         }
-        Ok(Attached { probes, mode, fell_because: Vec::new(), hooks })
+        Ok(hooks)
     }
 
     fn attach_hook(
@@ -158,13 +179,17 @@ impl Environment {
             return outcome;
         }
         let insisted = request.ways.iter().find(|(hook, _)| hook == spec.name()).map(|(_, kind)| kind);
-        let for_windows = request.counting == Counting::Light && spec.hook.is_of_windows();
+        let stay = match request.counting {
+            Counting::Light if spec.hook.is_of_every_window() => Stay::EveryWindow,
+            Counting::Light if spec.hook.is_of_windows() => Stay::FirstWindow,
+            _ => Stay::Always,
+        };
         let mut reasons = Vec::new();
         for way in ways(spec, mode) {
             if insisted.is_some_and(|kind| way.programs.iter().all(|program| program.kind.name() != kind)) {
                 continue;
             }
-            match probes.attach_way(way, for_windows, &self.symbols, &self.btf) {
+            match probes.attach_way(way, stay, &self.symbols, &self.btf) {
                 Ok(()) => {
                     outcome.way = Some(way);
                     outcome.state = HookState::Attached;
@@ -185,7 +210,7 @@ impl Environment {
     pub(super) fn try_way(&self, way: &'static Way) -> Result<(), String> {
         Probes::load(&self.config, &self.btf, false).map_err(|error| error.to_string())?.attach_way(
             way,
-            false,
+            Stay::Always,
             &self.symbols,
             &self.btf,
         )
@@ -270,6 +295,15 @@ impl Symbols {
 
 fn is_function(kind: Kind) -> bool {
     matches!(kind, Kind::Fentry | Kind::Fexit | Kind::Kprobe | Kind::Kretprobe)
+}
+
+/// What loading took, the kernel's types above all, is several times what a run needs from here on.
+fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes a number, and may be called at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 /// Before 5.11 maps are charged to RLIMIT_MEMLOCK. Refusal does no harm on newer kernels, and shows when a map is made on older.

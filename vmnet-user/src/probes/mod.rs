@@ -38,8 +38,11 @@ use crate::{
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vmnet-ebpf"));
 
-/// Stack samples a second: a prime, so that it keeps out of step with timers, and cheap (11 µs a sample in a virtual machine).
-const SAMPLES_PER_S: u64 = 97;
+/// Between stack samples of one CPU, where they are taken all the time: 49 a second, out of step with timers. One takes up to 31 µs in a
+/// virtual machine.
+const BETWEEN_SAMPLES: Duration = Duration::from_micros(20_411);
+/// In windows, which are a hundredth of the time: as many as tell something, and still a thirtieth of a window.
+const BETWEEN_SAMPLES_IN_WINDOWS: Duration = Duration::from_micros(1_003);
 
 /// Why programs are not counting.
 #[derive(Debug, Error)]
@@ -108,6 +111,17 @@ pub struct HookOutcome {
     pub reason: Option<String>,
 }
 
+/// How long a hook stays attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stay {
+    /// As long as there are programs.
+    Always,
+    /// In windows.
+    EveryWindow,
+    /// In the first.
+    FirstWindow,
+}
+
 /// What one program ran.
 #[derive(Clone, Copy, Debug)]
 pub struct RunTime {
@@ -141,13 +155,18 @@ impl Run {
 
 /// Programs in the kernel, counting. They stop when this is dropped.
 pub struct Probes {
-    // Holds the programs and their links.
+    // Holds the programs.
     ebpf: Ebpf,
     counters: PerCpuArray<MapData, PodPerCpu>,
     events: RingBuf<MapData>,
     programs: Vec<&'static Program>,
-    /// Those at the driver that every window has, in the order of attaching. The first window has all that can be detached.
-    at_the_driver: Vec<&'static Program>,
+    /// Those that count all the time, by the name that they have in the object, in the order of attaching.
+    always: Vec<(String, &'static Program)>,
+    /// What keeps them attached.
+    links: Vec<Box<dyn Any>>,
+    /// Those that every window has, in the order of attaching. The first window has all that can be detached.
+    every_window: Vec<&'static Program>,
+    between_samples: Duration,
     /// What keeps them attached, in the order of attaching; empty while no window is open.
     window_links: Vec<Box<dyn Any>>,
     // Read when it is attached: later the kernel does not tell, as privileges are dropped.
@@ -181,7 +200,10 @@ impl Probes {
             counters,
             events,
             programs: Vec::new(),
-            at_the_driver: Vec::new(),
+            always: Vec::new(),
+            links: Vec::new(),
+            every_window: Vec::new(),
+            between_samples: BETWEEN_SAMPLES,
             window_links: Vec::new(),
             instructions: HashMap::new(),
             log,
@@ -189,11 +211,16 @@ impl Probes {
         })
     }
 
+    /// Stack samples will be taken in windows only, and there more often.
+    fn sample_in_windows(&mut self) {
+        self.between_samples = BETWEEN_SAMPLES_IN_WINDOWS;
+    }
+
     /// Attaches all programs of a way, or none. Those that are for windows can be detached again.
     fn attach_way(
         &mut self,
         way: &'static Way,
-        for_windows: bool,
+        stay: Stay,
         symbols: &Symbols,
         btf: &aya::Btf,
     ) -> Result<(), String> {
@@ -202,14 +229,15 @@ impl Probes {
             self.load_program(program.name, program, btf)?;
         }
         for program in way.programs {
-            if for_windows {
-                let links = self.attach_for_a_window(program)?;
-                self.window_links.extend(links);
-                if matches!(program.target, "net_dev_start_xmit" | "net_dev_xmit") {
-                    self.at_the_driver.push(program);
-                }
+            let links = self.attach_program(program.name, program)?;
+            if stay == Stay::Always {
+                self.links.extend(links);
+                self.always.push((program.name.to_owned(), program));
             } else {
-                self.attach_program(program.name, program)?;
+                self.window_links.extend(links);
+            }
+            if stay == Stay::EveryWindow {
+                self.every_window.push(program);
             }
             self.programs.push(program);
             let instructions = self.stats(program.name).and_then(|stats| stats.instructions);
@@ -218,13 +246,13 @@ impl Probes {
         Ok(())
     }
 
-    /// Attaches the hooks at the driver again, for a while.
+    /// Attaches again what every window has, for a while.
     ///
     /// # Errors
     /// What the kernel answered; then none of it is attached.
     pub fn open_window(&mut self) -> Result<(), String> {
-        for program in self.at_the_driver.clone() {
-            match self.attach_for_a_window(program) {
+        for program in self.every_window.clone() {
+            match self.attach_program(program.name, program) {
                 Ok(links) => self.window_links.extend(links),
                 Err(error) => {
                     self.close_window();
@@ -243,21 +271,76 @@ impl Probes {
         }
     }
 
+    /// Detaches everything, as if nothing had been attached; what was loaded stays so.
+    fn let_go(&mut self) {
+        self.pause();
+        self.programs.clear();
+        self.every_window.clear();
+        self.always.clear();
+        self.instructions.clear();
+    }
+
+    /// Detaches everything until [`Self::resume`]: for those who measure what watching costs.
+    pub fn pause(&mut self) {
+        self.close_window();
+        while let Some(link) = self.links.pop() {
+            drop(link);
+        }
+    }
+
+    /// Attaches again what counts all the time.
+    ///
+    /// # Errors
+    /// What the kernel answered; then none of it is attached.
+    pub fn resume(&mut self) -> Result<(), String> {
+        for (name, program) in self.always.clone() {
+            match self.attach_program(&name, program) {
+                Ok(links) => self.links.extend(links),
+                Err(error) => {
+                    self.pause();
+                    return Err(format!("{name}: {error}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts an empty program in the place of each that counts all the time, from the next [`Self::resume`] on: the price of the
+    /// hooks themselves.
+    ///
+    /// # Errors
+    /// What the kernel answered.
+    pub fn become_empty(&mut self) -> Result<(), String> {
+        self.pause();
+        let btf = aya::Btf::from_sys_fs().map_err(|error| chain(&error))?;
+        for (_, program) in self.always.clone() {
+            self.load_program(&empty_twin(program), program, &btf)?;
+        }
+        for (name, program) in &mut self.always {
+            *name = empty_twin(program);
+        }
+        Ok(())
+    }
+
     /// Attaches an empty program beside each that is attached. One that is refused is left out: its program's net time is then not known.
     fn attach_empty(&mut self, btf: &aya::Btf) {
         for program in self.programs.clone() {
             let name = empty_twin(program);
             let attached =
                 self.load_program(&name, program, btf).and_then(|()| self.attach_program(&name, program));
-            if let Err(error) = attached {
-                log::warn!("{name}: {error}");
+            match attached {
+                Ok(links) => self.links.extend(links),
+                Err(error) => log::warn!("{name}: {error}"),
             }
         }
     }
 
-    /// Loads the program of that name in the way of `program`.
+    /// Loads the program of that name in the way of `program`, unless it is.
     fn load_program(&mut self, name: &str, program: &Program, btf: &aya::Btf) -> Result<(), String> {
         let loaded = self.program(name)?;
+        if loaded.fd().is_ok() {
+            return Ok(());
+        }
         match loaded {
             LoadedProgram::BtfTracePoint(loaded) => loaded.load(program.target, btf),
             LoadedProgram::RawTracePoint(loaded) => loaded.load(),
@@ -270,29 +353,8 @@ impl Probes {
         .map_err(|error| format!("not loaded ({})", brief(&error)))
     }
 
-    fn attach_program(&mut self, name: &str, program: &Program) -> Result<(), String> {
-        let refused = |error: &dyn std::error::Error| format!("not attached ({})", chain(error));
-        match self.program(name)? {
-            LoadedProgram::BtfTracePoint(loaded) => {
-                loaded.attach().map(drop).map_err(|error| refused(&error))
-            }
-            LoadedProgram::RawTracePoint(loaded) => {
-                loaded.attach(program.target).map(drop).map_err(|error| refused(&error))
-            }
-            LoadedProgram::FEntry(loaded) => loaded.attach().map(drop).map_err(|error| refused(&error)),
-            LoadedProgram::FExit(loaded) => loaded.attach().map(drop).map_err(|error| refused(&error)),
-            LoadedProgram::KProbe(loaded) => {
-                loaded.attach(program.target, 0).map(drop).map_err(|error| refused(&error))
-            }
-            LoadedProgram::PerfEvent(loaded) => {
-                sampled_cpus()?.into_iter().try_for_each(|cpu| sample_on(loaded, cpu).map(drop))
-            }
-            _ => Err(format!("{name} is of an unexpected kind")),
-        }
-    }
-
-    /// The same, with the links in the caller's hands.
-    fn attach_for_a_window(&mut self, program: &Program) -> Result<Vec<Box<dyn Any>>, String> {
+    /// Attaches the program of that name where `program` says. It stays attached as long as the links live.
+    fn attach_program(&mut self, name: &str, program: &Program) -> Result<Vec<Box<dyn Any>>, String> {
         let refused = |error: aya::programs::ProgramError| format!("not attached ({})", chain(&error));
         macro_rules! held {
             ($loaded:ident, $attached:expr) => {
@@ -301,7 +363,8 @@ impl Probes {
                     .map(|link| vec![Box::new(link) as Box<dyn Any>])
             };
         }
-        match self.program(program.name)? {
+        let between = self.between_samples;
+        match self.program(name)? {
             LoadedProgram::BtfTracePoint(loaded) => held!(loaded, loaded.attach()),
             LoadedProgram::RawTracePoint(loaded) => held!(loaded, loaded.attach(program.target)),
             LoadedProgram::FEntry(loaded) => held!(loaded, loaded.attach()),
@@ -310,12 +373,12 @@ impl Probes {
             LoadedProgram::PerfEvent(loaded) => {
                 let mut links: Vec<Box<dyn Any>> = Vec::new();
                 for cpu in sampled_cpus()? {
-                    let id = sample_on(loaded, cpu)?;
+                    let id = sample_on(loaded, cpu, between)?;
                     links.push(Box::new(loaded.take_link(id).map_err(refused)?));
                 }
                 Ok(links)
             }
-            _ => return Err(format!("{} is of an unexpected kind", program.name)),
+            _ => return Err(format!("{name} is of an unexpected kind")),
         }
         .map_err(refused)
     }
@@ -405,12 +468,13 @@ fn sampled_cpus() -> Result<Vec<u32>, String> {
 fn sample_on(
     program: &mut aya::programs::PerfEvent,
     cpu: u32,
+    between: Duration,
 ) -> Result<aya::programs::perf_event::PerfEventLinkId, String> {
     program
         .attach(
             PerfEventConfig::Software(SoftwareEvent::CpuClock),
             PerfEventScope::AllProcessesOneCpu { cpu },
-            SamplePolicy::Frequency(SAMPLES_PER_S),
+            SamplePolicy::Period(u64::try_from(between.as_nanos()).unwrap_or(u64::MAX)),
             true,
         )
         .map_err(|error| format!("not attached ({})", chain(&error)))

@@ -91,8 +91,28 @@ const fn on(rung: Mode, programs: &'static [Program]) -> Way {
     Way { rung: Some(rung), programs }
 }
 
-/// All hooks, in the order of attaching.
+/// All hooks, in the order of attaching: first the one that a rung is most often refused for, as loading the others takes time.
 pub const HOOKS: &[Spec] = &[
+    Spec {
+        hook: Hook::SkbGsoSegment,
+        purpose: "software segmentation, its segments and its cost",
+        ways: &[
+            on(
+                Mode::Fentry,
+                &[
+                    program("skb_gso_segment_exit", Kind::Fexit, "__skb_gso_segment"),
+                    program("skb_gso_segment", Kind::Fentry, "__skb_gso_segment"),
+                ],
+            ),
+            on(
+                Mode::Kprobe,
+                &[
+                    program("skb_gso_segment_kretprobe", Kind::Kretprobe, "__skb_gso_segment"),
+                    program("skb_gso_segment_kprobe", Kind::Kprobe, "__skb_gso_segment"),
+                ],
+            ),
+        ],
+    },
     Spec {
         hook: Hook::NetDevXmit,
         purpose: "what the driver took",
@@ -133,26 +153,6 @@ pub const HOOKS: &[Spec] = &[
                 &[
                     program("skb_segment_kretprobe", Kind::Kretprobe, "skb_segment"),
                     program("skb_segment_kprobe", Kind::Kprobe, "skb_segment"),
-                ],
-            ),
-        ],
-    },
-    Spec {
-        hook: Hook::SkbGsoSegment,
-        purpose: "software segmentation, its segments and its cost",
-        ways: &[
-            on(
-                Mode::Fentry,
-                &[
-                    program("skb_gso_segment_exit", Kind::Fexit, "__skb_gso_segment"),
-                    program("skb_gso_segment", Kind::Fentry, "__skb_gso_segment"),
-                ],
-            ),
-            on(
-                Mode::Kprobe,
-                &[
-                    program("skb_gso_segment_kretprobe", Kind::Kretprobe, "__skb_gso_segment"),
-                    program("skb_gso_segment_kprobe", Kind::Kprobe, "__skb_gso_segment"),
                 ],
             ),
         ],
