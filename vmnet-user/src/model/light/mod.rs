@@ -9,6 +9,7 @@
 //! there are a least and a most.
 
 mod audited;
+mod beside;
 mod entry;
 mod fill;
 mod payload;
@@ -20,6 +21,7 @@ use vmnet_common::{Class, Counters, LANES, Lane, Stage};
 
 pub use self::audited::Audited;
 pub(crate) use self::audited::OF_WINDOWS;
+pub use self::beside::beside;
 use self::solve::{Extent, Seen, Solution};
 use self::terms::{Amount, Distribution, Terms};
 pub use self::view::LightView;
@@ -60,10 +62,7 @@ impl Light {
         }
         let edges = Edges::of(window, delta);
         let slack = edges.reading(link.tx_packets).saturating_add(edges.ring(1));
-        let semantics = match window.conditions.driver {
-            DriverRow::Known(semantics) => semantics,
-            DriverRow::AskTheFirstWindow => DriverSemantics::ask(counted, &link, slack)?,
-        };
+        let semantics = semantics(window, delta)?;
         if semantics.packets == CountedAs::WireSegments && !hooked {
             return Err(
                 "the device counts wire segments, and no function is hooked that counts them too".to_owned()
@@ -148,6 +147,21 @@ impl Light {
         });
         Protocol::of_families(ipv4, ipv6)
     }
+}
+
+/// What the device's counters count: as its row says, or as a window in which every hook counted shows.
+///
+/// # Errors
+/// Why they do not serve, in words.
+pub(crate) fn semantics(window: &Window<'_>, delta: &Delta) -> Result<DriverSemantics, String> {
+    if let DriverRow::Known(semantics) = window.conditions.driver {
+        return Ok(semantics);
+    }
+    let counted = delta.traced.as_deref().ok_or("no programs counted")?;
+    let link = delta.link.ok_or("the interface's counters decreased")?;
+    let edges = Edges::of(window, delta);
+    let slack = edges.reading(link.tx_packets).saturating_add(edges.ring(1));
+    DriverSemantics::ask(counted, &link, slack)
 }
 
 /// What was seen of packets that the light way cannot count.

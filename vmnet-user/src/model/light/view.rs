@@ -2,8 +2,8 @@
 
 use vmnet_common::{Counters, Stage};
 
-use super::Audited;
-use crate::model::driver_semantics::{DriverRow, DriverSemantics};
+use super::{Audited, semantics};
+use crate::model::driver_semantics::DriverRow;
 use crate::model::hook::{Hook, HookState};
 use crate::model::sample::{Conditions, Counting, Sample, Window};
 
@@ -39,10 +39,7 @@ impl LightView {
         for hook in absent.into_iter().chain((!segmentation).then_some(Hook::SkbGsoSegment)) {
             conditions.hooks[hook] = HookState::Absent;
         }
-        if let (DriverRow::AskTheFirstWindow, Some(delta)) = (conditions.driver, window.delta())
-            && let (Some(counted), Some(link)) = (&delta.traced, &delta.link)
-            && let Ok(semantics) = DriverSemantics::ask(counted, link, 0)
-        {
+        if let Some(Ok(semantics)) = window.delta().map(|delta| semantics(window, &delta)) {
             conditions.driver = DriverRow::Known(semantics);
         }
         Self {
