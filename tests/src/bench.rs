@@ -244,6 +244,10 @@ impl Run {
             }
         }
         let is_result = |path: &&PathBuf| path.ends_with("run.json") || path.ends_with("ab.json");
+        #[cfg(feature = "held")]
+        if let Some(path) = files.iter().find(|path| path.ends_with("run.vmnet")) {
+            crate::held::light_beside_exact(&fs::read(path)?)?;
+        }
         let json = match files.iter().find(is_result) {
             Some(path) => report::document(&fs::read(path)?)?,
             None => Value::Null,

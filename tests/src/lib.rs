@@ -22,6 +22,8 @@ pub mod browser;
 pub mod command;
 pub mod consumers;
 pub mod gallery;
+#[cfg(feature = "held")]
+pub mod held;
 mod initramfs;
 pub mod interrupt;
 pub mod kernel;
@@ -29,7 +31,7 @@ pub mod netns;
 pub mod ovs_dpdk;
 pub mod paths;
 pub mod report;
-#[cfg(feature = "schema")]
+#[cfg(feature = "held")]
 pub mod schema;
 pub mod setup;
 pub mod skip;

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// What `vmnet` wrote as JSON, held against its schema.
 pub fn document(bytes: &[u8]) -> Result<Value> {
     let document = serde_json::from_slice(bytes).context("not JSON")?;
-    #[cfg(feature = "schema")]
+    #[cfg(feature = "held")]
     crate::schema::validate(&document)?;
     Ok(document)
 }

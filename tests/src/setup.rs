@@ -10,7 +10,8 @@ use crate::kernel::Kernel;
 use crate::{apt, consumers, paths};
 
 /// What scenarios in namespaces use.
-const NAMESPACE_PACKAGES: &[&str] = &["ethtool", "iperf3", "iproute2", "iputils-ping", "procps", "tcpdump"];
+const NAMESPACE_PACKAGES: &[&str] =
+    &["ethtool", "iperf3", "iproute2", "iputils-ping", "procps", "tcpdump", "udev"];
 
 /// What the demonstration uses.
 const DEMO_PACKAGES: &[&str] = &["ethtool", "iproute2"];

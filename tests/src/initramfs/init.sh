@@ -57,6 +57,11 @@ cd /root || exit
 sh /run/vmnet/script </dev/null >/dev/ttyS1 2>&1 3>&-
 code=$?
 
+# Runs with every hook are held against their light ledger, whoever asked for them.
+mkdir -p /run/vmnet/outbox/recordings
+find /tmp -name run.vmnet 2>/dev/null | while read -r recording; do
+    cp -- "$recording" "/run/vmnet/outbox/recordings/$((number = number + 1))"
+done
 tar -c -f /dev/vport0p1 -C /run/vmnet/outbox .
 printf '\036vmnet-exit %d\n' "$code" >&3
 poweroff -f

@@ -143,7 +143,10 @@ impl<'a> Run<'a> {
         outcome.duration = started.elapsed();
         outcome.tap = self.host.tap_counters()?;
         let pcap = self.directory.path().join("capture.pcap");
-        outcome.files = unpack(&self.files().outbox(), &self.directory.path().join("outbox"))?;
+        let outbox = self.directory.path().join("outbox");
+        outcome.files = unpack(&self.files().outbox(), &outbox)?;
+        #[cfg(feature = "held")]
+        crate::held::all(files_in(&outbox.join("recordings"))?.values())?;
         outcome.capture = self.capture.map(|capture| capture.finish(&pcap)).transpose()?;
         super::tally::add(&outcome);
         Ok(outcome)
@@ -218,11 +221,19 @@ fn end_of(bytes: &[u8]) -> String {
 
 fn unpack(tar: &Path, directory: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     fs::create_dir_all(directory)?;
-    let mut files = BTreeMap::new();
     if fs::metadata(tar).map(|metadata| metadata.len()).unwrap_or(0) == 0 {
-        return Ok(files);
+        return Ok(BTreeMap::new());
     }
     output(Command::new("tar").arg("-xf").arg(tar).arg("-C").arg(directory))?;
+    files_in(directory)
+}
+
+/// Those of a directory itself; none if it is not there.
+fn files_in(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    if !directory.exists() {
+        return Ok(files);
+    }
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_file() {

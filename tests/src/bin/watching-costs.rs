@@ -1,0 +1,167 @@
+//! `watching-costs IFACE WITH WITHOUT SECONDS`: what a way of watching leaves of the throughput that goes on through an interface.
+//!
+//! Ways are `off`, `light` (outside of its windows), `exact` and `empty` (empty programs at the places of `exact`). Within traffic that goes on
+//! throughout, programs are attached and detached: blocks of four slots, ABBA or BAAB as drawn, of 250 ms each, and after each
+//! a control of the same shape in which nothing is attached at all. Says, as JSON, the mean log ratio of WITH to WITHOUT over the
+//! blocks as a ratio, with its 95 % interval, of bytes a second and of CPU time a byte.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde_json::{Value, json};
+use vmnet::device::cpu::cpu_times;
+use vmnet::device::links::LinkReader;
+use vmnet::model::sample::Counting;
+use vmnet::probes::{Probes, Request, attach};
+use vmnet::stats::mean_interval;
+
+const SLOT: Duration = Duration::from_millis(250);
+/// Of each slot, while what was attached or detached settles.
+const SETTLES: Duration = Duration::from_millis(30);
+/// The same run gives the same interval.
+const SEED: u64 = 0x636f_7374;
+
+fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [interface, with, without, seconds] = words.as_slice() else {
+        bail!("usage: watching-costs IFACE off|light|exact|empty off|light|exact|empty SECONDS");
+    };
+    let mut meter = Meter::open(interface)?;
+    let mut ways = [meter.way(with)?, meter.way(without)?];
+    let mut nothing = [Way(None), Way(None)];
+    let until = Instant::now() + Duration::from_secs(seconds.parse()?);
+    let (mut measured, mut control) = (Blocks::default(), Blocks::default());
+    let mut drawn = u64::from(std::process::id());
+    while Instant::now() < until {
+        // Xorshift is enough to draw an order.
+        drawn ^= drawn << 13;
+        drawn ^= drawn >> 7;
+        drawn ^= drawn << 17;
+        measured.add(meter.block(&mut ways, drawn & 1 == 0)?);
+        control.add(meter.block(&mut nothing, drawn & 2 == 0)?);
+    }
+    println!(
+        "{}",
+        json!({ "with": with, "without": without, "measured": measured.said()?, "control": control.said()? })
+    );
+    Ok(())
+}
+
+/// What is attached in a slot.
+struct Way(Option<Probes>);
+
+struct Meter {
+    links: LinkReader,
+    name: String,
+    ifindex: u32,
+}
+
+/// Of one slot.
+#[derive(Clone, Copy)]
+struct Slot {
+    bytes_per_s: f64,
+    cpu_ns_per_byte: f64,
+}
+
+impl Meter {
+    fn open(interface: &str) -> Result<Self> {
+        let mut links = LinkReader::open()?;
+        let ifindex = links.link(interface)?.ifindex;
+        Ok(Self { links, name: interface.to_owned(), ifindex })
+    }
+
+    fn way(&self, name: &str) -> Result<Way> {
+        let counting = match name {
+            "off" => return Ok(Way(None)),
+            "light" => Counting::Light,
+            "exact" | "empty" => Counting::Exact,
+            other => bail!("no way of watching is called {other}"),
+        };
+        let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata("/proc/self/ns/net")?);
+        let request = Request {
+            ifindex: self.ifindex,
+            netns_inum: u32::try_from(inode)?,
+            counting,
+            ..Request::default()
+        };
+        let attached = attach(&request).map_err(|errors| anyhow!("{errors:?}"))?;
+        let mut probes = attached.probes;
+        probes.pause();
+        if name == "empty" {
+            probes.become_empty().map_err(|error| anyhow!(error))?;
+        }
+        Ok(Way(Some(probes)))
+    }
+
+    /// Means over the slots of either way: ABBA, or BAAB.
+    fn block(&mut self, ways: &mut [Way; 2], first_is_with: bool) -> Result<[[Slot; 2]; 2]> {
+        let mut slots = [Vec::new(), Vec::new()];
+        let outer = usize::from(!first_is_with);
+        for which in [outer, 1 - outer, 1 - outer, outer] {
+            slots[which].push(self.slot(&mut ways[which])?);
+        }
+        let two = |slots: &[Slot]| slots.try_into().context("two slots");
+        Ok([two(&slots[0])?, two(&slots[1])?])
+    }
+
+    fn slot(&mut self, way: &mut Way) -> Result<Slot> {
+        let begun = Instant::now();
+        if let Some(probes) = &mut way.0 {
+            probes.resume().map_err(|error| anyhow!(error))?;
+        }
+        thread::sleep(SETTLES);
+        let before = self.read()?;
+        thread::sleep(SLOT.saturating_sub(begun.elapsed()));
+        let after = self.read()?;
+        if let Some(probes) = &mut way.0 {
+            probes.pause();
+        }
+        let bytes = (after.1 - before.1) as f64;
+        if bytes <= 0.0 {
+            bail!("no traffic leaves {}", self.name);
+        }
+        let busy_ns = (after.2 - before.2) as f64;
+        Ok(Slot { bytes_per_s: bytes / (after.0 - before.0).as_secs_f64(), cpu_ns_per_byte: busy_ns / bytes })
+    }
+
+    /// When, bytes of the device, busy time of all CPUs.
+    fn read(&mut self) -> Result<(Instant, u64, u64)> {
+        let bytes = self.links.counters(self.ifindex, &self.name)?.tx_bytes;
+        let busy_ns = cpu_times()?.iter().map(|cpu| cpu.busy_ns).sum();
+        Ok((Instant::now(), bytes, busy_ns))
+    }
+}
+
+/// Log ratios, block by block.
+#[derive(Default)]
+struct Blocks {
+    throughput: Vec<f64>,
+    cpu_per_byte: Vec<f64>,
+}
+
+impl Blocks {
+    fn add(&mut self, [with, without]: [[Slot; 2]; 2]) {
+        let log = |of: fn(&Slot) -> f64, slots: &[Slot; 2]| {
+            slots.iter().map(|slot| of(slot).ln()).sum::<f64>() / 2.0
+        };
+        let ratio = |of| log(of, &with) - log(of, &without);
+        self.throughput.push(ratio(|slot| slot.bytes_per_s));
+        self.cpu_per_byte.push(ratio(|slot| slot.cpu_ns_per_byte));
+    }
+
+    fn said(&self) -> Result<Value> {
+        let said = |ratios: &[f64]| -> Result<Value> {
+            let found = mean_interval(ratios, SEED)?;
+            let [low, high] = found.interval.map(f64::exp);
+            Ok(
+                json!({ "ratio": found.mean.exp(), "interval": [low, high], "deviation_of_a_block": found.deviation }),
+            )
+        };
+        Ok(json!({
+            "blocks": self.throughput.len(),
+            "throughput": said(&self.throughput)?,
+            "cpu_per_byte": said(&self.cpu_per_byte)?,
+        }))
+    }
+}
