@@ -43,7 +43,7 @@ for tso in on off; do
         case $family in ipv4) host=10.10.1.10 ;; ipv6) host=fd00:10:10:1::10 ;; esac
         name=$tso-$family
         quiet_mark $name-before
-        vmnet run ens4 --plain -o /tmp/reports --json /tmp/$name.json -- vmnet load client $host -n 20M --json
+        vmnet run ens4 --exact --plain -o /tmp/reports --json /tmp/$name.json -- vmnet load client $host -n 20M --json
         quiet_mark $name-after
         send-file $name.json /tmp/$name.json
     done
@@ -165,7 +165,7 @@ for tso in on off; do
     for streams in 1 8; do
         iperf3 -c 10.10.1.10 -t 60 -P $streams >/dev/null 2>&1 &
         sleep 2
-        vmnet run ens4 --plain -d 4s -o /tmp/reports --json /tmp/report.json
+        vmnet run ens4 --exact --plain -d 4s -o /tmp/reports --json /tmp/report.json
         kill $!
         wait || true
         send-file $tso-$streams.json /tmp/report.json
@@ -202,10 +202,10 @@ for tso in on off; do
     ethtool -K ens4 tso $tso
     name=$tso-load
     quiet_mark $name-before
-    vmnet run ens4 --plain -o /tmp/reports --json /tmp/$name.json -- vmnet load client 10.10.1.10 -P 32 -n 64M --json
+    vmnet run ens4 --exact --plain -o /tmp/reports --json /tmp/$name.json -- vmnet load client 10.10.1.10 -P 32 -n 64M --json
     quiet_mark $name-after
     send-file $name.json /tmp/$name.json
-    vmnet run ens4 --plain -o /tmp/reports --json /tmp/report.json -- iperf3 -c 10.10.1.10 -t 3 -P 32 --json
+    vmnet run ens4 --exact --plain -o /tmp/reports --json /tmp/report.json -- iperf3 -c 10.10.1.10 -t 3 -P 32 --json
     send-file $tso-iperf3.json /tmp/report.json
 done
 "#;
@@ -278,7 +278,7 @@ for tso in on off; do
         done
         sleep 0.2
         statistics >/tmp/s1
-        vmnet run ens4 --plain -o /tmp/reports --json /tmp/report.json -- vmnet load client 10.10.1.10 -n 10M --json
+        vmnet run ens4 --exact --plain -o /tmp/reports --json /tmp/report.json -- vmnet load client 10.10.1.10 -n 10M --json
         sleep 0.2
         statistics >/tmp/s2
         # Asked to end, it prints what it counted; now and then it does not hear, or does not end after that.
@@ -356,7 +356,7 @@ fn bpftrace_beside_counts_the_same_packets_and_bytes() {
 #[test]
 fn udp_has_a_ledger_of_its_own() {
     skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
-    let script = "vmnet run ens4 --plain -o /tmp/reports --json /tmp/report.json -- iperf3 -c 10.10.1.10 -u -b 20M -n 4M --json\n\
+    let script = "vmnet run ens4 --exact --plain -o /tmp/reports --json /tmp/report.json -- iperf3 -c 10.10.1.10 -u -b 20M -n 4M --json\n\
                   status=$?\nsend-file report.json /tmp/report.json\nexit $status";
     let run = Vm::new(Kernel::V6_1).script(script).run().unwrap();
     assert_eq!(run.exit_code, 0, "{}", run.stdout);

@@ -24,7 +24,7 @@ fn report(run: &VmRun, name: &str) -> Report {
 
 fn transfer(name: &str, options: &str) -> String {
     format!(
-        "vmnet run ens4 --plain {options} -o /tmp/reports --json /tmp/{name}.json -- \
+        "vmnet run ens4 --exact --plain {options} -o /tmp/reports --json /tmp/{name}.json -- \
          vmnet load client 10.10.1.10 -n 10M --json || exit\nsend-file {name}.json /tmp/{name}.json\n"
     )
 }
@@ -132,7 +132,7 @@ fn without_root_and_programs_the_answer_is_the_same_with_less_confidence() {
 /// (`bpf_disable_instrumentation`): reading counters must not make us lose what we count.
 const SAMPLED_OFTEN: &str = r#"
 ethtool -K ens4 tso off
-vmnet run ens4 --plain --mode kprobe -i 100ms -o /tmp/reports --json /tmp/report.json -- \
+vmnet run ens4 --exact --plain --mode kprobe -i 100ms -o /tmp/reports --json /tmp/report.json -- \
     vmnet load client 10.10.1.10 -t 12 -P 4 --json || exit
 send-file report.json /tmp/report.json
 "#;

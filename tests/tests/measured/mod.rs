@@ -11,10 +11,16 @@ use serde_json::Value;
 use testbed::report::document;
 use testbed::{Kernel, Vm, VmRun};
 
-/// `measure NAME [OPTIONS] [-- COMMAND]` in the guest: `vmnet run ens4`, whose result comes back as NAME.json, and whose
-/// failure ends the script.
+/// In the guest, with a result that comes back as NAME.json, and a failure that ends the script:
+/// - `measure NAME [OPTIONS] [-- COMMAND]`: `vmnet run ens4 --exact`.
+/// - `measure_light …`: the same without `--exact`, as people run it.
 const PRELUDE: &str = r#"
 measure() {
+    name=$1
+    shift
+    measure_light "$name" --exact "$@"
+}
+measure_light() {
     name=$1
     shift
     vmnet run ens4 --json "/tmp/$name.json" --output /tmp/reports "$@" >"/tmp/$name.log" 2>&1 || {

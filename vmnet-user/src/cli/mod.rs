@@ -17,7 +17,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::report::format::printable;
 
@@ -72,6 +72,11 @@ pub fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// Ends as for words that do not fit together, with the usage.
+fn wrong_usage(why: &str) -> ! {
+    Cli::command().error(ErrorKind::ArgumentConflict, why).exit()
 }
 
 /// After a crash in the middle of an experiment, the device is not as it was: whatever is asked next, this is said first.

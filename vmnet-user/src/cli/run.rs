@@ -39,7 +39,8 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(30);
 /// Profile an interface until the duration ends, COMMAND ends, or Ctrl-C; then verdict and report
 ///
 /// Run it while the traffic in question runs, or give the benchmark as COMMAND. Programs in the kernel count every
-/// packet twice, before and after the decision whether the device or the CPU segments it; nothing on the machine is changed.
+/// packet before the decision whether the device or the CPU segments it, the device's own counters tell what came of it, and in short
+/// windows every packet is counted after it as well; nothing on the machine is changed.
 /// Needs root, except with --mode counters.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -69,10 +70,8 @@ pub(super) struct Args {
     /// How to count: by which hooks, or by the kernel's own counters alone
     #[arg(long, default_value = "auto")]
     mode: ModeName,
-    /// Count super-packets alone, and every segment in short windows: takes far less of what the traffic needs
-    #[arg(long, conflicts_with = "exact")]
-    light: bool,
-    /// Count every segment all the time, as is done unless --light is given
+    /// Count every segment all the time, and not in short windows only: shows each packet twice, and takes a good part of what the
+    /// traffic needs
     #[arg(long)]
     exact: bool,
     /// Look into this network namespace, and run COMMAND in it
@@ -183,6 +182,9 @@ fn parse_way(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    if args.exact && matches!(args.mode, ModeName::Counters) {
+        super::wrong_usage("--exact counts every segment by programs, and --mode counters has none");
+    }
     let caller = Caller::from_environment();
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     // Known before the traffic, not after.
@@ -199,7 +201,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         duration: args.duration.or(if args.command.is_empty() { Some(DEFAULT_DURATION) } else { None }),
         interval: args.interval,
         mode: args.mode.mode(),
-        counting: if args.light && !args.exact { Counting::Light } else { Counting::Exact },
+        counting: if args.exact { Counting::Exact } else { Counting::Light },
+        windows: true,
         without_hooks: args.without_hook.clone(),
         ways: args.way.clone(),
         command: args.command.clone(),

@@ -18,7 +18,7 @@ use crate::model::hook::Hook;
 use crate::model::ledger::{Ledgers, Other};
 use crate::model::machine::{Machine, QueueCounters};
 use crate::model::reasons;
-use crate::model::sample::{Counting, Window};
+use crate::model::sample::{Counting, Mode, Window};
 use crate::model::throughput::{CpuShare, mean};
 use crate::model::verdict::Verdict;
 use crate::report::absences;
@@ -86,15 +86,17 @@ pub fn report(run: &Run) -> Option<RunReport> {
     Some(report)
 }
 
-/// As it was described at the beginning, with the qdisc of the end.
+/// Why packets were counted this way.
 fn counting_reason(sight: &Sight) -> String {
     let asked_for = match sight.conditions.counting {
-        Counting::Light => "--light was given",
-        Counting::Exact => "every segment is counted unless --light is given",
+        _ if sight.conditions.mode == Mode::Counters => "no programs counted",
+        Counting::Light => "segments are counted in windows only, unless --exact is given",
+        Counting::Exact => "--exact was given",
     };
     sight.reason.clone().unwrap_or_else(|| asked_for.to_owned())
 }
 
+/// As it was described at the beginning, with the qdisc of the end.
 fn interface(run: &Run) -> Interface {
     let mut interface = run.start.interface.clone();
     if let Some(end) = &run.end {

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::load::Summary;
+use crate::model::driver_semantics::DriverRow;
 use crate::model::ending::RunEnding;
 use crate::model::event::What;
 use crate::model::hook::{Hook, HookState};
-use crate::model::light::Audited;
+use crate::model::light::{self, Audited};
 use crate::model::machine::Machine;
 use crate::model::sample::{Conditions, Counting, Sample, Window};
 use crate::model::senders::SenderLimits;
@@ -247,13 +248,21 @@ impl Run {
         }
         let segmentation = exact.hooks.counts(Hook::SkbGsoSegment);
         let mut conditions = Conditions { counting, ..exact.clone() };
-        for hook in Hook::ALL.into_iter().filter(|hook| hook.is_of_windows()) {
+        // The sampler has no part in the ledger, and says itself how often it looked.
+        let counted = |hook: &Hook| hook.is_of_windows() && *hook != Hook::StackSample;
+        for hook in Hook::ALL.into_iter().filter(counted) {
             conditions.hooks[hook] = HookState::Absent;
         }
         // The one with the most packets tells most.
         let audited = windows(samples)
-            .filter_map(|samples| Audited::of(&within(samples, &exact), segmentation))
-            .max_by_key(|audited| audited.packets);
+            .filter_map(|samples| Some((samples, Audited::of(&within(samples, &exact), segmentation)?)))
+            .max_by_key(|(_, audited)| audited.packets);
+        let (window, audited) = audited.unzip();
+        if let Some(window) = window.map(|samples| within(samples, &exact))
+            && let Some(Ok(semantics)) = window.delta().map(|delta| light::semantics(&window, &delta))
+        {
+            conditions.driver = DriverRow::Known(semantics);
+        }
         Sight { conditions, audited, exact_share: exact_share(samples), reason }
     }
 

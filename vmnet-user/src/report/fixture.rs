@@ -208,7 +208,7 @@ pub(crate) fn software() -> RunReport {
             mode: Mode::Fentry,
             counting: Counting::Exact,
             exact_share: 1.0,
-            counting_reason: "every segment is counted unless --light is given".to_owned(),
+            counting_reason: "--exact was given".to_owned(),
             fell_because: Vec::new(),
             hooks: vec![HookReport {
                 hook: "net_dev_queue".to_owned(),

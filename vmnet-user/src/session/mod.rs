@@ -34,6 +34,7 @@ use crate::{
     device::links::LinkError,
     kernel::permissions,
     model::{
+        driver_semantics::DriverRow,
         ending::RunEnding,
         sample::{Counting, Mode, Sample},
         throughput::Interval,
@@ -67,6 +68,9 @@ pub struct Plan {
     pub mode: Option<Mode>,
     /// Which packets the programs count.
     pub counting: Counting,
+    /// Where counting is light, whether there are windows in which every segment is counted as well. Without them, nothing is attached that
+    /// runs for a segment.
+    pub windows: bool,
     /// Hooks to leave out.
     pub without_hooks: Vec<String>,
     /// Ways to insist on.
@@ -318,6 +322,8 @@ async fn measure(
     stop: &mut Stop,
     observer: &mut dyn Observer,
 ) -> Result<Measured> {
+    let windows = sampler.is_light() && plan.windows;
+    sampler.begin_with(windows);
     sampler.discard_events();
     let (first, rested) = sampler.first().await?;
     observer.begin(&sampler.interface(plan.netns.as_deref()), sampler.mode(), beginning.notes);
@@ -336,7 +342,7 @@ async fn measure(
             Err(error) => child_ended = Some(Err(error)),
         }
     }
-    let windows = if sampler.is_light() { Windows::begin(Instant::now()) } else { Windows::none() };
+    let windows = if windows { Windows::begin(Instant::now()) } else { Windows::none() };
     let mut watch = Watch { plan, sampler, run: &mut run, recorder: &mut recorder, observer, windows };
     let mut ended_by =
         if child_ended.is_some() { Ending::Command } else { watch.until_it_ends(&mut child, stop).await? };
@@ -436,7 +442,9 @@ impl Watch<'_> {
     /// Opens or closes a window in which every segment is counted, if it is time; a sample stands at each edge, taken while every
     /// hook counts. A first window that shows that the light ledger does not serve stays open for good.
     fn turn_window(&mut self) -> Result<(), LinkError> {
-        match self.windows.look(Instant::now(), self.sampler.packets_at_the_driver()) {
+        // Only the first window asks how many.
+        let packets = if self.windows.counts_packets() { self.sampler.packets_at_the_driver() } else { 0 };
+        match self.windows.look(Instant::now(), packets) {
             None => {}
             Some(Edge::Open) => match self.sampler.open_window() {
                 Ok(()) => {
@@ -452,11 +460,19 @@ impl Watch<'_> {
             Some(Edge::Close) => {
                 let sample = self.sampler.sample(false)?;
                 self.keep(sample);
+                self.sampler.close_window();
+            }
+            Some(Edge::CloseFirst) => {
+                let sample = self.sampler.sample(false)?;
+                self.keep(sample);
                 if let Some(why) = self.run.why_exact() {
                     self.sampler.stays_exact(why);
                     self.windows.end();
                 } else {
                     self.sampler.close_window();
+                    if let DriverRow::Known(semantics) = self.run.sight().conditions.driver {
+                        self.sampler.driver_counts(semantics);
+                    }
                 }
             }
         }

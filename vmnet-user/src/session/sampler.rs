@@ -19,7 +19,7 @@ use crate::{
         queue_stats, rings,
         sockets::SocketReader,
     },
-    model::driver_semantics::DriverRow,
+    model::driver_semantics::{DriverRow, DriverSemantics},
     model::hook::Hooks,
     model::machine::QueueCounters,
     model::sample::{Conditions, Counting, CpuWork, MissedByKernel, Mode, Sample, SocketTotals},
@@ -212,6 +212,26 @@ impl Sampler {
             Some(attached) => attached.probes.open_window(),
             None => Ok(()),
         }
+    }
+
+    /// As a run begins: with the first window open, or with none.
+    pub(super) fn begin_with(&mut self, windows: bool) {
+        if !self.is_light() {
+            return;
+        }
+        if !windows {
+            self.close_window();
+        } else if !self.every_segment {
+            match self.open_window() {
+                Ok(()) => self.every_segment = true,
+                Err(error) => log::warn!("the hooks at the driver could not be attached again: {error}"),
+            }
+        }
+    }
+
+    /// What the device's counters count, as a window showed it: later runs, which may have none, know it from the start.
+    pub(super) fn driver_counts(&mut self, semantics: DriverSemantics) {
+        self.conditions.driver = DriverRow::Known(semantics);
     }
 
     /// Detaches them. The sample that was taken last is the window's end.

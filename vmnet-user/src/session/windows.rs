@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long the first window lasts from its first packet on.
+use crate::model::verdict::FEWEST_AUDITED_PACKETS;
+
+/// How long the first window lasts from its first packet on, and longer until it has seen what a proof takes: where packets are that
+/// rare, to count each of them costs nothing.
 const FIRST: Duration = Duration::from_millis(150);
 /// It ends sooner when this many packets have reached the driver.
 const FIRST_PACKETS: u64 = 20_000;
@@ -21,7 +24,9 @@ const BETWEEN: Duration = Duration::from_secs(6);
 pub(super) enum Edge {
     /// Attach: a window begins.
     Open,
-    /// Detach: a window ends.
+    /// Decide whether counting is to be light from here on, and if so detach: the first window ends.
+    CloseFirst,
+    /// Detach: another window ends.
     Close,
 }
 
@@ -66,12 +71,17 @@ impl Windows {
         matches!(self.state, State::Waiting { .. } | State::Open { .. })
     }
 
+    /// Whether it matters how many packets there were: in the first window.
+    pub(super) fn counts_packets(&self) -> bool {
+        matches!(self.state, State::Waiting { .. } | State::Open { first: true, .. })
+    }
+
     /// When to look next; None if never.
     pub(super) fn next(&self) -> Option<Instant> {
         match self.state {
             State::Waiting { look } => Some(look),
             // The first ends by the number of its packets as well.
-            State::Open { until, first: true } => Some(until.min(Instant::now() + LOOK)),
+            State::Open { first: true, .. } => Some(Instant::now() + LOOK),
             State::Open { until, .. } | State::Closed { until } => Some(until),
             State::Over => None,
         }
@@ -88,8 +98,13 @@ impl Windows {
                 self.state = State::Open { until: now + FIRST, first: true };
                 None
             }
+            State::Open { first: true, .. } if packets < FEWEST_AUDITED_PACKETS => None,
             State::Open { until, first } if now < until && !(first && packets >= FIRST_PACKETS) => None,
-            State::Waiting { .. } | State::Open { .. } => {
+            State::Waiting { .. } | State::Open { first: true, .. } => {
+                self.state = State::Closed { until: now + BETWEEN };
+                Some(Edge::CloseFirst)
+            }
+            State::Open { first: false, .. } => {
                 self.state = State::Closed { until: now + BETWEEN };
                 Some(Edge::Close)
             }
@@ -112,7 +127,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_first_window_waits_for_traffic_and_ends_by_time_or_packets() {
+    async fn the_first_window_waits_for_traffic_and_ends_by_time_or_packets_but_not_before_it_has_enough() {
         let begun = Instant::now();
         let mut windows = Windows::begin(begun);
         assert!(windows.is_open());
@@ -121,11 +136,13 @@ mod tests {
         assert_eq!(windows.look(after(5_000), 0), None);
         assert_eq!(windows.look(after(5_020), 10), None);
         assert_eq!(windows.look(after(5_100), 200), None);
-        assert_eq!(windows.look(after(5_170), 300), Some(Edge::Close));
+        assert_eq!(windows.look(after(5_170), 300), None);
+        assert_eq!(windows.look(after(9_000), FEWEST_AUDITED_PACKETS - 1), None);
+        assert_eq!(windows.look(after(9_020), FEWEST_AUDITED_PACKETS), Some(Edge::CloseFirst));
         assert!(!windows.is_open());
         let mut busy = Windows::begin(begun);
         assert_eq!(busy.look(after(20), 1), None);
-        assert_eq!(busy.look(after(40), FIRST_PACKETS), Some(Edge::Close));
+        assert_eq!(busy.look(after(40), FIRST_PACKETS), Some(Edge::CloseFirst));
     }
 
     #[tokio::test]

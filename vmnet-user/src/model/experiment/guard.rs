@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::verdict::{SLACK_ONE_IN, State};
+use crate::model::bound::UNSEEN_ONE_IN;
+use crate::model::verdict::State;
 use crate::units::percent;
 
 /// One of them.
@@ -48,7 +49,7 @@ pub struct Guards {
     pub most_retransmitted_share: f64,
     /// Of the packets that the queueing discipline was given.
     pub most_qdisc_drop_share: f64,
-    /// Of what an identity is about: what of it is left unexplained. No more than what a proven verdict may be unsure of.
+    /// Of what an identity is about: what of it is left unexplained. No more than what a proof may leave unseen.
     pub most_unaccounted_share: f64,
 }
 
@@ -58,7 +59,7 @@ impl Default for Guards {
             most_steal_share: 0.05,
             most_retransmitted_share: 0.05,
             most_qdisc_drop_share: 0.01,
-            most_unaccounted_share: 1.0 / SLACK_ONE_IN as f64,
+            most_unaccounted_share: 1.0 / UNSEEN_ONE_IN as f64,
         }
     }
 }
@@ -176,10 +177,7 @@ mod tests {
                 Signs { drift: vec!["tx-tcp-segmentation was on, is off".to_owned()], ..fine.clone() },
                 Guard::Settings,
             ),
-            (
-                Signs { failed_identities: vec![("segments".to_owned(), 0.0011)], ..fine.clone() },
-                Guard::Audit,
-            ),
+            (Signs { failed_identities: vec![("segments".to_owned(), 0.011)], ..fine.clone() }, Guard::Audit),
             (Signs { steal_share: Some(0.051), ..fine.clone() }, Guard::Steal),
             (Signs { retransmitted_share: Some(0.06), ..fine.clone() }, Guard::Retransmits),
             (Signs { qdisc_drop_share: Some(0.02), ..fine.clone() }, Guard::QdiscDrops),
@@ -197,10 +195,10 @@ mod tests {
             Guards::default().rejections(&signs)[0].detail,
             "20.0 % of CPU time taken by the hypervisor, and 5.0 % is the limit"
         );
-        let signs = Signs { failed_identities: vec![("segments".to_owned(), 0.001_04)], ..Signs::default() };
+        let signs = Signs { failed_identities: vec![("segments".to_owned(), 0.010_4)], ..Signs::default() };
         assert_eq!(
             Guards::default().rejections(&signs)[0].detail,
-            "not accounted for: 0.104 % of segments, and 0.100 % is the limit"
+            "not accounted for: 1.040 % of segments, and 1.000 % is the limit"
         );
     }
 }
