@@ -52,16 +52,13 @@ fn stack_sample(ctx: PerfEventContext) -> u32 {
 #[inline(always)]
 pub(crate) fn book(per_cpu: *mut PerCpu, ours: bool) {
     // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
-    unsafe {
-        let unbooked = (*per_cpu).unbooked_samples;
-        if unbooked == 0 {
-            return;
-        }
-        (*per_cpu).unbooked_samples = 0;
-        if ours {
-            add!(counters_of(per_cpu), samples.segmenting, unbooked);
-        } else {
-            add!(counters_of(per_cpu), samples.elsewhere, unbooked);
-        }
+    let unbooked = unsafe { core::mem::take(&mut (*per_cpu).unbooked_samples) };
+    if unbooked == 0 {
+        return;
+    }
+    if ours {
+        add!(counters_of(per_cpu), samples.segmenting, unbooked);
+    } else {
+        add!(counters_of(per_cpu), samples.elsewhere, unbooked);
     }
 }

@@ -23,6 +23,12 @@ pub(crate) fn run() -> Result<PathBuf> {
     step("user side", || user_side::build(&object))
 }
 
+/// Builds the meter of what watching costs, which has both sides inside it.
+pub(crate) fn meter() -> Result<()> {
+    let object = kernel_side()?;
+    step("the meter", || user_side::meter(&object))
+}
+
 /// Builds the kernel side alone. Returns the object file.
 pub(crate) fn kernel_side() -> Result<PathBuf> {
     // One is fetched and unpacked, the other compiled: side by side.

@@ -14,3 +14,12 @@ pub(crate) fn build(object: &Path) -> Result<PathBuf> {
     run(&mut build)?;
     Ok(testbed::paths::vmnet())
 }
+
+/// Builds the meter of what watching costs, likewise.
+pub(crate) fn meter(object: &Path) -> Result<()> {
+    let mut build = cargo();
+    build
+        .args(["build", "--release", "--package", "vmnet-tests", "--bin", "watching-costs"])
+        .env("VMNET_EBPF_OBJECT", object);
+    run(&mut build)
+}
