@@ -1,10 +1,15 @@
 //! Every run with the exact hooks that a scenario makes is also seen as a light one would have seen it, and comes to the same.
 
+use std::fs;
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result, bail};
 use vmnet::model::hook::{Hook, HookState};
 use vmnet::model::light::beside;
 use vmnet::model::sample::Counting;
 use vmnet::recording;
+
+use crate::paths;
 
 /// Holds the exact ledger of a recording against the light one of the same counters, with and without the hook on segmentation.
 ///
@@ -24,11 +29,25 @@ pub fn light_beside_exact(bytes: &[u8]) -> Result<()> {
             Some(Ok(())) => println!("the light ledger, {hook} the segmentation hook: the same"),
             Some(Err(why)) => {
                 let command = run.start.command.join(" ");
-                bail!("the light ledger, {hook} the segmentation hook, of `{command}`: {why}")
+                let kept = keep(bytes)?;
+                bail!(
+                    "the light ledger, {hook} the segmentation hook, of `{command}`: {why}; the recording is {}",
+                    kept.display()
+                )
             }
         }
     }
     Ok(())
+}
+
+/// For whoever wants to know why.
+fn keep(bytes: &[u8]) -> Result<PathBuf> {
+    let directory = paths::testbed_cache().join("apart");
+    fs::create_dir_all(&directory)?;
+    let (_, path) =
+        tempfile::Builder::new().prefix("run-").suffix(".vmnet").tempfile_in(&directory)?.keep()?;
+    fs::write(&path, bytes)?;
+    Ok(path)
 }
 
 /// The same of all recordings of a guest.

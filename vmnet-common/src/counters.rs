@@ -273,6 +273,8 @@ counters! {
         pub stack_overflows: u64,
         /// Exits that found no entry of theirs.
         pub unmatched_exits: u64,
+        /// Those of `skb_segment`, which is detached when a window ends.
+        pub unmatched_skb_segment_exits: u64,
         /// `net_dev_xmit` of this interface without its `net_dev_start_xmit`.
         pub unmatched_xmits: u64,
         /// `net_dev_start_xmit` whose `net_dev_xmit` never came.

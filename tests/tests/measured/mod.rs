@@ -189,6 +189,8 @@ impl fmt::Display for Measured {
             self.name, verdict["state"], verdict["confidence"], verdict["summary"], verdict["basis"]
         )?;
         writeln!(f, "  witnesses {}", verdict["witnesses"])?;
+        let probes = &self.report["probes"];
+        writeln!(f, "  counting {}: {}", probes["counting"], probes["counting_reason"])?;
         for family in ["ipv4", "ipv6"] {
             let row: Vec<String> = self.report["ledger"]["tcp"][family]
                 .as_object()

@@ -7,7 +7,7 @@ use aya_ebpf::{
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
-use vmnet_common::{CALLERS, Caller, Counters, CutUp, EventKind, LANES, REFUSALS, Refused, Split};
+use vmnet_common::{CALLERS, Caller, Counters, CutUp, EventKind, LANES, REFUSALS, Refusal, Refused, Split};
 
 use crate::{
     account::{add, counters, counters_of, per_cpu},
@@ -138,7 +138,7 @@ fn caller<M: Memory>(skb: *const u8, device: *const u8) -> Caller {
 #[inline(always)]
 fn leave<M: Memory>(key: u64, list: *const u8) {
     let Some(call) = pop(Function::SkbGsoSegment, key) else {
-        unmatched(1);
+        unmatched(Function::SkbGsoSegment);
         return;
     };
     // SAFETY: `pop` gave a pointer into the per-CPU stack.
@@ -161,7 +161,9 @@ fn leave<M: Memory>(key: u64, list: *const u8) {
     // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
     unsafe { (*per_cpu).cut_up = CutUp { skb: call.skb, len: u64::from(call.len) } };
     let first_len: u32 = M::load(list, offset!(skb_len));
-    let countable = call.gso_size != GSO_BY_FRAGS && (call.partial == 0 || !is_super::<M>(list));
+    // What nothing refused is segmented for its fragment list alone, and may come out as several super-packets.
+    let may_be_supers = call.partial != 0 || call.refusal == Refusal::NotRefused as u32;
+    let countable = call.gso_size != GSO_BY_FRAGS && !(may_be_supers && is_super::<M>(list));
     match NonZero::new(call.gso_size) {
         Some(gso_size) if countable => {
             count(counters, call, gso_size, first_len.saturating_sub(gso_size.get()));
@@ -221,7 +223,7 @@ fn count_refusal(counters: *mut Counters, call: &Call) {
     }
 }
 
-/// Whether a segment is still a super-packet (`GSO_PARTIAL`), which the formula does not count.
+/// Whether a segment is still a super-packet (`GSO_PARTIAL`, or without the fragment list that it had), which the formula does not count.
 #[inline(always)]
 fn is_super<M: Memory>(segment: *const u8) -> bool {
     gso_size::<M>(segment).is_some_and(|gso_size| gso_size != 0)
@@ -236,9 +238,12 @@ pub(crate) fn is_error(pointer: *const u8) -> bool {
 /// An exit without its entry. Right after attaching that is a call that was under way, so userspace takes the count only
 /// from its first sample on.
 #[inline(always)]
-pub(crate) fn unmatched(function: u64) {
+pub(crate) fn unmatched(function: Function) {
     if let Some(counters) = counters() {
-        add!(counters, health.unmatched_exits, 1);
-        tell(counters, EventKind::UnmatchedExit, function, 0);
+        match function {
+            Function::SkbGsoSegment => add!(counters, health.unmatched_exits, 1),
+            Function::SkbSegment => add!(counters, health.unmatched_skb_segment_exits, 1),
+        }
+        tell(counters, EventKind::UnmatchedExit, function as u64, 0);
     }
 }

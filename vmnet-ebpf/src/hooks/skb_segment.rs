@@ -80,7 +80,7 @@ fn leave(key: u64, list: *const u8) {
     let Some(call) = pop(Function::SkbSegment, key) else {
         // Another caller's, or one whose entry found no place: the latter was counted there.
         if inside(Function::SkbGsoSegment) {
-            unmatched(2);
+            unmatched(Function::SkbSegment);
         }
         return;
     };

@@ -71,7 +71,9 @@ impl Missed {
         let health = &counted.health;
         Self {
             stack_overflows: Some(health.stack_overflows),
-            unmatched_exits: segmentation(health.unmatched_exits),
+            unmatched_exits: segmentation(
+                health.unmatched_exits.saturating_add(health.unmatched_skb_segment_exits),
+            ),
             unmatched_xmits: Some(health.unmatched_xmits.saturating_add(health.lost_starts)),
             unreadable_packets: Some(health.unreadable),
             uncountable_calls: segmentation(counted.segmentation.uncountable),

@@ -98,8 +98,10 @@ impl Window<'_> {
         if self.conditions.counting == Counting::Light && delta.traced.is_some() {
             let light = Light::of(self, &delta).map(Box::new);
             if let Some(counted) = delta.traced.as_deref_mut() {
-                // A packet that was in the driver as a window began or ended: no fault of the light ledger's, which does not use it.
-                (counted.health.unmatched_xmits, counted.health.lost_starts) = (0, 0);
+                // A packet that was in the driver, or in `skb_segment`, as a window began or ended: no fault of the light ledger's, which
+                // does not use either.
+                let health = &mut counted.health;
+                (health.unmatched_xmits, health.lost_starts, health.unmatched_skb_segment_exits) = (0, 0, 0);
                 if let Ok(light) = &light {
                     light.fill(counted);
                 }

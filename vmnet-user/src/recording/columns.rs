@@ -64,7 +64,8 @@ const ADDED_LATER: [&str; 2] = ["rtt_us", "every_segment"];
 
 /// Those of the programs' counts that came after the first version, by how their names begin: a recording from before has 0 in their
 /// place, which is nothing counted.
-const COUNTED_LATER: [&str; 3] = ["queued_segs_tcp6.", "forecast.", "stack_samples.elsewhere"];
+const COUNTED_LATER: [&str; 4] =
+    ["queued_segs_tcp6.", "forecast.", "stack_samples.elsewhere", "health.unmatched_skb_segment_exits"];
 
 /// Columns that each CPU has before its [`Counters`].
 const CPU_TIMES: [&str; 4] = ["busy_ns", "softirq_ns", "steal_ns", "total_ns"];

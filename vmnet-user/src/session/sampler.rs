@@ -24,7 +24,7 @@ use crate::{
     model::machine::QueueCounters,
     model::sample::{Conditions, Counting, CpuWork, MissedByKernel, Mode, Sample, SocketTotals},
     model::senders::{Looks, Sender, SenderLimits},
-    model::{event::What, features::FeatureSet},
+    model::{event::What, features::FeatureSet, verdict::FEWEST_AUDITED_PACKETS},
     probes::{Attached, events::RareEvent},
     recording::Taken,
     report::schema::Interface,
@@ -34,6 +34,7 @@ use crate::{
 const SOCKET_LOOKS: usize = 3;
 
 /// As events name the hook whose entry was not seen.
+const SKB_SEGMENT: u64 = 2;
 const NET_DEV_XMIT: u64 = 3;
 
 /// Reads samples. Sockets to the kernel stay open, so that a sample costs little.
@@ -64,6 +65,8 @@ pub(super) struct Sampler {
     /// Why every segment is counted all the time, though less was asked for.
     counting_reason: Option<String>,
     begun: Instant,
+    /// The device's.
+    begun_tx_packets: u64,
     begun_monotonic_ns: u64,
     begun_cpu_ns: Option<u64>,
     begun_run_ns: Option<u64>,
@@ -116,6 +119,7 @@ impl Sampler {
             every_segment: false,
             counting_reason: None,
             begun: Instant::now(),
+            begun_tx_packets: 0,
             begun_monotonic_ns: 0,
             begun_cpu_ns: None,
             begun_run_ns: None,
@@ -197,8 +201,14 @@ impl Sampler {
         self.attached.is_some() && self.conditions.counting == Counting::Light
     }
 
-    /// Packets that reached the driver while the hooks there counted.
-    pub(super) fn packets_at_the_driver(&self) -> u64 {
+    /// Packets that reached the driver while the hooks there counted. The device is asked first: kprobes on this CPU rest while a map is
+    /// read, and what they would have counted is lost.
+    pub(super) fn packets_at_the_driver(&mut self) -> u64 {
+        let device = self.links.counters(self.link.ifindex, &self.called).map_or(0, |link| link.tx_packets);
+        let since = device.saturating_sub(self.begun_tx_packets);
+        if since < FEWEST_AUDITED_PACKETS {
+            return since;
+        }
         let counted = self.attached.as_ref().and_then(|attached| attached.probes.snapshot().ok());
         counted.map_or(0, |counted| {
             let stage = &counted.counters.stages[Stage::Driver as usize];
@@ -264,8 +274,10 @@ impl Sampler {
         // Each CPU tells of a change at its next packet, which may be long after it, even in a later run.
         events.retain(|event| match event.what {
             What::FeaturesChanged { is, .. } => self.known_features.replace(is) != Some(is),
-            // A packet that was in the driver as a window began.
-            What::UnmatchedExit { function: NET_DEV_XMIT } => self.conditions.counting == Counting::Exact,
+            // A packet that was there as a window began, or ended.
+            What::UnmatchedExit { function: NET_DEV_XMIT | SKB_SEGMENT } => {
+                self.conditions.counting == Counting::Exact
+            }
             _ => true,
         });
         events
@@ -301,6 +313,7 @@ impl Sampler {
         self.begun += Duration::from_nanos(sample.at_ns);
         self.begun_monotonic_ns += sample.at_ns;
         sample.at_ns = 0;
+        self.begun_tx_packets = sample.link.tx_packets;
         Ok((sample, rested))
     }
 

@@ -40,9 +40,10 @@ impl Audited {
             Ok(light) => [light.tcp(&counted), light.udp(&counted)],
             Err(why) => return Some(Self::new(&exact, &audit, Some(why))),
         };
+        let under_way = under_way_bytes(&audit);
         let disagreement = exact.iter().zip(&light).find_map(|(exact, light)| {
             let families = [(&exact.ipv4, &light.ipv4, "IPv4"), (&exact.ipv6, &light.ipv6, "IPv6")];
-            families.into_iter().find_map(|(exact, light, family)| differ(exact, light, family))
+            families.into_iter().find_map(|(exact, light, family)| differ(exact, light, family, under_way))
         });
         Some(Self::new(&exact, &audit, disagreement))
     }
@@ -54,10 +55,17 @@ impl Audited {
     }
 }
 
+/// What was on its way at the edges of a window, and so is counted at one end of it and not at the other.
+pub(super) fn under_way_bytes(audit: &Audit) -> u64 {
+    let slack = |name| audit.identity(name).and_then(|identity| identity.slack);
+    slack(IdentityId::WireBytes).max(slack(IdentityId::DeviceBytes)).unwrap_or(0)
+}
+
 /// Whether two ledgers of one lane are apart, in words.
-fn differ(exact: &Entry, light: &Entry, family: &str) -> Option<String> {
+fn differ(exact: &Entry, light: &Entry, family: &str, under_way_bytes: u64) -> Option<String> {
     let (least, most) = (light.software_bytes_at_least, light.software_bytes_at_most);
     let beyond = exact.software_bytes.saturating_sub(most).max(least.saturating_sub(exact.software_bytes));
+    let beyond = beyond.saturating_sub(under_way_bytes);
     let apart = share(beyond, exact.built_bytes().max(light.built_bytes())).unwrap_or(0.0);
     (apart > MOST_APART).then(|| {
         format!(

@@ -1,8 +1,8 @@
 //! Whether a run with the exact hooks, seen as a light one, comes to the same.
 
 use super::LightView;
+use super::audited::under_way_bytes;
 use crate::model::audit::Audit;
-use crate::model::identity::IdentityId;
 use crate::model::ledger::{Entry, Ledgers, Method};
 use crate::model::sample::Window;
 use crate::model::tally::share;
@@ -18,10 +18,7 @@ const MOST_APART: f64 = 0.001;
 #[must_use]
 pub fn beside(window: &Window<'_>, segmentation: bool) -> Option<Result<(), String>> {
     let (exact, mut exact_verdict) = judged(window)?;
-    // Where traffic never rests, what was under way at the edges of the window is counted at one end of it and not at the other.
-    let audit = Audit::of(window)?;
-    let slack = |name| audit.identity(name).and_then(|identity| identity.slack);
-    let under_way = slack(IdentityId::WireBytes).max(slack(IdentityId::DeviceBytes)).unwrap_or(0);
+    let under_way = under_way_bytes(&Audit::of(window)?);
     let view = LightView::of(window, segmentation);
     view.window().delta()?.light?.ok()?;
     let (light, light_verdict) = judged(&view.window())?;
