@@ -82,7 +82,7 @@ ethtool -K ens4 tx-tcp6-segmentation on
 
 ethtool -K ens4 tso off
 tc qdisc replace dev ens4 root netem loss 1%
-measure_light dropping --mode tracepoint -- vmnet load client 10.10.1.10 -t 2s -P 4
+measure_light dropping -- vmnet load client 10.10.1.10 -t 2s -P 4
 tc qdisc replace dev ens4 root noqueue
 measure_light noqueue --mode tracepoint -- vmnet load client 10.10.1.10 -t 2s
 tc qdisc delete dev ens4 root
