@@ -241,9 +241,12 @@ pub(crate) fn is_error(pointer: *const u8) -> bool {
 pub(crate) fn unmatched(function: Function) {
     if let Some(counters) = counters() {
         match function {
-            Function::SkbGsoSegment => add!(counters, health.unmatched_exits, 1),
+            Function::SkbGsoSegment => {
+                add!(counters, health.unmatched_exits, 1);
+                tell(counters, EventKind::UnmatchedExit, function as u64, 0);
+            }
+            // Many, where its entry is detached a while before its exit: the count says it.
             Function::SkbSegment => add!(counters, health.unmatched_skb_segment_exits, 1),
         }
-        tell(counters, EventKind::UnmatchedExit, function as u64, 0);
     }
 }

@@ -53,7 +53,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { netns: None, budget: Duration::from_millis(700) }
+        Self { netns: None, budget: Duration::from_secs(2) }
     }
 }
 

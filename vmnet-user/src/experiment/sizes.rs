@@ -10,12 +10,13 @@ pub(super) fn add(sum: &mut Option<Sizes>, more: &Sizes) {
         *sum = Some(more.clone());
         return;
     };
-    for (sum, more) in [
-        (&mut sum.queued, &more.queued),
-        (&mut sum.driver, &more.driver),
-        (&mut sum.segs, &more.segs),
-        (&mut sum.gso_size, &more.gso_size),
-    ] {
+    sum.driver = match (&sum.driver, &more.driver) {
+        (Some(sum), Some(more)) => Some(together(sum, more)),
+        _ => None,
+    };
+    for (sum, more) in
+        [(&mut sum.queued, &more.queued), (&mut sum.segs, &more.segs), (&mut sum.gso_size, &more.gso_size)]
+    {
         *sum = together(sum, more);
     }
 }
@@ -36,10 +37,15 @@ mod tests {
     #[test]
     fn counts_of_one_bucket_add_up_and_buckets_stay_in_order() {
         let bucket = |lower, count| Bucket { lower, upper: lower * 2, count };
-        let sizes = |driver| Sizes { queued: Vec::new(), driver, segs: Vec::new(), gso_size: Vec::new() };
+        let sizes = |driver| Sizes {
+            queued: Vec::new(),
+            driver: Some(driver),
+            segs: Vec::new(),
+            gso_size: Vec::new(),
+        };
         let mut sum = None;
         add(&mut sum, &sizes(vec![bucket(64, 1), bucket(1024, u64::MAX)]));
         add(&mut sum, &sizes(vec![bucket(128, 5), bucket(1024, 3)]));
-        assert_eq!(sum.unwrap().driver, [bucket(64, 1), bucket(128, 5), bucket(1024, u64::MAX)]);
+        assert_eq!(sum.unwrap().driver.unwrap(), [bucket(64, 1), bucket(128, 5), bucket(1024, u64::MAX)]);
     }
 }

@@ -51,7 +51,7 @@ pub fn report(run: &Run) -> Option<RunReport> {
         },
         verdict,
         ledger: LedgerReport { tcp, udp: ledgers.map(|ledgers| ledgers.udp), other: counted.map(Other::of) },
-        sizes: counted.map(sizes),
+        sizes: counted.map(|counted| sizes(counted, sight.conditions.counting)),
         throughput: ThroughputReport {
             wire_gbps: mean(intervals, |interval| interval.wire_gbps),
             goodput_gbps: mean(intervals, |interval| interval.goodput_gbps),
@@ -186,10 +186,13 @@ fn unmeasured(run: &Run) -> BTreeMap<String, String> {
     reasons
 }
 
-fn sizes(counted: &Counters) -> Sizes {
+fn sizes(counted: &Counters, counting: Counting) -> Sizes {
+    let queued = buckets(&counted.queued_len);
+    let driver = buckets(&counted.driver_len);
+    let was_counted = counting == Counting::Exact || !driver.is_empty() || queued.is_empty();
     Sizes {
-        queued: buckets(&counted.queued_len),
-        driver: buckets(&counted.driver_len),
+        queued,
+        driver: was_counted.then_some(driver),
         segs: buckets(&counted.queued_segs),
         gso_size: buckets(&counted.queued_gso_size),
     }

@@ -129,6 +129,12 @@ pub fn explain(report: &mut RunReport) {
     ] {
         absent(is_absent, path, NO_PROGRAMS);
     }
+    let sizes = report.sizes.as_ref();
+    absent(
+        sizes.is_some_and(|sizes| sizes.driver.is_none()),
+        "sizes.driver",
+        "there was no window in which every segment was counted",
+    );
     reasons.extend(of_throughput(report));
     reasons.extend(of_cpus_and_queues(report));
     reasons.extend(of_cost(report));

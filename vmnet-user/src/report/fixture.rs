@@ -146,7 +146,7 @@ pub(crate) fn software() -> RunReport {
                 (45_056, 49_152, 80_000),
                 (61_440, 65_536, 294_000),
             ]),
-            driver: buckets(&[(64, 72, 800), (832, 896, 210_000), (1408, 1536, 27_170_000)]),
+            driver: Some(buckets(&[(64, 72, 800), (832, 896, 210_000), (1408, 1536, 27_170_000)])),
             segs: buckets(&[(1, 2, 57_800), (30, 32, 957_000)]),
             gso_size: buckets(&[(1408, 1536, 957_000)]),
         }),
@@ -262,7 +262,7 @@ pub(crate) fn engaged() -> RunReport {
     report.throughput.samples =
         (1..=30_u32).map(|s| second(f64::from(s), 24.0 + 0.8 * (f64::from(s) * 1.3).sin(), 0.0)).collect();
     if let Some(sizes) = &mut report.sizes {
-        sizes.driver.clone_from(&sizes.queued);
+        sizes.driver = Some(sizes.queued.clone());
     }
     report.cost.segmentation_calls = Some(0);
     report.cost.segmentation_ns = Some(0);
@@ -383,7 +383,7 @@ pub(crate) fn idle() -> RunReport {
     report.reasons = Some(Vec::new());
     report.throughput.samples = (1..=5_u32).map(|s| second(f64::from(s), 0.0, 0.0)).collect();
     report.ledger.tcp = Some(Protocol::default());
-    report.sizes = Some(Sizes { queued: vec![], driver: vec![], segs: vec![], gso_size: vec![] });
+    report.sizes = Some(Sizes { queued: vec![], driver: Some(vec![]), segs: vec![], gso_size: vec![] });
     report.benchmark = None;
     report
 }

@@ -137,8 +137,8 @@ pub struct Bucket {
 pub struct Sizes {
     /// skb length in bytes at `net_dev_queue`: before the decision.
     pub queued: Vec<Bucket>,
-    /// skb length in bytes at `net_dev_xmit`: after it.
-    pub driver: Vec<Bucket>,
+    /// skb length in bytes at `net_dev_xmit`: after it. Where counting is light, of windows alone; null where there was none.
+    pub driver: Option<Vec<Bucket>>,
     /// Wire segments per packet at `net_dev_queue`.
     pub segs: Vec<Bucket>,
     /// `gso_size` in bytes of super-packets at `net_dev_queue`.

@@ -34,7 +34,6 @@ use crate::{
 const SOCKET_LOOKS: usize = 3;
 
 /// As events name the hook whose entry was not seen.
-const SKB_SEGMENT: u64 = 2;
 const NET_DEV_XMIT: u64 = 3;
 
 /// Reads samples. Sockets to the kernel stay open, so that a sample costs little.
@@ -275,9 +274,7 @@ impl Sampler {
         events.retain(|event| match event.what {
             What::FeaturesChanged { is, .. } => self.known_features.replace(is) != Some(is),
             // A packet that was there as a window began, or ended.
-            What::UnmatchedExit { function: NET_DEV_XMIT | SKB_SEGMENT } => {
-                self.conditions.counting == Counting::Exact
-            }
+            What::UnmatchedExit { function: NET_DEV_XMIT } => self.conditions.counting == Counting::Exact,
             _ => true,
         });
         events

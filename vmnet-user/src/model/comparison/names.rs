@@ -65,6 +65,7 @@ const NAMES: &[(&str, &str, bool)] = &[
     ("machine.device.up", "interface is up", false),
     ("interface.netns.name", "network namespace", false),
     ("probes.mode", "how vmnet counted", false),
+    ("probes.counting", "segments counted all the time (exact) or in windows (light)", false),
     ("probes.hooks.", "vmnet's hook {}", false),
     ("sampling.interval_s", "time between samples, s", false),
     ("overhead.measured", "vmnet measured its programs (two clock reads more each)", false),

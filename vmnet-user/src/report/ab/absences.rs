@@ -36,6 +36,9 @@ pub fn explain(report: &mut AbReport) {
     if any(|trial| trial.recording.is_none()) {
         reasons.push(("trials[].recording", "it could not be written, or the trial was not run"));
     }
+    if report.sizes.iter().flatten().any(|sizes| sizes.driver.is_none()) {
+        reasons.push(("sizes[].driver", "in a trial no program runs for a segment"));
+    }
     if report.sizes.iter().any(Option::is_none) {
         reasons.push(("sizes[]", "no trial of the arm counted, or none had programs"));
     }

@@ -14,6 +14,7 @@ use super::page::{
     Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, WIDTH, Words, dashes, empty_page, page, reason,
 };
 use super::{ChartError, Table};
+use crate::model::sample::Counting;
 use crate::report::format;
 use crate::report::schema::{Bucket, RunReport};
 
@@ -88,7 +89,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let panels = [
         // Not the colours of the paths: a length is not yet a fate.
         Panel::new("Before: handed to the interface", GREEN, &sizes.queued),
-        Panel::new("After: taken by the driver", PURPLE, &sizes.driver),
+        Panel::new(after_heading(report), PURPLE, sizes.driver.as_deref().unwrap_or_default()),
     ];
     if panels.iter().all(|panel| panel.packets == 0) {
         return empty_page(report, TOPIC, "no TCP packet with payload was sent");
@@ -115,7 +116,8 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
 pub(super) fn table(report: &RunReport) -> Table {
     let mut table = Table::new(["stage", "skb length from, bytes", "below, bytes", "packets"]);
     for (stage, buckets) in report.sizes.iter().flat_map(|sizes| {
-        [("handed to the interface", &sizes.queued), ("taken by the driver", &sizes.driver)]
+        let driver = sizes.driver.as_deref().unwrap_or_default();
+        [("handed to the interface", sizes.queued.as_slice()), ("taken by the driver", driver)]
     }) {
         for bucket in buckets {
             let Bucket { lower, upper, count } = bucket;
@@ -123,6 +125,16 @@ pub(super) fn table(report: &RunReport) -> Table {
         }
     }
     table
+}
+
+/// What the driver got, and how much of the time it was looked at.
+fn after_heading(report: &RunReport) -> &'static str {
+    let driver = report.sizes.as_ref().and_then(|sizes| sizes.driver.as_ref());
+    match (driver, report.probes.counting) {
+        (None, _) => "After: not counted one by one",
+        (_, Counting::Light) => "After: taken by the driver, in windows",
+        (_, Counting::Exact) => "After: taken by the driver",
+    }
 }
 
 /// What both panels share.

@@ -148,7 +148,7 @@ fn sizes_show_before_above_after_on_one_axis() {
 fn sizes_tell_when_the_driver_got_nothing() {
     let mut report = fixture::software();
     if let Some(sizes) = &mut report.sizes {
-        sizes.driver.clear();
+        sizes.driver = Some(Vec::new());
     }
     let said = texts(&chart("sizes.svg", &report));
     assert!(

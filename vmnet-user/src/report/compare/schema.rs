@@ -164,7 +164,7 @@ fn facts(report: &RunReport) -> Value {
     let mut facts = json!({
         "interface": report.interface,
         "machine": report.machine,
-        "probes": { "mode": report.probes.mode, "hooks": hooks },
+        "probes": { "mode": report.probes.mode, "counting": report.probes.counting, "hooks": hooks },
         "overhead": { "measured": report.overhead.cpu_share.is_some() },
         "events": {
             "offloads_switched": switches(report)
@@ -191,6 +191,13 @@ fn notes(comparison: &Comparison, same_run: bool, runs: [(&str, &RunReport); 2])
     let mut notes = Vec::new();
     if same_run {
         notes.push("A and B are the same run".to_owned());
+    }
+    if runs[0].1.probes.counting != runs[1].1.probes.counting {
+        notes.push(
+            "one run counted every segment all the time (--exact), which takes a good part of what the traffic needs, and the other in windows \
+             only: how they differ contains that"
+                .to_owned(),
+        );
     }
     for (side, report) in runs {
         if switches(report) > 0 {

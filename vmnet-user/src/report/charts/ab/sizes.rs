@@ -28,7 +28,7 @@ pub(super) fn draw(report: &AbReport) -> Result<String, ChartError> {
         })
         .collect();
     if panels.is_empty() {
-        let why = report.unmeasured.get("sizes[]").or_else(|| report.unmeasured.get("sizes"));
+        let why = ["sizes[]", "sizes[].driver", "sizes"].iter().find_map(|path| report.unmeasured.get(*path));
         let why = why.map_or("packets are not seen one by one without programs", String::as_str);
         return empty_sheet(report, TOPIC, &format!("not known: {why}"));
     }
@@ -62,7 +62,7 @@ fn shown(report: &AbReport) -> Vec<Shown<'_>> {
     let arms = report.design.arms.iter().zip(&report.sizes).enumerate();
     arms.filter(|(_, (arm, _))| arm.role != Role::Placebo)
         .filter_map(|(index, (arm, sizes))| {
-            Some(Shown { arm: index, name: &arm.name, buckets: &sizes.as_ref()?.driver })
+            Some(Shown { arm: index, name: &arm.name, buckets: sizes.as_ref()?.driver.as_deref()? })
         })
         .collect()
 }

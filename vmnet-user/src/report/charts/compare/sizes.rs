@@ -12,14 +12,15 @@ const TOPIC: Topic = Topic { stem: "compare-sizes", subject: "Packet sizes to th
 
 pub(super) fn draw(pair: &Pair<'_>) -> Result<String, ChartError> {
     let buckets = |report: &crate::report::schema::RunReport| -> Option<Vec<Bucket>> {
-        report.sizes.as_ref().map(|sizes| sizes.driver.clone())
+        report.sizes.as_ref()?.driver.clone()
     };
     let (Some(a), Some(b)) = (buckets(pair.a), buckets(pair.b)) else {
-        let missing = if pair.a.sizes.is_none() { ("A", pair.a) } else { ("B", pair.b) };
+        let missing = if buckets(pair.a).is_none() { ("A", pair.a) } else { ("B", pair.b) };
         let why = missing
             .1
             .unmeasured
             .get("sizes")
+            .or_else(|| missing.1.unmeasured.get("sizes.driver"))
             .map_or("packets are not seen one by one without programs", String::as_str);
         return empty_sheet(pair, TOPIC, &format!("not known in {}: {why}", missing.0));
     };
@@ -47,7 +48,7 @@ pub(super) fn table(pair: &Pair<'_>) -> Table {
     let mut table =
         Table::new(["run", "skb length from, bytes", "below, bytes", "packets", "of the run's packets"]);
     for (run, report) in [("A", pair.a), ("B", pair.b)] {
-        let buckets = report.sizes.as_ref().map(|sizes| sizes.driver.as_slice()).unwrap_or_default();
+        let buckets = report.sizes.as_ref().and_then(|sizes| sizes.driver.as_deref()).unwrap_or_default();
         let packets = buckets.iter().fold(0_u64, |sum, bucket| sum.saturating_add(bucket.count));
         for Bucket { lower, upper, count } in buckets {
             table.row([

@@ -94,7 +94,7 @@ fn absurd_numbers_are_drawn_or_declined_and_never_panic() {
             Bucket { lower: 5, upper: 5, count: 1 },
             Bucket { lower: u64::MAX - 1, upper: u64::MAX, count: u64::MAX },
         ],
-        driver: vec![Bucket { lower: 9, upper: 3, count: 1 }],
+        driver: Some(vec![Bucket { lower: 9, upper: 3, count: 1 }]),
         segs: vec![],
         gso_size: vec![],
     });
