@@ -1,5 +1,8 @@
 //! The ladder: fentry/fexit, then kprobe/kretprobe, then tracepoints alone. A rung is chosen by trying, never by version.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use vmnet_common::{Config, Extras};
 
 use super::{
@@ -105,11 +108,18 @@ impl Environment {
             return Err(ProbeError::NotPermitted(reason));
         }
         raise_memory_limit();
-        let btf = Btf::running()?;
+        // Reading and parsing take most of the time until the first sample, and do not need each other.
+        let (btf, for_loader, functions) = thread::scope(|scope| {
+            let for_loader = scope.spawn(aya::Btf::from_sys_fs);
+            let functions = scope.spawn(Functions::read);
+            let btf = Btf::running();
+            (btf, for_loader.join(), functions.join())
+        });
+        let btf = btf?;
         let layout = layout::resolve(&btf)?;
         let gso = gso_bits::resolve(&btf)?;
         let loads_from_head = head::can_be_loaded_from(&btf, layout.skb_head);
-        let symbols = Symbols::read(btf);
+        let symbols = Symbols { btf, functions: functions.unwrap_or_else(|panic| resume_unwind(panic)) };
         let segment = symbols.function("__skb_gso_segment");
         let config = Config {
             ifindex: request.ifindex,
@@ -123,7 +133,9 @@ impl Environment {
             segment_start: segment.map_or(0, |function| function.start),
             segment_end: segment.map_or(0, |function| function.end),
         };
-        let btf = aya::Btf::from_sys_fs().map_err(|error| ProbeError::Object(super::chain(&error)))?;
+        let btf = for_loader
+            .unwrap_or_else(|panic| resume_unwind(panic))
+            .map_err(|error| ProbeError::Object(super::chain(&error)))?;
         Ok(Self { config, symbols, btf })
     }
 
@@ -241,12 +253,17 @@ fn why_no_way(hook: Hook) -> &'static str {
 /// Functions and tracepoints that this kernel has.
 pub(super) struct Symbols {
     btf: Btf,
-    functions: Vec<(&'static str, symbols::Function)>,
+    functions: Functions,
+}
+
+/// Those functions among the hooks that the kernel has.
+struct Functions {
+    found: Vec<(&'static str, symbols::Function)>,
     unreadable: Option<String>,
 }
 
-impl Symbols {
-    fn read(btf: Btf) -> Self {
+impl Functions {
+    fn read() -> Self {
         let names: Vec<&'static str> = HOOKS
             .iter()
             .flat_map(|spec| spec.ways)
@@ -255,13 +272,15 @@ impl Symbols {
             .map(|program| program.target)
             .collect();
         match symbols::lookup(&names) {
-            Ok(found) => Self { btf, functions: names.into_iter().zip(found).collect(), unreadable: None },
-            Err(error) => Self { btf, functions: Vec::new(), unreadable: Some(error.to_string()) },
+            Ok(found) => Self { found: names.into_iter().zip(found).collect(), unreadable: None },
+            Err(error) => Self { found: Vec::new(), unreadable: Some(error.to_string()) },
         }
     }
+}
 
+impl Symbols {
     fn function(&self, name: &str) -> Option<symbols::Function> {
-        self.functions.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
+        self.functions.found.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
     }
 
     /// Attaching to a function that is there twice, or not as itself, would count something else.
@@ -279,7 +298,7 @@ impl Symbols {
                 if !self.btf.has_function(target) {
                     return Err(format!("this kernel's BTF has no function {target}"));
                 }
-                if let Some(error) = &self.unreadable {
+                if let Some(error) = &self.functions.unreadable {
                     return Err(format!("/proc/kallsyms: {error}"));
                 }
                 match self.function(target).map_or(0, |function| function.count) {

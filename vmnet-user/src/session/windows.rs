@@ -13,7 +13,7 @@ const FIRST: Duration = Duration::from_millis(150);
 /// It ends sooner when this many packets have reached the driver.
 const FIRST_PACKETS: u64 = 20_000;
 /// How often it is looked whether there are any.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(50);
 /// How long every later window lasts: with [`BETWEEN`], less than a hundredth of the time.
 const LATER: Duration = Duration::from_millis(50);
 /// From the end of one window to the next.
@@ -132,7 +132,7 @@ mod tests {
         let mut windows = Windows::begin(begun);
         assert!(windows.is_open());
         let after = |ms| begun + Duration::from_millis(ms);
-        assert_eq!(windows.look(after(20), 0), None);
+        assert_eq!(windows.look(after(50), 0), None);
         assert_eq!(windows.look(after(5_000), 0), None);
         assert_eq!(windows.look(after(5_020), 10), None);
         assert_eq!(windows.look(after(5_100), 200), None);
