@@ -12,7 +12,8 @@ use crate::model::verdict::FEWEST_AUDITED_PACKETS;
 const FIRST: Duration = Duration::from_millis(150);
 /// It ends sooner when this many packets have reached the driver.
 const FIRST_PACKETS: u64 = 20_000;
-/// How often it is looked whether there are any.
+/// How often it is looked whether there are any, and once there are, how many.
+const WAIT: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(50);
 /// How long every later window lasts: with [`BETWEEN`], less than a hundredth of the time.
 const LATER: Duration = Duration::from_millis(50);
@@ -57,7 +58,7 @@ enum State {
 impl Windows {
     /// The first window is open, as every hook is attached when a run begins.
     pub(super) fn begin(now: Instant) -> Self {
-        Self { state: State::Waiting { look: now + LOOK } }
+        Self { state: State::Waiting { look: now + WAIT } }
     }
 
     /// There are none: every segment is counted all the time, or nothing is.
@@ -91,7 +92,7 @@ impl Windows {
     pub(super) fn look(&mut self, now: Instant, packets: u64) -> Option<Edge> {
         match self.state {
             State::Waiting { .. } if packets == 0 => {
-                self.state = State::Waiting { look: now + LOOK };
+                self.state = State::Waiting { look: now + WAIT };
                 None
             }
             State::Waiting { .. } if packets < FIRST_PACKETS => {
