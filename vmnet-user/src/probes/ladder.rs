@@ -1,7 +1,6 @@
 //! The ladder: fentry/fexit, then kprobe/kretprobe, then tracepoints alone. A rung is chosen by trying, never by version.
 
-use std::panic::resume_unwind;
-use std::thread;
+use std::{panic::resume_unwind, thread};
 
 use vmnet_common::{Config, Extras};
 
@@ -63,12 +62,12 @@ impl Attached {
 /// # Errors
 /// The reason of the last rung tried, with those above it.
 pub fn attach(request: &Request) -> Result<Attached, Vec<ProbeError>> {
-    let attached = climb(request);
+    let attached = try_rungs(request);
     give_back_memory();
     attached
 }
 
-fn climb(request: &Request) -> Result<Attached, Vec<ProbeError>> {
+fn try_rungs(request: &Request) -> Result<Attached, Vec<ProbeError>> {
     let environment = Environment::read(request).map_err(|error| vec![error])?;
     let rungs: &[Mode] = match request.mode {
         Some(Mode::Fentry) => &[Mode::Fentry],

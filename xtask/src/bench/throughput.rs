@@ -49,8 +49,9 @@ fn pair(bench: &Bench, options: &str, (with, without): (&str, &str), seconds: u3
     let words = load(&format!("--time {lasts}s {options}"));
     let mut client = bench.near.command(&words[0]);
     client.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
+    let before = bench.near.statistic(INTERFACE, "tx_bytes")?;
     let sender = Running(client.spawn().context("the load")?);
-    wait_for("the traffic", || Ok(bench.near.statistic(INTERFACE, "tx_bytes")? > 1 << 22))?;
+    wait_for("the traffic", || Ok(bench.near.statistic(INTERFACE, "tx_bytes")? > before + (1 << 22)))?;
     let mut meter = bench.near.command(paths::workspace().join("target/release/watching-costs"));
     let output = captured(meter.args([INTERFACE, with, without, &seconds.to_string()]))?;
     drop(sender);
