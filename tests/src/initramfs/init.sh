@@ -53,6 +53,10 @@ until [ "$(cat /sys/class/net/ens4/operstate)" = up ] || [ "$tries" -ge 100 ]; d
     sleep 0.02
 done
 
+# The script begins when the host has heard of it.
+for cpu in $(seq 0 $(($(nproc) - 1))); do taskset -c "$cpu" sleep 0.01; done
+printf '\036vmnet-alive\n' >&3
+
 cd /root || exit
 sh /run/vmnet/script </dev/null >/dev/ttyS1 2>&1 3>&-
 code=$?

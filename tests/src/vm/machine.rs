@@ -32,6 +32,8 @@ pub(super) struct Machine {
     from_guest: Receiver<Vec<u8>>,
     from_qemu: Receiver<Vec<u8>>,
     parser: Parser,
+    /// Pieces that were looked at, and not taken.
+    heard: Vec<Piece>,
 }
 
 impl Machine {
@@ -55,11 +57,23 @@ impl Machine {
             let said: Vec<u8> = from_qemu.iter().flatten().collect();
             anyhow!("{error:#}. {}", String::from_utf8_lossy(&said).trim())
         })?;
-        Ok(Self { running, started, monitor, to_guest, from_guest, from_qemu, parser: Parser::default() })
+        Ok(Self {
+            running,
+            started,
+            monitor,
+            to_guest,
+            from_guest,
+            from_qemu,
+            parser: Parser::default(),
+            heard: Vec::new(),
+        })
     }
 
     /// What the guest sent next. Waits until `deadline`, and returns nothing when it has passed.
     pub(super) fn next(&mut self, deadline: Instant) -> Result<Option<Vec<Piece>>> {
+        if !self.heard.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.heard)));
+        }
         loop {
             interrupt::check()?;
             match self.from_guest.recv_timeout(LOOK) {
@@ -74,6 +88,21 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// Whether the guest says so in time. What comes with that word is what comes next.
+    pub(super) fn is_alive(&mut self, within: Duration) -> Result<bool> {
+        let deadline = Instant::now() + within;
+        let mut heard = Vec::new();
+        while let Some(pieces) = self.next(deadline)? {
+            let is_alive = pieces.contains(&Piece::Alive);
+            heard.extend(pieces);
+            if is_alive {
+                self.heard = heard;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Tells the guest to go, with what no two machines share: the time, and something to stir into its random numbers.

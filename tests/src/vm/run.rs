@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
@@ -60,15 +61,27 @@ enum Unrestored {
 }
 use Unrestored::{NotRestored, Ran};
 
-/// A state that QEMU refuses (torn, or of another QEMU) is made once more.
+/// How long a restored guest may take to say that it is alive. It takes half a second, on a busy machine several.
+const ALIVE_WITHIN: Duration = Duration::from_secs(20);
+
+/// A state that QEMU refuses (torn, or of another QEMU) is made once more. A guest that does not come to life is restored once more: in
+/// about one of a hundred the timer of a CPU never fires (QEMU 10.0), and whoever sleeps there sleeps for good.
 fn from_saved(vm: &Vm, kernel: &KernelFiles, base: &Base) -> Result<VmRun, Unrestored> {
     let run = Run::prepare(vm, kernel, base).map_err(Ran)?;
     let mut machine = Err(anyhow!("no state was tried"));
-    for _ in 0..2 {
+    for _ in 0..3 {
         let saved = Saved::find_or_make(vm, kernel, base).map_err(NotRestored)?;
         machine = run.restore(&saved);
-        match &machine {
-            Ok(_) => break,
+        match machine.as_mut().map(|machine| machine.is_alive(ALIVE_WITHIN)) {
+            Ok(Ok(true)) => break,
+            Ok(Ok(false)) => {
+                eprintln!(
+                    "a guest that did not come to life in {} s is restored once more",
+                    ALIVE_WITHIN.as_secs()
+                );
+                machine = Err(anyhow!("no guest came to life"));
+            }
+            Ok(Err(error)) => return Err(Ran(error)),
             Err(error) => {
                 eprintln!("a saved guest is made once more: {error:#}");
                 saved.discard();
@@ -168,6 +181,7 @@ impl<'a> Run<'a> {
             for piece in pieces {
                 match piece {
                     Piece::Ready => machine.go()?,
+                    Piece::Alive => {}
                     Piece::Output(bytes) => {
                         if self.vm.echo {
                             let mut out = std::io::stdout();

@@ -1,6 +1,7 @@
 //! What comes over the guest's second serial port: the script's output and, between, words from init to the host.
 //!
-//! A word starts with the record separator (0x1e) and ends with the line: `vmnet-ready`, `vmnet-mark NAME`, `vmnet-exit CODE`.
+//! A word starts with the record separator (0x1e) and ends with the line: `vmnet-ready`, `vmnet-alive`, `vmnet-mark NAME`, `vmnet-exit
+//! CODE`.
 
 const RECORD_SEPARATOR: u8 = 0x1e;
 
@@ -13,6 +14,8 @@ pub(super) enum Piece {
     Mark(String),
     /// The guest waits to be told to go.
     Ready,
+    /// It went, its device is up, and each of its CPUs has slept and woken.
+    Alive,
     /// The script's end.
     Exit(i32),
 }
@@ -56,6 +59,9 @@ fn meaning(word: &[u8]) -> Piece {
     let text = text.trim_end_matches('\r');
     if text == "vmnet-ready" {
         return Piece::Ready;
+    }
+    if text == "vmnet-alive" {
+        return Piece::Alive;
     }
     if let Some(name) = text.strip_prefix("vmnet-mark ") {
         return Piece::Mark(name.to_owned());
