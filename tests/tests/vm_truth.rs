@@ -128,6 +128,7 @@ fn state_of_shares(measured: &Measured) -> &'static str {
     let (hardware, software) = (measured.tcp("hardware_bytes"), measured.tcp("software_bytes"));
     let (built, bulk) = (hardware + software, hardware + software + measured.tcp("unaggregated_bytes"));
     match () {
+        () if (bulk - built) * 100 >= bulk * 95 => "not-built",
         () if built * 2 < bulk => "partial",
         () if hardware * 100 >= built * 95 => "engaged",
         () if software * 100 >= built * 95 => "software",
