@@ -57,6 +57,8 @@ pub struct Layout {
     pub sock_protocol: u32,
     pub sock_dst_cache: u32,
     pub dst_dev: u32,
+    pub dst_ops: u32,
+    pub dst_ops_family: u32,
     pub tcp_mss_cache: u32,
     pub tcp_snd_nxt: u32,
     pub tcp_write_seq: u32,
@@ -70,8 +72,6 @@ pub struct Layout {
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[repr(C)]
 pub struct Extras {
-    /// Retransmitted payload at the queue: one more read of the socket for each packet with payload.
-    pub retransmits: u32,
     /// `queued_len` and `queued_gso_size`.
     pub queued_sizes: u32,
     /// `driver_len`.
@@ -80,7 +80,7 @@ pub struct Extras {
 
 impl Extras {
     /// All of it.
-    pub const ALL: Self = Self { retransmits: 1, queued_sizes: 1, driver_sizes: 1 };
+    pub const ALL: Self = Self { queued_sizes: 1, driver_sizes: 1 };
 }
 
 /// All that the programs are told.
@@ -100,8 +100,6 @@ pub struct Config {
     pub loads_from_head: u32,
     /// Logs packets that cannot be classified, through aya-log, when not 0.
     pub verbose: u32,
-    /// So that what follows is aligned.
-    pub unused: u32,
     /// Its feature bits.
     pub gso: GsoBits,
     /// First address of `__skb_gso_segment`, for stack samples; 0 where it is not known.

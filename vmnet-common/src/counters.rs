@@ -87,15 +87,11 @@ counters! {
         pub tunnel_payload_bytes: u64,
         /// Payload that came in by another interface (`skb_iif`) and belongs to no local socket.
         pub forwarded_payload_bytes: u64,
-        /// Payload that TCP sent before: its sequence number lies before the socket's `snd_nxt`. [`Stage::Queue`] only.
-        pub retransmitted_payload_bytes: u64,
         /// Σ over super-packets of (segments − 1) · header: what the wire carries beyond `skb->len`.
         pub unsent_header_bytes: u64,
         /// TCP payload of local sockets whose route leaves through another interface, above this one (vlan, bond, tunnel).
         /// [`Stage::Queue`] only.
         pub upper_payload_bytes: u64,
-        /// The part of it that was sent before.
-        pub upper_retransmitted_payload_bytes: u64,
         /// Packets with a VLAN tag beside them that the device cannot insert: the kernel makes them 4 bytes longer on their
         /// way to the driver.
         pub tagged_packets: u64,
@@ -237,8 +233,10 @@ counters! {
         pub sockets: u64,
         /// Σ `tcp_sock.bytes_sent`: payload handed to IP, retransmits included.
         pub bytes_sent: u64,
-        /// Σ `tcp_sock.bytes_retrans`.
+        /// Σ `tcp_sock.bytes_retrans`, both families.
         pub bytes_retransmitted: u64,
+        /// The part of it that went over IPv6.
+        pub bytes_retransmitted_tcp6: u64,
         /// Written by the application, and thrown away unsent as the socket closed.
         pub bytes_discarded: u64,
         /// Sockets that had sent something but had no route any more, so that it is not known where it went.

@@ -172,26 +172,17 @@ pub(crate) fn account_forecast(counters: *mut Counters, packet: &Packet) {
     }
 }
 
-/// Counts TCP payload at the queue that was sent before, that comes from above, or both.
+/// Counts TCP payload at the queue that comes from a device above.
 #[inline(always)]
-pub(crate) fn account_origin(counters: *mut Counters, packet: &Packet, sent_before: bool, from_above: bool) {
+pub(crate) fn account_from_above(counters: *mut Counters, packet: &Packet) {
     let payload = u64::from(packet.payload);
     // SAFETY: as for `add!`; the lane is a constant in each branch.
     unsafe {
         let queue = &raw mut (*counters).stages[Stage::Queue as usize];
-        let row = if packet.lane == Lane::Tcp4 as u32 {
-            &raw mut (*queue)[Lane::Tcp4 as usize]
+        if packet.lane == Lane::Tcp4 as u32 {
+            (*queue)[Lane::Tcp4 as usize].upper_payload_bytes += payload;
         } else {
-            &raw mut (*queue)[Lane::Tcp6 as usize]
-        };
-        if sent_before {
-            (*row).retransmitted_payload_bytes += payload;
-        }
-        if from_above {
-            (*row).upper_payload_bytes += payload;
-            if sent_before {
-                (*row).upper_retransmitted_payload_bytes += payload;
-            }
+            (*queue)[Lane::Tcp6 as usize].upper_payload_bytes += payload;
         }
     }
 }

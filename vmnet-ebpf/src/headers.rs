@@ -41,14 +41,12 @@ pub(crate) struct Headers {
     pub(crate) payload_offset: u32,
     /// Length of the IP packet by its own header; 0 where it does not say (BIG TCP).
     pub(crate) ip_len: u32,
-    /// TCP sequence number; 0 for UDP.
-    pub(crate) seq: u32,
 }
 
 impl Headers {
     #[inline(always)]
     fn without(found: Found) -> Self {
-        Self { found, lane: Lane::Other as u32, payload_offset: 0, ip_len: 0, seq: 0 }
+        Self { found, lane: Lane::Other as u32, payload_offset: 0, ip_len: 0 }
     }
 }
 
@@ -125,12 +123,12 @@ fn ipv6(start: *const u8, ip_header: u32, protocol: u8, transport: *const u8) ->
 
 #[inline(always)]
 fn found([tcp, udp]: [Lane; 2], protocol: u8, ip_header: u32, ip_len: u32, transport: *const u8) -> Headers {
-    let (lane, header, seq) = match protocol {
-        IPPROTO_TCP => (tcp, u32::from(byte(transport, 12) >> 4) * 4, u32::from_be(field(transport, 4))),
-        IPPROTO_UDP => (udp, 8, 0),
+    let (lane, header) = match protocol {
+        IPPROTO_TCP => (tcp, u32::from(byte(transport, 12) >> 4) * 4),
+        IPPROTO_UDP => (udp, 8),
         _ => return Headers::without(Found::Other),
     };
-    Headers { found: Found::Transport, lane: lane as u32, payload_offset: ip_header + header, ip_len, seq }
+    Headers { found: Found::Transport, lane: lane as u32, payload_offset: ip_header + header, ip_len }
 }
 
 #[inline(always)]

@@ -26,8 +26,6 @@ pub(crate) struct Packet {
     pub(crate) lane: u32,
     pub(crate) class: u32,
     pub(crate) flags: u32,
-    /// TCP sequence number; 0 for other lanes.
-    pub(crate) seq: u32,
     /// The full local socket that owns it, or null.
     pub(crate) socket: *const u8,
 }
@@ -153,7 +151,6 @@ fn parse_each_way<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
         lane: Lane::Other as u32,
         class: Class::Control as u32,
         flags: 0,
-        seq: 0,
         socket: core::ptr::null(),
     };
 
@@ -199,7 +196,6 @@ fn parse_each_way<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
         return packet;
     }
     packet.lane = transport.lane;
-    packet.seq = transport.seq;
     let ip_start = network.wrapping_sub(data_offset);
     packet.header = ip_start.wrapping_add(transport.payload_offset);
     let mut payload_end = len;
@@ -342,16 +338,6 @@ fn family_and_state<M: Memory>(socket: *const u8) -> (u16, u8) {
     }
     let both = both.as_ptr().cast();
     (field(both, 0), field(both, offset!(sock_state).wrapping_sub(offset!(sock_family))))
-}
-
-/// Whether TCP has sent the first byte of this packet, which has payload, before: `snd_nxt` moves only after new data went out
-/// (`tcp_event_new_data_sent`).
-#[inline(always)]
-pub(crate) fn is_retransmit(packet: &Packet) -> bool {
-    let mut snd_nxt = 0_u32;
-    !packet.socket.is_null()
-        && read(&raw mut snd_nxt, packet.socket.wrapping_add(offset!(tcp_snd_nxt) as usize).cast())
-        && (packet.seq.wrapping_sub(snd_nxt) as i32) < 0
 }
 
 /// Whether the local socket's route leaves through another device, above this one.

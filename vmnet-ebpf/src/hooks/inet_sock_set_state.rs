@@ -19,6 +19,7 @@ const TCP_CLOSE: i32 = 7;
 const TCP_LAST_ACK: i32 = 9;
 const TCP_CLOSING: i32 = 11;
 const IPPROTO_TCP: u16 = 6;
+const AF_INET6: u16 = 10;
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
@@ -58,7 +59,15 @@ fn changed<M: Memory>(socket: *const u8, old: i32, new: i32) {
     let Some(counters) = counters() else { return };
     add!(counters, closed_sockets.sockets, 1);
     add!(counters, closed_sockets.bytes_sent, bytes_sent);
-    add!(counters, closed_sockets.bytes_retransmitted, tcp_count(socket, offset!(tcp_bytes_retrans)));
+    let retransmitted = tcp_count(socket, offset!(tcp_bytes_retrans));
+    if retransmitted != 0 {
+        add!(counters, closed_sockets.bytes_retransmitted, retransmitted);
+        // Of the route, not of the socket: one of IPv6 may speak IPv4.
+        let ops: *const u8 = M::load(route, offset!(dst_ops));
+        if M::load::<u16>(ops, offset!(dst_ops_family)) == AF_INET6 {
+            add!(counters, closed_sockets.bytes_retransmitted_tcp6, retransmitted);
+        }
+    }
     add!(counters, closed_sockets.bytes_discarded, u64::from(not_sent(socket, old)));
 }
 

@@ -14,12 +14,12 @@ use vmnet_common::{Class, Counters, EventKind, Stage, needed};
 
 use crate::{
     account::{
-        Entry, account, account_forecast, account_origin, counters_of, is_tcp_data, len_bucket, per_cpu,
+        Entry, account, account_forecast, account_from_above, counters_of, is_tcp_data, len_bucket, per_cpu,
         record_len, record_segs,
     },
     config::{config, gso_bits, offset},
     memory::{CopyOf, Direct, Memory, Probed},
-    packet::{Packet, comes_from_above, is_ours, is_retransmit, parse},
+    packet::{Packet, comes_from_above, is_ours, parse},
     tell::tell,
 };
 
@@ -69,10 +69,8 @@ fn queued<M: Memory>(ctx: &impl EbpfContext, skb: *const u8) {
                 record_len(per_cpu, offset_of!(Counters, queued_gso_size), len_bucket(packet.gso_size));
             }
         }
-        let sent_before = config!(extras.retransmits) != 0 && is_retransmit(&packet);
-        let from_above = comes_from_above::<M>(device, &packet);
-        if sent_before || from_above {
-            account_origin(counters, &packet, sent_before, from_above);
+        if comes_from_above::<M>(device, &packet) {
+            account_from_above(counters, &packet);
         }
     }
     watch_features(counters, features);

@@ -40,13 +40,14 @@ impl Measured {
     pub(super) fn of(report: &RunReport, from: ThroughputFrom, warm_up: Duration) -> Self {
         let kept = steady(&report.throughput.samples, warm_up.as_secs_f64());
         let said = report.benchmark.as_ref().and_then(crate::report::schema::Benchmark::said);
-        let goodput_gbps = mean(kept, |interval| interval.goodput_gbps);
+        // What is forwarded has no sockets here that could tell what they retransmitted.
+        let goodput_gbps = mean(kept, |interval| interval.goodput_gbps.or_else(|| interval.payload_gbps()));
+        let payload_gbps = mean(kept, Interval::payload_gbps);
         let gbps = match from {
             ThroughputFrom::Benchmark => said.and_then(|said| said.gbps),
             ThroughputFrom::Ledger => goodput_gbps,
             ThroughputFrom::Counters => mean(kept, |interval| interval.wire_gbps),
         };
-        let payload_gbps = mean(kept, Interval::payload_gbps);
         // Where the benchmark counts transactions, bytes are still counted by the ledger.
         let rate = gbps.or(goodput_gbps).filter(|gbps| *gbps > 0.0);
         let busy_cpus = mean(kept, |interval| {
@@ -157,9 +158,7 @@ pub(super) fn signs(run: &Run, report: &RunReport, arm: &Arm, settled: &DeviceSt
             let cpus = interval.cpus.len();
             (cpus > 0).then(|| interval.cpus.iter().map(|cpu| cpu.steal).sum::<f64>() / cpus as f64)
         }),
-        retransmitted_share: tcp.and_then(|tcp| {
-            crate::report::format::share(tcp.total.retransmitted_bytes, tcp.total.payload_bytes)
-        }),
+        retransmitted_share: tcp.and_then(|tcp| tcp.total.retransmitted_share()),
         qdisc_drop_share: qdiscs.and_then(|(before, after)| drop_share(before, after)),
         benchmark_failed: None,
     }

@@ -51,6 +51,8 @@ pub fn resolve(btf: &Btf) -> Result<Layout, BtfError> {
         sock_protocol: offset("sock", "sk_protocol")?,
         sock_dst_cache: offset("sock", "sk_dst_cache")?,
         dst_dev: offset("dst_entry", "dev")?,
+        dst_ops: offset("dst_entry", "ops")?,
+        dst_ops_family: offset("dst_ops", "family")?,
         tcp_mss_cache: offset("tcp_sock", "mss_cache")?,
         tcp_snd_nxt: offset("tcp_sock", "snd_nxt")?,
         tcp_write_seq: offset("tcp_sock", "write_seq")?,

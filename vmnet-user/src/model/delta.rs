@@ -1,14 +1,15 @@
 //! The difference of two samples.
 
-use vmnet_common::Counters;
+use vmnet_common::{Counters, Lane, Stage};
 
 use super::frees;
 use super::light::Light;
 use super::machine::QueueCounters;
 use super::sample::{
-    Counting, CpuTimes, CpuWork, Features, LinkCounters, MissedByKernel, QdiscCounters, Sample, SocketTotals,
-    Window,
+    Counting, CpuTimes, CpuWork, Features, LinkCounters, MissedByKernel, QdiscCounters, Retransmitted,
+    Sample, SocketTotals, Window,
 };
+use super::tally::{Tally, bounded};
 
 /// What happened between two samples. A part that either sample lacks, or whose counters went backwards (the
 /// interface or its qdisc was made anew), is None: never a huge number.
@@ -39,6 +40,8 @@ pub struct Delta {
     pub queues: Vec<QueueCounters>,
     /// The interface's sockets.
     pub sockets: Option<SocketsDelta>,
+    /// What they retransmitted.
+    pub retransmitted: Option<Retransmitted>,
     /// Offloads at its end.
     pub features: Features,
     /// Round trip at its end: see [`Sample::rtt_us`].
@@ -65,8 +68,6 @@ pub struct QdiscDelta {
 pub struct SocketsDelta {
     /// Payload handed to IP, retransmits included.
     pub bytes_sent: u64,
-    /// The part sent before.
-    pub bytes_retransmitted: u64,
     /// How much more (or less) waits unsent than before.
     pub bytes_not_sent: i64,
     /// Whether the sums are a lower bound.
@@ -80,11 +81,10 @@ impl Window<'_> {
     pub fn delta(&self) -> Option<Delta> {
         let delta = self.differences().reduce(Delta::then)?;
         // Sockets are dear to ask, so only the samples at the edges know them.
-        let sockets = match (self.samples.first()?.sockets, self.samples.last()?.sockets) {
-            (Some(earlier), Some(later)) => sockets_between(earlier, later),
-            _ => None,
-        };
-        Some(self.completed(Delta { sockets, ..delta }))
+        let (first, last) = (self.samples.first()?, self.samples.last()?);
+        let sockets = both(first.sockets, last.sockets, sockets_between);
+        let retransmitted = both(first.retransmitted, last.retransmitted, Retransmitted::between);
+        Some(self.completed(Delta { sockets, retransmitted, ..delta }))
     }
 
     /// Between consecutive samples, in order of time.
@@ -140,10 +140,7 @@ impl Delta {
             (Some(earlier), Some(later)) => qdisc_between(earlier, later),
             _ => None,
         };
-        let sockets = match (earlier.sockets, later.sockets) {
-            (Some(earlier), Some(later)) => sockets_between(earlier, later),
-            _ => None,
-        };
+        let sockets = both(earlier.sockets, later.sockets, sockets_between);
         let cpus = both_lists(&earlier.cpus, &later.cpus, cpu_between);
         let work = both_lists(&earlier.work, &later.work, |earlier, later| CpuWork {
             segmentation_ns: later.segmentation_ns.saturating_sub(earlier.segmentation_ns),
@@ -179,6 +176,7 @@ impl Delta {
             work,
             queues,
             sockets,
+            retransmitted: both(earlier.retransmitted, later.retransmitted, Retransmitted::between),
             features: later.features,
             rtt_us: later.rtt_us,
         }
@@ -235,8 +233,9 @@ impl Delta {
                 bytes: both(a.bytes, b.bytes, u64::checked_add),
                 kicks: both(a.kicks, b.kicks, u64::checked_add),
             }),
-            // Not a sum of parts: `Window::delta` takes it from the edges.
+            // No sums of parts: `Window::delta` takes them from the edges.
             sockets: None,
+            retransmitted: None,
             features: next.features,
             rtt_us: next.rtt_us,
         }
@@ -300,13 +299,41 @@ fn wrapped_u32(earlier: u64, later: u64) -> u64 {
     u64::from((later as u32).wrapping_sub(earlier as u32))
 }
 
+impl Delta {
+    /// TCP payload that was retransmitted in these lanes, as far as it can be known: a packet does not say so, and its sender's socket
+    /// is asked only where its route leaves through this interface. (By the time a packet that waited in a queue above comes here, TCP has
+    /// moved on, and every one looks as if it came a second time.) None where more than 1 % of the payload has other senders.
+    #[must_use]
+    pub fn retransmitted_bytes(&self, counted: &Counters, lanes: &[Lane]) -> Option<u64> {
+        const OTHERS_ONE_IN: u64 = 100;
+        let by_family = self.retransmitted?;
+        let queued = Tally::of(counted, Stage::Queue, lanes);
+        let others = queued.forwarded_payload_bytes.saturating_add(queued.upper_payload_bytes);
+        if others > queued.payload_bytes / OTHERS_ONE_IN {
+            return None;
+        }
+        let of = |lane: &Lane| match lane {
+            Lane::Tcp4 => bounded(by_family.ipv4),
+            Lane::Tcp6 => bounded(by_family.ipv6),
+            Lane::Udp4 | Lane::Udp6 | Lane::Other => 0,
+        };
+        Some(lanes.iter().map(of).sum())
+    }
+}
+
+impl Retransmitted {
+    /// None where a socket that was counted is not any more.
+    fn between(earlier: Self, later: Self) -> Option<Self> {
+        Some(Self { ipv4: growth(earlier.ipv4, later.ipv4)?, ipv6: growth(earlier.ipv6, later.ipv6)? })
+    }
+}
+
 fn sockets_between(earlier: SocketTotals, later: SocketTotals) -> Option<SocketsDelta> {
     let not_sent =
         |totals: &SocketTotals| i128::from(totals.bytes_not_sent) + i128::from(totals.bytes_discarded);
     let not_sent = not_sent(&later) - not_sent(&earlier);
     Some(SocketsDelta {
         bytes_sent: growth(earlier.bytes_sent, later.bytes_sent)?,
-        bytes_retransmitted: growth(earlier.bytes_retransmitted, later.bytes_retransmitted)?,
         bytes_not_sent: i64::try_from(not_sent).ok()?,
         lower_bound: earlier.lower_bound || later.lower_bound,
     })

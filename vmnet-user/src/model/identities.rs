@@ -507,11 +507,12 @@ impl<'a> Facts<'a> {
         let Some(sockets) = self.delta.sockets else {
             return unmeasured(NAME, taken, sent, "the sockets' unsent bytes could not be read");
         };
-        let retransmitted = self
-            .tcp_queue
-            .retransmitted_payload_bytes
-            .saturating_sub(self.tcp_queue.upper_retransmitted_payload_bytes);
-        let first_sent = self.local_tcp_payload().saturating_sub(retransmitted);
+        let Some(retransmitted) = self.delta.retransmitted else {
+            return unmeasured(NAME, taken, sent, "how much the sockets retransmitted could not be read");
+        };
+        let first_sent = self
+            .local_tcp_payload()
+            .saturating_sub(bounded(retransmitted.ipv4) + bounded(retransmitted.ipv6));
         let left = bounded(self.counted.tcp_sendmsg.bytes);
         let right = first_sent.saturating_add_signed(sockets.bytes_not_sent);
         let mut identity = Measured {

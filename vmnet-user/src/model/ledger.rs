@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use vmnet_common::{Class, Counters, Lane, LaneCounts, SEGS_BUCKETS, Stage, bucket_lower, bucket_upper};
 
 use super::delta::Delta;
-use super::tally::{Tally, bounded, cell, lane, scaled_up};
+use super::tally::{TCP_LANES, Tally, bounded, cell, lane, scaled_up};
 use crate::{stats, units};
 
 /// One transport protocol's bytes and packets. Bytes are payload: headers excluded, retransmits included.
@@ -38,8 +38,8 @@ pub struct Entry {
     pub dropped_bytes: u64,
     /// Queued, and not seen to leave or drop.
     pub pending_bytes: u64,
-    /// Sent before; part of the above.
-    pub retransmitted_bytes: u64,
+    /// Retransmitted, as TCP itself says; part of the above. None where the senders' sockets could not be asked.
+    pub retransmitted_bytes: Option<u64>,
     /// Super-packets at the queue.
     pub super_packets_queued: u64,
     /// Super-packets that the driver took whole.
@@ -96,10 +96,19 @@ impl Ledgers {
     /// Of a window's difference, as its packets were counted.
     #[must_use]
     pub fn of(delta: &Delta, counted: &Counters) -> Self {
-        match &delta.light {
+        let mut ledgers = match &delta.light {
             Some(Ok(light)) => Self { tcp: light.tcp(counted), udp: light.udp(counted) },
             Some(Err(_)) | None => Self { tcp: Protocol::tcp(counted), udp: Protocol::udp(counted) },
+        };
+        let retransmitted = |lanes: &[Lane]| delta.retransmitted_bytes(counted, lanes);
+        let tcp = &mut ledgers.tcp;
+        tcp.ipv4.retransmitted_bytes = retransmitted(&[Lane::Tcp4]);
+        tcp.ipv6.retransmitted_bytes = retransmitted(&[Lane::Tcp6]);
+        tcp.total.retransmitted_bytes = retransmitted(&TCP_LANES);
+        for row in [&mut ledgers.udp.ipv4, &mut ledgers.udp.ipv6, &mut ledgers.udp.total] {
+            row.retransmitted_bytes = Some(0);
         }
+        ledgers
     }
 }
 
@@ -179,7 +188,7 @@ impl Entry {
             small_bytes,
             dropped_bytes,
             pending_bytes,
-            retransmitted_bytes: queued.retransmitted_payload_bytes,
+            retransmitted_bytes: None,
             super_packets_queued: cell(queue, Class::Super).packets,
             super_packets_to_driver: cell(driver, Class::Super).packets,
             packets_to_driver: Tally::of(counted, Stage::Driver, &[of]).packets,
@@ -210,6 +219,12 @@ impl Entry {
     #[must_use]
     pub fn software_share(&self) -> Option<f64> {
         super::tally::share(self.software_bytes, self.built_bytes())
+    }
+
+    /// retransmitted / payload; None where nothing was sent, and where it is not known.
+    #[must_use]
+    pub fn retransmitted_share(&self) -> Option<f64> {
+        super::tally::share(self.retransmitted_bytes?, self.payload_bytes)
     }
 
     /// Where bulk went: "60.0 % by the device, 39.0 % by the CPU, 1.0 % not built".
@@ -259,7 +274,7 @@ impl Entry {
             small_bytes: self.small_bytes + other.small_bytes,
             dropped_bytes: self.dropped_bytes + other.dropped_bytes,
             pending_bytes: self.pending_bytes + other.pending_bytes,
-            retransmitted_bytes: self.retransmitted_bytes + other.retransmitted_bytes,
+            retransmitted_bytes: self.retransmitted_bytes.zip(other.retransmitted_bytes).map(|(a, b)| a + b),
             super_packets_queued: self.super_packets_queued + other.super_packets_queued,
             super_packets_to_driver: self.super_packets_to_driver + other.super_packets_to_driver,
             packets_to_driver: self.packets_to_driver + other.packets_to_driver,

@@ -38,6 +38,9 @@ pub struct Sample {
     pub queues: Vec<QueueCounters>,
     /// TCP sockets whose local address is the interface's, as the kernel's own TCP sees them.
     pub sockets: Option<SocketTotals>,
+    /// What they retransmitted. None where they could not be asked, where there are too many to be asked at every sample, and where
+    /// some closed while they were.
+    pub retransmitted: Option<Retransmitted>,
     /// Smoothed round trip of the interface's sockets that sent, or waited for an acknowledgement, since the look before: their
     /// median, µs. None where none did, where the kernel does not tell, and at a window's edges.
     pub rtt_us: Option<u32>,
@@ -119,8 +122,6 @@ pub struct CpuWork {
 pub struct SocketTotals {
     /// Σ `tcpi_bytes_sent`: payload handed to IP, retransmits included.
     pub bytes_sent: u64,
-    /// Σ `tcpi_bytes_retrans`.
-    pub bytes_retransmitted: u64,
     /// Σ `tcpi_notsent_bytes`: written by the application, not sent yet.
     pub bytes_not_sent: u64,
     /// Written by the application, and thrown away unsent when the socket closed.
@@ -131,6 +132,15 @@ pub struct SocketTotals {
     pub lower_bound: bool,
     /// From the sample's begin until they were read, which is last: nanoseconds.
     pub read_ns: u64,
+}
+
+/// Payload that TCP itself says it retransmitted (`tcp_sock.bytes_retrans`, 4.19), by family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retransmitted {
+    /// Over IPv4, bytes.
+    pub ipv4: u64,
+    /// Over IPv6, bytes.
+    pub ipv6: u64,
 }
 
 /// What the kernel says it did not run.

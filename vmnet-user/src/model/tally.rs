@@ -36,11 +36,9 @@ pub(crate) struct Tally {
     pub(crate) payload_bytes: u64,
     pub(crate) segs: u64,
     pub(crate) forwarded_payload_bytes: u64,
-    pub(crate) retransmitted_payload_bytes: u64,
     pub(crate) unsent_header_bytes: u64,
     pub(crate) tunnel_payload_bytes: u64,
     pub(crate) upper_payload_bytes: u64,
-    pub(crate) upper_retransmitted_payload_bytes: u64,
     pub(crate) tagged_packets: u64,
     pub(crate) tagged_segs: u64,
 }
@@ -58,17 +56,12 @@ impl Tally {
             }
             sum.forwarded_payload_bytes =
                 sum.forwarded_payload_bytes.saturating_add(bounded(counts.forwarded_payload_bytes));
-            sum.retransmitted_payload_bytes =
-                sum.retransmitted_payload_bytes.saturating_add(bounded(counts.retransmitted_payload_bytes));
             sum.unsent_header_bytes =
                 sum.unsent_header_bytes.saturating_add(bounded(counts.unsent_header_bytes));
             sum.tunnel_payload_bytes =
                 sum.tunnel_payload_bytes.saturating_add(bounded(counts.tunnel_payload_bytes));
             sum.upper_payload_bytes =
                 sum.upper_payload_bytes.saturating_add(bounded(counts.upper_payload_bytes));
-            sum.upper_retransmitted_payload_bytes = sum
-                .upper_retransmitted_payload_bytes
-                .saturating_add(bounded(counts.upper_retransmitted_payload_bytes));
             sum.tagged_packets = sum.tagged_packets.saturating_add(bounded(counts.tagged_packets));
             sum.tagged_segs = sum.tagged_segs.saturating_add(bounded(counts.tagged_segs));
         }

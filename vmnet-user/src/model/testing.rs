@@ -5,8 +5,8 @@ use vmnet_common::{Caller, Cell, Class, Counters, Lane, Refusal, Stage, bucket};
 use super::driver_semantics::DriverRow;
 use super::hook::{Hook, HookState, Hooks};
 use super::sample::{
-    Conditions, Counting, CpuTimes, Features, LinkCounters, MissedByKernel, Mode, QdiscCounters, Sample,
-    SocketTotals, Window,
+    Conditions, Counting, CpuTimes, Features, LinkCounters, MissedByKernel, Mode, QdiscCounters,
+    Retransmitted, Sample, SocketTotals, Window,
 };
 
 /// Payload of a full segment at MTU 1500 with TCP timestamps.
@@ -46,6 +46,7 @@ pub(crate) fn sample_at(second: u64) -> Sample {
         work: Vec::new(),
         queues: Vec::new(),
         sockets: Some(SocketTotals::default()),
+        retransmitted: Some(Retransmitted::default()),
         rtt_us: None,
     }
 }
@@ -141,6 +142,7 @@ impl Scene {
             sample.traced = None;
             sample.missed = MissedByKernel::default();
             sample.sockets = None;
+            sample.retransmitted = None;
         }
     }
 
@@ -324,9 +326,8 @@ impl Scene {
         let payload = packets * MSS;
         let counters = self.counters();
         counters.tcp_sendmsg.bytes -= payload;
-        counters.stages[Stage::Queue as usize][Lane::Tcp4 as usize].retransmitted_payload_bytes += payload;
-        if let Some(sockets) = &mut self.last().sockets {
-            sockets.bytes_retransmitted += payload;
+        if let Some(retransmitted) = &mut self.last().retransmitted {
+            retransmitted.ipv4 += payload;
         }
         self
     }

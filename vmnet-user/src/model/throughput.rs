@@ -143,7 +143,10 @@ impl Interval {
         let gbps = |bytes: u64| gbps(bytes, delta.duration_ns);
         let tcp_gbps =
             |bytes: fn(&super::ledger::Entry) -> u64| tcp.as_ref().and_then(|tcp| gbps(bytes(tcp)));
-        let goodput_bytes = counted.map(goodput_bytes);
+        let retransmitted_bytes = counted.and_then(|counted| delta.retransmitted_bytes(counted, &TCP_LANES));
+        let goodput_bytes = counted.zip(retransmitted_bytes).map(|(counted, retransmitted)| {
+            Tally::of(counted, Stage::Driver, &TCP_LANES).payload_bytes.saturating_sub(retransmitted)
+        });
         let segmentation_cpu = counted.and_then(|counted| {
             let timed = segmentation_ns(window, counted).and_then(|ns| share(ns, delta.duration_ns));
             timed.or_else(|| sampled_cpu(window, delta, counted))
@@ -162,7 +165,7 @@ impl Interval {
             segmentation_ns_per_byte: segmentation_cpu.zip(counted).and_then(|(cpus, counted)| {
                 per_byte(cpus, delta.duration_ns, transport_payload_bytes(counted))
             }),
-            retransmitted_bytes: tcp.as_ref().map(|tcp| tcp.retransmitted_bytes),
+            retransmitted_bytes,
             mean_queued_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Queue)),
             mean_driver_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Driver)),
             segments_per_packet: KernelCounters::of(delta).segments_per_packet.ok(),
@@ -272,12 +275,6 @@ fn wire_bytes(delta: &Delta, counted: Option<&Counters>) -> Option<u64> {
         }
         None => delta.qdisc.map(|qdisc| qdisc.bytes),
     }
-}
-
-/// TCP payload that left, less retransmits.
-fn goodput_bytes(counted: &Counters) -> u64 {
-    let left = Tally::of(counted, Stage::Driver, &TCP_LANES).payload_bytes;
-    left.saturating_sub(Tally::of(counted, Stage::Queue, &TCP_LANES).retransmitted_payload_bytes)
 }
 
 fn transport_payload_bytes(counted: &Counters) -> u64 {

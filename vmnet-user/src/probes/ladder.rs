@@ -127,7 +127,6 @@ impl Environment {
             gso,
             extras: Extras::ALL,
             loads_from_head: u32::from(loads_from_head),
-            unused: 0,
             verbose: u32::from(request.verbose),
             segment_start: segment.map_or(0, |function| function.start),
             segment_end: segment.map_or(0, |function| function.end),

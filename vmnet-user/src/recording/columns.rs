@@ -7,7 +7,8 @@ use vmnet_common::Counters;
 
 use crate::model::machine::QueueCounters;
 use crate::model::sample::{
-    CpuTimes, CpuWork, Features, LinkCounters, MissedByKernel, QdiscCounters, Sample, SocketTotals,
+    CpuTimes, CpuWork, Features, LinkCounters, MissedByKernel, QdiscCounters, Retransmitted, Sample,
+    SocketTotals,
 };
 
 /// CPUs that have columns of their own; what others count goes to the last of them.
@@ -19,7 +20,7 @@ const SPARE_QUEUES: usize = 256;
 
 /// Columns that a sample has once. A group's own name is 1 where the group is there; `Option`s are 0 where there is none,
 /// else the value and one.
-pub(super) const SCALARS: [&str; 36] = [
+pub(super) const SCALARS: [&str; 37] = [
     "at_ns",
     "read_ns",
     "moved_segs",
@@ -48,7 +49,6 @@ pub(super) const SCALARS: [&str; 36] = [
     "features.gso",
     "sockets",
     "sockets.bytes_sent",
-    "sockets.bytes_retransmitted",
     "sockets.bytes_not_sent",
     "sockets.bytes_discarded",
     "sockets.live",
@@ -56,16 +56,29 @@ pub(super) const SCALARS: [&str; 36] = [
     "sockets.read_ns",
     "rtt_us",
     "every_segment",
+    "retransmitted.tcp4",
+    "retransmitted.tcp6",
 ];
 
 /// Those of them that came after the first version: a recording from before lacks them, and has 0 in their place, which is
 /// "not known".
-const ADDED_LATER: [&str; 2] = ["rtt_us", "every_segment"];
+const ADDED_LATER: [&str; 4] = ["rtt_us", "every_segment", "retransmitted.tcp4", "retransmitted.tcp6"];
 
 /// Those of the programs' counts that came after the first version, by how their names begin: a recording from before has 0 in their
 /// place, which is nothing counted.
-const COUNTED_LATER: [&str; 4] =
-    ["queued_segs_tcp6.", "forecast.", "stack_samples.elsewhere", "health.unmatched_skb_segment_exits"];
+const COUNTED_LATER: [&str; 5] = [
+    "queued_segs_tcp6.",
+    "forecast.",
+    "stack_samples.elsewhere",
+    "health.unmatched_skb_segment_exits",
+    "closed_sockets.bytes_retransmitted_tcp6",
+];
+
+/// What version 1 had of retransmits, by CPU and family: all, and those that came from a device above.
+const RETRANSMITTED_IN_VERSION_1: [[&str; 2]; 2] = [
+    ["queue.tcp4.retransmitted_payload_bytes", "queue.tcp4.upper_retransmitted_payload_bytes"],
+    ["queue.tcp6.retransmitted_payload_bytes", "queue.tcp6.upper_retransmitted_payload_bytes"],
+];
 
 /// Columns that each CPU has before its [`Counters`].
 const CPU_TIMES: [&str; 4] = ["busy_ns", "softirq_ns", "steal_ns", "total_ns"];
@@ -173,13 +186,16 @@ pub(super) fn sample(row: &Row<'_>) -> Sample {
         queues: (0..told("queues", row.shape.queues)).map(|queue| row.queue(queue)).collect(),
         sockets: (at("sockets") != 0).then(|| SocketTotals {
             bytes_sent: at("sockets.bytes_sent"),
-            bytes_retransmitted: at("sockets.bytes_retransmitted"),
             bytes_not_sent: at("sockets.bytes_not_sent"),
             bytes_discarded: at("sockets.bytes_discarded"),
             live: at("sockets.live"),
             lower_bound: at("sockets.lower_bound") != 0,
             read_ns: at("sockets.read_ns"),
         }),
+        retransmitted: match (option("retransmitted.tcp4"), option("retransmitted.tcp6")) {
+            (Some(ipv4), Some(ipv6)) => Some(Retransmitted { ipv4, ipv6 }),
+            _ => row.retransmitted_before_version_2(),
+        },
         rtt_us: option("rtt_us").map(|us| u32::try_from(us).unwrap_or(u32::MAX)),
     }
 }
@@ -200,6 +216,8 @@ pub(super) struct Places {
     per_cpu: Vec<Option<usize>>,
     /// Of each of [`QUEUE`], within a queue's.
     queue: Vec<usize>,
+    /// Of each of [`RETRANSMITTED_IN_VERSION_1`]; None where they are not all there.
+    retransmitted: Option<[[usize; 2]; 2]>,
     scalars_in_file: usize,
     per_cpu_in_file: usize,
     queue_in_file: usize,
@@ -214,6 +232,7 @@ impl Places {
                 COUNTED_LATER.iter().any(|beginning| name.starts_with(beginning))
             })?,
             queue: find(&QUEUE, queue, |_| false)?.into_iter().flatten().collect(),
+            retransmitted: retransmitted_in(per_cpu),
             scalars_in_file: scalars.len(),
             per_cpu_in_file: per_cpu.len(),
             queue_in_file: queue.len(),
@@ -224,6 +243,13 @@ impl Places {
     pub(super) fn columns(&self, shape: Shape) -> usize {
         self.scalars_in_file + shape.cpus * self.per_cpu_in_file + shape.queues * self.queue_in_file
     }
+}
+
+fn retransmitted_in(per_cpu: &[String]) -> Option<[[usize; 2]; 2]> {
+    let place = |name: &str| per_cpu.iter().position(|there| there == name);
+    let family = |[all, from_above]: [&str; 2]| Some([place(all)?, place(from_above)?]);
+    let [ipv4, ipv6] = RETRANSMITTED_IN_VERSION_1.map(family);
+    Some([ipv4?, ipv6?])
 }
 
 /// Where each column that is wanted stands; None of those that may be missing and are.
@@ -263,6 +289,18 @@ impl Row<'_> {
             .iter_mut()
             .for_each(|word| *word = next());
         (times, counters)
+    }
+
+    /// A hook counted them there.
+    fn retransmitted_before_version_2(&self) -> Option<Retransmitted> {
+        let [ipv4, ipv6] = self.places.retransmitted?.map(|[all, from_above]| {
+            (0..self.shape.cpus).fold(0_u64, |sum, cpu| {
+                let first = self.places.scalars_in_file + cpu * self.places.per_cpu_in_file;
+                let own = self.value(first + all).saturating_sub(self.value(first + from_above));
+                sum.wrapping_add(own)
+            })
+        });
+        Some(Retransmitted { ipv4, ipv6 })
     }
 
     fn queue(&self, queue: usize) -> QueueCounters {
@@ -309,7 +347,6 @@ fn scalars(sample: &Sample, shape: Shape) -> [u64; SCALARS.len()] {
         flag(features.gso),
         u64::from(sample.sockets.is_some()),
         sockets.bytes_sent,
-        sockets.bytes_retransmitted,
         sockets.bytes_not_sent,
         sockets.bytes_discarded,
         sockets.live,
@@ -317,6 +354,8 @@ fn scalars(sample: &Sample, shape: Shape) -> [u64; SCALARS.len()] {
         sockets.read_ns,
         from_option(sample.rtt_us.map(u64::from)),
         u64::from(sample.every_segment),
+        from_option(sample.retransmitted.map(|retransmitted| retransmitted.ipv4)),
+        from_option(sample.retransmitted.map(|retransmitted| retransmitted.ipv6)),
     ]
 }
 

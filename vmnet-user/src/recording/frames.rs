@@ -6,8 +6,9 @@ use std::io::{self, Read, Write};
 
 /// The first eight bytes. A transfer as text would spoil the first or one of the last two.
 pub(super) const MAGIC: [u8; 8] = *b"\x89VMNET\r\n";
-/// The layout of frames, and what they mean. A reader refuses a version that it does not know.
-pub(super) const VERSION: u32 = 1;
+/// The layout of frames, and what they mean. A reader refuses a version that it does not know. Since 2, a sample may be of a run in
+/// which segments were counted in windows alone, which a reader of 1 would take for all there were.
+pub(super) const VERSION: u32 = 2;
 /// No frame's body is longer: a machine's description with all its files is some 100 kB, the first sample of 512 busy CPUs half a
 /// megabyte.
 pub(super) const MOST_BODY_BYTES: u32 = 4 << 20;
@@ -131,7 +132,7 @@ impl<R: Read> Frames<R> {
         if version > VERSION {
             return Err(FrameError::Newer(version));
         }
-        if version != VERSION {
+        if version == 0 {
             return Err(FrameError::Damaged { at_byte: 8, what: format!("there is no version {version}") });
         }
         frames.at_byte = PREAMBLE_BYTES as u64;

@@ -96,11 +96,11 @@ fn zeros_after_a_power_failure_are_a_torn_end_and_zeros_in_the_middle_are_damage
 #[test]
 fn a_newer_version_is_refused_by_its_number() {
     let mut newer = recording(2, 1, 1, None);
-    newer[8] = 2;
+    newer[8] = 3;
     let check = crc32fast::hash(&newer[..12]);
     newer[12..16].copy_from_slice(&check.to_le_bytes());
     let said = read(newer.as_slice()).unwrap_err().to_string();
-    assert!(said.contains("version 2") && said.contains("newer vmnet"), "{said}");
+    assert!(said.contains("version 3") && said.contains("newer vmnet"), "{said}");
 }
 
 #[test]
@@ -207,13 +207,46 @@ fn reading_takes_time_in_proportion_to_the_samples() {
     assert!(many < few * 10, "{few:?} for 250 samples, {many:?} for 1,000");
 }
 
-/// Real runs with every hook, as a light one would have seen them. They are from before the queue foresaw anything.
+/// Real runs that the first version recorded, each beside what it said of it.
+const OF_VERSION_1: [&str; 4] = ["tso-on", "tso-off", "host-no-tso", "flip"];
+
+fn of_version_1(file: &str) -> Vec<u8> {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/recording/version_1");
+    std::fs::read(directory.join(file)).unwrap()
+}
+
 #[test]
-fn the_gallerys_exact_runs_have_the_same_light_ledger() {
-    let gallery = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/gallery");
-    for name in ["tso-on", "tso-off", "host-no-tso", "flip"] {
-        let file = std::fs::File::open(gallery.join(name).join("run.vmnet")).unwrap();
-        let run = read(std::io::BufReader::new(file)).unwrap();
+fn what_the_first_version_recorded_gives_the_verdict_ledger_and_audit_that_it_gave() {
+    for name in OF_VERSION_1 {
+        let recording = of_version_1(&format!("{name}.vmnet"));
+        assert_eq!(recording[8], 1);
+        let report = report(&read(recording.as_slice()).unwrap()).unwrap();
+        let now = serde_json::to_value(report).unwrap();
+        let then: serde_json::Value = serde_json::from_slice(&of_version_1(&format!("{name}.json"))).unwrap();
+        assert_all_of(&then, &now, name);
+    }
+}
+
+/// All that the left says stands at the right, which may say more.
+fn assert_all_of(left: &serde_json::Value, right: &serde_json::Value, at: &str) {
+    if let Some(members) = left.as_object() {
+        for (name, value) in members {
+            assert_all_of(value, &right[name], &format!("{at}/{name}"));
+        }
+    } else if let Some(elements) = left.as_array() {
+        for (place, value) in elements.iter().enumerate() {
+            assert_all_of(value, &right[place], &format!("{at}/{place}"));
+        }
+    } else {
+        assert_eq!(left, right, "{at}");
+    }
+}
+
+/// As a light run would have seen them. They are from before the queue foresaw anything.
+#[test]
+fn what_the_first_version_recorded_has_the_same_light_ledger() {
+    for name in OF_VERSION_1 {
+        let run = read(of_version_1(&format!("{name}.vmnet")).as_slice()).unwrap();
         let sight = run.sight();
         for segmentation in [true, false] {
             let held = crate::model::light::beside(&run.window(&sight), segmentation);

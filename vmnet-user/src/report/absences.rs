@@ -147,6 +147,8 @@ pub fn explain(report: &mut RunReport) {
 }
 
 const UNREADABLE: &str = "the machine around the interface could not be read";
+const RETRANSMITS_UNKNOWN: &str = "TCP's own count of what it retransmitted could not be had: the senders are no sockets of this interface's \
+     addresses (forwarded, or sent through a device above), they are too many to be asked at every sample, or some closed while they were";
 const NO_PROGRAMS: &str = "no programs ran, and the kernel's own counters do not tell";
 
 /// Nulls of what a benchmark said of itself.
@@ -207,6 +209,7 @@ fn of_throughput(report: &RunReport) -> Vec<(&'static str, &'static str)> {
     let counted = if counters { NO_PROGRAMS } else { "the programs' counts could not be read" };
     let wire = if counters { WIRE_UNMEASURED } else { counted };
     let idle = if counters { NO_PROGRAMS } else { "nothing was sent in that interval" };
+    let retransmits = if counters { NO_PROGRAMS } else { RETRANSMITS_UNKNOWN };
     let timed = match report.probes.mode {
         Mode::Counters => NO_PROGRAMS,
         Mode::Tracepoint => {
@@ -216,17 +219,35 @@ fn of_throughput(report: &RunReport) -> Vec<(&'static str, &'static str)> {
     };
     let mut nulls = vec![
         (throughput.wire_gbps.is_none(), "throughput.wire_gbps", wire),
-        (throughput.goodput_gbps.is_none(), "throughput.goodput_gbps", counted),
+        (throughput.goodput_gbps.is_none(), "throughput.goodput_gbps", retransmits),
     ];
+    const ROWS: [[&str; 3]; 2] = [
+        [
+            "ledger.tcp.retransmitted_bytes",
+            "ledger.tcp.ipv4.retransmitted_bytes",
+            "ledger.tcp.ipv6.retransmitted_bytes",
+        ],
+        [
+            "ledger.udp.retransmitted_bytes",
+            "ledger.udp.ipv4.retransmitted_bytes",
+            "ledger.udp.ipv6.retransmitted_bytes",
+        ],
+    ];
+    for (protocol, paths) in [&report.ledger.tcp, &report.ledger.udp].into_iter().zip(ROWS) {
+        let Some(protocol) = protocol else { continue };
+        for (row, path) in [&protocol.total, &protocol.ipv4, &protocol.ipv6].into_iter().zip(paths) {
+            nulls.push((row.retransmitted_bytes.is_none(), path, retransmits));
+        }
+    }
     for sample in &throughput.samples {
         nulls.extend([
             (sample.wire_gbps.is_none(), "throughput.samples[].wire_gbps", wire),
-            (sample.goodput_gbps.is_none(), "throughput.samples[].goodput_gbps", counted),
+            (sample.goodput_gbps.is_none(), "throughput.samples[].goodput_gbps", retransmits),
             (sample.hardware_gbps.is_none(), "throughput.samples[].hardware_gbps", counted),
             (sample.software_gbps.is_none(), "throughput.samples[].software_gbps", counted),
             (sample.unaggregated_gbps.is_none(), "throughput.samples[].unaggregated_gbps", counted),
             (sample.small_gbps.is_none(), "throughput.samples[].small_gbps", counted),
-            (sample.retransmitted_bytes.is_none(), "throughput.samples[].retransmitted_bytes", counted),
+            (sample.retransmitted_bytes.is_none(), "throughput.samples[].retransmitted_bytes", retransmits),
             (sample.software_share.is_none(), "throughput.samples[].software_share", idle),
             (sample.mean_queued_bytes.is_none(), "throughput.samples[].mean_queued_bytes", idle),
             (sample.mean_driver_bytes.is_none(), "throughput.samples[].mean_driver_bytes", idle),

@@ -237,7 +237,7 @@ fn payload(report: &RunReport, tcp: &Entry) -> String {
         (tcp.small_bytes, "in small packets"),
         (tcp.dropped_bytes, "dropped before the wire"),
         (tcp.pending_bytes, "still queued"),
-        (tcp.retransmitted_bytes, "sent again"),
+        (tcp.retransmitted_bytes.unwrap_or_default(), "retransmitted"),
         (tcp.forwarded_bytes, "forwarded"),
         (tcp.tunnel_bytes, "in tunnels"),
     ] {

@@ -22,7 +22,9 @@ use crate::{
     model::driver_semantics::{DriverRow, DriverSemantics},
     model::hook::Hooks,
     model::machine::QueueCounters,
-    model::sample::{Conditions, Counting, CpuWork, MissedByKernel, Mode, Sample, SocketTotals},
+    model::sample::{
+        Conditions, Counting, CpuWork, MissedByKernel, Mode, Retransmitted, Sample, SocketTotals,
+    },
     model::senders::{Looks, Sender, SenderLimits},
     model::{event::What, features::FeatureSet, verdict::FEWEST_AUDITED_PACKETS},
     probes::{Attached, events::RareEvent},
@@ -32,6 +34,9 @@ use crate::{
 
 /// How often live sockets are asked for while others close.
 const SOCKET_LOOKS: usize = 3;
+
+/// With more, the kernel is asked for them at a window's edges alone: the answer takes time with every socket of the namespace.
+const MOST_SOCKETS_AT_EVERY_SAMPLE: u64 = 200;
 
 /// As events name the hook whose entry was not seen.
 const NET_DEV_XMIT: u64 = 3;
@@ -54,6 +59,8 @@ pub(super) struct Sampler {
     qdiscs: Option<QdiscReader>,
     features: Option<FeatureReader>,
     sockets: Option<SocketReader>,
+    /// More than are asked for at every sample, when they were last looked at.
+    sockets_are_many: bool,
     senders: Looks,
     addresses: Vec<IpAddr>,
     conditions: Conditions,
@@ -70,6 +77,13 @@ pub(super) struct Sampler {
     begun_cpu_ns: Option<u64>,
     begun_run_ns: Option<u64>,
     taken: Taken,
+}
+
+/// What the interface's TCP sockets say.
+#[derive(Clone, Copy)]
+struct Sockets {
+    totals: SocketTotals,
+    retransmitted: Retransmitted,
 }
 
 impl Sampler {
@@ -110,6 +124,7 @@ impl Sampler {
             qdiscs,
             features,
             sockets,
+            sockets_are_many: false,
             senders: Looks::default(),
             addresses,
             conditions,
@@ -363,8 +378,15 @@ impl Sampler {
         self.by_cpu =
             snapshot.as_mut().map(|snapshot| std::mem::take(&mut snapshot.by_cpu)).unwrap_or_default();
         let features = self.feature_set().map(|set| set.offloads()).unwrap_or_default();
-        let sockets = if edge { self.socket_totals() } else { None };
-        let sockets = sockets.map(|totals| SocketTotals { read_ns: as_ns(start.elapsed()), ..totals });
+        let sockets = if edge || !self.sockets_are_many { self.sockets() } else { None };
+        if let Some(sockets) = sockets {
+            self.sockets_are_many = sockets.totals.live > MOST_SOCKETS_AT_EVERY_SAMPLE;
+        }
+        let retransmitted =
+            sockets.filter(|sockets| !sockets.totals.lower_bound).map(|sockets| sockets.retransmitted);
+        let sockets = sockets
+            .filter(|_| edge)
+            .map(|sockets| SocketTotals { read_ns: as_ns(start.elapsed()), ..sockets.totals });
         if let Some(attached) = &mut self.attached {
             let events = attached.probes.events();
             self.events.extend(events);
@@ -383,6 +405,7 @@ impl Sampler {
             features,
             cpus: cpu::cpu_times().unwrap_or_default(),
             sockets,
+            retransmitted,
             // After everything that is compared with each other: it is slow, and only looked at.
             queues: self.queues(),
             rtt_us: if edge { None } else { self.round_trip_us() },
@@ -410,17 +433,19 @@ impl Sampler {
 
     /// Live sockets plus closed ones, looked at again when some closed meanwhile: those may be in both sums or in neither.
     /// Without the programs, those that closed are not known, and there is no sum.
-    fn socket_totals(&mut self) -> Option<SocketTotals> {
+    fn sockets(&mut self) -> Option<Sockets> {
         let mut closed = self.closed_sockets()?;
         for _ in 0..SOCKET_LOOKS {
-            let totals = self.add_live_sockets(closed)?;
+            let sockets = self.add_live_sockets(closed)?;
             let closed_by_now = self.closed_sockets()?;
             if closed_by_now == closed {
-                return Some(totals);
+                return Some(sockets);
             }
             closed = closed_by_now;
         }
-        Some(SocketTotals { lower_bound: true, ..self.add_live_sockets(closed)? })
+        let mut sockets = self.add_live_sockets(closed)?;
+        sockets.totals.lower_bound = true;
+        Some(sockets)
     }
 
     /// Wire segments that passed since, at the busier stage.
@@ -440,27 +465,31 @@ impl Sampler {
         Some(self.attached.as_ref()?.probes.snapshot().ok()?.counters.closed_sockets)
     }
 
-    fn add_live_sockets(&mut self, closed: ClosedSockets) -> Option<SocketTotals> {
+    fn add_live_sockets(&mut self, closed: ClosedSockets) -> Option<Sockets> {
         let live = self.sockets.as_mut()?.live(&self.addresses).ok()?;
         let mut totals = SocketTotals {
             bytes_sent: closed.bytes_sent,
-            bytes_retransmitted: closed.bytes_retransmitted,
             bytes_not_sent: 0,
             bytes_discarded: closed.bytes_discarded,
             live: 0,
             lower_bound: closed.unrouted != 0,
             read_ns: 0,
         };
+        let over_ipv6 = closed.bytes_retransmitted_tcp6;
+        let mut retransmitted =
+            Retransmitted { ipv4: closed.bytes_retransmitted.saturating_sub(over_ipv6), ipv6: over_ipv6 };
         // A peer on this very machine is reached through lo, whatever address it has.
         for socket in live.iter().filter(|socket| !self.addresses.contains(&socket.remote.ip())) {
             // A socket that waits out FIN-WAIT-2 keeps no figures any more: it was counted when it closed.
             let Some(bytes_sent) = socket.bytes_sent else { continue };
             totals.live += 1;
             totals.bytes_sent += bytes_sent;
-            totals.bytes_retransmitted += socket.bytes_retransmitted.unwrap_or_default();
             totals.bytes_not_sent += socket.bytes_not_sent.unwrap_or_default();
+            let of_family =
+                if socket.local.is_ipv4() { &mut retransmitted.ipv4 } else { &mut retransmitted.ipv6 };
+            *of_family += socket.bytes_retransmitted.unwrap_or_default();
         }
-        Some(totals)
+        Some(Sockets { totals, retransmitted })
     }
 
     fn programs_ns(&self) -> Option<u64> {

@@ -49,7 +49,7 @@ pub(super) fn of(
         small_bytes,
         dropped_bytes,
         pending_bytes: 0,
-        retransmitted_bytes: queued.retransmitted_payload_bytes,
+        retransmitted_bytes: None,
         super_packets_queued: cell(queue, Class::Super).packets,
         super_packets_to_driver: whole,
         packets_to_driver: whole + segments_made + singles,

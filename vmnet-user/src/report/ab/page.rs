@@ -216,7 +216,7 @@ fn method(report: &AbReport) -> Vec<String> {
     let from = match report.throughput_from {
         ThroughputFrom::Benchmark => "what the benchmark says of itself",
         ThroughputFrom::Ledger => {
-            "TCP payload by the ledger, less retransmits, over the time that is measured"
+            "TCP payload by the ledger, less retransmits as far as they are known, over the time that is measured"
         }
         ThroughputFrom::Counters => {
             "bytes on the wire by the counters of the device and of its queueing discipline"

@@ -100,7 +100,7 @@ pub enum EndedBy {
 pub enum ThroughputFrom {
     /// What the benchmark says of itself.
     Benchmark,
-    /// TCP payload by the ledger, less retransmits, over the time that is measured.
+    /// TCP payload by the ledger, less retransmits as far as they are known, over the time that is measured.
     Ledger,
     /// Bytes on the wire by the device's and its queueing discipline's counters.
     Counters,

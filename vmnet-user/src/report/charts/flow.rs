@@ -204,8 +204,9 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
             flow.draw(area)?;
         }
         let again = match entry.retransmitted_bytes {
-            0 => "nothing sent again".to_owned(),
-            bytes => format!("{} sent again", format::bytes(bytes)),
+            None => "retransmits not known".to_owned(),
+            Some(0) => "nothing retransmitted".to_owned(),
+            Some(bytes) => format!("{} retransmitted", format::bytes(bytes)),
         };
         label(area, 0, f64::from(TOP + LABEL), "TCP payload", &format::bytes(all))?;
         let stacked = f64::from(TOP + LABEL) + flows.iter().map(|flow| flow.height).sum::<f64>();
@@ -249,10 +250,12 @@ fn hover(hovers: &mut Hovers, flows: &[Flow], all: u64) {
 }
 
 /// Sums over fates, and the part of them that is no fate.
-const SUMS: [(&str, OfEntry); 2] =
-    [("all of it", |entry| entry.payload_bytes), ("of which sent again", |entry| entry.retransmitted_bytes)];
+const SUMS: [(&str, OfEntry); 2] = [
+    ("all of it", |entry| Some(entry.payload_bytes)),
+    ("of which retransmitted", |entry| entry.retransmitted_bytes),
+];
 
-type OfEntry = fn(&Entry) -> u64;
+type OfEntry = fn(&Entry) -> Option<u64>;
 
 pub(super) fn table(report: &RunReport) -> Table {
     let mut table =
@@ -272,7 +275,10 @@ pub(super) fn table(report: &RunReport) -> Table {
     }
     for (name, of) in SUMS {
         let [total, ipv4, ipv6] = [&tcp.total, &tcp.ipv4, &tcp.ipv6].map(of);
-        table.row([name.to_owned(), total.to_string(), share(total), ipv4.to_string(), ipv6.to_string()]);
+        let shown =
+            |bytes: Option<u64>| bytes.map_or_else(|| "not known".to_owned(), |bytes| bytes.to_string());
+        let share = total.map_or_else(|| "not known".to_owned(), share);
+        table.row([name.to_owned(), shown(total), share, shown(ipv4), shown(ipv6)]);
     }
     table
 }

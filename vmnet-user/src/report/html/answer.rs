@@ -185,15 +185,18 @@ fn numbers(report: &RunReport) -> Vec<Number> {
         ),
     ];
     if let Some(tcp) = tcp {
-        let share = format::share(tcp.retransmitted_bytes, tcp.payload_bytes);
-        numbers.push(Number {
-            label: "Sent again",
-            value: Some(format::bytes(tcp.retransmitted_bytes)),
-            note: share.map_or_else(
-                || "nothing was sent".to_owned(),
-                |share| format!("{} of TCP payload", format::percent(share)),
-            ),
-        });
+        let share = tcp.retransmitted_share();
+        numbers.push(Number::of(
+            "Retransmitted",
+            tcp.retransmitted_bytes.map(format::bytes),
+            || {
+                share.map_or_else(
+                    || "nothing was sent".to_owned(),
+                    |share| format!("{} of TCP payload", format::percent(share)),
+                )
+            },
+            || why(report, "ledger.tcp.retransmitted_bytes", "not measured"),
+        ));
     }
     numbers
 }

@@ -17,8 +17,7 @@ const BYTES: [Line; 6] = [
     ("Pending", "queued, and not seen to leave", |entry| entry.pending_bytes),
 ];
 
-const PARTS: [Line; 3] = [
-    ("Sent again", "part of the payload", |entry| entry.retransmitted_bytes),
+const PARTS: [Line; 2] = [
     ("In tunnels", "part of the payload", |entry| entry.tunnel_bytes),
     ("Forwarded", "from another interface; part of the payload", |entry| entry.forwarded_bytes),
 ];
@@ -51,6 +50,14 @@ pub(super) fn grids(report: &RunReport) -> Option<[Grid; 2]> {
     let mut bytes = Grid::new("Payload in bytes, exact. The first six add up to the seventh.", HEAD);
     bytes.rows.extend(BYTES.iter().map(line));
     bytes.rows.push(line(&("Payload", "queued to the interface, retransmits included", |e| e.payload_bytes)));
+    bytes.rows.push(Row {
+        name: "Retransmitted".to_owned(),
+        note: "as TCP itself says; part of the payload".to_owned(),
+        cells: entries
+            .iter()
+            .map(|entry| Cell::exact(entry.and_then(|entry| entry.retransmitted_bytes)))
+            .collect(),
+    });
     bytes.rows.extend(PARTS.iter().map(line));
 
     let mut packets = Grid::new("Packets, exact.", HEAD);

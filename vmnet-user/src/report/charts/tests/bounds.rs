@@ -131,7 +131,7 @@ fn the_largest_counts_are_drawn() {
         small_bytes: u64::MAX,
         dropped_bytes: 1,
         pending_bytes: u64::MAX,
-        retransmitted_bytes: u64::MAX,
+        retransmitted_bytes: Some(u64::MAX),
         ..Entry::default()
     };
     let mut report = fixture::eventful();
