@@ -187,9 +187,9 @@ fn traffic_of_other_interfaces_adds_nothing_even_at_the_same_index() {
 }
 
 const TUNNELLED: &str = r#"
-measure vxlan-on -- vmnet load client 10.10.4.1 -n 4M
+measure vxlan-on -- vmnet load client 10.10.4.1 -n 4M --json
 ethtool -K ens4 tso off
-measure vxlan-off -- vmnet load client 10.10.4.1 -n 4M
+measure vxlan-off -- vmnet load client 10.10.4.1 -n 4M --json
 ethtool -K ens4 tso on
 ip rule del iif ens4
 "#;

@@ -17,7 +17,7 @@ use crate::{
         machine,
         qdisc::QdiscReader,
         queue_stats, rings,
-        sockets::SocketReader,
+        sockets::{SocketBytes, SocketReader},
     },
     model::driver_semantics::{DriverRow, DriverSemantics},
     model::hook::Hooks,
@@ -355,6 +355,7 @@ impl Sampler {
     /// Reads everything; `edge` adds what is dear and needed only at a window's ends, and leaves out what only the time between them
     /// is asked for.
     pub(super) fn sample(&mut self, edge: bool) -> Result<Sample, LinkError> {
+        let lived_before = if edge || self.sockets_are_many { None } else { self.live_sockets() };
         let start = Instant::now();
         // What is compared with each other is read together: programs, link, qdisc.
         let mut snapshot = match &self.attached {
@@ -378,7 +379,12 @@ impl Sampler {
         self.by_cpu =
             snapshot.as_mut().map(|snapshot| std::mem::take(&mut snapshot.by_cpu)).unwrap_or_default();
         let features = self.feature_set().map(|set| set.offloads()).unwrap_or_default();
-        let sockets = if edge || !self.sockets_are_many { self.sockets() } else { None };
+        let closed = snapshot.as_ref().map(|snapshot| snapshot.counters.closed_sockets);
+        let sockets = match lived_before {
+            _ if edge => self.sockets(),
+            Some(before) => closed.and_then(|closed| self.sockets_since(&before, closed)),
+            None => None,
+        };
         if let Some(sockets) = sockets {
             self.sockets_are_many = sockets.totals.live > MOST_SOCKETS_AT_EVERY_SAMPLE;
         }
@@ -465,8 +471,24 @@ impl Sampler {
         Some(self.attached.as_ref()?.probes.snapshot().ok()?.counters.closed_sockets)
     }
 
+    /// The same with those that had closed when a sample was read; None where one that lived before it does no more. No map is read for it: while
+    /// one is, kprobes on this CPU rest, and what they would have counted is lost.
+    fn sockets_since(&mut self, before: &[SocketBytes], closed: ClosedSockets) -> Option<Sockets> {
+        let live = self.live_sockets()?;
+        let all_live = before.iter().all(|then| live.iter().any(|now| now.cookie == then.cookie));
+        all_live.then(|| self.totals(&live, closed))
+    }
+
+    fn live_sockets(&mut self) -> Option<Vec<SocketBytes>> {
+        self.sockets.as_mut()?.live(&self.addresses).ok()
+    }
+
     fn add_live_sockets(&mut self, closed: ClosedSockets) -> Option<Sockets> {
-        let live = self.sockets.as_mut()?.live(&self.addresses).ok()?;
+        let live = self.live_sockets()?;
+        Some(self.totals(&live, closed))
+    }
+
+    fn totals(&self, live: &[SocketBytes], closed: ClosedSockets) -> Sockets {
         let mut totals = SocketTotals {
             bytes_sent: closed.bytes_sent,
             bytes_not_sent: 0,
@@ -489,7 +511,7 @@ impl Sampler {
                 if socket.local.is_ipv4() { &mut retransmitted.ipv4 } else { &mut retransmitted.ipv6 };
             *of_family += socket.bytes_retransmitted.unwrap_or_default();
         }
-        Some(Sockets { totals, retransmitted })
+        Sockets { totals, retransmitted }
     }
 
     fn programs_ns(&self) -> Option<u64> {
