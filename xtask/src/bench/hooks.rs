@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testbed::bench::{Bench, INTERFACE, load};
 use testbed::command::captured;
 use testbed::interrupt;
@@ -12,7 +12,8 @@ use testbed::interrupt;
 const DURATION: &str = "--time 3s";
 
 /// Measures both, so many times, and prints a table of each.
-pub(crate) fn measure(rounds: u32) -> Result<()> {
+pub(crate) fn measure(rounds: u32) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
     let bench = Bench::new("bench")?;
     for round in 1..=rounds {
         for tso in ["off", "on"] {
@@ -25,10 +26,12 @@ pub(crate) fn measure(rounds: u32) -> Result<()> {
                 "{:<22} {:<10} {:>10} {:>8} {:>8} {:>13}",
                 "hook", "kind", "events", "gross", "net", "instructions"
             );
-            report["probes"]["hooks"].as_array().into_iter().flatten().for_each(print);
+            let hooks = &report["probes"]["hooks"];
+            hooks.as_array().into_iter().flatten().for_each(print);
+            all.push(json!({ "tso": tso, "round": round, "mode": mode, "hooks": hooks }));
         }
     }
-    Ok(())
+    Ok(all)
 }
 
 fn run(bench: &Bench) -> Result<Value> {

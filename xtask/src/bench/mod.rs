@@ -2,10 +2,15 @@
 
 pub(crate) mod budget;
 mod hooks;
+mod itself;
 mod throughput;
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context as _, Result};
 use clap::Args;
+use serde_json::{Value, json};
+use testbed::command::output;
 
 use crate::exit::Outcome;
 use crate::{build, sudo};
@@ -35,9 +40,32 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<Outcome> {
     let budget = budget::Budget::read()?;
     let lengths = budget::lengths(&build::kernel_side_object())?;
     let rounds = if arguments.quick { 1 } else { 3 };
-    hooks::measure(rounds)?;
-    if !arguments.quick {
-        throughput::measure(arguments.seconds)?;
-    }
+    let hooks = hooks::measure(rounds)?;
+    let itself = itself::measure()?;
+    let throughput = if arguments.quick { None } else { Some(throughput::measure(arguments.seconds)?) };
+    let found = json!({
+        "machine": machine()?,
+        "instructions": lengths,
+        "hooks": hooks,
+        "itself": itself,
+        "throughput": throughput,
+    });
+    let file = testbed::paths::target().join("bench.json");
+    fs::write(&file, serde_json::to_string_pretty(&found)? + "\n")
+        .with_context(|| file.display().to_string())?;
+    println!("\nall of it: {}", file.display());
     Ok(if budget.check(&lengths) { Outcome::Done } else { Outcome::Failed })
+}
+
+/// What the figures are of.
+fn machine() -> Result<Value> {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let said = |program: &str, argument: &str| output(std::process::Command::new(program).arg(argument));
+    Ok(json!({
+        "cpu": model.map(|(_, model)| model),
+        "cpus": std::thread::available_parallelism()?.get(),
+        "kernel": said("uname", "-r")?.trim(),
+        "date": said("date", "-I")?.trim(),
+    }))
 }
