@@ -10,7 +10,7 @@ use crate::{
         fix::DeviceState,
         identity::Identity,
         sample::QdiscCounters,
-        throughput::{CpuShare, Interval, mean},
+        throughput::{CpuShare, Interval, mean, mean_where_known},
     },
     recording::Run,
     report::{ab::schema::ThroughputFrom, schema::RunReport},
@@ -50,7 +50,7 @@ impl Measured {
         };
         // Where the benchmark counts transactions, bytes are still counted by the ledger.
         let rate = gbps.or(goodput_gbps).filter(|gbps| *gbps > 0.0);
-        let busy_cpus = mean(kept, |interval| {
+        let busy_cpus = mean_where_known(kept, |interval| {
             (!interval.cpus.is_empty()).then(|| interval.cpus.iter().map(|cpu| cpu.busy).sum())
         });
         let per_payload = |amount: Option<f64>| Some(amount? / payload_gbps.filter(|gbps| *gbps > 0.0)?);
@@ -117,9 +117,9 @@ fn mean_packet(intervals: &[Interval]) -> Option<f64> {
 
 /// By its mean over the intervals, not the one that is busiest now and then.
 fn busiest(intervals: &[Interval]) -> Option<BusiestCpu> {
-    let cpus = intervals.iter().map(|interval| interval.cpus.len()).min()?;
+    let cpus = intervals.iter().map(|interval| interval.cpus.len()).max()?;
     let of = |cpu: usize, share: fn(&CpuShare) -> Option<f64>| {
-        mean(intervals, |interval| interval.cpus.get(cpu).and_then(share))
+        mean_where_known(intervals, |interval| interval.cpus.get(cpu).and_then(share))
     };
     (0..cpus)
         .filter_map(|cpu| {
@@ -154,7 +154,7 @@ pub(super) fn signs(run: &Run, report: &RunReport, arm: &Arm, settled: &DeviceSt
             .filter(|identity| identity.ok == Some(false))
             .map(|identity| (identity.name.to_string(), unexplained_share(identity)))
             .collect(),
-        steal_share: mean(&report.throughput.samples, |interval| {
+        steal_share: mean_where_known(&report.throughput.samples, |interval| {
             let cpus = interval.cpus.len();
             (cpus > 0).then(|| interval.cpus.iter().map(|cpu| cpu.steal).sum::<f64>() / cpus as f64)
         }),
@@ -228,6 +228,26 @@ mod tests {
         // One CPU for one gigabyte a second is one nanosecond a byte.
         assert!(near(found.figures[&MetricId::CpuNsPerByte], 1.0));
         assert_eq!(found.busiest_cpu, Some(BusiestCpu { busy: 0.75, segmenting: Some(0.5) }));
+    }
+
+    #[test]
+    fn an_interval_shorter_than_a_tick_leaves_the_figures_of_the_others() {
+        let mut report = fixture::software();
+        let mut run: Vec<Interval> = (1..=20).map(|s| second(f64::from(s), 8.0, 1.0)).collect();
+        for interval in &mut run {
+            interval.cpus = vec![CpuShare { busy: 0.5, ..CpuShare::default() }; 2];
+        }
+        let mut short = Interval { duration_s: 0.004, cpus: Vec::new(), ..run[10].clone() };
+        short.t_s -= 0.996;
+        run.insert(10, short);
+        report.throughput.samples = run;
+        let found = measured(&report);
+        assert!(found.figures.contains_key(&MetricId::CpuNsPerByte), "{:?}", found.figures);
+        assert_eq!(found.busiest_cpu, Some(BusiestCpu { busy: 0.5, segmenting: None }));
+        for interval in &mut report.throughput.samples[10..14] {
+            interval.cpus.clear();
+        }
+        assert!(!measured(&report).figures.contains_key(&MetricId::CpuNsPerByte), "a fifth is not known");
     }
 
     #[test]
