@@ -15,7 +15,7 @@ use crate::build;
 const SCENARIOS: &str = "vmnet-tests";
 
 /// What its tests need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// Nothing but itself.
     Unit,

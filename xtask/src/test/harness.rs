@@ -78,7 +78,7 @@ fn stream(command: &mut Command, binary: &Binary, phase: &mut Phase) -> Result<b
     let succeeded = child.wait()?.success();
     if !succeeded {
         // A reader who has left ends nothing here.
-        let _ = writeln!(std::io::stdout(), "\n---- {} ----\n{details}", binary.name);
+        let _ = writeln!(std::io::stdout(), "\n---- {} ----\n{details}", shown(command));
     }
     Ok(succeeded)
 }

@@ -2,60 +2,137 @@
 //! reports in a browser, the others use network namespaces.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use testbed::{interrupt, paths, skip, tally};
+use anyhow::{Context as _, anyhow};
+use testbed::{interrupt, skip, tally};
 
 use super::binaries::{Binary, Kind};
 use super::harness::{self, Selection};
 use super::summary::{Phase, Skip};
 
 /// Measure throughput against throughput, on both CPUs: beside others they would find other work than their own.
-const WANT_THE_MACHINE: [&str; 1] = ["ns_ab"];
+const WANT_THE_MACHINE: [&str; 2] = [
+    "ns_ab::what_tso_causes_is_found_and_the_placebo_causes_nothing",
+    "ns_ab::identical_arms_show_nothing_beyond_chance",
+];
 
 /// These take longest. Whoever begins with them ends soonest.
-const LONGEST: [&str; 4] = ["vm_causes", "vm_exact", "vm_ab", "browser"];
+const LONGEST: [&str; 8] = [
+    "vm_ab::on_virtio_net",
+    "vm_causes::whatever",
+    "vm_exact::in_the_middle",
+    "vm_paths::whatever",
+    "vm_audit::without_any_one_hook",
+    "vm_reasons::whatever",
+    "vm_rungs::every_rung",
+    "vm_exact::bpftrace",
+];
 
 /// How many run at once. An emulated guest keeps less than one of two cores busy, scenarios in namespaces less than that.
 const AT_ONCE: usize = 3;
 
+/// One test of one binary: what takes a turn.
+#[derive(Debug, Clone)]
+struct Scenario<'a> {
+    binary: &'a Binary,
+    test: String,
+}
+
+impl Scenario<'_> {
+    fn name(&self) -> String {
+        format!("{}::{}", self.binary.name, self.test)
+    }
+
+    /// Whose turn comes first: what takes longest, then guests, which take longer than others.
+    fn place(&self) -> (usize, std::cmp::Reverse<Kind>, String) {
+        let name = self.name();
+        let place = LONGEST.iter().position(|long| name.starts_with(long)).unwrap_or(LONGEST.len());
+        (place, std::cmp::Reverse(self.binary.kind), name)
+    }
+
+    fn run(&self) -> Phase {
+        let mut phase = Phase::new(name(self.binary.kind));
+        let started = Instant::now();
+        if interrupt::check().is_err() {
+            phase.failed.push(format!("{}: interrupted", self.name()));
+        } else {
+            run_some(self.binary, std::slice::from_ref(&self.test), &mut phase);
+        }
+        phase.duration = started.elapsed();
+        phase
+    }
+}
+
 /// All of them, side by side: they assert counts, verdicts and ratios, none of them speed. Those that do want the machine come last.
 pub(super) fn all(binaries: &[Binary]) -> Vec<Phase> {
-    let (alone, others): (Vec<&Binary>, Vec<&Binary>) = binaries
-        .iter()
-        .filter(|binary| binary.kind != Kind::Unit)
-        .partition(|binary| WANT_THE_MACHINE.contains(&binary.name.as_str()));
-    let mut phases = side_by_side(&others);
+    let binaries: Vec<&Binary> = binaries.iter().filter(|binary| binary.kind != Kind::Unit).collect();
+    let (scenarios, unlisted) = listed(&binaries);
+    let (alone, others): (Vec<Scenario<'_>>, Vec<Scenario<'_>>) =
+        scenarios.into_iter().partition(|scenario| WANT_THE_MACHINE.contains(&scenario.name().as_str()));
+    let mut phases = in_turns(others.clone(), unlisted);
     phases.push(super::phase("experiments", |phase| {
-        for binary in alone {
-            run_some(binary, &[], phase);
+        // One that is called otherwise by now would have its measurement taken beside others, and nobody would know.
+        if alone.len() != WANT_THE_MACHINE.len() {
+            phase.require(Err(anyhow!("not all of {WANT_THE_MACHINE:?} are there")));
+        }
+        for scenario in &alone {
+            run_some(scenario.binary, std::slice::from_ref(&scenario.test), phase);
         }
     }));
+    once_more(&mut phases, |name| passes(name, others.iter().chain(&alone)));
     phases
 }
 
-/// These binaries, several at once, as a phase for each kind: its time is the sum of what its binaries took.
+/// The scenarios of these binaries, several at once.
 pub(super) fn side_by_side(binaries: &[&Binary]) -> Vec<Phase> {
-    let mut waiting = binaries.to_vec();
-    // Taken from the end.
-    waiting.sort_by_key(|binary| {
-        let place = LONGEST.iter().position(|name| *name == binary.name).unwrap_or(LONGEST.len());
-        std::cmp::Reverse((place, binary.name.clone()))
-    });
+    let (scenarios, unlisted) = listed(binaries);
+    let mut phases = in_turns(scenarios.clone(), unlisted);
+    once_more(&mut phases, |name| passes(name, scenarios.iter()));
+    phases
+}
+
+/// Whether that one of them passes now.
+fn passes<'a>(name: &str, mut among: impl Iterator<Item = &'a Scenario<'a>>) -> bool {
+    let second = among.find(|scenario| scenario.name() == name).map(Scenario::run);
+    second.is_some_and(|second| second.failed.is_empty() && second.passed == 1)
+}
+
+/// Every scenario, and an empty phase for each kind; with what a binary that names none had to say.
+fn listed<'a>(binaries: &[&'a Binary]) -> (Vec<Scenario<'a>>, Vec<(Kind, Phase)>) {
     let kinds = Kind::SCENARIOS.into_iter().filter(|kind| binaries.iter().any(|binary| binary.kind == *kind));
-    let phases: Vec<(Kind, Phase)> = kinds.map(|kind| (kind, Phase::new(name(kind)))).collect();
+    let mut phases: Vec<(Kind, Phase)> = kinds.map(|kind| (kind, Phase::new(name(kind)))).collect();
+    let mut scenarios = Vec::new();
+    for binary in binaries {
+        match binary.tests() {
+            Ok(tests) => scenarios.extend(tests.into_iter().map(|test| Scenario { binary, test })),
+            Err(error) => {
+                if let Some((_, phase)) = phases.iter_mut().find(|(kind, _)| *kind == binary.kind) {
+                    phase.require(Err(error));
+                }
+            }
+        }
+    }
+    (scenarios, phases)
+}
+
+/// A phase's time is the sum of what its scenarios took.
+fn in_turns(mut waiting: Vec<Scenario<'_>>, phases: Vec<(Kind, Phase)>) -> Vec<Phase> {
+    // Taken from the end.
+    waiting.sort_by_key(|scenario| std::cmp::Reverse(scenario.place()));
     let shared = Mutex::new((waiting, phases));
     let lock = || shared.lock().unwrap_or_else(PoisonError::into_inner);
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 loop {
-                    let Some(binary) = lock().0.pop() else { return };
-                    let ran = one(binary);
-                    if let Some((_, phase)) = lock().1.iter_mut().find(|(kind, _)| *kind == binary.kind) {
+                    let Some(scenario) = lock().0.pop() else { return };
+                    let ran = scenario.run();
+                    if let Some((_, phase)) =
+                        lock().1.iter_mut().find(|(kind, _)| *kind == scenario.binary.kind)
+                    {
                         phase.join(ran);
                     }
                 }
@@ -63,28 +140,7 @@ pub(super) fn side_by_side(binaries: &[&Binary]) -> Vec<Phase> {
         }
     });
     let (_, phases) = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut phases: Vec<Phase> = phases.into_iter().map(|(_, phase)| phase).collect();
-    once_more(&mut phases, |test| {
-        let (binary, test) = test.split_once("::").unwrap_or_default();
-        let mut second = Phase::new("once more");
-        if let Some(binary) = binaries.iter().find(|known| known.name == binary) {
-            run_some(binary, &[test.to_owned()], &mut second);
-        }
-        second.failed.is_empty() && second.passed == 1
-    });
-    phases
-}
-
-fn one(binary: &Binary) -> Phase {
-    let mut phase = Phase::new(name(binary.kind));
-    let started = Instant::now();
-    if interrupt::check().is_err() {
-        phase.failed.push(format!("{}: interrupted", binary.name));
-    } else {
-        run_some(binary, &[], &mut phase);
-    }
-    phase.duration = started.elapsed();
-    phase
+    phases.into_iter().map(|(_, phase)| phase).collect()
 }
 
 fn name(kind: Kind) -> &'static str {
@@ -98,11 +154,11 @@ fn name(kind: Kind) -> &'static str {
 
 /// These tests of a binary, or all where none is named; with what they say of skips and guests.
 pub(super) fn run_some(binary: &Binary, tests: &[String], phase: &mut Phase) {
-    let file = |what: &str| -> PathBuf { paths::target().join(format!("{what}-{}", binary.name)) };
-    let (skips, guests) = (file("skips"), file("guests"));
-    for left_behind in [&skips, &guests] {
-        let _ = fs::remove_file(left_behind);
-    }
+    let directory = match tempfile::tempdir().context("no place for what scenarios say of themselves") {
+        Ok(directory) => directory,
+        Err(error) => return phase.require(Err(error)),
+    };
+    let (skips, guests) = (directory.path().join("skips"), directory.path().join("guests"));
     let environment = [(skip::SKIPS_FILE, skips.clone()), (tally::GUESTS_FILE, guests.clone())];
     harness::run(binary, &Selection { tests, environment: &environment }, phase);
     for line in fs::read_to_string(&skips).unwrap_or_default().lines() {
