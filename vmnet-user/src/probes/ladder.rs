@@ -33,8 +33,20 @@ pub struct Request {
     pub ways: Vec<(String, String)>,
     /// Pass on what the programs log.
     pub verbose: bool,
-    /// Ask the kernel to keep run times.
-    pub run_times: bool,
+    /// How long the kernel is asked to keep run times.
+    pub run_times: KeepRunTimes,
+}
+
+/// How long the kernel keeps the programs' run times, which costs two clock reads for each run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeepRunTimes {
+    /// Not at all.
+    #[default]
+    Never,
+    /// Until [`Probes::forget_run_times`].
+    InTheFirstWindow,
+    /// As long as there are programs, with an empty program beside each: what measuring costs.
+    Always,
 }
 
 /// Programs that count, and how it came to these.
@@ -142,10 +154,12 @@ impl Environment {
         if request.counting == Counting::Light {
             probes.sample_in_windows();
         }
-        if request.run_times
+        if request.run_times != KeepRunTimes::Never
             && let Err(error) = probes.keep_run_times()
         {
-            log::warn!("the kernel does not keep run times of programs: {error}");
+            let how_loud =
+                if request.run_times == KeepRunTimes::Always { log::Level::Warn } else { log::Level::Debug };
+            log::log!(how_loud, "the kernel does not keep run times of programs: {error}");
         }
         Ok(probes)
     }
@@ -169,7 +183,7 @@ impl Environment {
             }
             hooks.push(outcome);
         }
-        if request.run_times {
+        if request.run_times == KeepRunTimes::Always {
             probes.attach_empty(&self.btf);
         }
         Ok(hooks)

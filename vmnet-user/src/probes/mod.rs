@@ -25,7 +25,7 @@ use aya::{
 use thiserror::Error;
 use vmnet_common::{Config, Counters, PerCpu};
 
-pub use self::ladder::{Attached, Request, attach};
+pub use self::ladder::{Attached, KeepRunTimes, Request, attach};
 use self::{
     events::RareEvent,
     ladder::Symbols,
@@ -134,6 +134,8 @@ pub struct RunTime {
     /// What an empty program beside it ran, of the same kind at the same place: the price of measuring. None where it could not be
     /// attached.
     pub empty: Option<Run>,
+    /// Whether it counts all the time, not in windows alone.
+    pub stays: bool,
 }
 
 /// Runs of one program.
@@ -439,6 +441,11 @@ impl Probes {
         Ok(())
     }
 
+    /// The kernel keeps run times no longer.
+    pub fn forget_run_times(&mut self) {
+        self.stats = None;
+    }
+
     /// How many instructions a program has as the kernel runs it; None where it is not attached, or the kernel does not tell.
     #[must_use]
     pub fn instructions(&self, program: &Program) -> Option<u64> {
@@ -455,7 +462,8 @@ impl Probes {
         };
         let run_time = |program: &&'static Program| {
             let empty = run(&empty_twin(program));
-            Some(RunTime { program: program.name, kind: program.kind, run: run(program.name)?, empty })
+            let stays = self.always.iter().any(|(_, always)| always.name == program.name);
+            Some(RunTime { program: program.name, kind: program.kind, run: run(program.name)?, empty, stays })
         };
         Some(self.programs.iter().filter_map(run_time).collect())
     }

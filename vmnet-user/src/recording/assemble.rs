@@ -213,6 +213,7 @@ fn overhead(run: &Run, cpus: usize) -> Overhead {
     let share = |ns: u64| (all_ns > 0.0).then(|| ns as f64 / all_ns);
     Overhead {
         cpu_share: taken.programs_ns.and_then(share),
+        cpu_share_method: taken.programs_method,
         user_cpu_share: taken.user_ns.and_then(share),
         rss_bytes: taken.rss_bytes,
     }

@@ -18,7 +18,7 @@ use crate::model::senders::SenderLimits;
 use crate::model::timeline::Timeline;
 use crate::model::verdict::Verdict;
 use crate::report::benchmarks::{self, Understood};
-use crate::report::schema::{HookReport, Interface, Iperf3, Netperf};
+use crate::report::schema::{HookReport, Interface, Iperf3, Netperf, ProgramsMethod};
 
 /// Events that are kept: a storm of them must not fill the disk, or the memory.
 pub const MOST_EVENTS: usize = 10_000;
@@ -134,8 +134,11 @@ impl CommandEnded {
 /// What the tool took, from the first sample on.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Taken {
-    /// By the programs in the kernel; None unless asked for.
+    /// By the programs in the kernel; None where the kernel did not keep it.
     pub programs_ns: Option<u64>,
+    /// How that came about.
+    #[serde(default)]
+    pub programs_method: Option<ProgramsMethod>,
     /// By the user side, CPU time.
     pub user_ns: Option<u64>,
     /// Its resident set at the end.

@@ -13,6 +13,7 @@ use crate::model::machine_fixture;
 use crate::model::sample::{CpuWork, Sample};
 use crate::model::testing::{HEADER, MSS, Scene, sample_at};
 use crate::report::fixture;
+use crate::report::schema::ProgramsMethod;
 
 /// Numbers that no compressor can foresee, the same each time.
 pub(crate) struct Noise(u64);
@@ -191,6 +192,7 @@ pub(crate) fn end() -> End {
         hooks: fixture::software().probes.hooks,
         overhead: Taken {
             programs_ns: Some(1_000_000),
+            programs_method: Some(ProgramsMethod::RunTimes),
             user_ns: Some(20_000_000),
             rss_bytes: Some(9 << 20),
             wall_ns: 3_000_000_000,

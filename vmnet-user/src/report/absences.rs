@@ -1,7 +1,7 @@
 //! The reason for every null that a report can have: nobody asked, this version does not tell, or the rung does not know.
 //! What only the run itself knows is explained where it arises, and stays.
 
-use crate::model::sample::Mode;
+use crate::model::sample::{Counting, Mode};
 use crate::model::throughput::WIRE_UNMEASURED;
 use crate::report::schema::{Benchmark, RunReport};
 use crate::report::{benchmarks, machine};
@@ -56,13 +56,30 @@ pub fn explain(report: &mut RunReport) {
             reasons.push((path, reason));
         }
     };
-    let asked = report.probes.hooks.iter().any(|hook| hook.events.is_some());
-    let unknown = if asked { "the hook is not attached, or never ran" } else { "not asked for (--overhead)" };
+    let no_run_times = if report.probes.counting == Counting::Exact {
+        "not asked for (--overhead)"
+    } else {
+        "the kernel keeps no run times of programs here, or no packet passed in the first window"
+    };
+    let keeps_events = report.probes.hooks.iter().any(|hook| hook.events.is_some());
+    let keeps_times = report.probes.hooks.iter().any(|hook| hook.ns_per_event.is_some());
+    let (no_events, no_times) = match (keeps_events, keeps_times) {
+        (true, _) => ("the hook is not attached, or never ran", "the hook is not attached, or never ran"),
+        (false, true) => (
+            "the kernel kept run times in the first window alone (--overhead keeps them all the time)",
+            "the hook is not attached, or did not run in the first window",
+        ),
+        (false, false) => ("not asked for (--overhead)", no_run_times),
+    };
     for hook in &report.probes.hooks {
         absent(hook.reason.is_none(), "probes.hooks[].reason", "the hook counts");
-        absent(hook.events.is_none(), "probes.hooks[].events", unknown);
-        absent(hook.ns_per_event.is_none(), "probes.hooks[].ns_per_event", unknown);
-        let no_empty = if hook.ns_per_event.is_some() { "no empty program ran beside it" } else { unknown };
+        absent(hook.events.is_none(), "probes.hooks[].events", no_events);
+        absent(hook.ns_per_event.is_none(), "probes.hooks[].ns_per_event", no_times);
+        let no_empty = if hook.ns_per_event.is_some() {
+            "no empty program ran beside it (--overhead)"
+        } else {
+            no_times
+        };
         absent(hook.net_ns_per_event.is_none(), "probes.hooks[].net_ns_per_event", no_empty);
         absent(
             hook.instructions.is_none(),
@@ -113,8 +130,9 @@ pub fn explain(report: &mut RunReport) {
     absent(
         overhead.cpu_share.is_none(),
         "overhead.cpu_share",
-        if report.probes.mode == Mode::Counters { NO_PROGRAMS } else { "not asked for (--overhead)" },
+        if report.probes.mode == Mode::Counters { NO_PROGRAMS } else { no_run_times },
     );
+    absent(overhead.cpu_share_method.is_none(), "overhead.cpu_share_method", "the share is not known");
     absent(overhead.user_cpu_share.is_none(), "overhead.user_cpu_share", "the kernel did not tell");
     absent(overhead.rss_bytes.is_none(), "overhead.rss_bytes", "the kernel did not tell");
     let interface = &report.interface;

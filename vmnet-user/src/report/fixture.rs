@@ -20,7 +20,7 @@ use crate::model::throughput::{CpuShare, Interval, QueueRate};
 use crate::model::verdict::{Confidence, State, Verdict, Witness};
 use crate::report::schema::{
     Benchmark, Bucket, EventReport, HookReport, Interface, Iperf3, LedgerReport, Netns, Overhead, Probes,
-    RunReport, SCHEMA, Sizes, ThroughputReport, WindowInfo,
+    ProgramsMethod, RunReport, SCHEMA, Sizes, ThroughputReport, WindowInfo,
 };
 
 /// One second in which `gbps` of payload left, `software` of it cut up by the CPU.
@@ -226,7 +226,12 @@ pub(crate) fn software() -> RunReport {
                 reason: None,
             }],
         },
-        overhead: Overhead { cpu_share: None, user_cpu_share: Some(0.001), rss_bytes: Some(12_000_000) },
+        overhead: Overhead {
+            cpu_share: None,
+            cpu_share_method: None,
+            user_cpu_share: Some(0.001),
+            rss_bytes: Some(12_000_000),
+        },
         benchmark: Some(Benchmark {
             command: ["iperf3", "-c", "10.0.0.2", "-t", "30", "--json"].map(str::to_owned).into(),
             exit_code: Some(0),
@@ -490,8 +495,12 @@ pub(crate) fn eventful() -> RunReport {
             ..hook("skb_segment", "kprobe", 0, 0.0)
         },
     ];
-    report.overhead =
-        Overhead { cpu_share: Some(0.0089), user_cpu_share: Some(0.0012), rss_bytes: Some(14_200_000) };
+    report.overhead = Overhead {
+        cpu_share: Some(0.0089),
+        cpu_share_method: Some(ProgramsMethod::RunTimes),
+        user_cpu_share: Some(0.0012),
+        rss_bytes: Some(14_200_000),
+    };
     report
 }
 

@@ -199,12 +199,38 @@ pub struct HookReport {
     pub reason: Option<String>,
 }
 
+/// How it is known what the programs took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgramsMethod {
+    /// The kernel kept their run times all the time (`--overhead`).
+    RunTimes,
+    /// It kept them in the first window; the rest of the run is scaled from it by the packets that were queued.
+    FirstWindow,
+}
+
+impl ProgramsMethod {
+    /// To be put behind the share.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::RunTimes => ", as the kernel kept their run times",
+            Self::FirstWindow => ", scaled from the first window by packets",
+        }
+    }
+}
+
 /// What the tool took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Overhead {
-    /// The programs' time over all CPUs' time; None unless asked for (`--overhead`).
+    /// The programs' time over all CPUs' time, the kernel's clock reads (two for each run that was measured) included; None where the
+    /// kernel kept no run times (BPF_ENABLE_STATS, Linux 5.8).
     pub cpu_share: Option<f64>,
+    /// How that came about.
+    #[serde(default)]
+    pub cpu_share_method: Option<ProgramsMethod>,
     /// The user side's own CPU time over all CPUs' time.
     pub user_cpu_share: Option<f64>,
     /// Its resident set at the end.

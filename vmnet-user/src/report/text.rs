@@ -13,7 +13,7 @@ use crate::model::reasons::Reason;
 use crate::model::sample::Mode;
 use crate::model::verdict::{Confidence, State, Witness};
 use crate::report::files::PAGE;
-use crate::report::schema::{Benchmark, RunReport};
+use crate::report::schema::{Benchmark, ProgramsMethod, RunReport};
 use crate::report::style::{Style, Tone};
 use crate::report::{format, why};
 use crate::stats;
@@ -410,12 +410,23 @@ fn confidence(report: &RunReport, style: &Style) -> String {
     basis(report).map(line).unwrap_or_default()
 }
 
-/// What software segmentation cost, or why that is not known.
+/// What software segmentation cost, or why that is not known; and what vmnet took meanwhile, where that is known.
 #[must_use]
 pub fn cost(report: &RunReport) -> Vec<String> {
+    std::iter::once(cost_of_segmentation(report)).chain(own_cost(report)).collect()
+}
+
+/// What the programs in the kernel took, which is a part of whatever was measured meanwhile.
+fn own_cost(report: &RunReport) -> Option<String> {
+    let share = format::percent(report.overhead.cpu_share?);
+    let from = report.overhead.cpu_share_method.map_or("", ProgramsMethod::in_words);
+    Some(format!("vmnet's own programs: {share} of all CPUs' time{from}"))
+}
+
+fn cost_of_segmentation(report: &RunReport) -> String {
     let cost = &report.cost;
     if cost.segmentation_calls == Some(0) {
-        return vec!["none: the CPU segmented nothing for this device".to_owned()];
+        return "none: the CPU segmented nothing for this device".to_owned();
     }
     let mut parts = Vec::new();
     if let Some(cores) = cost.cores {
@@ -432,13 +443,13 @@ pub fn cost(report: &RunReport) -> Vec<String> {
         let why = ["cost.cores", "cost.ns_per_byte", "cost.segmentation_ns"]
             .iter()
             .find_map(|path| report.unmeasured.get(*path));
-        return vec![match why {
+        return match why {
             Some(why) => format!("not measured: {why}"),
             None => "not measured".to_owned(),
-        }];
+        };
     }
     let estimated = if cost.method.starts_with("sampling") { ", estimated" } else { "" };
-    vec![format!("{} (by {}{estimated})", parts.join(", "), cost.method)]
+    format!("{} (by {}{estimated})", parts.join(", "), cost.method)
 }
 
 /// The command, how it ended, and what it said of itself where that was understood.

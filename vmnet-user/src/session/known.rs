@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Zoned;
 
-use super::{Ending, Plan, child, sampler::Sampler};
+use super::{
+    Ending, Plan, child,
+    sampler::{RunTimes, Sampler},
+};
 use crate::{
     device::facts,
     model::hook::HookState,
-    probes::{HookOutcome, Probes, RunTime, events::RareEvent, table::Program},
+    probes::{HookOutcome, Probes, events::RareEvent, table::Program},
     recording::{CommandEnded, End, Event, Start, Surroundings},
     report::schema::HookReport,
 };
@@ -49,7 +52,7 @@ pub(super) fn end(
     drained: bool,
     child: Option<&Result<child::Ended, String>>,
 ) -> End {
-    let times = sampler.attached.as_ref().and_then(|attached| attached.probes.run_times());
+    let times = sampler.run_times();
     End {
         ended_by: ended_by.kind(),
         cut_short: ended_by.cut_short().map(str::to_owned),
@@ -57,7 +60,7 @@ pub(super) fn end(
         qdisc: sampler.interface(None).qdisc,
         machine: machine(sampler.called()),
         senders: sampler.senders().cloned(),
-        hooks: hooks(sampler, times.as_deref()),
+        hooks: hooks(sampler, times.as_ref()),
         overhead: sampler.overhead(),
         counting: Some(sampler.counting()),
         command: child.map(|ended| match ended {
@@ -86,13 +89,13 @@ fn command_ended(ended: &child::Ended) -> CommandEnded {
     CommandEnded::new(ended.exit_code, ended.signal, &text, MOST_STDOUT / 4)
 }
 
-fn hooks(sampler: &Sampler, times: Option<&[RunTime]>) -> Vec<HookReport> {
+fn hooks(sampler: &Sampler, times: Option<&RunTimes<'_>>) -> Vec<HookReport> {
     let Some(attached) = &sampler.attached else { return Vec::new() };
     attached.hooks.iter().flat_map(|outcome| hook_reports(&attached.probes, outcome, times)).collect()
 }
 
 /// A hook, program by program; one line where none is attached.
-fn hook_reports(probes: &Probes, outcome: &HookOutcome, times: Option<&[RunTime]>) -> Vec<HookReport> {
+fn hook_reports(probes: &Probes, outcome: &HookOutcome, times: Option<&RunTimes<'_>>) -> Vec<HookReport> {
     let blank = HookReport {
         hook: outcome.spec.name().to_owned(),
         kind: "none".to_owned(),
@@ -105,12 +108,13 @@ fn hook_reports(probes: &Probes, outcome: &HookOutcome, times: Option<&[RunTime]
     };
     let Some(way) = outcome.way.filter(|_| outcome.state == HookState::Attached) else { return vec![blank] };
     let report = |program: &Program| {
-        let time = times.and_then(|times| times.iter().find(|time| time.program == program.name));
+        let time = times.and_then(|times| times.of_each.iter().find(|time| time.program == program.name));
+        let is_whole = times.is_some_and(|times| times.are_of_the_whole_run);
         let gross = time.and_then(|time| time.run.ns_per_event());
         let empty = time.and_then(|time| time.empty?.ns_per_event());
         HookReport {
             kind: program.kind.name().to_owned(),
-            events: time.map(|time| time.run.events),
+            events: time.filter(|_| is_whole).map(|time| time.run.events),
             ns_per_event: gross,
             // Below nothing only by the noise of the clock.
             net_ns_per_event: gross.zip(empty).map(|(gross, empty)| (gross - empty).max(0.0)),

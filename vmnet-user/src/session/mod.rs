@@ -5,6 +5,7 @@ mod child;
 mod interface;
 mod known;
 mod netns;
+mod own_cost;
 mod recorder;
 mod sampler;
 mod stop;
@@ -40,7 +41,7 @@ use crate::{
         throughput::Interval,
         timeline::Timeline,
     },
-    probes::{self, ProbeError, Request},
+    probes::{self, KeepRunTimes, ProbeError, Request},
     recording::{self, End, MOST_EVENTS, Run, Surroundings},
     report::{
         files::OutputDir,
@@ -229,12 +230,18 @@ fn attach(plan: &Plan, sampler: &mut Sampler) -> Result<Vec<String>> {
         without: plan.without_hooks.clone(),
         ways: plan.ways.clone(),
         verbose: plan.verbose,
-        run_times: plan.overhead,
+        run_times: if plan.overhead {
+            KeepRunTimes::Always
+        } else if plan.counting == Counting::Light {
+            KeepRunTimes::InTheFirstWindow
+        } else {
+            KeepRunTimes::Never
+        },
     };
     match probes::attach(&request) {
         Ok(attached) => {
             let notes = attached.fell_because.clone();
-            sampler.use_programs(attached, plan.counting);
+            sampler.use_programs(attached, plan.counting, plan.overhead);
             Ok(notes)
         }
         Err(errors) => {
@@ -465,6 +472,7 @@ impl Watch<'_> {
             Some(Edge::CloseFirst) => {
                 let sample = self.sampler.sample(false)?;
                 self.keep(sample);
+                self.sampler.know_own_cost();
                 if let Some(why) = self.run.why_exact() {
                     self.sampler.stays_exact(why);
                     self.windows.end();

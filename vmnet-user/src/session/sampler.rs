@@ -1,6 +1,7 @@
 //! Reading everything at one moment.
 
 use std::{
+    borrow::Cow,
     net::IpAddr,
     time::{Duration, Instant},
 };
@@ -8,7 +9,11 @@ use std::{
 use anyhow::Result;
 use vmnet_common::{ClosedSockets, Counters, Stage};
 
-use super::{interface, stop::Stop};
+use super::{
+    interface,
+    own_cost::{FirstWindow, Queued, RunNs},
+    stop::Stop,
+};
 use crate::{
     device::{
         cpu,
@@ -27,9 +32,9 @@ use crate::{
     },
     model::senders::{Looks, Sender, SenderLimits},
     model::{event::What, features::FeatureSet, verdict::FEWEST_AUDITED_PACKETS},
-    probes::{Attached, events::RareEvent},
+    probes::{Attached, RunTime, events::RareEvent},
     recording::Taken,
-    report::schema::Interface,
+    report::schema::{Interface, ProgramsMethod},
 };
 
 /// How often live sockets are asked for while others close.
@@ -68,6 +73,8 @@ pub(super) struct Sampler {
     tells_queues: bool,
     /// Whether the hooks per segment have counted since the last sample.
     every_segment: bool,
+    /// Whether the kernel keeps the programs' run times to the end.
+    keeps_run_times: bool,
     /// Why every segment is counted all the time, though less was asked for.
     counting_reason: Option<String>,
     begun: Instant,
@@ -75,7 +82,12 @@ pub(super) struct Sampler {
     begun_tx_packets: u64,
     begun_monotonic_ns: u64,
     begun_cpu_ns: Option<u64>,
-    begun_run_ns: Option<u64>,
+    begun_ran: Option<RunNs>,
+    /// Packets at the queue when the run began, and since.
+    begun_queued: u64,
+    queued: Queued,
+    /// What the programs took in the first window, once it is over, program by program.
+    first_window: Option<(FirstWindow, Vec<RunTime>)>,
     taken: Taken,
 }
 
@@ -131,12 +143,16 @@ impl Sampler {
             by_cpu: Vec::new(),
             tells_queues: true,
             every_segment: false,
+            keeps_run_times: false,
             counting_reason: None,
             begun: Instant::now(),
             begun_tx_packets: 0,
             begun_monotonic_ns: 0,
             begun_cpu_ns: None,
-            begun_run_ns: None,
+            begun_ran: None,
+            begun_queued: 0,
+            queued: Queued::default(),
+            first_window: None,
             taken: Taken::default(),
             link,
         })
@@ -202,7 +218,8 @@ impl Sampler {
     }
 
     /// Samples will hold what these programs count.
-    pub(super) fn use_programs(&mut self, attached: Attached, counting: Counting) {
+    pub(super) fn use_programs(&mut self, attached: Attached, counting: Counting, keeps_run_times: bool) {
+        self.keeps_run_times = keeps_run_times;
         self.conditions.mode = attached.mode;
         self.conditions.hooks = attached.hook_states();
         self.conditions.counting = counting;
@@ -261,6 +278,8 @@ impl Sampler {
     /// Detaches them. The sample that was taken last is the window's end.
     pub(super) fn close_window(&mut self) {
         self.every_segment = false;
+        // A run without windows has no first one to learn from.
+        self.know_own_cost();
         if let Some(attached) = &mut self.attached {
             attached.probes.close_window();
         }
@@ -307,7 +326,8 @@ impl Sampler {
         self.begun = Instant::now();
         self.begun_monotonic_ns = monotonic_ns();
         self.begun_cpu_ns = machine::own_cpu_time_ns().ok();
-        self.begun_run_ns = self.programs_ns();
+        self.begun_ran = self.programs_ran();
+        self.first_window = None;
         self.known_features = self.feature_set().map(|set| set.active_bits());
         let mut sample = self.sample(true)?;
         let mut rested = false;
@@ -326,6 +346,8 @@ impl Sampler {
         self.begun_monotonic_ns += sample.at_ns;
         sample.at_ns = 0;
         self.begun_tx_packets = sample.link.tx_packets;
+        self.begun_queued = sample.traced.as_deref().map_or(0, queued_packets);
+        self.queued = Queued::default();
         Ok((sample, rested))
     }
 
@@ -371,6 +393,13 @@ impl Sampler {
         let link = self.links.counters(self.link.ifindex, &self.called)?;
         let tree = self.qdiscs.as_mut().and_then(|reader| reader.read(self.link.ifindex).ok());
         let read_ns = as_ns(start.elapsed());
+        if let Some(snapshot) = &snapshot {
+            let all = queued_packets(&snapshot.counters).saturating_sub(self.begun_queued);
+            if self.every_segment {
+                self.queued.in_windows += all.saturating_sub(self.queued.all);
+            }
+            self.queued.all = all;
+        }
         let moved_segs =
             snapshot.as_ref().filter(|_| edge).map_or(0, |before| self.moved_since(&before.counters));
         if let Some(tree) = &tree {
@@ -514,9 +543,36 @@ impl Sampler {
         Sockets { totals, retransmitted }
     }
 
-    fn programs_ns(&self) -> Option<u64> {
+    fn programs_ran(&self) -> Option<RunNs> {
         let times = self.attached.as_ref()?.probes.run_times()?;
-        Some(times.iter().map(|time| as_ns(time.run.total)).sum())
+        let sum = |stays| {
+            let of = times.iter().filter(|time| time.stays == stays);
+            of.map(|time| as_ns(time.run.total)).sum()
+        };
+        Some(RunNs { always: sum(true), in_windows: sum(false) })
+    }
+
+    /// The first window is over, or the run in it: what the programs took in it is known, and the kernel need not keep it any longer.
+    pub(super) fn know_own_cost(&mut self) {
+        if self.keeps_run_times || self.first_window.is_some() {
+            return;
+        }
+        let ran = self.programs_ran().zip(self.begun_ran).map(|(now, then)| now.since(then));
+        let Some(attached) = &mut self.attached else { return };
+        if let Some((ran, times)) = ran.zip(attached.probes.run_times()) {
+            self.first_window = Some((FirstWindow { ran, packets: self.queued.all }, times));
+        }
+        attached.probes.forget_run_times();
+    }
+
+    /// What each program ran: in the whole run where that was asked for, else in its first window.
+    pub(super) fn run_times(&self) -> Option<RunTimes<'_>> {
+        if self.keeps_run_times {
+            let times = self.attached.as_ref()?.probes.run_times()?;
+            return Some(RunTimes { of_each: times.into(), are_of_the_whole_run: true });
+        }
+        let (_, times) = self.first_window.as_ref()?;
+        Some(RunTimes { of_each: times.into(), are_of_the_whole_run: false })
     }
 
     /// What the tool took from the first sample until the window's end.
@@ -527,8 +583,17 @@ impl Sampler {
     /// The window ends here: what is taken from now on is not counted.
     pub(super) fn ends_here(&mut self) {
         let since = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
+        let (programs_ns, programs_method) = if self.keeps_run_times {
+            let ran = self.programs_ran().zip(self.begun_ran).map(|(now, then)| now.since(then));
+            (ran.map(|ran| ran.always.saturating_add(ran.in_windows)), ProgramsMethod::RunTimes)
+        } else {
+            self.know_own_cost();
+            let first = self.first_window.as_ref();
+            (first.and_then(|(first, _)| first.scaled_to(self.queued)), FirstWindow::METHOD)
+        };
         self.taken = Taken {
-            programs_ns: since(self.programs_ns(), self.begun_run_ns),
+            programs_ns,
+            programs_method: programs_ns.map(|_| programs_method),
             user_ns: since(machine::own_cpu_time_ns().ok(), self.begun_cpu_ns),
             rss_bytes: machine::own_rss_bytes().ok(),
             wall_ns: as_ns(self.begun.elapsed()),
@@ -539,6 +604,18 @@ impl Sampler {
     pub(super) fn ns_of(&self, time_ns: u64) -> Option<u64> {
         time_ns.checked_sub(self.begun_monotonic_ns)
     }
+}
+
+/// What each program ran.
+pub(super) struct RunTimes<'a> {
+    pub(super) of_each: Cow<'a, [RunTime]>,
+    pub(super) are_of_the_whole_run: bool,
+}
+
+/// Packets that the hook at the queue has counted.
+fn queued_packets(counters: &Counters) -> u64 {
+    let lanes = counters.stages[Stage::Queue as usize].iter();
+    lanes.flat_map(|lane| &lane.cells).fold(0, |sum, cell| sum.wrapping_add(cell.packets))
 }
 
 /// Nothing moved between two looks, and nothing waits.

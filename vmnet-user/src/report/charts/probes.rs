@@ -9,7 +9,7 @@ use super::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_page,
 use super::{ChartError, Table};
 use crate::model::hook::HookState;
 use crate::report::format;
-use crate::report::schema::{HookReport, RunReport};
+use crate::report::schema::{HookReport, ProgramsMethod, RunReport};
 
 const TOPIC: Topic = Topic { stem: "probes", subject: "What the probes themselves cost" };
 /// Hooks beyond this are in the table alone.
@@ -38,14 +38,16 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let busy: Vec<Option<f64>> = hooks.iter().map(|hook| cpus(hook, duration_s)).collect();
     let all: f64 = busy.iter().flatten().sum();
     let measured = busy.iter().any(Option::is_some);
-    let programs = if measured {
-        let share = report
-            .overhead
-            .cpu_share
-            .map_or_else(String::new, |share| format!(", {} of all CPUs' time", format::percent(share)));
-        format!("the probes took {} of one CPU{share}", format::percent(all))
-    } else {
-        UNASKED.to_owned()
+    let share =
+        report.overhead.cpu_share.map(|share| format!("{} of all CPUs' time", format::percent(share)));
+    let programs = match (measured, share) {
+        (true, None) => format!("the probes took {} of one CPU", format::percent(all)),
+        (true, Some(share)) => format!("the probes took {} of one CPU, {share}", format::percent(all)),
+        (false, Some(share)) => {
+            let from = report.overhead.cpu_share_method.map_or("", ProgramsMethod::in_words);
+            format!("the probes took {share}{from}")
+        }
+        (false, None) => UNASKED.to_owned(),
     };
     let said: Vec<String> = hooks.iter().take(ROWS).map(|hook| said(hook, duration_s)).collect();
     let description = format!(
@@ -113,6 +115,9 @@ fn said(hook: &HookReport, duration_s: f64) -> String {
             format::significant(ns),
             format::percent(cpus)
         ),
+        (None, Some(ns), None) if hook.state == HookState::Attached => {
+            format!("{name}: {} ns an event", format::significant(ns))
+        }
         _ => {
             let why = hook.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
             format!("{name}: {}{why}", state(hook))

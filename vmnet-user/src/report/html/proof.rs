@@ -5,7 +5,7 @@ use crate::model::audit::Audit;
 use crate::model::chain::{LinkState, first_broken};
 use crate::model::hook::HookState;
 use crate::model::identity::Identity;
-use crate::report::schema::RunReport;
+use crate::report::schema::{ProgramsMethod, RunReport};
 use crate::report::{format, text};
 
 /// Events told here; a device that flaps must not fill the page.
@@ -121,7 +121,10 @@ pub(super) fn overhead(report: &RunReport) -> Facts {
     facts.add_fact(
         "Programs in the kernel",
         &overhead.cpu_share.ok_or_else(|| known("overhead.cpu_share")),
-        |share| format!("{} of all CPUs’ time", format::percent(*share)),
+        |share| {
+            let from = overhead.cpu_share_method.map_or("", ProgramsMethod::in_words);
+            format!("{} of all CPUs’ time{from}", format::percent(*share))
+        },
     );
     facts.add_fact(
         "vmnet itself",
