@@ -57,9 +57,9 @@ fn interval(effect: &Value) -> [f64; 2] {
 #[test]
 fn on_virtio_net_tso_is_found_with_its_interval_and_identical_arms_show_nothing() {
     skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
-    let script = "experiment tso --load 10.10.1.10 --time 1500ms --warm-up 200ms --blocks 3 --seed 3\n\
-                  experiment same-1 --feature none --blocks 3 --seed 4 -- iperf3 -c 10.10.1.10 -t 1 -J\n\
-                  experiment same-2 --feature none --blocks 3 --seed 5 -- iperf3 -c 10.10.1.10 -t 1 -J\n";
+    let script = "experiment tso --load 10.10.1.10 --time 1200ms --warm-up 200ms --cool-down 100ms --blocks 3 --seed 3\n\
+                  experiment same-1 --feature none --cool-down 100ms --blocks 3 --seed 4 -- iperf3 -c 10.10.1.10 -t 1 -J\n\
+                  experiment same-2 --feature none --cool-down 100ms --blocks 3 --seed 5 -- iperf3 -c 10.10.1.10 -t 1 -J\n";
     let vm = experimenting(Kernel::V6_1, script).run().unwrap();
     let tso = result(&vm, "tso", 0);
     let [low, high] = interval(effect(&tso, "tso=on", "throughput_gbps"));

