@@ -321,7 +321,8 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
     ) -> Tried {
         let Ran { run, report, command_failed, recording_failed, .. } = ran;
         let from = if number == 0 { self.throughput_from(&report) } else { self.gathered.throughput_from };
-        let Measured { measured_s, figures, busiest_cpu } = Measured::of(&report, from, self.plan.warm_up);
+        let Measured { measured_s, figures, busiest_cpu } =
+            Measured::of(&report, run.timeline.samples(), from, self.plan.warm_up);
         let mut signs = match self.targets.design.arms.get(turn.arm) {
             Some(arm) => measure::signs(&run, &report, arm, settled),
             None => crate::model::experiment::Signs::default(),

@@ -9,8 +9,8 @@ use crate::{
         experiment::{Arm, BusiestCpu, Figures, MetricId, Signs, expected},
         fix::DeviceState,
         identity::Identity,
-        sample::QdiscCounters,
-        throughput::{CpuShare, Interval, mean, mean_where_known},
+        sample::{QdiscCounters, Sample},
+        throughput::{CpuShare, Interval, mean},
     },
     recording::Run,
     report::{ab::schema::ThroughputFrom, schema::RunReport},
@@ -37,7 +37,12 @@ pub(super) struct Measured {
 
 impl Measured {
     /// Of the part that counts.
-    pub(super) fn of(report: &RunReport, from: ThroughputFrom, warm_up: Duration) -> Self {
+    pub(super) fn of(
+        report: &RunReport,
+        samples: &[Sample],
+        from: ThroughputFrom,
+        warm_up: Duration,
+    ) -> Self {
         let kept = steady(&report.throughput.samples, warm_up.as_secs_f64());
         let said = report.benchmark.as_ref().and_then(crate::report::schema::Benchmark::said);
         // What is forwarded has no sockets here that could tell what they retransmitted.
@@ -50,9 +55,8 @@ impl Measured {
         };
         // Where the benchmark counts transactions, bytes are still counted by the ledger.
         let rate = gbps.or(goodput_gbps).filter(|gbps| *gbps > 0.0);
-        let busy_cpus = mean_where_known(kept, |interval| {
-            (!interval.cpus.is_empty()).then(|| interval.cpus.iter().map(|cpu| cpu.busy).sum())
-        });
+        let cpus = cpus_over(samples, kept);
+        let busy_cpus = (!cpus.is_empty()).then(|| cpus.iter().map(|cpu| cpu.busy).sum::<f64>());
         let per_payload = |amount: Option<f64>| Some(amount? / payload_gbps.filter(|gbps| *gbps > 0.0)?);
         let retransmitted_gbps = mean(kept, |interval| {
             Some(interval.retransmitted_bytes? as f64 * 8.0 / 1e9 / interval.duration_s)
@@ -76,7 +80,7 @@ impl Measured {
                 .into_iter()
                 .filter_map(|(metric, value)| Some((metric, value.filter(|value| value.is_finite())?)))
                 .collect(),
-            busiest_cpu: busiest(kept),
+            busiest_cpu: busiest(&cpus),
         }
     }
 }
@@ -115,20 +119,31 @@ fn mean_packet(intervals: &[Interval]) -> Option<f64> {
     (packets > 0.0).then(|| payload / packets)
 }
 
-/// By its mean over the intervals, not the one that is busiest now and then.
-fn busiest(intervals: &[Interval]) -> Option<BusiestCpu> {
-    let cpus = intervals.iter().map(|interval| interval.cpus.len()).max()?;
-    let of = |cpu: usize, share: fn(&CpuShare) -> Option<f64>| {
-        mean_where_known(intervals, |interval| interval.cpus.get(cpu).and_then(share))
+/// Each CPU over the time of these intervals, from the samples at its two ends: the kernel counts in ticks, and where a CPU is hard
+/// pressed, a tenth of a second may pass without one that it gets later. Empty where one of them is not known.
+fn cpus_over(samples: &[Sample], intervals: &[Interval]) -> Vec<CpuShare> {
+    let at = |t_s: f64| samples.iter().min_by_key(|sample| sample.at_ns.abs_diff((t_s * 1e9) as u64));
+    let ends = intervals.first().zip(intervals.last());
+    let samples = ends.and_then(|(first, last)| at(first.t_s - first.duration_s).zip(at(last.t_s)));
+    let Some((first, last)) = samples.filter(|(first, last)| first.cpus.len() == last.cpus.len()) else {
+        return Vec::new();
     };
-    (0..cpus)
-        .filter_map(|cpu| {
-            Some(BusiestCpu {
-                busy: of(cpu, |cpu| Some(cpu.busy))?,
-                segmenting: of(cpu, |cpu| cpu.segmenting),
-            })
-        })
-        .max_by(|a, b| a.busy.total_cmp(&b.busy))
+    let is_timed = intervals.iter().flat_map(|interval| &interval.cpus).any(|cpu| cpu.segmenting.is_some());
+    let duration_ns = last.at_ns.saturating_sub(first.at_ns);
+    let segmenting = |cpu: usize| {
+        let worked = last.work.get(cpu)?.segmentation_ns.saturating_sub(first.work.get(cpu)?.segmentation_ns);
+        is_timed.then(|| (worked as f64 / duration_ns as f64).min(1.0)).filter(|share| share.is_finite())
+    };
+    let shares = first.cpus.iter().zip(&last.cpus).enumerate().map(|(cpu, (first, last))| {
+        Some(CpuShare { segmenting: segmenting(cpu), ..CpuShare::of(&last.since(first))? })
+    });
+    shares.collect::<Option<_>>().unwrap_or_default()
+}
+
+/// By its mean over the whole time, not the one that is busiest now and then.
+fn busiest(cpus: &[CpuShare]) -> Option<BusiestCpu> {
+    let busiest = cpus.iter().max_by(|a, b| a.busy.total_cmp(&b.busy))?;
+    Some(BusiestCpu { busy: busiest.busy, segmenting: busiest.segmenting })
 }
 
 /// What the guards look at, but for the device's settings and the benchmark's own end, which the loop knows.
@@ -154,10 +169,10 @@ pub(super) fn signs(run: &Run, report: &RunReport, arm: &Arm, settled: &DeviceSt
             .filter(|identity| identity.ok == Some(false))
             .map(|identity| (identity.name.to_string(), unexplained_share(identity)))
             .collect(),
-        steal_share: mean_where_known(&report.throughput.samples, |interval| {
-            let cpus = interval.cpus.len();
-            (cpus > 0).then(|| interval.cpus.iter().map(|cpu| cpu.steal).sum::<f64>() / cpus as f64)
-        }),
+        steal_share: {
+            let cpus = cpus_over(samples, &report.throughput.samples);
+            (!cpus.is_empty()).then(|| cpus.iter().map(|cpu| cpu.steal).sum::<f64>() / cpus.len() as f64)
+        },
         retransmitted_share: tcp.and_then(|tcp| tcp.total.retransmitted_share()),
         qdisc_drop_share: qdiscs.and_then(|(before, after)| drop_share(before, after)),
         benchmark_failed: None,
@@ -183,6 +198,8 @@ fn drop_share(before: QdiscCounters, after: QdiscCounters) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::sample::CpuWork;
+    use crate::model::testing::sample_at;
     use crate::report::fixture::{self, second};
 
     fn near(a: f64, b: f64) -> bool {
@@ -190,7 +207,7 @@ mod tests {
     }
 
     fn measured(report: &RunReport) -> Measured {
-        Measured::of(report, ThroughputFrom::Ledger, Duration::from_secs(1))
+        Measured::of(report, &[], ThroughputFrom::Ledger, Duration::from_secs(1))
     }
 
     #[test]
@@ -217,13 +234,23 @@ mod tests {
         report.throughput.samples = (1..=20).map(|s| second(f64::from(s), 10.0, 1.0)).collect();
         for sample in &mut report.throughput.samples {
             sample.goodput_gbps = Some(8.0);
-            sample.cpus = vec![
-                CpuShare { busy: 0.25, segmenting: Some(0.1), ..CpuShare::default() },
-                CpuShare { busy: 0.75, segmenting: Some(0.5), ..CpuShare::default() },
-            ];
+            sample.cpus = vec![CpuShare { segmenting: Some(0.1), ..CpuShare::default() }; 2];
         }
+        let samples = (0..=20).map(|s| {
+            let mut sample = sample_at(s);
+            sample.cpus[0].busy_ns /= 2;
+            sample.cpus[1].busy_ns += sample.cpus[0].busy_ns;
+            sample.work = [0.1, 0.5]
+                .map(|share| CpuWork {
+                    segmentation_ns: (s as f64 * share * 1e9) as u64,
+                    ..CpuWork::default()
+                })
+                .into();
+            sample
+        });
+        let samples: Vec<Sample> = samples.collect();
         report.throughput.samples[0].goodput_gbps = Some(1.0);
-        let found = measured(&report);
+        let found = Measured::of(&report, &samples, ThroughputFrom::Ledger, Duration::from_secs(1));
         assert!(near(found.figures[&MetricId::ThroughputGbps], 8.0) && near(found.measured_s, 19.0));
         // One CPU for one gigabyte a second is one nanosecond a byte.
         assert!(near(found.figures[&MetricId::CpuNsPerByte], 1.0));
@@ -231,23 +258,17 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_shorter_than_a_tick_leaves_the_figures_of_the_others() {
-        let mut report = fixture::software();
-        let mut run: Vec<Interval> = (1..=20).map(|s| second(f64::from(s), 8.0, 1.0)).collect();
-        for interval in &mut run {
-            interval.cpus = vec![CpuShare { busy: 0.5, ..CpuShare::default() }; 2];
-        }
-        let mut short = Interval { duration_s: 0.004, cpus: Vec::new(), ..run[10].clone() };
-        short.t_s -= 0.996;
-        run.insert(10, short);
-        report.throughput.samples = run;
-        let found = measured(&report);
-        assert!(found.figures.contains_key(&MetricId::CpuNsPerByte), "{:?}", found.figures);
-        assert_eq!(found.busiest_cpu, Some(BusiestCpu { busy: 0.5, segmenting: None }));
-        for interval in &mut report.throughput.samples[10..14] {
-            interval.cpus.clear();
-        }
-        assert!(!measured(&report).figures.contains_key(&MetricId::CpuNsPerByte), "a fifth is not known");
+    fn ticks_that_a_cpu_gets_later_are_counted_all_the_same() {
+        let mut samples: Vec<Sample> = (0..=20).map(sample_at).collect();
+        let run: Vec<Interval> = (1..=20).map(|s| second(f64::from(s), 8.0, 1.0)).collect();
+        let half = vec![CpuShare { busy: 0.5, softirq: 0.25, ..CpuShare::default() }; 2];
+        assert_eq!(cpus_over(&samples, &run[1..]), half);
+        // A CPU without a tick in the middle changes nothing, one without any has no share.
+        samples[10].cpus[0] = samples[9].cpus[0];
+        assert_eq!(cpus_over(&samples, &run[1..]), half);
+        samples[20].cpus[0] = samples[1].cpus[0];
+        assert_eq!(cpus_over(&samples, &run[1..]), []);
+        assert_eq!((cpus_over(&[], &run), cpus_over(&samples, &[])), (Vec::new(), Vec::new()));
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl Delta {
             _ => None,
         };
         let sockets = both(earlier.sockets, later.sockets, sockets_between);
-        let cpus = both_lists(&earlier.cpus, &later.cpus, cpu_between);
+        let cpus = both_lists(&earlier.cpus, &later.cpus, |earlier, later| later.since(earlier));
         let work = both_lists(&earlier.work, &later.work, |earlier, later| CpuWork {
             segmentation_ns: later.segmentation_ns.saturating_sub(earlier.segmentation_ns),
             tcp_payload_bytes: later.tcp_payload_bytes.saturating_sub(earlier.tcp_payload_bytes),
@@ -337,16 +337,6 @@ fn sockets_between(earlier: SocketTotals, later: SocketTotals) -> Option<Sockets
         bytes_not_sent: i64::try_from(not_sent).ok()?,
         lower_bound: earlier.lower_bound || later.lower_bound,
     })
-}
-
-/// Saturating: the kernel lets iowait, and with it our total, step back a little (`proc_stat(5)`).
-fn cpu_between(earlier: &CpuTimes, later: &CpuTimes) -> CpuTimes {
-    CpuTimes {
-        busy_ns: later.busy_ns.saturating_sub(earlier.busy_ns),
-        softirq_ns: later.softirq_ns.saturating_sub(earlier.softirq_ns),
-        steal_ns: later.steal_ns.saturating_sub(earlier.steal_ns),
-        total_ns: later.total_ns.saturating_sub(earlier.total_ns),
-    }
 }
 
 fn add_cpus(a: &CpuTimes, b: &CpuTimes) -> CpuTimes {

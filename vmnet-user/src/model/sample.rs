@@ -108,6 +108,19 @@ pub struct CpuTimes {
     pub total_ns: u64,
 }
 
+impl CpuTimes {
+    /// Saturating: the kernel lets iowait, and with it our total, step back a little (`proc_stat(5)`).
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            busy_ns: self.busy_ns.saturating_sub(earlier.busy_ns),
+            softirq_ns: self.softirq_ns.saturating_sub(earlier.softirq_ns),
+            steal_ns: self.steal_ns.saturating_sub(earlier.steal_ns),
+            total_ns: self.total_ns.saturating_sub(earlier.total_ns),
+        }
+    }
+}
+
 /// What one CPU did for the interface, since the programs were attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuWork {

@@ -130,22 +130,6 @@ pub fn mean(intervals: &[Interval], value: impl Fn(&Interval) -> Option<f64>) ->
     (seconds > 0.0).then(|| sum / seconds)
 }
 
-/// How much of the time has to be known for a mean of what is.
-const LEAST_KNOWN: f64 = 0.9;
-
-/// Mean over the time of those intervals that have it; None where they are less than nine tenths of all. For what the kernel counts
-/// in ticks: an interval between the edges of a window may be shorter than one.
-#[must_use]
-pub fn mean_where_known(intervals: &[Interval], value: impl Fn(&Interval) -> Option<f64>) -> Option<f64> {
-    let seconds = |intervals: &[Interval]| intervals.iter().map(|interval| interval.duration_s).sum::<f64>();
-    let known: Vec<Interval> =
-        intervals.iter().filter(|interval| value(interval).is_some()).cloned().collect();
-    if seconds(&known) < seconds(intervals) * LEAST_KNOWN {
-        return None;
-    }
-    mean(&known, value)
-}
-
 impl Interval {
     /// TCP payload that left, by whichever path, retransmits included. None unless all of it is known.
     #[must_use]
