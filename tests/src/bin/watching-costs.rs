@@ -1,10 +1,11 @@
 //! `watching-costs IFACE WITH WITHOUT SECONDS`: what a way of watching leaves of the throughput that goes on through an interface.
 //!
-//! Ways are `off`, `light` (outside of its windows), `exact` and `empty` (empty programs at the places of `exact`). Within traffic that goes on
-//! throughout, programs are attached and detached: blocks of four slots, ABBA or BAAB as drawn, of 250 ms each, and after each
-//! a control of the same shape in which nothing is attached at all. Says, as JSON, the mean log ratio of WITH to WITHOUT over the
+//! Ways are `off`, `light` (outside of its windows), `exact`, `empty` (empty programs at the places of `exact`) and `run` (a whole `vmnet run`,
+//! from its start). Within traffic that goes on throughout, programs are attached and detached: blocks of four slots, ABBA or BAAB as
+//! drawn, of 250 ms each (of 3 s where vmnet starts), and after each a control of the same shape in which nothing is attached at all. Says, as JSON, the mean log ratio of WITH to WITHOUT over the
 //! blocks as a ratio, with its 95 % interval, of bytes a second and of CPU time a byte.
 
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ use vmnet::probes::{Probes, Request, attach};
 use vmnet::stats::mean_interval;
 
 const SLOT: Duration = Duration::from_millis(250);
+/// One that has a whole `vmnet run` in it.
+const SLOT_OF_A_RUN: Duration = Duration::from_secs(3);
 /// Of each slot, while what was attached or detached settles.
 const SETTLES: Duration = Duration::from_millis(30);
 /// The same run gives the same interval.
@@ -25,11 +28,14 @@ const SEED: u64 = 0x636f_7374;
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [interface, with, without, seconds] = words.as_slice() else {
-        bail!("usage: watching-costs IFACE off|light|exact|empty off|light|exact|empty SECONDS");
+        bail!("usage: watching-costs IFACE off|light|exact|empty|run off|light|exact|empty SECONDS");
     };
     let mut meter = Meter::open(interface)?;
     let mut ways = [meter.way(with)?, meter.way(without)?];
-    let mut nothing = [Way(None), Way(None)];
+    if ways.iter().any(|way| matches!(way, Way::Run)) {
+        meter.slot = SLOT_OF_A_RUN;
+    }
+    let mut nothing = [Way::Off, Way::Off];
     let until = Instant::now() + Duration::from_secs(seconds.parse()?);
     let (mut measured, mut control) = (Blocks::default(), Blocks::default());
     let mut drawn = u64::from(std::process::id());
@@ -48,13 +54,42 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What is attached in a slot.
-struct Way(Option<Probes>);
+/// What is there in a slot.
+enum Way {
+    Off,
+    Programs(Box<Probes>),
+    Run,
+}
+
+/// A `vmnet run` that is ended with the value.
+struct Running {
+    child: Child,
+    _reports: tempfile::TempDir,
+}
+
+impl Running {
+    fn start(interface: &str) -> Result<Self> {
+        let reports = tempfile::tempdir()?;
+        let mut vmnet = Command::new(std::env::current_exe()?.with_file_name("vmnet"));
+        vmnet.args(["run", interface, "--plain", "-o"]).arg(reports.path());
+        let child = vmnet.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("vmnet run")?;
+        Ok(Self { child, _reports: reports })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may be gone already, and there is nobody to tell.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
 
 struct Meter {
     links: LinkReader,
     name: String,
     ifindex: u32,
+    slot: Duration,
 }
 
 /// Of one slot.
@@ -68,12 +103,13 @@ impl Meter {
     fn open(interface: &str) -> Result<Self> {
         let mut links = LinkReader::open()?;
         let ifindex = links.link(interface)?.ifindex;
-        Ok(Self { links, name: interface.to_owned(), ifindex })
+        Ok(Self { links, name: interface.to_owned(), ifindex, slot: SLOT })
     }
 
     fn way(&self, name: &str) -> Result<Way> {
         let counting = match name {
-            "off" => return Ok(Way(None)),
+            "off" => return Ok(Way::Off),
+            "run" => return Ok(Way::Run),
             "light" => Counting::Light,
             "exact" | "empty" => Counting::Exact,
             other => bail!("no way of watching is called {other}"),
@@ -91,7 +127,7 @@ impl Meter {
         if name == "empty" {
             probes.become_empty().map_err(|error| anyhow!(error))?;
         }
-        Ok(Way(Some(probes)))
+        Ok(Way::Programs(Box::new(probes)))
     }
 
     /// Means over the slots of either way: ABBA, or BAAB.
@@ -107,14 +143,17 @@ impl Meter {
 
     fn slot(&mut self, way: &mut Way) -> Result<Slot> {
         let begun = Instant::now();
-        if let Some(probes) = &mut way.0 {
+        if let Way::Programs(probes) = way {
             probes.resume().map_err(|error| anyhow!(error))?;
         }
         thread::sleep(SETTLES);
         let before = self.read()?;
-        thread::sleep(SLOT.saturating_sub(begun.elapsed()));
+        // Its start is a part of what it costs.
+        let running = if matches!(way, Way::Run) { Some(Running::start(&self.name)?) } else { None };
+        thread::sleep(self.slot.saturating_sub(begun.elapsed()));
         let after = self.read()?;
-        if let Some(probes) = &mut way.0 {
+        drop(running);
+        if let Way::Programs(probes) = way {
             probes.pause();
         }
         let bytes = (after.1 - before.1) as f64;

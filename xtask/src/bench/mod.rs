@@ -23,6 +23,9 @@ pub(crate) struct BenchArguments {
     /// Seconds for each figure of throughput
     #[arg(long, default_value_t = 60, conflicts_with = "quick")]
     seconds: u32,
+    /// Of the table of throughput only cells with this in their name, such as "1 stream, TSO off, light/off" (repeatable: all of them)
+    #[arg(long, conflicts_with = "quick")]
+    only: Vec<String>,
 }
 
 /// Builds, then measures. Fails where a program is longer than its budget.
@@ -42,7 +45,8 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<Outcome> {
     let rounds = if arguments.quick { 1 } else { 3 };
     let hooks = hooks::measure(rounds)?;
     let itself = itself::measure()?;
-    let throughput = if arguments.quick { None } else { Some(throughput::measure(arguments.seconds)?) };
+    let throughput =
+        if arguments.quick { None } else { Some(throughput::measure(arguments.seconds, &arguments.only)?) };
     let found = json!({
         "machine": machine()?,
         "instructions": lengths,

@@ -10,7 +10,7 @@ use testbed::command::captured;
 use testbed::{interrupt, paths};
 
 /// What is compared: a way of watching, and what it is held against.
-const PAIRS: [(&str, &str); 3] = [("light", "off"), ("exact", "off"), ("exact", "empty")];
+const PAIRS: [(&str, &str); 4] = [("light", "off"), ("run", "off"), ("exact", "off"), ("exact", "empty")];
 
 /// Traffic: its name, options of the load.
 const TRAFFIC: [(&str, &str); 3] = [
@@ -19,8 +19,9 @@ const TRAFFIC: [(&str, &str); 3] = [
     ("100-byte writes", "-P 1 --message-bytes 100 --nodelay"),
 ];
 
-/// Measures each pair under each traffic, TSO off and on, for so many seconds each, and prints a table.
-pub(crate) fn measure(seconds: u32) -> Result<Vec<Value>> {
+/// Measures each pair under each traffic, TSO off and on, for so many seconds each, and prints a table. Only cells with all of these words in
+/// their name, such as `16 streams` or `light/off`.
+pub(crate) fn measure(seconds: u32, only: &[String]) -> Result<Vec<Value>> {
     let bench = Bench::new("bench")?;
     let mut all = Vec::new();
     println!(
@@ -31,6 +32,10 @@ pub(crate) fn measure(seconds: u32) -> Result<Vec<Value>> {
         for tso in ["off", "on"] {
             bench.near.exec(&format!("ethtool -K {INTERFACE} tso {tso}"))?;
             for (with, without) in PAIRS {
+                let name = format!("{traffic}, TSO {tso}, {with}/{without}");
+                if !only.iter().all(|word| name.contains(word)) {
+                    continue;
+                }
                 interrupt::check()?;
                 let mut found = pair(&bench, options, (with, without), seconds)?;
                 print(traffic, tso, &found);
