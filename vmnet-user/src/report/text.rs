@@ -93,9 +93,20 @@ pub fn state_sentence(report: &RunReport) -> String {
         State::Software => format!("TSO is not happening on {name}"),
         State::Partial => format!("TSO is happening on {name} for at most a part of the bytes"),
         State::NotBuilt => format!("no super-packets were built for {name}"),
+        State::NothingToOffload if let Some(how) = failure(report) => {
+            format!("the command failed ({how}) before bulk TCP left {name}")
+        }
         State::NothingToOffload => format!("too little bulk TCP left {name} to judge by"),
         State::Inconclusive => format!("this run cannot tell whether TSO is happening on {name}"),
     }
+}
+
+/// How the command failed, if it did.
+fn failure(report: &RunReport) -> Option<String> {
+    let benchmark = report.benchmark.as_ref()?;
+    let signal = benchmark.signal.map(|signal| format!("signal {signal}"));
+    let code = benchmark.exit_code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
+    signal.or(code)
 }
 
 /// The confidence in one word.

@@ -126,6 +126,10 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
         let mut stop = Stop::listen()?;
         profiler.run(plan, &start, (&output, recording::FILE), &mut stop, observer).await
     });
+    let ran = ran.and_then(|ran| match &ran.command_failed {
+        Some(why) if ran.never_started => bail!("{why}"),
+        _ => Ok(ran),
+    });
     let Ran { report, command_failed, recorded, recording_failed, .. } = match ran {
         Ok(ran) => ran,
         Err(error) => {
@@ -155,6 +159,8 @@ pub(crate) struct Ran {
     pub(crate) recorded: PathBuf,
     /// What kept it from being whole.
     pub(crate) recording_failed: Option<String>,
+    /// Whether the command never ran, so that nothing was measured.
+    pub(crate) never_started: bool,
 }
 
 /// Programs attached and sockets open: measures one run, or one after another.
@@ -273,6 +279,7 @@ struct Measured {
     drained: bool,
     ended_by: Ending,
     child: Option<Result<child::Ended, String>>,
+    never_started: bool,
 }
 
 /// What ended a run.
@@ -343,10 +350,14 @@ async fn measure(
 
     let mut child = None;
     let mut child_ended = None;
+    let mut never_started = false;
     if !plan.command.is_empty() {
         match Child::start(&plan.command, &plan.caller, plan.prints) {
             Ok(started) => child = Some(started),
-            Err(error) => child_ended = Some(Err(error)),
+            Err(error) => {
+                child_ended = Some(Err(error));
+                never_started = true;
+            }
         }
     }
     let windows = if windows { Windows::begin(Instant::now()) } else { Windows::none() };
@@ -385,7 +396,7 @@ async fn measure(
     if run.timeline.samples().len() < 2 {
         bail!("{}, before anything could be measured", ended_by.cut_short().unwrap_or_default());
     }
-    Ok(Measured { run, recorder, drained, ended_by, child: child_ended })
+    Ok(Measured { run, recorder, drained, ended_by, child: child_ended, never_started })
 }
 
 /// The loop proper.
@@ -506,7 +517,7 @@ impl Watch<'_> {
 }
 
 fn finish(plan: &Plan, sampler: &Sampler, measured: Measured) -> Result<Ran> {
-    let Measured { mut run, recorder, drained, ended_by, child } = measured;
+    let Measured { mut run, recorder, drained, ended_by, child, never_started } = measured;
     let end = known::end(sampler, &ended_by, drained, child.as_ref());
     run.end = Some(end.clone());
     let report = recording::report(&run).context("a run of fewer than two samples")?;
@@ -516,5 +527,5 @@ fn finish(plan: &Plan, sampler: &Sampler, measured: Measured) -> Result<Ran> {
         Ok(ended) => ended.failure(&plan.command, matches!(ended_by, Ending::Command)),
         Err(error) => Some(error.clone()),
     });
-    Ok(Ran { run, report, command_failed, recorded, recording_failed })
+    Ok(Ran { run, report, command_failed, recorded, recording_failed, never_started })
 }

@@ -390,7 +390,7 @@ impl Sampler {
             },
             None => None,
         };
-        let link = self.links.counters(self.link.ifindex, &self.called)?;
+        let (link, mtu) = self.links.counters_and_mtu(self.link.ifindex, &self.called)?;
         let tree = self.qdiscs.as_mut().and_then(|reader| reader.read(self.link.ifindex).ok());
         let read_ns = as_ns(start.elapsed());
         if let Some(snapshot) = &snapshot {
@@ -436,6 +436,7 @@ impl Sampler {
             work: self.by_cpu.iter().map(CpuWork::of).collect(),
             traced: snapshot.map(|snapshot| snapshot.counters),
             link,
+            mtu,
             qdisc: tree.and_then(|tree| tree.counters),
             features,
             cpus: cpu::cpu_times().unwrap_or_default(),
