@@ -107,6 +107,17 @@ impl Machine {
             of(&mut device.features, &format!("{place}.features"), look);
         }
     }
+
+    /// What the interface's own qdisc lets through, where it is tbf.
+    #[must_use]
+    pub fn shaped_bytes_per_s(&self) -> Option<u64> {
+        const ROOT: u32 = u32::MAX;
+        let root = self.qdiscs.as_ref().ok()?.iter().find(|qdisc| qdisc.parent == ROOT)?;
+        match root.options {
+            QdiscOptions::Tbf { rate_bytes_per_s, .. } => Some(rate_bytes_per_s),
+            _ => None,
+        }
+    }
 }
 
 /// One network device as it stands.
@@ -139,6 +150,18 @@ pub struct Device {
     pub features: Fact<FeatureSet>,
     /// GSO and TSO limits.
     pub limits: Limits,
+}
+
+impl Device {
+    /// Whether a link stands behind it that its speed is the speed of. Of a device that is made of software it is a name, and of virtio what
+    /// the host wrote there.
+    #[must_use]
+    pub fn has_a_link(&self) -> bool {
+        const WITHOUT: [&str; 10] =
+            ["bridge", "dummy", "geneve", "gre", "ifb", "ipip", "netkit", "tun", "veth", "vxlan"];
+        let is_software = self.kind.as_deref().is_some_and(|kind| WITHOUT.contains(&kind));
+        !self.loopback && !is_software && self.driver.as_deref() != Some("virtio_net")
+    }
 }
 
 /// Limits of super-packets. None where the kernel does not tell.

@@ -302,7 +302,7 @@ fn seconds(ns: u64) -> f64 {
 }
 
 /// Bits per nanosecond are gigabits per second.
-fn gbps(bytes: u64, ns: u64) -> Option<f64> {
+pub(crate) fn gbps(bytes: u64, ns: u64) -> Option<f64> {
     share(bytes, ns).map(|per_ns| per_ns * 8.0)
 }
 

@@ -19,7 +19,7 @@ use crate::model::ledger::{Ledgers, Other};
 use crate::model::machine::{Machine, QueueCounters};
 use crate::model::reasons;
 use crate::model::sample::{Counting, Mode, Window};
-use crate::model::throughput::{CpuShare, mean};
+use crate::model::throughput::{CpuShare, gbps, mean};
 use crate::model::verdict::Verdict;
 use crate::report::absences;
 use crate::report::benchmarks;
@@ -118,22 +118,38 @@ fn causes(run: &Run, machine: &Machine, delta: &Delta, report: &RunReport) -> Ve
         tcp: report.ledger.tcp.as_ref(),
         reasons: report.reasons.as_deref(),
         forwarded_and_cut_bytes: delta.traced.as_deref().map_or(0, reasons::forwarded_and_cut_bytes),
+        mean_write_bytes: delta.traced.as_deref().and_then(mean_write_bytes),
         elsewhere: &elsewhere,
     };
     let before = run.start.machine.machine.as_ref();
     cause::find(&Evidence { machine, before, traffic: Some(traffic), answers: Answers::NONE })
 }
 
+fn mean_write_bytes(counted: &Counters) -> Option<f64> {
+    let written = counted.tcp_sendmsg;
+    (written.calls > 0).then(|| written.bytes as f64 / written.calls as f64)
+}
+
 /// What else could have been the limit.
 fn elsewhere(run: &Run, delta: &Delta, report: &RunReport) -> Elsewhere {
     let end = run.end.as_ref();
-    let speed = end.and_then(|end| end.machine.machine.as_ref()?.device.speed_mbps.as_ref().ok());
+    let machine = end.and_then(|end| end.machine.machine.as_ref());
+    let speed = machine.filter(|machine| machine.device.has_a_link());
+    let speed = speed.and_then(|machine| machine.device.speed_mbps.as_ref().ok());
+    let payload_gbps = |cpu: usize| gbps(delta.work.get(cpu)?.tcp_payload_bytes, delta.duration_ns);
+    // A CPU's place is its number; one that is offline was not busy.
+    let cpus = delta.cpus.iter().enumerate().map(|(cpu, times)| CpuShare {
+        tcp_gbps: payload_gbps(cpu),
+        ..CpuShare::of(times).unwrap_or_default()
+    });
     Elsewhere {
         queues: queues(run).unwrap_or_default(),
-        cpus: delta.cpus.iter().filter_map(CpuShare::of).collect(),
+        cpus: cpus.collect(),
         senders: end.and_then(|end| end.senders.clone()),
         wire_gbps: report.throughput.wire_gbps,
         link_gbps: speed.map(|mbps| f64::from(*mbps) / 1e3),
+        shaped_gbps: machine.and_then(Machine::shaped_bytes_per_s).map(|bytes| bytes as f64 * 8.0 / 1e9),
+        duration_s: delta.duration_ns as f64 / 1e9,
     }
 }
 

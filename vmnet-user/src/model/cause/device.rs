@@ -131,6 +131,17 @@ pub(super) fn driver_has_none(evidence: &Evidence<'_>) -> Vec<Found> {
         return Vec::new();
     }
     let device = &evidence.machine.device;
+    if device.kind.as_deref() == Some("veth") {
+        // A veth has what VETH_FEATURES has, but for this (`veth_xdp_set`).
+        return vec![found(
+            evidence,
+            &families,
+            CauseId::DriverNoTso,
+            &format!("an XDP program at the other end of the veth takes TSO{} away", for_one(&families)),
+            "a veth has TSO of its own; it is not among what can be switched while a program of XDP is attached to the other end".to_owned(),
+            Fix::by_hand(&["in the namespace of the other end: ip link set dev <the other end> xdp off".to_owned()]),
+        )];
+    }
     let what = device.driver.as_deref().or(device.kind.as_deref()).unwrap_or("this device");
     vec![found(
         evidence,

@@ -8,14 +8,18 @@ use crate::model::{senders::SenderLimits, throughput::CpuShare, verdict::State};
 pub struct Elsewhere {
     /// Each transmit queue's part in the window; empty where it is not known.
     pub queues: Vec<QueueUse>,
-    /// Each CPU's share of the window.
+    /// Each CPU's share of the window, with the TCP payload that it queued to the interface where that is known.
     pub cpus: Vec<CpuShare>,
     /// What held the sockets back; None where it is not known.
     pub senders: Option<SenderLimits>,
     /// Mean over the window.
     pub wire_gbps: Option<f64>,
-    /// The link's, where the driver tells.
+    /// The link's, where the driver tells and there is a link: a virtual device's speed is a name.
     pub link_gbps: Option<f64>,
+    /// What a qdisc of the interface lets through.
+    pub shaped_gbps: Option<f64>,
+    /// The window's, seconds.
+    pub duration_s: f64,
 }
 
 /// One transmit queue.
@@ -33,8 +37,16 @@ const MUCH_STEAL: f64 = 0.05;
 const SKEWED: f64 = 0.8;
 /// Of the senders' busy time.
 const MUCH_WAITING: f64 = 0.2;
-/// Of the link's speed.
+/// Of the link's speed, or of what a qdisc lets through.
 const FULL_LINK: f64 = 0.9;
+/// More than this of its speed goes through no link: its speed is a name.
+const MORE_THAN_A_LINK: f64 = 1.05;
+/// Of all payload: a CPU that queued less has no part in this interface's traffic,
+const LITTLE_OF_THE_TRAFFIC: f64 = 0.1;
+/// unless it spent this much of its time in softirq, where acknowledgements and completions are worked off.
+const MUCH_SOFTIRQ: f64 = 0.2;
+/// Senders that had something to send for less of the time waited for the application.
+const MOSTLY_BUSY: f64 = 0.8;
 
 pub(super) fn not_the_bottleneck(evidence: &Evidence<'_>) -> Option<Found> {
     let traffic = evidence.traffic.as_ref().filter(|traffic| traffic.state == State::Engaged)?;
@@ -67,6 +79,8 @@ impl Elsewhere {
         hints.extend(self.one_queue());
         hints.extend(self.waiting());
         hints.extend(self.full_link());
+        hints.extend(self.shaped());
+        hints.extend(self.application());
         hints
     }
 
@@ -83,7 +97,7 @@ impl Elsewhere {
     fn one_cpu(&self) -> Option<(f64, String)> {
         let (index, cpu) = largest(&self.cpus, |cpu| cpu.busy)?;
         let mean = self.cpus.iter().map(|cpu| cpu.busy).sum::<f64>() / self.cpus.len() as f64;
-        (cpu.busy >= FULL).then(|| {
+        (cpu.busy >= FULL && (mean >= FULL || self.has_a_part(cpu))).then(|| {
             let all = self.cpus.len() > 1 && mean >= FULL;
             let text = if all {
                 format!("all {} vCPUs are busy", self.cpus.len())
@@ -96,6 +110,13 @@ impl Elsewhere {
             };
             (cpu.busy, text)
         })
+    }
+
+    /// Whether what a CPU did can be this interface's traffic; so it is taken to be where nobody counted CPU by CPU.
+    fn has_a_part(&self, cpu: &CpuShare) -> bool {
+        let total: f64 = self.cpus.iter().filter_map(|cpu| cpu.tcp_gbps).sum();
+        let queued = cpu.tcp_gbps.filter(|_| total > 0.0);
+        cpu.softirq >= MUCH_SOFTIRQ || queued.is_none_or(|queued| queued >= LITTLE_OF_THE_TRAFFIC * total)
     }
 
     fn one_queue(&self) -> Option<(f64, String)> {
@@ -138,8 +159,38 @@ impl Elsewhere {
     fn full_link(&self) -> Option<(f64, String)> {
         let (wire, link) = (self.wire_gbps?, self.link_gbps.filter(|link| *link > 0.0)?);
         let share = wire / link;
-        (share >= FULL_LINK).then(|| {
+        (FULL_LINK..=MORE_THAN_A_LINK).contains(&share).then(|| {
             (share.min(1.0), format!("the link is full: {wire:.1} of {link:.1} Gbit/s, headers included"))
+        })
+    }
+}
+
+impl Elsewhere {
+    fn shaped(&self) -> Option<(f64, String)> {
+        let (wire, shaped) = (self.wire_gbps?, self.shaped_gbps.filter(|shaped| *shaped > 0.0)?);
+        let share = wire / shaped;
+        (share >= FULL_LINK).then(|| {
+            let text = format!(
+                "the interface's own qdisc (tbf) lets {shaped:.2} Gbit/s through, and {wire:.2} went through"
+            );
+            (share.min(1.0), text)
+        })
+    }
+
+    /// Its sockets had nothing to send for much of the time, and the kernel says that the application was what limited their rate.
+    fn application(&self) -> Option<(f64, String)> {
+        let senders = self.senders.as_ref().filter(|senders| senders.sockets != 0)?;
+        let limited = f64::from(senders.app_limited_sockets) / f64::from(senders.sockets);
+        let busy = senders.busy_us as f64 / 1e6 / f64::from(senders.sockets) / self.duration_s;
+        (limited >= 0.5 && busy < MOSTLY_BUSY).then(|| {
+            let text = format!(
+                "the application gave less than could be sent: its sockets had something to send or to be acknowledged for {:.0} % of the \
+                 time (app_limited in {} of {})",
+                busy * 100.0,
+                senders.app_limited_sockets,
+                senders.sockets
+            );
+            (1.0 - busy, text)
         })
     }
 }

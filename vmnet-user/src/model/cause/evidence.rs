@@ -35,6 +35,8 @@ pub struct Traffic<'a> {
     /// The part of what a layer above the device's queue cut up (`stack-splits`) that no local socket owns: it was forwarded. It may
     /// leave in fragments, in which the ledger sees no TCP. 0 where segmentation cannot be hooked.
     pub forwarded_and_cut_bytes: u64,
+    /// Mean of what applications gave to TCP at a time, for this interface; None where that is not hooked.
+    pub mean_write_bytes: Option<f64>,
     /// What else could be the limit.
     pub elsewhere: &'a Elsewhere,
 }

@@ -2,6 +2,7 @@
 
 use super::{Action, Cause, CauseId, Evidence, Fix, Found};
 use crate::model::{
+    breaks::Family,
     fix::burst_for,
     machine::{Machine, Qdisc, QdiscOptions},
     reasons::ReasonId,
@@ -21,6 +22,12 @@ pub(super) fn splits(evidence: &Evidence<'_>) -> Vec<Found> {
         known => known,
     };
     let cause = match (culprit, bytes) {
+        // The kernel asks for the features first, so that no packet says what the qdisc would have done with it.
+        (Some((qdisc, how)), Some(0)) if is_hidden(evidence) => {
+            let mut cause = describe(machine, qdisc, &how);
+            cause.detail.push_str("; it stays hidden behind the cause before it until that is mended");
+            return vec![Found { cause, bytes: None }];
+        }
         (_, Some(0)) | (None, None) => return Vec::new(),
         (Some((qdisc, how)), _) => describe(machine, qdisc, &how),
         (None, Some(_)) => Cause {
@@ -37,6 +44,11 @@ pub(super) fn splits(evidence: &Evidence<'_>) -> Vec<Found> {
         },
     };
     vec![Found { cause, bytes }]
+}
+
+/// Whether what the qdisc would cut is cut for want of TSO already.
+fn is_hidden(evidence: &Evidence<'_>) -> bool {
+    Family::ALL.into_iter().any(|family| evidence.lost_to_tso_off(family).is_some_and(|bytes| bytes != 0))
 }
 
 /// The first qdisc of the tree that cuts, and what it cuts.

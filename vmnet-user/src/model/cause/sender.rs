@@ -11,6 +11,8 @@ use crate::model::{
 const MANY: f64 = 0.05;
 /// Less than this in small packets is chatter.
 const CHATTER_BYTES: u64 = 64 << 10;
+/// IPv4 and TCP with timestamps.
+const TCP_HEADERS_BYTES: f64 = 52.0;
 const BUILT_NONE: &str = "TCP builds no super-packets";
 
 /// Full-size singles: TCP built none, or they came in as singles.
@@ -34,6 +36,10 @@ pub(super) fn not_built(evidence: &Evidence<'_>) -> Vec<Found> {
     }
     let bytes = Some(total.unaggregated_bytes);
     let forwarded = total.forwarded_bytes.saturating_mul(2) >= total.unaggregated_bytes;
+    if !forwarded && writes_less_than_a_segment(evidence) {
+        // They are `small_writes`' to explain.
+        return Vec::new();
+    }
     // Of a TSO that works, recovery from loss and small windows leave singles.
     let mostly = total.unaggregated_bytes.saturating_mul(2) >= path::bulk_bytes(total);
     let title = if mostly { BUILT_NONE } else { "TCP builds no super-packets for a part of the traffic" };
@@ -54,6 +60,15 @@ fn built_none(machine: &Machine, limited: bool, title: &str) -> Cause {
             ),
             limits::raise(machine),
         )
+    } else if let Some(longest) = segments_are_super_packets(machine) {
+        (
+            format!(
+                "the MTU of {} is {}, so one segment is as long as a super-packet may be ({longest} bytes): there is nothing to put together, and \
+                 nothing to segment",
+                machine.device.name, machine.device.mtu
+            ),
+            Fix::none(),
+        )
     } else {
         (
             "full-size singles at the device's queue, from local sockets; what makes TCP do that: TCP-MD5 or TCP-AO \
@@ -64,6 +79,19 @@ fn built_none(machine: &Machine, limited: bool, title: &str) -> Cause {
         )
     };
     Cause { id: CauseId::NotBuilt, share: None, title: title.to_owned(), detail, fix }
+}
+
+/// The longest super-packet, bytes, where no two segments of the device's MTU fit into it: lo.
+fn segments_are_super_packets(machine: &Machine) -> Option<u32> {
+    let limits = machine.device.limits;
+    let longest = limits.gso_ipv4_max_size.or(limits.gso_max_size)?;
+    (machine.device.mtu > longest / 2).then_some(longest)
+}
+
+/// What is written at a time does not fill one segment.
+fn writes_less_than_a_segment(evidence: &Evidence<'_>) -> bool {
+    let written = evidence.traffic.as_ref().and_then(|traffic| traffic.mean_write_bytes);
+    written.is_some_and(|bytes| bytes + TCP_HEADERS_BYTES < f64::from(evidence.machine.device.mtu))
 }
 
 fn came_in_cut(machine: &Machine) -> Cause {
@@ -95,17 +123,24 @@ fn came_in_cut(machine: &Machine) -> Cause {
 pub(super) fn small_writes(evidence: &Evidence<'_>) -> Vec<Found> {
     let Some(traffic) = &evidence.traffic else { return Vec::new() };
     let Some(total) = traffic.tcp.map(|tcp| &tcp.total) else { return Vec::new() };
-    let asked = traffic.state == State::NothingToOffload || total.small_bytes > path::bulk_bytes(total);
-    if !asked || total.small_bytes < CHATTER_BYTES || !is_many(total.small_bytes, total) {
+    let written = traffic.mean_write_bytes.filter(|_| writes_less_than_a_segment(evidence));
+    // TCP puts small writes together up to a segment: full-size singles that nobody had to build.
+    let singles = if written.is_some() { total.unaggregated_bytes } else { 0 };
+    let bytes = total.small_bytes.saturating_add(singles);
+    let asked =
+        traffic.state == State::NothingToOffload || bytes > path::bulk_bytes(total).saturating_sub(singles);
+    if !asked || bytes < CHATTER_BYTES || !is_many(bytes, total) {
         return Vec::new();
     }
+    let mean = written.map_or_else(String::new, |bytes| format!(", {bytes:.0} bytes in the mean"));
     let cause = Cause {
         id: CauseId::SmallWrites,
         share: None,
         title: "the application sends little at a time: there is nothing to offload".to_owned(),
-        detail: "most of the payload left in packets of less than a segment, as it was written: small writes that are not \
-                 put together (TCP_NODELAY, request and answer), pacing, or a small window"
-            .to_owned(),
+        detail: format!(
+            "most of the payload left in single packets, as it was written: small writes{mean} that are not put together (TCP_NODELAY, request \
+             and answer), pacing, or a small window"
+        ),
         fix: Fix {
             by: By::Application,
             commands: vec![
@@ -115,5 +150,5 @@ pub(super) fn small_writes(evidence: &Evidence<'_>) -> Vec<Found> {
             actions: Vec::new(),
         },
     };
-    vec![Found { cause, bytes: Some(total.small_bytes) }]
+    vec![Found { cause, bytes: Some(bytes) }]
 }

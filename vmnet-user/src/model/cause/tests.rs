@@ -27,6 +27,7 @@ struct Seen {
     tcp: Protocol,
     reasons: Option<Vec<Reason>>,
     forwarded_and_cut_bytes: u64,
+    mean_write_bytes: Option<f64>,
     elsewhere: Elsewhere,
 }
 
@@ -81,6 +82,7 @@ impl Seen {
             tcp: Some(&self.tcp),
             reasons: self.reasons.as_deref(),
             forwarded_and_cut_bytes: self.forwarded_and_cut_bytes,
+            mean_write_bytes: self.mean_write_bytes,
             elsewhere: &self.elsewhere,
         };
         find(&Evidence { machine, before, traffic: Some(traffic), answers: Answers::NONE })
@@ -440,6 +442,8 @@ fn an_engaged_run_ranks_what_else_stands_out_and_names_real_losses_first() {
         senders: Some(SenderLimits { busy_us: 1000, rwnd_limited_us: 500, ..SenderLimits::default() }),
         wire_gbps: Some(9.5),
         link_gbps: Some(10.0),
+        shaped_gbps: None,
+        duration_s: 1.0,
     };
     let seen =
         Seen { elsewhere, ..Seen::new() }.hardware(1_000_000, 0).refused(ReasonId::TooLarge, 10_000, 0);
@@ -455,6 +459,94 @@ fn an_engaged_run_ranks_what_else_stands_out_and_names_real_losses_first() {
     let few = Seen::new().hardware(1_000_000, 0).refused(ReasonId::TooLarge, 10, 0);
     let causes = few.judged(&virtio(), None, State::Engaged);
     assert_eq!(ids(&causes), [CauseId::NotTheBottleneck, CauseId::TooLarge]);
+}
+
+#[test]
+fn small_writes_are_the_applications_even_where_tcp_puts_them_together_to_a_segment() {
+    let written = |mean_write_bytes| {
+        let seen = Seen { mean_write_bytes, ..Seen::new() }.singles(900_000, 100_000, 0);
+        seen.judged(&virtio(), None, State::NotBuilt)
+    };
+    let small = written(Some(200.0));
+    assert_eq!(ids(&small), [CauseId::SmallWrites]);
+    assert!(small[0].detail.contains("200 bytes in the mean"), "{}", small[0].detail);
+    assert_eq!(small[0].share, Some(1.0));
+    for large in [Some(131_072.0), None] {
+        assert_eq!(ids(&written(large))[0], CauseId::NotBuilt);
+    }
+}
+
+#[test]
+fn a_qdisc_that_would_cut_next_is_named_behind_what_hides_it() {
+    let mut machine = virtio();
+    machine.device.turn_off(&TSO);
+    let tbf =
+        |burst_bytes| Ok(vec![qdisc("tbf", QdiscOptions::Tbf { burst_bytes, rate_bytes_per_s: 1 << 30 })]);
+    machine.qdiscs = tbf(9_000);
+    let seen = || Seen::new().refused(ReasonId::Tso4Missing, 1_000_000, 0);
+    let causes = seen().judged(&machine, None, State::Software);
+    assert_eq!(ids(&causes), [CauseId::TurnedOff, CauseId::QdiscSplits]);
+    assert_eq!(causes[1].share, None);
+    assert!(causes[1].detail.contains("hidden behind"), "{}", causes[1].detail);
+    machine.qdiscs = tbf(1 << 20);
+    assert_eq!(ids(&seen().judged(&machine, None, State::Software)), [CauseId::TurnedOff]);
+}
+
+#[test]
+fn a_veth_without_tso_has_xdp_at_its_other_end() {
+    let mut machine = virtio();
+    (machine.device.driver, machine.device.kind, machine.virtio) = (None, Some("veth".to_owned()), None);
+    machine.device.never_have(&TSO);
+    let causes =
+        Seen::new().refused(ReasonId::Tso4Missing, 1_000_000, 0).judged(&machine, None, State::Software);
+    assert_eq!(ids(&causes), [CauseId::DriverNoTso]);
+    assert!(
+        causes[0].title.contains("XDP") && causes[0].fix.commands[0].contains("xdp off"),
+        "{:?}",
+        causes[0]
+    );
+}
+
+#[test]
+fn where_a_segment_is_as_long_as_a_super_packet_there_is_nothing_to_build() {
+    let mut lo = virtio();
+    lo.device.mtu = 65_536;
+    let causes = Seen::new().singles(1_000_000, 0, 0).judged(&lo, None, State::NotBuilt);
+    assert_eq!(ids(&causes), [CauseId::NotBuilt]);
+    assert!(causes[0].detail.contains("nothing to put together"), "{}", causes[0].detail);
+}
+
+#[test]
+fn only_what_has_to_do_with_this_interface_is_called_its_limit() {
+    let said = |elsewhere: Elsewhere| {
+        let seen = Seen { elsewhere, ..Seen::new() }.hardware(1_000_000, 0);
+        seen.judged(&virtio(), None, State::Engaged)[0].detail.clone()
+    };
+    let cpu =
+        |busy, softirq, tcp_gbps| CpuShare { busy, softirq, tcp_gbps: Some(tcp_gbps), ..CpuShare::default() };
+    // A busy loop on one CPU, the traffic on the other.
+    let beside = Elsewhere { cpus: vec![cpu(1.0, 0.0, 0.0), cpu(0.1, 0.05, 0.1)], ..Elsewhere::default() };
+    assert!(!said(beside).contains("vCPU 0 is busy"));
+    for one in [cpu(1.0, 0.0, 0.1), cpu(1.0, 0.6, 0.0)] {
+        let sends = Elsewhere { cpus: vec![one, cpu(0.1, 0.05, 0.1)], ..Elsewhere::default() };
+        assert!(said(sends).contains("vCPU 0 is busy 100 %"));
+    }
+    let link =
+        |wire, link| Elsewhere { wire_gbps: Some(wire), link_gbps: Some(link), ..Elsewhere::default() };
+    assert!(said(link(0.95, 1.0)).contains("the link is full"));
+    assert!(!said(link(1.2, 1.0)).contains("the link is full"), "more than a link of that speed can bear");
+
+    let shaped = Elsewhere { wire_gbps: Some(1.98), shaped_gbps: Some(2.0), ..Elsewhere::default() };
+    assert!(said(shaped).contains("qdisc (tbf) lets 2.00 Gbit/s through"));
+    let limited = |app_limited_sockets, busy_us| Elsewhere {
+        senders: Some(SenderLimits { sockets: 2, busy_us, app_limited_sockets, ..SenderLimits::default() }),
+        duration_s: 10.0,
+        ..Elsewhere::default()
+    };
+    assert!(said(limited(2, 4_000_000)).contains("the application gave less than could be sent"));
+    for (sockets, busy_us) in [(0, 4_000_000), (2, 19_000_000)] {
+        assert!(!said(limited(sockets, busy_us)).contains("the application"));
+    }
 }
 
 #[test]
