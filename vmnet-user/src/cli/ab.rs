@@ -66,7 +66,7 @@ pub(super) struct Args {
     /// A run with more of its CPU time taken by the hypervisor does not count
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "5")]
     max_steal: f64,
-    /// A run with more of its payload sent again does not count
+    /// A run with more of its payload retransmitted does not count
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "5")]
     max_retransmits: f64,
     /// A run with more of its packets dropped by the queueing discipline does not count

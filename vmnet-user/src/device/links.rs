@@ -258,13 +258,27 @@ impl LinkReader {
     /// # Errors
     /// [`LinkError::Gone`] and [`LinkError::Renamed`] where the interface is no longer what it was.
     pub fn counters(&mut self, ifindex: u32, name: &str) -> Result<LinkCounters, LinkError> {
+        self.counters_and_mtu(ifindex, name).map(|(counters, _)| counters)
+    }
+
+    /// The same, and the MTU at that moment, bytes (`IFLA_MTU`).
+    ///
+    /// # Errors
+    /// As for [`Self::counters`].
+    pub fn counters_and_mtu(
+        &mut self,
+        ifindex: u32,
+        name: &str,
+    ) -> Result<(LinkCounters, Option<u32>), LinkError> {
         let message = self.get(ifindex, name)?;
         let id = parse_id(&message).ok_or(NetlinkError::Malformed { missing: "interface name" })?;
         if id.name != name {
             return Err(LinkError::Renamed { name: name.to_owned(), ifindex, now: id.name });
         }
         let attributes = message.get(IFINFOMSG_BYTES..).unwrap_or_default();
-        Ok(parse_counters(attributes).ok_or(NetlinkError::Malformed { missing: "IFLA_STATS64" })?)
+        let counters =
+            parse_counters(attributes).ok_or(NetlinkError::Malformed { missing: "IFLA_STATS64" })?;
+        Ok((counters, attribute(attributes, libc::IFLA_MTU).and_then(|mtu| u32_at(mtu, 0))))
     }
 
     fn get(&mut self, ifindex: u32, name: &str) -> Result<Vec<u8>, LinkError> {

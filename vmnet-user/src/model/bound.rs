@@ -105,7 +105,7 @@ fn unseen_bytes(window: &Window<'_>, counted: &Counters, audit: &Audit) -> Optio
         return None;
     }
     let is_light = window.conditions.counting == Counting::Light;
-    let gaps = Gaps { audit, counted, is_light, mtu: u64::from(window.conditions.mtu) };
+    let gaps = Gaps { audit, counted, is_light, mtu: u64::from(window.mtu()) };
     let mut failing = audit.identities.iter().filter(|identity| identity.ok == Some(false)).peekable();
     failing.peek()?;
     failing.try_fold(0, |most: u64, identity| Some(most.max(gaps.unseen_bytes(identity)?)))

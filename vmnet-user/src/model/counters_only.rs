@@ -34,7 +34,12 @@ pub fn verdict(interface: &str, window: &Window<'_>) -> Verdict {
         confidence: opinion.confidence,
         basis: Some(opinion.basis),
         bound: None,
-        summary: verdict::summary(interface, window.conditions.terminal, opinion.state, false, None),
+        // Counters know no protocol.
+        summary: if opinion.state == State::Engaged && !window.conditions.terminal {
+            verdict::left_whole("super-packets", interface)
+        } else {
+            verdict::summary(interface, window.conditions.terminal, opinion.state, false, None)
+        },
         thin: false,
         witnesses,
     }
@@ -95,7 +100,7 @@ enum Seen {
 }
 
 fn seen(window: &Window<'_>, counters: &KernelCounters) -> Seen {
-    let mtu = window.conditions.mtu;
+    let mtu = window.mtu();
     // No segment is longer than MTU and link header, so a mean above that gives a lower bound without any qdisc.
     let by_length = counters
         .mean_packet_bytes
@@ -125,7 +130,7 @@ fn seen(window: &Window<'_>, counters: &KernelCounters) -> Seen {
 /// of k segments, 1/R = p/k + (1 − p), so p = (1 − 1/R) / (1 − 1/k), least for the largest k.
 fn share_in_super_packets(window: &Window<'_>, ratio: f64) -> f64 {
     let conditions = window.conditions;
-    let mss = conditions.mtu.saturating_sub(TCP_HEADERS_BYTES).max(1);
+    let mss = window.mtu().saturating_sub(TCP_HEADERS_BYTES).max(1);
     let by_size = (LONGEST_SUPER_PACKET_BYTES / mss).max(2);
     let most_segs = conditions.gso_max_segs.map_or(by_size, |segs| segs.clamp(2, by_size));
     ((1.0 - 1.0 / ratio) / (1.0 - 1.0 / f64::from(most_segs))).clamp(0.0, 1.0)
@@ -136,6 +141,15 @@ fn by_super_packets(window: &Window<'_>, share: f64, ratio: &str) -> Option<Opin
         return Some(changed);
     }
     let basis = format!("{ratio}: at least {:.1} % of the segments were in super-packets", 100.0 * share);
+    let features = || window.samples.iter().map(|sample| &sample.features);
+    if features().all(tso_inactive) {
+        let whose = "TSO was off throughout: what left whole was UDP's or another protocol's, and what TCP sent cannot be told from it";
+        return Some(Opinion::inconclusive(format!("{basis}, but {whose}")));
+    }
+    if share >= ENGAGED_FROM && features().any(|features| features.uso != Some(false)) {
+        let whose = "they may be UDP's as well as TCP's, as the device takes both (tx-udp-segmentation)";
+        return Some(Opinion::weak(State::Engaged, format!("{basis}; {whose}")));
+    }
     if share >= ENGAGED_FROM {
         return Some(Opinion { state: State::Engaged, confidence: Confidence::Supported, basis });
     }
@@ -176,14 +190,14 @@ fn carries_bulk(delta: &Delta) -> bool {
 }
 
 fn full_frames(window: &Window<'_>, counters: &KernelCounters) -> bool {
-    counters.mean_packet_bytes.is_some_and(|mean| mean >= FULL_FRAMES_FROM * f64::from(window.conditions.mtu))
+    counters.mean_packet_bytes.is_some_and(|mean| mean >= FULL_FRAMES_FROM * f64::from(window.mtu()))
 }
 
 fn by_singles(window: &Window<'_>, packets: u64, mean: f64, ratio: &str) -> Opinion {
     let conditions = window.conditions;
-    let figures = format!("{ratio}, mean packet {mean:.0} bytes at MTU {}", conditions.mtu);
-    if mean < FULL_FRAMES_FROM * f64::from(conditions.mtu) {
-        let most_bulk = most_bulk_bytes(packets, mean, conditions.mtu);
+    let figures = format!("{ratio}, mean packet {mean:.0} bytes at MTU {}", window.mtu());
+    if mean < FULL_FRAMES_FROM * f64::from(window.mtu()) {
+        let most_bulk = most_bulk_bytes(packets, mean, window.mtu());
         return if most_bulk < MIN_BULK_BYTES as f64 {
             Opinion::weak(
                 State::NothingToOffload,
@@ -246,13 +260,40 @@ mod tests {
     }
 
     #[test]
-    fn long_super_packets_are_engaged_whatever_the_features_say() {
-        for tso in [true, false] {
+    fn long_super_packets_are_tcps_only_where_the_device_takes_no_others() {
+        for (tso, uso, expected) in [
+            (true, Some(false), (State::Engaged, Confidence::Supported)),
+            (true, Some(true), (State::Engaged, Confidence::Weak)),
+            (true, None, (State::Engaged, Confidence::Weak)),
+            (false, Some(true), (State::Inconclusive, Confidence::Weak)),
+            (false, Some(false), (State::Inconclusive, Confidence::Weak)),
+        ] {
             let mut scene = Scene::counters_only();
             scene.whole(10_000, 44);
             scene.set_features(tso);
-            assert_eq!(judged(&mut scene), (State::Engaged, Confidence::Supported));
+            for sample in &mut scene.samples {
+                sample.features.uso = uso;
+            }
+            assert_eq!(judged(&mut scene), expected, "TSO {tso}, USO {uso:?}");
         }
+    }
+
+    #[test]
+    fn frames_of_a_longer_mtu_that_came_later_are_no_super_packets() {
+        let mut scene = Scene::counters_only();
+        scene.conditions.mtu = 1_500;
+        scene.set_features(false);
+        for sample in &mut scene.samples {
+            sample.mtu = Some(1_500);
+        }
+        scene.bypassing(10_000, 9_014);
+        scene.without_qdisc();
+        scene.last().mtu = Some(9_000);
+        let found = judged(&mut scene);
+        assert_ne!(found.0, State::Engaged, "{found:?}");
+        let witnesses = verdict("ens4", &scene.window()).witnesses;
+        let device = witnesses.iter().find(|witness| witness.name == "device-statistics").unwrap();
+        assert_eq!(device.says, "no-super-packets", "{device:?}");
     }
 
     #[test]
@@ -268,8 +309,7 @@ mod tests {
     fn super_packets_as_long_as_gso_max_segs_allows_are_engaged_whatever_their_length() {
         let mut scene = Scene::counters_only();
         scene.whole(10_000, 10);
-        scene.set_features(false);
-        assert_eq!(judged(&mut scene).0, State::Inconclusive);
+        assert_eq!(judged(&mut scene), (State::Engaged, Confidence::Weak));
         scene.conditions.gso_max_segs = Some(10);
         assert_eq!(judged(&mut scene), (State::Engaged, Confidence::Supported));
     }

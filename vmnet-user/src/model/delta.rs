@@ -75,6 +75,12 @@ pub struct SocketsDelta {
 }
 
 impl Window<'_> {
+    /// The longest MTU that the interface had: what was sent under another one is judged by it as well.
+    #[must_use]
+    pub fn mtu(&self) -> u32 {
+        self.samples.iter().filter_map(|sample| sample.mtu).fold(self.conditions.mtu, u32::max)
+    }
+
     /// From the first sample to the last. Counters of less than 64 bits are added up over consecutive samples, so
     /// they may wrap as often as there are samples. None with fewer than two samples.
     #[must_use]

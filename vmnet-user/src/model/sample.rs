@@ -25,6 +25,8 @@ pub struct Sample {
     pub missed: MissedByKernel,
     /// The interface's own counters.
     pub link: LinkCounters,
+    /// Its MTU, bytes; None in a recording that did not look again after the beginning.
+    pub mtu: Option<u32>,
     /// The root qdisc (mq: summed over its children). None where there is none (`noqueue`).
     pub qdisc: Option<QdiscCounters>,
     /// Which offloads were active.

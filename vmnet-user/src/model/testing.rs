@@ -26,6 +26,7 @@ pub(crate) fn sample_at(second: u64) -> Sample {
         traced: Some(Box::default()),
         missed: MissedByKernel { recursion_misses: Some(0), kprobe_misses: None },
         link: LinkCounters::default(),
+        mtu: None,
         qdisc: Some(QdiscCounters::default()),
         features: Features {
             tso4: Some(true),

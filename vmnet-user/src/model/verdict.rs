@@ -392,10 +392,7 @@ pub(crate) fn summary(
 ) -> String {
     let mut sentence = match state {
         State::Engaged if terminal => format!("TSO is happening on {interface}"),
-        State::Engaged => format!(
-            "TCP super-packets left {interface} whole; it passes them on inside this machine, where they may still \
-             be cut up"
-        ),
+        State::Engaged => left_whole("TCP super-packets", interface),
         State::Software => format!("TSO is not happening on {interface}"),
         State::Partial => format!("TSO is happening on {interface} for at most a part of the traffic"),
         State::NotBuilt => {
@@ -412,6 +409,13 @@ pub(crate) fn summary(
         sentence.push_str(shares);
     }
     sentence
+}
+
+/// What can be said where the device passes packets on inside this machine.
+pub(crate) fn left_whole(what: &str, interface: &str) -> String {
+    format!(
+        "{what} left {interface} whole; it passes them on inside this machine, where they may still be cut up"
+    )
 }
 
 #[cfg(test)]

@@ -160,7 +160,7 @@ fn mean_packet(
         (_, None) => return (witness(SILENT, "the device sent nothing".to_owned()), None),
         (Some(_), Some(mean)) => mean,
     };
-    let mtu = window.conditions.mtu;
+    let mtu = window.mtu();
     let longest = longest_single_bytes(mtu);
     let few = counters.sent.is_none_or(|(packets, _)| packets < FEWEST_PACKETS);
     let detail = format!("mean packet {mean:.0} bytes, MTU {mtu}");

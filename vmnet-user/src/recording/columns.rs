@@ -20,7 +20,7 @@ const SPARE_QUEUES: usize = 256;
 
 /// Columns that a sample has once. A group's own name is 1 where the group is there; `Option`s are 0 where there is none,
 /// else the value and one.
-pub(super) const SCALARS: [&str; 37] = [
+pub(super) const SCALARS: [&str; 38] = [
     "at_ns",
     "read_ns",
     "moved_segs",
@@ -58,11 +58,12 @@ pub(super) const SCALARS: [&str; 37] = [
     "every_segment",
     "retransmitted.tcp4",
     "retransmitted.tcp6",
+    "mtu",
 ];
 
 /// Those of them that came after the first version: a recording from before lacks them, and has 0 in their place, which is
 /// "not known".
-const ADDED_LATER: [&str; 4] = ["rtt_us", "every_segment", "retransmitted.tcp4", "retransmitted.tcp6"];
+const ADDED_LATER: [&str; 5] = ["rtt_us", "every_segment", "retransmitted.tcp4", "retransmitted.tcp6", "mtu"];
 
 /// Those of the programs' counts that came after the first version, by how their names begin: a recording from before has 0 in their
 /// place, which is nothing counted.
@@ -165,6 +166,7 @@ pub(super) fn sample(row: &Row<'_>) -> Sample {
             tx_dropped: at("link.tx_dropped"),
             tx_errors: at("link.tx_errors"),
         },
+        mtu: option("mtu").map(|mtu| u32::try_from(mtu).unwrap_or(u32::MAX)),
         qdisc: (at("qdisc") != 0).then(|| QdiscCounters {
             bytes: at("qdisc.bytes"),
             packets: at("qdisc.packets"),
@@ -356,6 +358,7 @@ fn scalars(sample: &Sample, shape: Shape) -> [u64; SCALARS.len()] {
         u64::from(sample.every_segment),
         from_option(sample.retransmitted.map(|retransmitted| retransmitted.ipv4)),
         from_option(sample.retransmitted.map(|retransmitted| retransmitted.ipv6)),
+        from_option(sample.mtu.map(u64::from)),
     ]
 }
 

@@ -10,6 +10,18 @@ use super::run::{Event, MOST_EVENTS, Run};
 /// Rare events told one by one; beyond that they are only counted.
 const MOST_TOLD: usize = 200;
 
+/// Each sample that found another MTU than the one before.
+fn changes_of_mtu(samples: &[Sample]) -> impl Iterator<Item = EventReport> {
+    samples.windows(2).filter_map(|pair| {
+        let (was, is) = (pair[0].mtu?, pair[1].mtu?);
+        (was != is).then(|| EventReport {
+            t_s: pair[1].at_ns as f64 / 1e9,
+            kind: "mtu-changed".to_owned(),
+            text: format!("MTU {was} → {is}"),
+        })
+    })
+}
+
 /// All that happened, in order of time.
 pub(super) fn events(run: &Run) -> Vec<EventReport> {
     let names = run.machine().and_then(|machine| machine.device.features.as_ref().ok());
@@ -40,6 +52,8 @@ pub(super) fn events(run: &Run) -> Vec<EventReport> {
     if run.start.conditions.mode == Mode::Counters {
         told.extend(changes_between_samples(run.timeline.samples()));
     }
+    told.extend(changes_of_mtu(run.timeline.samples()));
+    told.sort_by(|left, right| left.t_s.total_cmp(&right.t_s));
     if told.len() > MOST_TOLD {
         let more = told.len() - MOST_TOLD;
         told.truncate(MOST_TOLD);

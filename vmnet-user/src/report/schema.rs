@@ -299,7 +299,7 @@ pub struct Netperf {
 pub struct EventReport {
     /// Since the run began.
     pub t_s: f64,
-    /// `features-changed`, `segmentation-error`, `unmatched-exit`.
+    /// `features-changed`, `mtu-changed`, `segmentation-error`, `unmatched-exit`.
     pub kind: String,
     /// For people.
     pub text: String,

@@ -155,7 +155,7 @@ const QUANTITIES: [Quantity; 7] = [
     },
     Quantity {
         id: EffectId::RetransmittedShare,
-        name: "sent again",
+        name: "retransmitted",
         unit: "share",
         better: Better::Less,
         pair: |interval| Some((interval.retransmitted_bytes? as f64, payload_bytes(interval)?)),

@@ -19,7 +19,7 @@ pub enum Guard {
     Audit,
     /// The hypervisor took CPU time away.
     Steal,
-    /// Too much was sent again.
+    /// Too much was retransmitted.
     Retransmits,
     /// The queueing discipline dropped too much.
     QdiscDrops,
@@ -125,7 +125,7 @@ impl Guards {
                 Guard::Retransmits,
                 signs.retransmitted_share,
                 self.most_retransmitted_share,
-                "of the payload sent again",
+                "of the payload retransmitted",
             ),
             (
                 Guard::QdiscDrops,

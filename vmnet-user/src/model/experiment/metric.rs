@@ -83,7 +83,7 @@ pub const METRICS: [Metric; 7] = [
     },
     Metric {
         id: MetricId::RetransmittedPpm,
-        name: "sent again",
+        name: "retransmitted",
         unit: "ppm",
         better: Better::Less,
         scale: Scale::Difference,

@@ -69,7 +69,7 @@ impl Light {
             );
         }
         let terms = Lane::ALL.map(|lane| Terms::of(counted, lane));
-        let mtu = u64::from(window.conditions.mtu);
+        let mtu = u64::from(window.mtu());
         let distributions = Lane::ALL.map(|lane| Distribution::of(counted, lane, mtu));
         let backlog = edges.backlog_of(
             terms.iter().map(|terms| terms.segs()).sum(),

@@ -141,7 +141,7 @@ pub(crate) fn large() -> AbReport {
             &mut report,
             number,
             Guard::Retransmits,
-            "9.1 % of the payload sent again, and 5.0 % is the limit",
+            "9.1 % of the payload retransmitted, and 5.0 % is the limit",
         );
     }
     conclude(report)

@@ -163,7 +163,12 @@ pub(in crate::report) fn guards(limits: &Guards) -> [(Guard, &'static str, &'sta
             share(limits.most_unaccounted_share),
         ),
         (Guard::Steal, "steal", "CPU time was taken by the hypervisor", share(limits.most_steal_share)),
-        (Guard::Retransmits, "retransmits", "payload was sent again", share(limits.most_retransmitted_share)),
+        (
+            Guard::Retransmits,
+            "retransmits",
+            "payload was retransmitted",
+            share(limits.most_retransmitted_share),
+        ),
         (
             Guard::QdiscDrops,
             "qdisc drops",

@@ -47,7 +47,7 @@ fn load(said: &Summary) -> String {
         streams(said.streams.into())
     );
     if let Some(segments) = said.retransmitted_segments {
-        line += &format!(", {} segments sent again", format::count(segments));
+        line += &format!(", {} segments retransmitted", format::count(segments));
     }
     line
 }
@@ -81,7 +81,7 @@ mod tests {
             ),
             (
                 include_str!("../testdata/load-two-streams.json"),
-                "vmnet load says 55.9 Gbit/s: 1.07 GB in 0.2 s, 2 streams, 0 segments sent again",
+                "vmnet load says 55.9 Gbit/s: 1.07 GB in 0.2 s, 2 streams, 0 segments retransmitted",
             ),
         ] {
             assert_eq!(said(stdout).as_deref(), Some(line));

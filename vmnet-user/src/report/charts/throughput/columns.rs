@@ -151,7 +151,7 @@ pub(in crate::report::charts) fn columns(samples: &[Interval], split: &Split) ->
     (columns, found.map(|found| found.median))
 }
 
-/// Of all payload of an interval, what was sent again. None where nothing was sent, or it was not measured.
+/// Of all payload of an interval, what was retransmitted. None where nothing was sent, or it was not measured.
 fn retransmitted_share(sample: &Interval) -> Option<f64> {
     let again = sample.retransmitted_bytes? as f64;
     let gbps =
