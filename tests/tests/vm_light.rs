@@ -136,3 +136,37 @@ fn light_tells_families_drops_and_forwarding_apart_as_well() {
     let forwarded = of("forwarded");
     assert!(forwarded.tcp("forwarded_bytes") > 1 << 20, "{forwarded}");
 }
+
+/// UDP that the device segments beside TCP that it does not, both protocols' segments through one interface at once.
+#[test]
+fn light_tells_udp_that_the_device_segments_from_tcp_that_it_does_not() {
+    skip_unless!(skip::vm(Kernel::V6_12), skip::vmnet());
+    let script = "set -e
+ethtool -K ens4 tso off
+ethtool -k ens4 | grep 'tx-udp-segmentation: on'
+udp='udp-segments 10.10.1.10:5999 2'
+both='vmnet load client 10.10.1.10 -t 2s & vmnet load client fd00:10:10:1::10 -t 2s & wait'
+measure_light beside -- sh -c \"$udp & $both\"
+measure_light alone -- $udp
+";
+    let run = machine(Kernel::V6_12, script)
+        .file(env!("CARGO_BIN_EXE_udp-segments"), "/usr/bin/udp-segments")
+        .run()
+        .unwrap();
+    println!("{:.1} s\n{}", run.duration.as_secs_f64(), run.stdout);
+    assert_eq!(run.exit_code, 0, "{}", run.stdout);
+    let beside = Measured::of(&run, "beside");
+    assert_light(&beside);
+    assert_eq!((beside.state(), beside.confidence()), ("software", "proven"), "{beside}");
+    for family in ["ipv4", "ipv6"] {
+        assert!(beside.figure(&format!("/ledger/tcp/{family}/software_bytes")) > 1 << 20, "{beside}");
+        assert_eq!(beside.figure(&format!("/ledger/tcp/{family}/hardware_bytes")), 0, "{beside}");
+    }
+    let alone = Measured::of(&run, "alone");
+    for of in [&beside, &alone] {
+        let udp = of.figure("/ledger/udp/payload_bytes");
+        assert!(udp > 1 << 20, "{of}");
+        assert_eq!(of.figure("/ledger/udp/hardware_bytes"), udp, "{of}");
+    }
+    assert_eq!(alone.state(), "nothing-to-offload", "{alone}");
+}
