@@ -142,7 +142,7 @@ fn light_tells_families_drops_and_forwarding_apart_as_well() {
 fn light_tells_udp_that_the_device_segments_from_tcp_that_it_does_not() {
     skip_unless!(skip::vm(Kernel::V6_12), skip::vmnet());
     let script = "set -e
-ethtool -K ens4 tso off
+ethtool -K ens4 tso off tx-udp-segmentation on
 ethtool -k ens4 | grep 'tx-udp-segmentation: on'
 udp='udp-segments 10.10.1.10:5999 2'
 both='vmnet load client 10.10.1.10 -t 2s & vmnet load client fd00:10:10:1::10 -t 2s & wait'
