@@ -1,8 +1,8 @@
 //! `watching-costs IFACE WITH WITHOUT SECONDS`: what a way of watching leaves of the throughput that goes on through an interface.
 //!
 //! Ways are `off`, `light` (outside of its windows), `exact`, `empty` (empty programs at the places of `exact`) and `run` (a whole `vmnet run`,
-//! from its start). Within traffic that goes on throughout, programs are attached and detached: blocks of four slots, ABBA or BAAB as
-//! drawn, of 250 ms each (of 3 s where vmnet starts), and after each a control of the same shape in which nothing is attached at all. Says, as JSON, the mean log ratio of WITH to WITHOUT over the
+//! from its start) and `bpftrace` (which counts packets and bytes at the same three places, once it is there). Within traffic that goes on throughout, programs are attached and detached: blocks of four slots, ABBA or BAAB as
+//! drawn, of 250 ms each (of 3 s where a process starts), and after each a control of the same shape in which nothing is attached at all. Says, as JSON, the mean log ratio of WITH to WITHOUT over the
 //! blocks as a ratio, with its 95 % interval, of bytes a second and of CPU time a byte.
 
 use std::process::{Child, Command, Stdio};
@@ -18,8 +18,14 @@ use vmnet::probes::{Probes, Request, attach};
 use vmnet::stats::mean_interval;
 
 const SLOT: Duration = Duration::from_millis(250);
-/// One that has a whole `vmnet run` in it.
-const SLOT_OF_A_RUN: Duration = Duration::from_secs(3);
+/// One that has a process in it.
+const SLOT_OF_A_PROCESS: Duration = Duration::from_secs(3);
+/// bpftrace compiles before it counts.
+const BPFTRACE_COMES: Duration = Duration::from_millis(1_500);
+const BPFTRACE: &str = "\
+    tracepoint:net:net_dev_queue { @queued = count(); @queued_bytes = sum(args->len); @queued_len = hist(args->len); } \
+    tracepoint:net:net_dev_start_xmit { @started = count(); @started_bytes = sum(args->len); @started_len = hist(args->len); } \
+    tracepoint:net:net_dev_xmit { @sent = count(); @sent_bytes = sum(args->len); }";
 /// Of each slot, while what was attached or detached settles.
 const SETTLES: Duration = Duration::from_millis(30);
 /// The same run gives the same interval.
@@ -28,12 +34,12 @@ const SEED: u64 = 0x636f_7374;
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [interface, with, without, seconds] = words.as_slice() else {
-        bail!("usage: watching-costs IFACE off|light|exact|empty|run off|light|exact|empty SECONDS");
+        bail!("usage: watching-costs IFACE off|light|exact|empty|run|bpftrace off|light|exact|empty SECONDS");
     };
     let mut meter = Meter::open(interface)?;
     let mut ways = [meter.way(with)?, meter.way(without)?];
-    if ways.iter().any(|way| matches!(way, Way::Run)) {
-        meter.slot = SLOT_OF_A_RUN;
+    if ways.iter().any(|way| matches!(way, Way::Process(_))) {
+        meter.slot = SLOT_OF_A_PROCESS;
     }
     let mut nothing = [Way::Off, Way::Off];
     let until = Instant::now() + Duration::from_secs(seconds.parse()?);
@@ -58,21 +64,38 @@ fn main() -> Result<()> {
 enum Way {
     Off,
     Programs(Box<Probes>),
-    Run,
+    Process(Process),
 }
 
-/// A `vmnet run` that is ended with the value.
+#[derive(Clone, Copy)]
+enum Process {
+    VmnetRun,
+    Bpftrace,
+}
+
+/// A process that is ended with the value.
 struct Running {
     child: Child,
     _reports: tempfile::TempDir,
 }
 
 impl Running {
-    fn start(interface: &str) -> Result<Self> {
+    fn start(process: Process, interface: &str) -> Result<Self> {
         let reports = tempfile::tempdir()?;
-        let mut vmnet = Command::new(std::env::current_exe()?.with_file_name("vmnet"));
-        vmnet.args(["run", interface, "--plain", "-o"]).arg(reports.path());
-        let child = vmnet.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("vmnet run")?;
+        let mut command = match process {
+            Process::VmnetRun => {
+                let mut vmnet = Command::new(std::env::current_exe()?.with_file_name("vmnet"));
+                vmnet.args(["run", interface, "--plain", "-o"]).arg(reports.path());
+                vmnet
+            }
+            Process::Bpftrace => {
+                let mut bpftrace = Command::new("bpftrace");
+                bpftrace.args(["-q", "-e", BPFTRACE]);
+                bpftrace
+            }
+        };
+        let child =
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("a process to watch")?;
         Ok(Self { child, _reports: reports })
     }
 }
@@ -109,7 +132,8 @@ impl Meter {
     fn way(&self, name: &str) -> Result<Way> {
         let counting = match name {
             "off" => return Ok(Way::Off),
-            "run" => return Ok(Way::Run),
+            "run" => return Ok(Way::Process(Process::VmnetRun)),
+            "bpftrace" => return Ok(Way::Process(Process::Bpftrace)),
             "light" => Counting::Light,
             "exact" | "empty" => Counting::Exact,
             other => bail!("no way of watching is called {other}"),
@@ -146,12 +170,23 @@ impl Meter {
         if let Way::Programs(probes) = way {
             probes.resume().map_err(|error| anyhow!(error))?;
         }
-        thread::sleep(SETTLES);
+        let mut running = match way {
+            Way::Process(process @ Process::Bpftrace) => Some(Running::start(*process, &self.name)?),
+            _ => None,
+        };
+        thread::sleep(if running.is_some() { BPFTRACE_COMES } else { SETTLES });
         let before = self.read()?;
         // Its start is a part of what it costs.
-        let running = if matches!(way, Way::Run) { Some(Running::start(&self.name)?) } else { None };
+        if let Way::Process(process @ Process::VmnetRun) = way {
+            running = Some(Running::start(*process, &self.name)?);
+        }
         thread::sleep(self.slot.saturating_sub(begun.elapsed()));
         let after = self.read()?;
+        if let Some(running) = &mut running
+            && let Some(ended) = running.child.try_wait()?
+        {
+            bail!("what was to watch ended before its time: {ended}");
+        }
         drop(running);
         if let Way::Programs(probes) = way {
             probes.pause();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
-use testbed::bench::{Bench, INTERFACE};
+use testbed::bench::{Bench, INTERFACE, load};
 use testbed::command::captured;
 use testbed::interrupt;
 
@@ -45,9 +45,35 @@ pub(crate) fn measure() -> Result<Value> {
         );
         idle.push(json!({ "hertz": hertz, "cpu_share_of_one_cpu": cpu_share, "rss_bytes": rss_bytes }));
     }
+    let recording = recording(&bench)?;
     Ok(
-        json!({ "start_ms": { "median": median, "least": least, "most": most, "runs": STARTS }, "idle": idle }),
+        json!({ "recording": recording, "start_ms": { "median": median, "least": least, "most": most, "runs": STARTS }, "idle": idle }),
     )
+}
+
+/// What a run of ten seconds at 10 Hz leaves, and how long it takes to make its report again.
+fn recording(bench: &Bench) -> Result<Value> {
+    let (mut vmnet, reports) = bench.command(INTERFACE, &["-i", "100ms", "--"]);
+    let output = captured(vmnet.args(load("--time 10s")))?;
+    if !output.status.success() {
+        bail!("vmnet run ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    let run = fs::read_dir(&reports)?.next().context("no report")??.path();
+    let recorded = run.join("run.vmnet");
+    let bytes = fs::metadata(&recorded)?.len();
+    let begun = Instant::now();
+    let mut report = std::process::Command::new(testbed::paths::vmnet());
+    let output =
+        captured(report.arg("report").arg(&recorded).arg("-o").arg(bench.directory().join("again")))?;
+    let report_ms = begun.elapsed().as_secs_f64() * 1e3;
+    if !output.status.success() {
+        bail!("vmnet report ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    println!(
+        "a recording of 10 s at 10 Hz: {:.1} kB; its report is made in {report_ms:.0} ms",
+        bytes as f64 / 1e3
+    );
+    Ok(json!({ "bytes": bytes, "seconds": 10, "hertz": 10, "report_ms": report_ms }))
 }
 
 /// The heads of the columns are printed when the first sample has been taken.

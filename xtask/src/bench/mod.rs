@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: what watching costs on this machine. A part is a file; each prints what it found.
 
 pub(crate) mod budget;
+mod experiments;
 mod hooks;
 mod itself;
+mod picture;
 mod throughput;
 
 use std::fs;
@@ -26,6 +28,9 @@ pub(crate) struct BenchArguments {
     /// Of the table of throughput only cells with this in their name, such as "1 stream, TSO off, light/off" (repeatable: all of them)
     #[arg(long, conflicts_with = "quick")]
     only: Vec<String>,
+    /// Blocks by which `vmnet ab` is held against what is so, half a minute each
+    #[arg(long, default_value_t = 0, conflicts_with = "quick")]
+    experiments: u32,
 }
 
 /// Builds, then measures. Fails where a program is longer than its budget.
@@ -47,13 +52,24 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<Outcome> {
     let itself = itself::measure()?;
     let throughput =
         if arguments.quick { None } else { Some(throughput::measure(arguments.seconds, &arguments.only)?) };
+    let experiments = match arguments.experiments {
+        0 => None,
+        blocks => Some(experiments::measure(blocks)?),
+    };
     let found = json!({
         "machine": machine()?,
         "instructions": lengths,
         "hooks": hooks,
         "itself": itself,
         "throughput": throughput,
+        "experiments": experiments,
     });
+    let cells = found["throughput"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if let Some(svg) = picture::draw(cells, &found["machine"]) {
+        let file = testbed::paths::target().join("bench.svg");
+        fs::write(&file, svg).with_context(|| file.display().to_string())?;
+        println!("\nits picture: {}", file.display());
+    }
     let file = testbed::paths::target().join("bench.json");
     fs::write(&file, serde_json::to_string_pretty(&found)? + "\n")
         .with_context(|| file.display().to_string())?;

@@ -10,7 +10,8 @@ use testbed::command::captured;
 use testbed::{interrupt, paths};
 
 /// What is compared: a way of watching, and what it is held against.
-const PAIRS: [(&str, &str); 4] = [("light", "off"), ("run", "off"), ("exact", "off"), ("exact", "empty")];
+const PAIRS: [(&str, &str); 5] =
+    [("light", "off"), ("run", "off"), ("exact", "off"), ("exact", "empty"), ("bpftrace", "off")];
 
 /// Traffic: its name, options of the load.
 const TRAFFIC: [(&str, &str); 3] = [
