@@ -216,7 +216,7 @@ fn every_null_of_a_report_has_its_reason() {
             load("-n 20M"),
             load("-n 200k --message-bytes 100 --nodelay"),
             Vec::new(),
-            vec!["/no/such".to_owned()],
+            vec!["false".to_owned()],
         ] {
             let run = bench.run(&[options, &["-d", "1s", "-i", "300ms"]].concat(), &command).unwrap();
             assert_eq!(unexplained_nulls(&run.json), Vec::<String>::new(), "{options:?} {command:?}\n{run}");
