@@ -20,8 +20,13 @@ const STANDARD_ERRORS: f64 = 1.96;
 pub(crate) fn measure(blocks: u32) -> Result<Value> {
     let bench = Bench::new("bench")?;
     println!("\n`vmnet ab`, {blocks} blocks of 4 trials of {TIME}, ratios of throughput");
-    let profiler = of_blocks(&by_vmnet(&bench, "profiler", blocks)?)?;
-    profiler.print("profiler on/off by vmnet ab");
+    let mut profiler = Vec::new();
+    for tso in ["off", "on"] {
+        bench.near.exec(&format!("ethtool -K {INTERFACE} tso {tso}"))?;
+        let found = of_blocks(&by_vmnet(&bench, "profiler", blocks)?)?;
+        found.print(&format!("profiler on/off, TSO {tso}"));
+        profiler.push(json!({ "tso": tso, "found": found.json() }));
+    }
     let (mut by_vmnet_ab, mut by_hand_alone) = (Vec::new(), Vec::new());
     while by_hand_alone.len() < blocks as usize {
         interrupt::check()?;
@@ -34,7 +39,7 @@ pub(crate) fn measure(blocks: u32) -> Result<Value> {
     let difference = Mean { mean: vmnet.mean - hand.mean, error: vmnet.error.hypot(hand.error), ..vmnet };
     difference.print("the one against the other");
     Ok(json!({
-        "profiler": profiler.json(),
+        "profiler": profiler,
         "tso_by_vmnet_ab": vmnet.json(),
         "tso_by_hand": hand.json(),
         "vmnet_ab_against_by_hand": difference.json(),
