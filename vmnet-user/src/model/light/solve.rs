@@ -115,7 +115,8 @@ impl Solution {
         let few = few.min(foreseen);
         let lanes = std::array::from_fn(|lane| {
             let supers = terms[lane].supers;
-            let (own, others) = (supers.added_packets(), all.added_packets() - supers.added_packets());
+            let (own, others) =
+                (supers.added_packets(), all.added_packets().saturating_sub(supers.added_packets()));
             let added = (few.saturating_sub(others), many.min(own));
             let middle = added.0 + (added.1.saturating_sub(added.0)) / 2;
             let extent = if own == 0 { Extent::Exact } else { Extent::Between };
