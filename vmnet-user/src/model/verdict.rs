@@ -414,7 +414,7 @@ pub(crate) fn summary(
 /// What can be said where the device passes packets on inside this machine.
 pub(crate) fn left_whole(what: &str, interface: &str) -> String {
     format!(
-        "{what} left {interface} whole; it passes them on inside this machine, where they may still be cut up"
+        "{what} left {interface} whole; it passes them on inside this machine, where they may still be segmented"
     )
 }
 

@@ -45,6 +45,8 @@ const MORE_THAN_A_LINK: f64 = 1.05;
 const LITTLE_OF_THE_TRAFFIC: f64 = 0.1;
 /// unless it spent this much of its time in softirq, where acknowledgements and completions are worked off.
 const MUCH_SOFTIRQ: f64 = 0.2;
+/// From here on the application limits most senders.
+const MOST_SENDERS: f64 = 0.5;
 /// Senders that had something to send for less of the time waited for the application.
 const MOSTLY_BUSY: f64 = 0.8;
 
@@ -163,9 +165,7 @@ impl Elsewhere {
             (share.min(1.0), format!("the link is full: {wire:.1} of {link:.1} Gbit/s, headers included"))
         })
     }
-}
 
-impl Elsewhere {
     fn shaped(&self) -> Option<(f64, String)> {
         let (wire, shaped) = (self.wire_gbps?, self.shaped_gbps.filter(|shaped| *shaped > 0.0)?);
         let share = wire / shaped;
@@ -182,7 +182,7 @@ impl Elsewhere {
         let senders = self.senders.as_ref().filter(|senders| senders.sockets != 0)?;
         let limited = f64::from(senders.app_limited_sockets) / f64::from(senders.sockets);
         let busy = senders.busy_us as f64 / 1e6 / f64::from(senders.sockets) / self.duration_s;
-        (limited >= 0.5 && busy < MOSTLY_BUSY).then(|| {
+        (limited >= MOST_SENDERS && busy < MOSTLY_BUSY).then(|| {
             let text = format!(
                 "the application gave less than could be sent: its sockets had something to send or to be acknowledged for {:.0} % of the \
                  time (app_limited in {} of {})",

@@ -43,7 +43,7 @@ pub(super) fn switched_off(evidence: &Evidence<'_>) -> Vec<Found> {
             let families = if first.is_empty() { &behind } else { &first };
             let mut cause = describe(evidence, link, families)?;
             if first.is_empty() {
-                cause.detail.push_str("; it stays hidden behind the cause before it until that is mended");
+                cause.say_that_it_is_hidden();
             }
             if mended_since {
                 cause.detail.push_str("; it was so when the run began, and was mended meanwhile");

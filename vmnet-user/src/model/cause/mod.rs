@@ -44,6 +44,13 @@ pub struct Cause {
     pub fix: Fix,
 }
 
+impl Cause {
+    /// No bytes show it, as another cause takes them before it.
+    fn say_that_it_is_hidden(&mut self) {
+        self.detail.push_str("; it stays hidden behind the cause before it until that is mended");
+    }
+}
+
 /// The catalogue's ids, in the order of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

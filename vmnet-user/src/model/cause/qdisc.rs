@@ -25,7 +25,7 @@ pub(super) fn splits(evidence: &Evidence<'_>) -> Vec<Found> {
         // The kernel asks for the features first, so that no packet says what the qdisc would have done with it.
         (Some((qdisc, how)), Some(0)) if is_hidden(evidence) => {
             let mut cause = describe(machine, qdisc, &how);
-            cause.detail.push_str("; it stays hidden behind the cause before it until that is mended");
+            cause.say_that_it_is_hidden();
             return vec![Found { cause, bytes: None }];
         }
         (_, Some(0)) | (None, None) => return Vec::new(),
