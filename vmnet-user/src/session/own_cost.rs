@@ -1,8 +1,6 @@
 //! What the programs themselves take, where the kernel kept their run times in the first window alone: to keep them takes two clock
 //! reads for each run of each program, which is more than most of the programs.
 
-use crate::report::schema::ProgramsMethod;
-
 /// Time that programs ran for, nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RunNs {
@@ -50,9 +48,6 @@ impl FirstWindow {
         }
         scaled(self.ran.always, queued.all)?.checked_add(scaled(self.ran.in_windows, queued.in_windows)?)
     }
-
-    /// How the figure came about.
-    pub(super) const METHOD: ProgramsMethod = ProgramsMethod::FirstWindow;
 }
 
 #[cfg(test)]

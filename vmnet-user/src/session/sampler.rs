@@ -241,10 +241,7 @@ impl Sampler {
             return since;
         }
         let counted = self.attached.as_ref().and_then(|attached| attached.probes.snapshot().ok());
-        counted.map_or(0, |counted| {
-            let stage = &counted.counters.stages[Stage::Driver as usize];
-            stage.iter().flat_map(|lane| &lane.cells).map(|cell| cell.packets).sum()
-        })
+        counted.map_or(0, |counted| packets_at(&counted.counters, Stage::Driver))
     }
 
     /// Attaches the hooks at the driver again. The sample that is taken next is the window's beginning.
@@ -261,6 +258,8 @@ impl Sampler {
             return;
         }
         if !windows {
+            // There will be no first one to learn from.
+            self.know_own_cost();
             self.close_window();
         } else if !self.every_segment {
             match self.open_window() {
@@ -278,8 +277,6 @@ impl Sampler {
     /// Detaches them. The sample that was taken last is the window's end.
     pub(super) fn close_window(&mut self) {
         self.every_segment = false;
-        // A run without windows has no first one to learn from.
-        self.know_own_cost();
         if let Some(attached) = &mut self.attached {
             attached.probes.close_window();
         }
@@ -346,7 +343,7 @@ impl Sampler {
         self.begun_monotonic_ns += sample.at_ns;
         sample.at_ns = 0;
         self.begun_tx_packets = sample.link.tx_packets;
-        self.begun_queued = sample.traced.as_deref().map_or(0, queued_packets);
+        self.begun_queued = sample.traced.as_deref().map_or(0, |counters| packets_at(counters, Stage::Queue));
         self.queued = Queued::default();
         Ok((sample, rested))
     }
@@ -394,7 +391,7 @@ impl Sampler {
         let tree = self.qdiscs.as_mut().and_then(|reader| reader.read(self.link.ifindex).ok());
         let read_ns = as_ns(start.elapsed());
         if let Some(snapshot) = &snapshot {
-            let all = queued_packets(&snapshot.counters).saturating_sub(self.begun_queued);
+            let all = packets_at(&snapshot.counters, Stage::Queue).saturating_sub(self.begun_queued);
             if self.every_segment {
                 self.queued.in_windows += all.saturating_sub(self.queued.all);
             }
@@ -590,7 +587,7 @@ impl Sampler {
         } else {
             self.know_own_cost();
             let first = self.first_window.as_ref();
-            (first.and_then(|(first, _)| first.scaled_to(self.queued)), FirstWindow::METHOD)
+            (first.and_then(|(first, _)| first.scaled_to(self.queued)), ProgramsMethod::FirstWindow)
         };
         self.taken = Taken {
             programs_ns,
@@ -613,9 +610,9 @@ pub(super) struct RunTimes<'a> {
     pub(super) are_of_the_whole_run: bool,
 }
 
-/// Packets that the hook at the queue has counted.
-fn queued_packets(counters: &Counters) -> u64 {
-    let lanes = counters.stages[Stage::Queue as usize].iter();
+/// Packets that the hook at a stage has counted.
+fn packets_at(counters: &Counters, stage: Stage) -> u64 {
+    let lanes = counters.stages[stage as usize].iter();
     lanes.flat_map(|lane| &lane.cells).fold(0, |sum, cell| sum.wrapping_add(cell.packets))
 }
 
