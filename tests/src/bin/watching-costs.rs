@@ -5,12 +5,13 @@
 //! drawn, of 250 ms each (of 3 s where a process starts), and after each a control of the same shape in which nothing is attached at all. Says, as JSON, the mean log ratio of WITH to WITHOUT over the
 //! blocks as a ratio, with its 95 % interval, of bytes a second and of CPU time a byte.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Value, json};
+use testbed::bench::Running;
 use vmnet::device::cpu::cpu_times;
 use vmnet::device::links::LinkReader;
 use vmnet::model::sample::Counting;
@@ -73,13 +74,13 @@ enum Process {
     Bpftrace,
 }
 
-/// A process that is ended with the value.
-struct Running {
-    child: Child,
+/// A process, and where its reports go; both are gone with the value.
+struct Watching {
+    process: Running,
     _reports: tempfile::TempDir,
 }
 
-impl Running {
+impl Watching {
     fn start(process: Process, interface: &str) -> Result<Self> {
         let reports = tempfile::tempdir()?;
         let mut command = match process {
@@ -96,15 +97,7 @@ impl Running {
         };
         let child =
             command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("a process to watch")?;
-        Ok(Self { child, _reports: reports })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may be gone already, and there is nobody to tell.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Ok(Self { process: Running(child), _reports: reports })
     }
 }
 
@@ -171,19 +164,19 @@ impl Meter {
             probes.resume().map_err(|error| anyhow!(error))?;
         }
         let mut running = match way {
-            Way::Process(process @ Process::Bpftrace) => Some(Running::start(*process, &self.name)?),
+            Way::Process(process @ Process::Bpftrace) => Some(Watching::start(*process, &self.name)?),
             _ => None,
         };
         thread::sleep(if running.is_some() { BPFTRACE_COMES } else { SETTLES });
         let before = self.read()?;
         // Its start is a part of what it costs.
         if let Way::Process(process @ Process::VmnetRun) = way {
-            running = Some(Running::start(*process, &self.name)?);
+            running = Some(Watching::start(*process, &self.name)?);
         }
         thread::sleep(self.slot.saturating_sub(begun.elapsed()));
         let after = self.read()?;
         if let Some(running) = &mut running
-            && let Some(ended) = running.child.try_wait()?
+            && let Some(ended) = running.process.0.try_wait()?
         {
             bail!("what was to watch ended before its time: {ended}");
         }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use testbed::bench::{Bench, FAR, INTERFACE, load};
-use testbed::command::{captured, output};
+use testbed::command::output;
 use testbed::interrupt;
 
 /// Of one trial.
@@ -90,10 +90,7 @@ fn by_vmnet(bench: &Bench, feature: &str, blocks: u32) -> Result<Vec<f64>> {
     let options = ["--feature", feature, "--no-placebo", "--load", FAR, "--blocks", &blocks, "--json", &path];
     let calm = ["--max-steal", "100", "--max-retransmits", "100"];
     let (mut vmnet, _) = bench.experiment(&[&times[..], &options, &calm].concat());
-    let ended = captured(&mut vmnet)?;
-    if !ended.status.success() {
-        bail!("vmnet ab ended with {}:\n{}", ended.status, String::from_utf8_lossy(&ended.stderr));
-    }
+    output(&mut vmnet)?;
     let found: Value = serde_json::from_slice(&std::fs::read(&json)?)?;
     let effects = found["effects"].as_array().into_iter().flatten();
     let mut effects = effects.flat_map(|arm| arm["effects"].as_array().into_iter().flatten());

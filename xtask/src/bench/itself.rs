@@ -5,10 +5,10 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use testbed::bench::{Bench, INTERFACE, load};
-use testbed::command::captured;
+use testbed::command::output;
 use testbed::interrupt;
 
 const STARTS: usize = 20;
@@ -54,21 +54,14 @@ pub(crate) fn measure() -> Result<Value> {
 /// What a run of ten seconds at 10 Hz leaves, and how long it takes to make its report again.
 fn recording(bench: &Bench) -> Result<Value> {
     let (mut vmnet, reports) = bench.command(INTERFACE, &["-i", "100ms", "--"]);
-    let output = captured(vmnet.args(load("--time 10s")))?;
-    if !output.status.success() {
-        bail!("vmnet run ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    }
+    output(vmnet.args(load("--time 10s")))?;
     let run = fs::read_dir(&reports)?.next().context("no report")??.path();
     let recorded = run.join("run.vmnet");
     let bytes = fs::metadata(&recorded)?.len();
     let begun = Instant::now();
     let mut report = std::process::Command::new(testbed::paths::vmnet());
-    let output =
-        captured(report.arg("report").arg(&recorded).arg("-o").arg(bench.directory().join("again")))?;
+    output(report.arg("report").arg(&recorded).arg("-o").arg(bench.directory().join("again")))?;
     let report_ms = begun.elapsed().as_secs_f64() * 1e3;
-    if !output.status.success() {
-        bail!("vmnet report ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    }
     println!(
         "a recording of 10 s at 10 Hz: {:.1} kB; its report is made in {report_ms:.0} ms",
         bytes as f64 / 1e3
@@ -97,10 +90,7 @@ fn watching_nothing(bench: &Bench, interval: &str) -> Result<Value> {
     let path = bench.directory().join("idle.json");
     let shown = path.to_string_lossy();
     let (mut vmnet, _) = bench.command(INTERFACE, &["-d", IDLE, "-i", interval, "--json", &shown]);
-    let output = captured(&mut vmnet)?;
-    if !output.status.success() {
-        bail!("vmnet run ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    }
+    output(&mut vmnet)?;
     let report: Value = serde_json::from_slice(&fs::read(&path)?)?;
     Ok(report["overhead"].clone())
 }
