@@ -178,7 +178,7 @@ impl Meter {
         if let Some(running) = &mut running
             && let Some(ended) = running.process.0.try_wait()?
         {
-            bail!("what was to watch ended before its time: {ended}");
+            bail!("what was to watch ended before its time ({ended}): does it run here by itself?");
         }
         drop(running);
         if let Way::Programs(probes) = way {
