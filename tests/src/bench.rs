@@ -61,6 +61,14 @@ impl Bench {
         Ok(Self { near, far, directory: tempfile::tempdir()?, runs: AtomicU32::new(0), _server })
     }
 
+    /// Has connections of both ends paced by nobody: BBR, where a machine has it for all, sends at a third of what a veth pair takes, and rests 200 ms
+    /// in every ten seconds, which scatters what is measured over shorter times by ten times.
+    pub fn unpaced(&self) -> Result<()> {
+        [&self.near, &self.far]
+            .into_iter()
+            .try_for_each(|end| end.exec("sysctl -q net.ipv4.tcp_congestion_control=reno").map(drop))
+    }
+
     /// A directory of the bench's own, removed with it.
     pub fn directory(&self) -> &Path {
         self.directory.path()

@@ -1,9 +1,10 @@
 //! `watching-costs IFACE WITH WITHOUT SECONDS`: what a way of watching leaves of the throughput that goes on through an interface.
 //!
-//! Ways are `off`, `light` (outside of its windows), `exact`, `empty` (empty programs at the places of `exact`) and `run` (a whole `vmnet run`,
-//! from its start) and `bpftrace` (which counts packets and bytes at the same three places, once it is there). Within traffic that goes on throughout, programs are attached and detached: blocks of four slots, ABBA or BAAB as
-//! drawn, of 250 ms each (of 3 s where a process starts), and after each a control of the same shape in which nothing is attached at all. Says, as JSON, the mean log ratio of WITH to WITHOUT over the
-//! blocks as a ratio, with its 95 % interval, of bytes a second and of CPU time a byte.
+//! Ways are `off`, `light` (outside of its windows), `exact`, `light-empty` and `empty` (empty programs at the places of either), `run` (a whole
+//! `vmnet run`, from its start) and `bpftrace` (which counts packets and bytes at the same three places, once it is there). Within traffic that
+//! goes on throughout, programs are attached and detached: blocks of four slots, ABBA or BAAB as drawn, of 250 ms each (of 3 s where a process
+//! starts), and after each a control of the same shape in which nothing is attached at all. Says, as JSON, the mean log ratio of WITH to WITHOUT
+//! over the blocks as a ratio, with its 95 % interval, of bytes a second and of CPU time a byte.
 
 use std::process::{Command, Stdio};
 use std::thread;
@@ -35,7 +36,9 @@ const SEED: u64 = 0x636f_7374;
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [interface, with, without, seconds] = words.as_slice() else {
-        bail!("usage: watching-costs IFACE off|light|exact|empty|run|bpftrace off|light|exact|empty SECONDS");
+        bail!(
+            "usage: watching-costs IFACE off|light|exact|empty|light-empty|run|bpftrace off|light|exact|empty|light-empty SECONDS"
+        );
     };
     let mut meter = Meter::open(interface)?;
     let mut ways = [meter.way(with)?, meter.way(without)?];
@@ -127,7 +130,7 @@ impl Meter {
             "off" => return Ok(Way::Off),
             "run" => return Ok(Way::Process(Process::VmnetRun)),
             "bpftrace" => return Ok(Way::Process(Process::Bpftrace)),
-            "light" => Counting::Light,
+            "light" | "light-empty" => Counting::Light,
             "exact" | "empty" => Counting::Exact,
             other => bail!("no way of watching is called {other}"),
         };
@@ -141,7 +144,7 @@ impl Meter {
         let attached = attach(&request).map_err(|errors| anyhow!("{errors:?}"))?;
         let mut probes = attached.probes;
         probes.pause();
-        if name == "empty" {
+        if name.ends_with("empty") {
             probes.become_empty().map_err(|error| anyhow!(error))?;
         }
         Ok(Way::Programs(Box::new(probes)))

@@ -19,6 +19,7 @@ const STANDARD_ERRORS: f64 = 1.96;
 /// Blocks of each, so many in all.
 pub(crate) fn measure(blocks: u32) -> Result<Value> {
     let bench = Bench::new("bench")?;
+    bench.unpaced()?;
     println!("\n`vmnet ab`, {blocks} blocks of 4 trials of {TIME}, ratios of throughput");
     let mut profiler = Vec::new();
     for tso in ["off", "on"] {

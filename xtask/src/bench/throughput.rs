@@ -10,8 +10,14 @@ use testbed::command::captured;
 use testbed::{interrupt, paths};
 
 /// What is compared: a way of watching, and what it is held against.
-const PAIRS: [(&str, &str); 5] =
-    [("light", "off"), ("run", "off"), ("exact", "off"), ("exact", "empty"), (BPFTRACE, "off")];
+const PAIRS: [(&str, &str); 6] = [
+    ("light", "off"),
+    ("light-empty", "off"),
+    ("run", "off"),
+    ("exact", "off"),
+    ("exact", "empty"),
+    (BPFTRACE, "off"),
+];
 const BPFTRACE: &str = "bpftrace";
 
 /// Traffic: its name, options of the load.
@@ -25,6 +31,7 @@ const TRAFFIC: [(&str, &str); 3] = [
 /// their name, such as `16 streams` or `light/off`.
 pub(crate) fn measure(seconds: u32, only: &[String]) -> Result<Vec<Value>> {
     let bench = Bench::new("bench")?;
+    bench.unpaced()?;
     let mut all = Vec::new();
     println!(
         "\n{:<16} {:<4} {:<14} {:>7} {:>25} {:>25} {:>25}",
