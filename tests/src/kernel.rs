@@ -12,8 +12,55 @@ use crate::apt::Suite;
 use crate::command::output;
 use crate::paths::testbed_cache;
 
-/// Depends on the newest cloud kernel of its suite.
-const METAPACKAGE: &str = "linux-image-cloud-amd64";
+/// Directories of modules that no guest has a use for, and that would take minutes to unpack.
+const NOT_FOR_GUESTS: [&str; 14] = [
+    "kernel/sound",
+    "kernel/drivers/gpu",
+    "kernel/drivers/hid",
+    "kernel/drivers/hwmon",
+    "kernel/drivers/iio",
+    "kernel/drivers/infiniband",
+    "kernel/drivers/input",
+    "kernel/drivers/media",
+    "kernel/drivers/mtd",
+    "kernel/drivers/net/wireless",
+    "kernel/drivers/platform",
+    "kernel/drivers/scsi",
+    "kernel/drivers/staging",
+    "kernel/drivers/usb",
+];
+
+/// Which of Debian's builds of a kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Build {
+    /// For clouds: with drivers of paravirtual devices, and few others.
+    #[default]
+    Cloud,
+    /// For any machine, with drivers of the hardware that QEMU imitates (e1000, e1000e, igb).
+    Generic,
+}
+
+impl Build {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Cloud, Self::Generic];
+
+    /// Depends on the newest kernel of its suite.
+    fn metapackage(self) -> &'static str {
+        match self {
+            Self::Cloud => "linux-image-cloud-amd64",
+            Self::Generic => "linux-image-amd64",
+        }
+    }
+}
+
+impl fmt::Display for Build {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Cloud => "cloud",
+            Self::Generic => "generic",
+        })
+    }
+}
 
 /// One kernel, named as in `cargo xtask vm --kernel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +100,13 @@ impl Kernel {
     }
 
     /// The kernel if an earlier [`Kernel::fetch`] left it here.
-    pub fn cached(self) -> Option<KernelFiles> {
-        KernelFiles::open(&self.directory()).ok()
+    pub fn cached(self, build: Build) -> Option<KernelFiles> {
+        KernelFiles::open(&self.directory(build)).ok()
     }
 
-    /// The kernel, downloaded (10 to 40 MB) and unpacked where it is not here yet. Needs `kmod` and `xz`.
-    pub fn fetch(self) -> Result<KernelFiles> {
-        if let Some(files) = self.cached() {
+    /// The kernel, downloaded (cloud 10 to 40 MB, generic 50 to 110 MB) and unpacked where it is not here yet. Needs `kmod` and `xz`.
+    pub fn fetch(self, build: Build) -> Result<KernelFiles> {
+        if let Some(files) = self.cached(build) {
             return Ok(files);
         }
         let cache = testbed_cache();
@@ -67,34 +114,40 @@ impl Kernel {
         // Two commands at once must not unpack into one another.
         let lock = File::create(cache.join(format!("kernels/{}.lock", self.name())))?;
         lock.lock()?;
-        if let Some(files) = self.cached() {
+        if let Some(files) = self.cached(build) {
             return Ok(files);
         }
-        self.download().with_context(|| format!("kernel {} (Debian {})", self.name(), self.suite()))
+        self.download(build).with_context(|| format!("kernel {self}, {build} (Debian {})", self.suite()))
     }
 
-    fn directory(self) -> PathBuf {
-        testbed_cache().join("kernels").join(self.name())
+    fn directory(self, build: Build) -> PathBuf {
+        let kernels = testbed_cache().join("kernels");
+        match build {
+            Build::Cloud => kernels.join(self.name()),
+            Build::Generic => kernels.join(format!("{}-generic", self.name())),
+        }
     }
 
-    fn download(self) -> Result<KernelFiles> {
+    fn download(self, build: Build) -> Result<KernelFiles> {
         let suite = Suite::open(self.suite(), &testbed_cache().join("apt").join(self.suite()))?;
+        let metapackage = build.metapackage();
         let packages: Vec<String> = suite
-            .closure_of(METAPACKAGE)?
+            .closure_of(metapackage)?
             .into_iter()
             .filter(|package| carries_kernel_files(package))
             .collect();
         if packages.is_empty() {
-            bail!("{METAPACKAGE} brings no package with a kernel in it");
+            bail!("{metapackage} brings no package with a kernel in it");
         }
-        eprintln!("downloading kernel {}: {} (Debian {})", self.name(), packages.join(" "), self.suite());
+        eprintln!("downloading kernel {self}, {build}: {} (Debian {})", packages.join(" "), self.suite());
         let unpacked = tempfile::tempdir_in(testbed_cache().join("kernels"))?;
         suite.unpack(&packages, unpacked.path())?;
         prepare(unpacked.path(), &packages)?;
-        let _ = fs::remove_dir_all(self.directory());
+        let directory = self.directory(build);
+        let _ = fs::remove_dir_all(&directory);
         let unpacked = unpacked.keep();
-        fs::rename(&unpacked, self.directory())?;
-        KernelFiles::open(&self.directory())
+        fs::rename(&unpacked, &directory)?;
+        KernelFiles::open(&directory)
     }
 }
 
@@ -126,6 +179,19 @@ pub struct KernelFiles {
     pub modules: PathBuf,
 }
 
+impl fmt::Display for KernelFiles {
+    /// Its release, and what it takes on disk.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes: u64 =
+            files_in(&self.modules, "").unwrap_or_default().iter().chain([&self.image]).map(size_of).sum();
+        write!(out, "{}, {} MB on disk", self.release, bytes / 1_000_000)
+    }
+}
+
+fn size_of(path: &PathBuf) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
 impl KernelFiles {
     fn open(directory: &Path) -> Result<Self> {
         // The image is put in its place last.
@@ -151,6 +217,10 @@ fn carries_kernel_files(package: &str) -> bool {
 fn prepare(root: &Path, packages: &[String]) -> Result<()> {
     fs::write(root.join("packages"), packages.join("\n"))?;
     let modules = find_modules_directory(root)?;
+    for directory in NOT_FOR_GUESTS {
+        // Not every build has each.
+        let _ = fs::remove_dir_all(modules.join(directory));
+    }
     decompress(&modules)?;
     let release = modules.file_name().unwrap_or_default().to_owned();
     output(

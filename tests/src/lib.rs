@@ -37,7 +37,7 @@ pub mod setup;
 pub mod skip;
 mod vm;
 
-pub use kernel::Kernel;
+pub use kernel::{Build, Kernel};
 pub use netns::Netns;
 pub use ovs_dpdk::OvsDpdk;
 pub use report::Report;

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::browser::Browser;
 use crate::command::{captured, find};
-use crate::kernel::Kernel;
+use crate::kernel::{Build, Kernel, KernelFiles};
 use crate::{apt, consumers, paths};
 
 /// What scenarios in namespaces use.
@@ -69,8 +69,14 @@ pub fn virtual_machines() -> Result<()> {
     Ok(())
 }
 
+/// All kernels, whatever is wrong with one of them.
+pub fn kernels() -> impl Iterator<Item = (Kernel, Build, Result<KernelFiles>)> {
+    let all = Kernel::ALL.into_iter().flat_map(|kernel| Build::ALL.map(|build| (kernel, build)));
+    all.map(|(kernel, build)| (kernel, build, kernel.fetch(build)))
+}
+
 /// What is missing for booting `kernel`, without installing anything.
-pub fn missing_for(kernel: Kernel) -> Option<String> {
+pub fn missing_for(kernel: Kernel, build: Build) -> Option<String> {
     let programs = ["ethtool", "iperf3", "ip", "tcpdump", "busybox", "dash"];
     if let Some(program) = programs.into_iter().find(|program| find(program).is_none()) {
         return Some(format!("{program} is not installed (`cargo xtask setup` installs it)"));
@@ -80,8 +86,10 @@ pub fn missing_for(kernel: Kernel) -> Option<String> {
             "QEMU {QEMU_MAJOR_LEAST} or later is not installed (`cargo xtask setup` installs it)"
         ));
     }
-    if kernel.cached().is_none() {
-        return Some(format!("Debian's kernel {kernel} is not here (`cargo xtask setup` fetches it)"));
+    if kernel.cached(build).is_none() {
+        return Some(format!(
+            "Debian's kernel {kernel} ({build}) is not here (`cargo xtask setup` fetches it)"
+        ));
     }
     None
 }

@@ -16,7 +16,7 @@ use std::thread;
 
 use crate::browser::Browser;
 use crate::command::is_root;
-use crate::{Kernel, OvsDpdk, paths, setup};
+use crate::{Build, Kernel, OvsDpdk, paths, setup};
 
 /// Where skips are also written, one `name<tab>reason` a line, for the summary of `cargo xtask test`.
 pub const SKIPS_FILE: &str = "VMNET_SKIPS_FILE";
@@ -41,7 +41,13 @@ pub fn root() -> Result<(), String> {
 /// Booting this kernel needs root, QEMU and the kernel, all of which `cargo xtask setup` brings.
 pub fn vm(kernel: Kernel) -> Result<(), String> {
     root()?;
-    setup::missing_for(kernel).map_or(Ok(()), Err)
+    setup::missing_for(kernel, Build::Cloud).map_or(Ok(()), Err)
+}
+
+/// The same of its build for any machine ([`Vm::model`](crate::Vm::model)).
+pub fn generic_vm(kernel: Kernel) -> Result<(), String> {
+    root()?;
+    setup::missing_for(kernel, Build::Generic).map_or(Ok(()), Err)
 }
 
 /// A switch at the host's end (`HostEnd::OvsDpdk`) needs its programs.

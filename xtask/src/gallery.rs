@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use testbed::gallery::{self, COMPARED, COMPARISON, EXPERIMENT, RUNS};
-use testbed::{Kernel, interrupt};
+use testbed::{Build, Kernel, interrupt};
 
 use crate::exit::Outcome;
 use crate::{build, sudo};
@@ -26,7 +26,7 @@ pub(crate) fn run() -> Result<Outcome> {
         return Ok(outcome);
     }
     testbed::setup::virtual_machines()?;
-    KERNEL.fetch()?;
+    KERNEL.fetch(Build::Cloud)?;
     let vmnet = testbed::paths::vmnet();
     let reports = testbed::paths::workspace().join("reports");
     fs::create_dir_all(&reports)?;

@@ -28,11 +28,11 @@ pub(crate) fn run() -> Result<Outcome> {
             outcome = Outcome::Failed;
         }
     }
-    for kernel in Kernel::ALL {
-        match kernel.fetch() {
-            Ok(files) => println!("kernel {kernel}: {}", files.release),
+    for (kernel, build, files) in testbed::setup::kernels() {
+        match files {
+            Ok(files) => println!("kernel {kernel}, {build}: {files}"),
             Err(error) if kernel == Kernel::Sid => {
-                println!("kernel {kernel}: not to be had today: {error:#}");
+                println!("kernel {kernel}, {build}: not to be had today: {error:#}");
             }
             Err(error) => {
                 eprintln!("error: {error:#}");

@@ -9,12 +9,18 @@ use testbed::{Accel, HostEnd, Kernel, Vm};
 use crate::exit::Outcome;
 use crate::{build, sudo};
 
+/// Those whose drivers the testbed knows.
+const MODELS: [&str; 4] = ["e1000", "e1000e", "igb", "vmxnet3"];
+
 #[derive(Debug, Args)]
 pub(crate) struct VmArguments {
     /// Debian's kernel
     #[arg(long, default_value = "6.1", value_parser = ["5.10", "6.1", "6.12", "sid"])]
     kernel: String,
-    /// Properties of QEMU's virtio-net-pci, such as host_tso4=off,host_tso6=off or csum=off
+    /// The device, by QEMU's name; others than virtio-net-pci boot Debian's kernel for any machine
+    #[arg(long, value_name = "DEVICE", value_parser = MODELS)]
+    model: Option<String>,
+    /// Properties of that device, such as host_tso4=off,host_tso6=off or csum=off
     #[arg(long, value_name = "OPTS")]
     nic: Option<String>,
     /// Queue pairs of the device
@@ -62,7 +68,6 @@ pub(crate) fn run(arguments: &VmArguments) -> Result<Outcome> {
         return Ok(outcome);
     }
     testbed::setup::virtual_machines()?;
-    kernel.fetch()?;
     let mut vm = Vm::new(kernel)
         .queues(arguments.queues)
         .cpus(arguments.cpus)
@@ -76,6 +81,9 @@ pub(crate) fn run(arguments: &VmArguments) -> Result<Outcome> {
         .timeout(Duration::from_secs(arguments.timeout))
         .script(arguments.command.join(" "))
         .echo(true);
+    if let Some(model) = &arguments.model {
+        vm = vm.model(model);
+    }
     if let Some(properties) = &arguments.nic {
         vm = vm.nic(properties);
     }

@@ -26,7 +26,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::kernel::{Kernel, KernelFiles};
+use crate::kernel::{Build, Kernel, KernelFiles};
+
+/// QEMU's name for it.
+const VIRTIO_NET: &str = "virtio-net-pci";
 
 /// What is at the host's end of `ens4`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +58,9 @@ pub enum Accel {
 #[derive(Debug, Clone)]
 pub struct Vm {
     kernel: Kernel,
+    build: Build,
     kernel_files: Option<KernelFiles>,
+    model: String,
     nic: Option<String>,
     queues: u32,
     cpus: u32,
@@ -78,7 +83,9 @@ impl Vm {
     pub fn new(kernel: Kernel) -> Self {
         Self {
             kernel,
+            build: Build::Cloud,
             kernel_files: None,
+            model: VIRTIO_NET.to_owned(),
             nic: None,
             queues: 1,
             cpus: 2,
@@ -104,7 +111,16 @@ impl Vm {
         self
     }
 
-    /// Properties of QEMU's `virtio-net-pci`, such as `host_tso4=off,host_tso6=off`.
+    /// Another device than virtio-net, by QEMU's name for it: `e1000`, `e1000e`, `igb`, `vmxnet3`. Its driver, called like it, is loaded, from
+    /// the generic build where the one for clouds has none.
+    #[must_use]
+    pub fn model(mut self, model: &str) -> Self {
+        self.build = if model == "vmxnet3" { Build::Cloud } else { Build::Generic };
+        self.model = model.to_owned();
+        self.module(model)
+    }
+
+    /// Properties of the device, such as `host_tso4=off,host_tso6=off`.
     #[must_use]
     pub fn nic(mut self, properties: &str) -> Self {
         self.nic = Some(properties.to_owned());

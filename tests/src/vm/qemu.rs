@@ -125,7 +125,7 @@ fn netdev(vm: &Vm) -> String {
 }
 
 fn nic(vm: &Vm) -> String {
-    let mut device = "virtio-net-pci,netdev=net0,mac=52:54:00:10:10:02".to_owned();
+    let mut device = format!("{},netdev=net0,mac=52:54:00:10:10:02", vm.model);
     if vm.queues > 1 {
         // A vector for each direction of each queue, one for control and one for changes of configuration.
         device.push_str(&format!(",mq=on,vectors={}", 2 * vm.queues + 2));

@@ -31,7 +31,7 @@ pub(super) fn run(vm: &Vm) -> Result<VmRun> {
     interrupt::check()?;
     let kernel = match &vm.kernel_files {
         Some(files) => files.clone(),
-        None => vm.kernel.fetch()?,
+        None => vm.kernel.fetch(vm.build)?,
     };
     let base = Base::new(&kernel)?;
     let why = match saved::why_not(vm) {

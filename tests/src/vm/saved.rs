@@ -22,7 +22,7 @@ use crate::kernel::KernelFiles;
 use crate::paths::testbed_cache;
 
 /// All states together. The one used longest ago goes first.
-const MOST_BYTES: u64 = 2 << 30;
+const MOST_BYTES: u64 = 4 << 30;
 
 /// Numbers of CPUs, and MiB of memory, that three or more scenarios of one kernel share. Others boot.
 const SHARED: [(u32, u32); 1] = [(2, 1024)];
@@ -56,7 +56,8 @@ impl Saved {
     pub(super) fn find_or_make(vm: &Vm, kernel: &KernelFiles, base: &Base) -> Result<Self> {
         let directory = testbed_cache().join("states");
         fs::create_dir_all(&directory)?;
-        let saved = Self { file: directory.join(format!("{}-{:016x}", vm.kernel, key(vm, kernel, base)?)) };
+        let name = format!("{}-{}-{:016x}", vm.kernel, vm.build, key(vm, kernel, base)?);
+        let saved = Self { file: directory.join(name) };
         // Two commands at once must not write into one another.
         let lock = File::create(directory.join("lock"))?;
         lock.lock()?;

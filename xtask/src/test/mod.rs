@@ -211,12 +211,12 @@ fn set_up(kinds: &[Kind]) -> Phase {
 }
 
 fn fetch_kernels(phase: &mut Phase) {
-    for kernel in Kernel::ALL {
-        match kernel.fetch() {
+    for (kernel, build, files) in testbed::setup::kernels() {
+        match files {
             Ok(_) => {}
             // Its scenarios say that they are skipped; unstable may be broken on any day.
             Err(error) if kernel == Kernel::Sid => {
-                eprintln!("kernel sid is not to be had today: {error:#}");
+                eprintln!("kernel sid, {build}, is not to be had today: {error:#}");
             }
             Err(error) => phase.require(Err(error)),
         }
