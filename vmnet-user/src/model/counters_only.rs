@@ -23,7 +23,7 @@ const LINK_HEADER_BYTES: u32 = 14;
 #[must_use]
 pub fn verdict(interface: &str, window: &Window<'_>) -> Verdict {
     let delta = window.delta();
-    let counters = delta.as_ref().map(KernelCounters::of);
+    let counters = delta.as_ref().map(|delta| KernelCounters::of(window, delta));
     let opinion = match &counters {
         Some(counters) => Opinion::of(window, counters),
         None => Opinion::inconclusive("fewer than two samples"),
@@ -42,6 +42,7 @@ pub fn verdict(interface: &str, window: &Window<'_>) -> Verdict {
         },
         thin: false,
         witnesses,
+        udp: None,
     }
 }
 
@@ -70,6 +71,12 @@ impl Opinion {
         if bytes < MIN_BULK_BYTES {
             let basis = format!("the device sent {bytes} bytes, less than the bulk that a verdict takes");
             return Self::weak(State::NothingToOffload, basis);
+        }
+        let no_super_packets = mean <= longest_single_bytes(window.mtu());
+        if counters.counts_segments || (counters.may_count_segments && no_super_packets) {
+            return Self::inconclusive(
+                "this driver counts the segments of super-packets that it got whole, or may: vmnet check sees them frame by frame",
+            );
         }
         match seen(window, counters) {
             Seen::SuperPackets { share, ratio } => {
@@ -167,7 +174,7 @@ fn by_super_packets(window: &Window<'_>, share: f64, ratio: &str) -> Option<Opin
 fn changed_over_time(window: &Window<'_>) -> Option<Opinion> {
     let (mut with, mut without) = (0, 0);
     for delta in window.intervals() {
-        let counters = KernelCounters::of(&delta);
+        let counters = KernelCounters::of(window, &delta);
         if !carries_bulk(&delta) {
             continue;
         }

@@ -34,6 +34,9 @@ pub struct DriverSemantics {
     pub packets: CountedAs,
     /// What `tx_bytes` adds to a packet's length (a frame check sequence), or leaves out (lo's link header).
     pub bytes_beyond_length: i64,
+    /// Whether frames that are too short for a wire are made longer before they are counted.
+    #[serde(default)]
+    pub pads_short_frames: bool,
 }
 
 /// A row of the table.
@@ -48,13 +51,32 @@ pub enum DriverRow {
 }
 
 /// The drivers, or kinds of link, whose sources were read (5.10 to 6.18).
-const ROWS: [(&str, DriverSemantics); 3] = [
+const ROWS: [(&str, DriverSemantics); 5] = [
     // `free_old_xmit`: one packet an skb, of `skb->len`, when its descriptor is reaped.
-    ("virtio_net", DriverSemantics { packets: CountedAs::Skbs, bytes_beyond_length: 0 }),
+    (
+        "virtio_net",
+        DriverSemantics { packets: CountedAs::Skbs, bytes_beyond_length: 0, pads_short_frames: false },
+    ),
     // `veth_xmit` and `veth_get_stats64`: one packet an skb, of the length that came in.
-    ("veth", DriverSemantics { packets: CountedAs::Skbs, bytes_beyond_length: 0 }),
+    ("veth", DriverSemantics { packets: CountedAs::Skbs, bytes_beyond_length: 0, pads_short_frames: false }),
+    // `e1000_clean_tx_irq` and `igb_clean_tx_irq`: `gso_segs` a super-packet, and as many headers. (e1000e and ixgbe read what the hardware counts.)
+    (
+        "e1000",
+        DriverSemantics { packets: CountedAs::WireSegments, bytes_beyond_length: 0, pads_short_frames: true },
+    ),
+    (
+        "igb",
+        DriverSemantics { packets: CountedAs::WireSegments, bytes_beyond_length: 0, pads_short_frames: true },
+    ),
     // `loopback_xmit` takes the link header away before it counts.
-    ("lo", DriverSemantics { packets: CountedAs::Skbs, bytes_beyond_length: -LINK_HEADER_BYTES }),
+    (
+        "lo",
+        DriverSemantics {
+            packets: CountedAs::Skbs,
+            bytes_beyond_length: -LINK_HEADER_BYTES,
+            pads_short_frames: false,
+        },
+    ),
 ];
 
 impl DriverRow {
@@ -78,6 +100,36 @@ impl DriverSemantics {
         Self::matching(&Tally::of(counted, Stage::Driver, &Lane::ALL), link, slack_packets)
     }
 
+    /// What comes nearest, where every packet was counted at the driver all the time: what is left open then shows as that, and not as another way to
+    /// count.
+    #[must_use]
+    pub fn nearest(counted: &Counters, link: &LinkCounters) -> Self {
+        let driver = Tally::of(counted, Stage::Driver, &Lane::ALL);
+        let on_wire = driver.bytes.saturating_add(driver.unsent_header_bytes);
+        let kinds = [
+            (CountedAs::Skbs, driver.packets, driver.bytes),
+            (CountedAs::WireSegments, driver.segs, on_wire),
+        ];
+        let [skbs, segments] = kinds;
+        let (packets, number, bytes) =
+            if link.tx_packets.abs_diff(segments.1) < link.tx_packets.abs_diff(skbs.1) {
+                segments
+            } else {
+                skbs
+            };
+        let beyond = |each: i64| i128::from(bytes) + i128::from(number) * i128::from(each);
+        let off_by = |each: &i64| beyond(*each).abs_diff(i128::from(link.tx_bytes));
+        let nearest = [0, FCS_BYTES, -LINK_HEADER_BYTES].into_iter().min_by_key(off_by);
+        Self { packets, bytes_beyond_length: nearest.unwrap_or(0), pads_short_frames: true }
+    }
+
+    /// What a device counted, as `skb->len`.
+    #[must_use]
+    pub fn length_bytes(&self, packets: u64, bytes: u64) -> u64 {
+        let beyond = i128::from(self.bytes_beyond_length) * i128::from(packets);
+        u64::try_from((i128::from(bytes) - beyond).max(0)).unwrap_or(u64::MAX)
+    }
+
     fn matching(driver: &Tally, link: &LinkCounters, slack_packets: u64) -> Result<Self, String> {
         if driver.packets < FEWEST_PACKETS {
             return Err(format!("the driver took {} packets, too few to tell", driver.packets));
@@ -92,13 +144,22 @@ impl DriverSemantics {
                 continue;
             }
             let mean = bytes.div_ceil(number.max(1)).saturating_add(1);
-            for bytes_beyond_length in [0, FCS_BYTES, -LINK_HEADER_BYTES] {
-                let counted = i128::from(bytes) + i128::from(number) * i128::from(bytes_beyond_length);
-                // Closer than half of what tells one candidate from the other, or it could be either.
-                let apart = number.saturating_mul(FCS_BYTES.unsigned_abs() / 2);
-                if near(counted, link.tx_bytes, slack_packets.saturating_mul(mean).min(apart)) {
-                    return Ok(Self { packets, bytes_beyond_length });
-                }
+            // Where all are singles, what is under way at the edges is as long as what is not.
+            let under_way = if driver.segs == driver.packets {
+                i128::from(mean) * (i128::from(number) - i128::from(link.tx_packets))
+            } else {
+                0
+            };
+            let off_by = |bytes_beyond_length: &i64| {
+                let counted = i128::from(bytes) + i128::from(number) * i128::from(*bytes_beyond_length);
+                (counted - under_way).abs_diff(i128::from(link.tx_bytes))
+            };
+            // Closer than half of what tells one candidate from the other, or it could be either.
+            let apart = number.saturating_mul(FCS_BYTES.unsigned_abs() / 2);
+            let most = slack_packets.saturating_mul(mean).min(apart).saturating_add(driver.padding_bytes);
+            let nearest = [0, FCS_BYTES, -LINK_HEADER_BYTES].into_iter().min_by_key(off_by);
+            if let Some(bytes_beyond_length) = nearest.filter(|nearest| off_by(nearest) <= u128::from(most)) {
+                return Ok(Self { packets, bytes_beyond_length, pads_short_frames: true });
             }
         }
         Err(format!(
@@ -113,7 +174,10 @@ impl DriverSemantics {
 mod tests {
     use super::*;
 
-    const SKBS: DriverSemantics = DriverSemantics { packets: CountedAs::Skbs, bytes_beyond_length: 0 };
+    const SKBS: DriverSemantics =
+        DriverSemantics { packets: CountedAs::Skbs, bytes_beyond_length: 0, pads_short_frames: false };
+    /// As a device that is asked is taken to be.
+    const ASKED: DriverSemantics = DriverSemantics { pads_short_frames: true, ..SKBS };
 
     /// 100 super-packets of 44 segments, and 1,000 singles.
     fn driver() -> Tally {
@@ -154,7 +218,7 @@ mod tests {
         ] {
             assert_eq!(
                 DriverSemantics::matching(&seen, &counted, 0),
-                Ok(DriverSemantics { packets, bytes_beyond_length })
+                Ok(DriverSemantics { packets, bytes_beyond_length, ..ASKED })
             );
         }
     }
@@ -170,12 +234,23 @@ mod tests {
     }
 
     #[test]
+    fn packets_under_way_do_not_hide_a_frame_check_sequence() {
+        // As seen with e1000e: 31 full-size packets of 23,000 were not counted yet.
+        let seen = Tally { packets: 23_000, segs: 23_000, bytes: 23_000 * 1_508, ..Tally::default() };
+        let counted = link(23_000 - 31, 23_000 * 1_512 - 31 * 1_518);
+        let found = DriverSemantics::matching(&seen, &counted, 256).unwrap();
+        assert_eq!(found.bytes_beyond_length, 4);
+        let plain = link(23_000 - 31, 23_000 * 1_508 - 31 * 1_514);
+        assert_eq!(DriverSemantics::matching(&seen, &plain, 256), Ok(ASKED));
+    }
+
+    #[test]
     fn what_the_edges_of_the_window_explain_does_not_spoil_the_answer() {
         let seen = driver();
         let late = link(seen.packets - 10, seen.bytes - 10 * 600);
         assert_eq!(DriverSemantics::matching(&seen, &late, 0).ok(), None);
         let seen = Tally { packets: 110_000, segs: 540_000, bytes: seen.bytes * 100, ..seen };
         let late = link(seen.packets - 10, seen.bytes - 10 * 600);
-        assert_eq!(DriverSemantics::matching(&seen, &late, 16), Ok(SKBS));
+        assert_eq!(DriverSemantics::matching(&seen, &late, 16), Ok(ASKED));
     }
 }

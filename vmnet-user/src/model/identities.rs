@@ -3,7 +3,7 @@
 use vmnet_common::{Caller, Counters, Lane, Split, Stage};
 
 use super::delta::{Delta, QdiscDelta};
-use super::driver_semantics::CountedAs;
+use super::driver_semantics::{CountedAs, DriverRow, DriverSemantics};
 use super::hook::{Hook, HookState};
 use super::identity::{Identity, IdentityId, Unit};
 use super::light::OF_WINDOWS;
@@ -249,6 +249,7 @@ impl<'a> Facts<'a> {
         let left = match &self.delta.light {
             // Where the device counts wire segments, it is held against those.
             Some(Ok(light)) if light.counted_as() == CountedAs::WireSegments => self.driver.segs,
+            None if self.semantics(&link).packets == CountedAs::WireSegments => self.driver.segs,
             _ => self.driver.packets,
         };
         let right = link.tx_packets;
@@ -277,7 +278,15 @@ impl<'a> Facts<'a> {
                 (self.driver.bytes.saturating_add(self.driver.unsent_header_bytes), light.device_bytes())
             }
             Some(Ok(light)) => (self.driver.bytes, light.device_bytes()),
-            _ => (self.driver.bytes, link.tx_bytes),
+            _ => {
+                let semantics = self.semantics(&link);
+                let headers = match semantics.packets {
+                    CountedAs::Skbs => 0,
+                    CountedAs::WireSegments => self.driver.unsent_header_bytes,
+                };
+                let device = semantics.length_bytes(link.tx_packets, link.tx_bytes);
+                (self.driver.bytes.saturating_add(headers), device)
+            }
         };
         let mean_packet = self.driver.bytes.checked_div(self.driver.packets).unwrap_or(0).saturating_add(1);
         Measured {
@@ -288,10 +297,23 @@ impl<'a> Facts<'a> {
                 .edges
                 .reading(left.max(right))
                 .saturating_add(self.edges.ring(mean_packet))
-                .saturating_add(self.waiting(Unit::Bytes)),
+                .saturating_add(self.waiting(Unit::Bytes))
+                .saturating_add(if self.semantics(&link).pads_short_frames {
+                    self.driver.padding_bytes
+                } else {
+                    0
+                }),
             note: self.device_note(),
         }
         .identity()
+    }
+
+    /// What the device's counters count, where every packet was counted at the driver: as its row says, else as comes nearest.
+    fn semantics(&self, link: &super::sample::LinkCounters) -> DriverSemantics {
+        match self.window.conditions.driver {
+            DriverRow::Known(semantics) => semantics,
+            DriverRow::AskTheFirstWindow => DriverSemantics::nearest(self.counted, link),
+        }
     }
 
     fn device_note(&self) -> &'static str {

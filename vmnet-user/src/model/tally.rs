@@ -41,7 +41,14 @@ pub(crate) struct Tally {
     pub(crate) upper_payload_bytes: u64,
     pub(crate) tagged_packets: u64,
     pub(crate) tagged_segs: u64,
+    /// What a driver that pads short frames (`eth_skb_pad`) may have added to them, at most.
+    pub(crate) padding_bytes: u64,
 }
+
+/// `ETH_ZLEN`: no frame on a wire is shorter, but for its check sequence.
+const SHORTEST_FRAME_BYTES: u64 = 60;
+/// The shortest that there is to pad: ARP.
+const ARP_BYTES: u64 = 42;
 
 impl Tally {
     pub(crate) fn of(counters: &Counters, stage: Stage, lanes: &[Lane]) -> Self {
@@ -64,6 +71,13 @@ impl Tally {
                 sum.upper_payload_bytes.saturating_add(bounded(counts.upper_payload_bytes));
             sum.tagged_packets = sum.tagged_packets.saturating_add(bounded(counts.tagged_packets));
             sum.tagged_segs = sum.tagged_segs.saturating_add(bounded(counts.tagged_segs));
+            let control = cell(counts, Class::Control);
+            let padding = match each {
+                // Of all lengths, one beside the other.
+                Lane::Other => control.packets.saturating_mul(SHORTEST_FRAME_BYTES - ARP_BYTES),
+                _ => control.packets.saturating_mul(SHORTEST_FRAME_BYTES).saturating_sub(control.bytes),
+            };
+            sum.padding_bytes = sum.padding_bytes.saturating_add(padding);
         }
         sum
     }

@@ -168,7 +168,7 @@ impl Interval {
             retransmitted_bytes,
             mean_queued_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Queue)),
             mean_driver_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Driver)),
-            segments_per_packet: KernelCounters::of(delta).segments_per_packet.ok(),
+            segments_per_packet: KernelCounters::of(window, delta).segments_per_packet.ok(),
             rtt_us: delta.rtt_us.map(f64::from),
             cpus: cpus(window, delta),
             queues: delta.queues.iter().map(|queue| QueueRate::of(queue, delta.duration_ns)).collect(),
@@ -213,11 +213,14 @@ impl QueueRate {
     }
 }
 
-/// Each CPU's time, and what it did meanwhile. Empty where no time passed on one of them.
+/// Each CPU's time, and what it did meanwhile, in the order of their numbers. Empty where no time passed on any of them; one on which none passed
+/// beside others is offline, or rested.
 fn cpus(window: &Window<'_>, delta: &Delta) -> Vec<CpuShare> {
-    let Some(shares) = delta.cpus.iter().map(CpuShare::of).collect::<Option<Vec<_>>>() else {
+    let shares: Vec<Option<CpuShare>> = delta.cpus.iter().map(CpuShare::of).collect();
+    if shares.iter().all(Option::is_none) {
         return Vec::new();
-    };
+    }
+    let shares = shares.into_iter().map(Option::unwrap_or_default);
     let timed = times_segmentation(window);
     // The programs count by the CPU's number, as /proc/stat does, and know every CPU that there could be.
     let work = |cpu: usize| delta.work.get(cpu);
@@ -230,7 +233,7 @@ fn cpus(window: &Window<'_>, delta: &Delta) -> Vec<CpuShare> {
         }
         None => share,
     };
-    shares.into_iter().enumerate().map(with_work).collect()
+    shares.enumerate().map(with_work).collect()
 }
 
 /// Time inside `__skb_gso_segment` for this device; None where the rung cannot time it.
@@ -397,7 +400,11 @@ mod tests {
         let cpus = whole(&scene.window()).unwrap().cpus;
         let half = CpuShare { busy: 0.5, softirq: 0.25, ..CpuShare::default() };
         assert_eq!(cpus, [half; 2]);
-        let mut still = scene;
+        // One that is offline keeps its place, or the numbers of those behind it would shift.
+        let mut offline = scene;
+        offline.samples[1].cpus[0] = offline.samples[0].cpus[0];
+        assert_eq!(whole(&offline.window()).unwrap().cpus, [CpuShare::default(), half]);
+        let mut still = offline;
         still.samples[1].cpus = still.samples[0].cpus.clone();
         assert_eq!(whole(&still.window()).unwrap().cpus, []);
     }

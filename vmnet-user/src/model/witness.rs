@@ -3,6 +3,7 @@
 use vmnet_common::{Lane, Stage};
 
 use super::delta::Delta;
+use super::driver_semantics::{CountedAs, DriverRow, DriverSemantics};
 use super::ledger::Entry;
 use super::sample::Window;
 use super::tally::{Tally, share};
@@ -53,19 +54,43 @@ pub(crate) struct KernelCounters {
     pub(crate) mean_packet_bytes: Option<f64>,
     /// Packets and bytes of the device; None where its counters went backwards.
     pub(crate) sent: Option<(u64, u64)>,
+    /// Each packet that the device counts is one segment, whatever its driver was given: neither ratio nor length then tells.
+    pub(crate) counts_segments: bool,
+    /// So it may be: a driver of hardware that is not known, and no programs that would show it.
+    pub(crate) may_count_segments: bool,
 }
 
+const COUNTS_SEGMENTS: &str = "the device counts segments, whatever its driver was given";
+
 impl KernelCounters {
-    pub(crate) fn of(delta: &Delta) -> Self {
+    pub(crate) fn of(window: &Window<'_>, delta: &Delta) -> Self {
+        let counts_segments = match (window.conditions.driver, delta.traced.as_deref(), &delta.link) {
+            (DriverRow::Known(semantics), ..) => semantics.packets == CountedAs::WireSegments,
+            // Where every segment was counted at the driver, as comes nearest.
+            (DriverRow::AskTheFirstWindow, Some(counted), Some(link)) if delta.light.is_none() => {
+                DriverSemantics::nearest(counted, link).packets == CountedAs::WireSegments
+            }
+            _ => false,
+        };
+        let may_count_segments = window.conditions.terminal
+            && window.conditions.driver == DriverRow::AskTheFirstWindow
+            && delta.traced.is_none();
         let sent = delta.link.map(|link| (link.tx_packets, link.tx_bytes));
         let (packets, bytes) = sent.unwrap_or_default();
         let segments_per_packet = match delta.qdisc {
             None => Err("there is no qdisc, or it was replaced".to_owned()),
             Some(qdisc) if qdisc.may_segment => Err("the qdisc segments by itself".to_owned()),
+            Some(_) if counts_segments => Err(COUNTS_SEGMENTS.to_owned()),
             Some(_) if packets < FEWEST_PACKETS => Err(format!("the device sent {packets} packets")),
             Some(qdisc) => share(qdisc.packets, packets).ok_or_else(|| "the device sent nothing".to_owned()),
         };
-        Self { segments_per_packet, mean_packet_bytes: share(bytes, packets), sent }
+        Self {
+            segments_per_packet,
+            mean_packet_bytes: share(bytes, packets),
+            sent,
+            counts_segments,
+            may_count_segments,
+        }
     }
 }
 
@@ -87,7 +112,7 @@ pub(crate) fn all(window: &Window<'_>, tcp: &Entry, seen: State) -> Findings {
         let why = "there was no window".to_owned();
         return Findings { witnesses, kernel_counters: Agreement::Silent(why), disagreement: None };
     };
-    let counters = KernelCounters::of(&delta);
+    let counters = KernelCounters::of(window, &delta);
     let (kernel, kernel_counters) =
         segments_per_packet(&counters, share(driver.segs, driver.packets), "the programs predict");
     let (device, device_disagrees) = mean_packet(window, &counters, share(driver.bytes, driver.packets));
@@ -158,6 +183,7 @@ fn mean_packet(
     let mean = match (counters.sent, counters.mean_packet_bytes) {
         (None, _) => return (witness(SILENT, "the interface's counters went backwards".to_owned()), None),
         (_, None) => return (witness(SILENT, "the device sent nothing".to_owned()), None),
+        _ if counters.counts_segments => return (witness(SILENT, COUNTS_SEGMENTS.to_owned()), None),
         (Some(_), Some(mean)) => mean,
     };
     let mtu = window.mtu();

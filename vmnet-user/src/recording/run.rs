@@ -63,6 +63,9 @@ pub struct Start {
     pub machine: Surroundings,
     /// Parts that cannot be read, and why.
     pub unreadable: BTreeMap<String, String>,
+    /// What had come in by the interface. None in recordings of before.
+    #[serde(default)]
+    pub rx_bytes: Option<u64>,
 }
 
 /// What is known at the end.
@@ -90,6 +93,9 @@ pub struct End {
     /// choice.
     #[serde(default)]
     pub counting: Option<(Counting, Option<String>)>,
+    /// What had come in by the interface; None where it was gone, and in recordings of before.
+    #[serde(default)]
+    pub rx_bytes: Option<u64>,
     /// As the run gave it, filled in when it is written.
     pub verdict: Option<Verdict>,
 }
@@ -242,7 +248,7 @@ impl Run {
         let samples = self.timeline.samples();
         let decided = self.end.as_ref().and_then(|end| end.counting.clone());
         let (counting, reason) = decided.unwrap_or((self.start.conditions.counting, None));
-        let exact = Conditions { counting: Counting::Exact, ..self.start.conditions.clone() };
+        let exact = self.exact_conditions();
         let all_exact = samples.iter().skip(1).all(|sample| sample.every_segment);
         if counting == Counting::Exact || all_exact {
             let over = || "the run was over before its first window was".to_owned();
@@ -269,10 +275,19 @@ impl Run {
         Sight { conditions, audited, exact_share: exact_share(samples), reason }
     }
 
+    /// As if every segment were counted. A recording from before there was a table has no row of it, and the driver's name.
+    fn exact_conditions(&self) -> Conditions {
+        let driver = match (self.start.conditions.driver, self.start.interface.driver.as_deref()) {
+            (DriverRow::AskTheFirstWindow, Some(name)) => DriverRow::of(name),
+            (row, _) => row,
+        };
+        Conditions { counting: Counting::Exact, driver, ..self.start.conditions.clone() }
+    }
+
     /// Why the light ledger does not serve here, after a first window in which every segment was counted.
     #[must_use]
     pub fn why_exact(&self) -> Option<String> {
-        let exact = Conditions { counting: Counting::Exact, ..self.start.conditions.clone() };
+        let exact = self.exact_conditions();
         let segmentation = exact.hooks.counts(Hook::SkbGsoSegment);
         Audited::of(&within(self.timeline.samples(), &exact), segmentation)?.disagreement
     }

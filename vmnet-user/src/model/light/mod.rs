@@ -78,7 +78,7 @@ impl Light {
         let mean = link.tx_bytes.checked_div(link.tx_packets).unwrap_or(0).saturating_add(1);
         let seen = Seen {
             packets: link.tx_packets,
-            bytes: length_bytes(link.tx_packets, link.tx_bytes, &semantics),
+            bytes: semantics.length_bytes(link.tx_packets, link.tx_bytes),
             counted_as: semantics.packets,
             unseen_at_the_queue: unseen_at_the_queue(delta, &terms),
             slack_packets: slack.saturating_add(backlog.0),
@@ -189,10 +189,4 @@ fn unseen_at_the_queue(delta: &Delta, terms: &[Terms; LANES]) -> u64 {
     let queued: u64 = terms.iter().map(Terms::segs).sum();
     let given = delta.qdisc.filter(|qdisc| !qdisc.may_segment).map_or(0, |qdisc| qdisc.packets);
     given.saturating_sub(queued)
-}
-
-/// What the device counted, as `skb->len`.
-fn length_bytes(packets: u64, bytes: u64, semantics: &DriverSemantics) -> u64 {
-    let beyond = i128::from(semantics.bytes_beyond_length) * i128::from(packets);
-    u64::try_from((i128::from(bytes) - beyond).max(0)).unwrap_or(u64::MAX)
 }
