@@ -12,13 +12,14 @@ use super::{
     shape::{self, Limits, Shape},
     socket::PacketSocket,
     stack::Level,
+    tap::Taps,
     watch::{Reading, Watch},
 };
 use crate::model::checked::{self, Fate, Pause, ROUNDS_TO_BELIEVE, Round, Type};
 
 /// Super-packets of one type in a round.
 const SENDS_PER_ROUND: usize = 4;
-/// Rounds at most, where other traffic blurs the counters.
+/// Rounds at most beside the tapped one, where other traffic blurs the counters.
 const MOST_ROUNDS: usize = 5;
 /// Between the sends of one type and those of the next.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -51,7 +52,11 @@ impl Question {
         let judged = self.rounds.iter().zip(levels).zip(pauses).enumerate();
         judged
             .map(|(depth, ((rounds, level), pauses))| {
-                let nothing_came = rounds.iter().all(|round| round.driver_packets < round.sent);
+                let tapped = rounds.iter().find_map(|round| round.tapped);
+                let nothing_came = tapped.map_or_else(
+                    || rounds.iter().all(|round| round.driver_packets < round.sent),
+                    |tapped| tapped.is_nothing(),
+                );
                 if depth > 0 && nothing_came && rounds.iter().all(|round| round.settled) {
                     return None;
                 }
@@ -88,6 +93,8 @@ pub(super) struct Asking<'a> {
     socket: &'a PacketSocket,
     levels: &'a [Level],
     watch: Watch,
+    /// There in the round that they are for alone: what they see takes time, and the sends are timed.
+    taps: Option<Taps>,
     /// Level by level.
     pauses: Vec<Vec<Pause>>,
     deadline: Instant,
@@ -109,17 +116,28 @@ impl<'a> Asking<'a> {
         watch: Watch,
         deadline: Instant,
     ) -> Self {
-        Self { interface, socket, levels, watch, pauses: vec![Vec::new(); levels.len()], deadline }
+        Self {
+            interface,
+            socket,
+            levels,
+            watch,
+            taps: None,
+            pauses: vec![Vec::new(); levels.len()],
+            deadline,
+        }
     }
 
-    /// Round after round, until each is known, or time is up.
+    /// By counters and clock first; then frame by frame; then by counters again what is still not known.
     pub(super) fn ask_all(&mut self, questions: &mut [Question]) -> Result<(), CheckError> {
         for question in questions.iter_mut() {
             question.rounds = vec![Vec::new(); self.levels.len()];
         }
-        for _ in 0..MOST_ROUNDS {
+        for round in 0..=MOST_ROUNDS {
+            let is_tapped = round == ROUNDS_TO_BELIEVE;
+            self.taps = is_tapped.then(|| Taps::open(self.levels));
             for question in questions.iter_mut() {
-                if question.refused.is_some() || self.is_answered(question) {
+                let is_answered = round > ROUNDS_TO_BELIEVE && self.is_answered(question);
+                if question.refused.is_some() || is_answered {
                     continue;
                 }
                 // What has not left would be counted with the next.
@@ -137,9 +155,8 @@ impl<'a> Asking<'a> {
     }
 
     fn is_answered(&self, question: &Question) -> bool {
-        let enough = question.rounds.first().is_some_and(|rounds| rounds.len() >= ROUNDS_TO_BELIEVE);
         let is_known = |fate: &Option<Fate>| !matches!(fate, Some(Fate::Unknown(_)));
-        enough && question.fates(self.levels, &self.pauses).iter().all(is_known)
+        question.fates(self.levels, &self.pauses).iter().all(is_known)
     }
 
     /// A pause, then one round of one type.
@@ -154,6 +171,7 @@ impl<'a> Asking<'a> {
         let mut left = Left::All;
         for _ in 0..SENDS_PER_ROUND {
             match self.socket.send(&question.frame) {
+                Ok(_) if self.taps.is_some() => {}
                 Ok(took) => question.sends_ns.push(took.as_nanos() as f64),
                 Err(error) if was_dropped(&error) => {}
                 Err(error) if is_gone(&error) => {
@@ -172,7 +190,8 @@ impl<'a> Asking<'a> {
         }
         let after = self.at_rest()?;
         let duration_s = after.seconds_since(&before);
-        for (rounds, counted) in question.rounds.iter_mut().zip(after.since(&before)) {
+        let tapped = self.taps.as_ref().map_or_else(|| vec![None; self.levels.len()], Taps::read);
+        for ((rounds, counted), tapped) in question.rounds.iter_mut().zip(after.since(&before)).zip(tapped) {
             if sent > 0 {
                 rounds.push(Round {
                     sent,
@@ -181,6 +200,7 @@ impl<'a> Asking<'a> {
                     lost_packets: counted.lost_packets,
                     duration_s,
                     settled: left == Left::All,
+                    tapped,
                 });
             }
         }

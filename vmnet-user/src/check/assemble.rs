@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Ends,
+    alone::Alone,
     ask::Question,
     frames::{DESTINATION_4, DESTINATION_6, PORT, SOURCE_4, SOURCE_6, TTL, VLAN_ID},
     shape::{Limits, is_udp},
@@ -12,12 +13,15 @@ use super::{
 };
 use crate::{
     model::{
-        checked::{self, CountsBy, Fate, Pause, State, Type, fastest_others_per_s},
+        checked::{self, CountsBy, Fate, Pause, Round, State, Type, UdpState, fastest_others_per_s},
         features::FeatureSet,
         sample::Features,
     },
     report::{
-        check::{self, Background, BelowReport, CheckReport, CostComparison, Frames, TypeReport, TypeState},
+        check::{
+            self, Background, BelowReport, CheckReport, CostComparison, Frames, TapReport, TypeReport,
+            TypeState, UdpReport,
+        },
         schema::Interface,
     },
     stats::of_sorted,
@@ -34,6 +38,8 @@ pub(super) struct Seen<'a> {
     pub(super) questions: &'a [Question],
     /// Level by level.
     pub(super) pauses: &'a [Vec<Pause>],
+    /// What was asked by itself, as nothing came to it.
+    pub(super) alone: &'a Alone,
     pub(super) duration_s: f64,
 }
 
@@ -43,10 +49,13 @@ pub(super) fn report(seen: Seen<'_>) -> CheckReport {
         seen.questions.iter().map(|question| of_type(&seen, question, &active)).collect();
     let counting = answered.iter().filter(|(one, _)| one.counts).map(|(_, fate)| *fate);
     let state = checked::state(counting);
+    let of_udp = answered.iter().filter(|(one, _)| is_udp(one.kind)).map(|(_, fate)| *fate);
+    let udp = udp(checked::udp_state(of_udp, programs_get_eio(&seen)), &seen.described.name);
     let types: Vec<TypeReport> = answered.into_iter().map(|(one, _)| one).collect();
     let mut report = CheckReport {
         schema: check::SCHEMA.to_owned(),
         state,
+        udp,
         summary: summary(state, &types, &seen.described),
         cost: compare(&types),
         causes: None,
@@ -64,8 +73,51 @@ pub(super) fn report(seen: Seen<'_>) -> CheckReport {
     report
 }
 
+/// From this on the CPU makes the checksums that a device does not (`udp_send_skb`, 10154dbded6d).
+const CHECKSUMS_IN_SOFTWARE_FROM: (u32, u32) = (6, 11);
+
+/// By the kernel's own rule, as a packet socket is not asked for checksums that a program's socket is.
+fn programs_get_eio(seen: &Seen<'_>) -> bool {
+    let Ok(features) = seen.features else { return false };
+    let made = ["tx-checksum-ipv4", "tx-checksum-ip-generic", "tx-checksum-ipv6"];
+    let makes_checksums = made.iter().any(|name| features.active(name) == Some(true));
+    let before = version(&seen.described.kernel).is_some_and(|version| version < CHECKSUMS_IN_SOFTWARE_FROM);
+    !makes_checksums && before
+}
+
+/// `6.1.0-50-amd64`, `7.2.13+deb14-cloud-amd64`.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|character: char| !character.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn udp(state: UdpState, name: &str) -> UdpReport {
+    let summary = match state {
+        UdpState::Engaged => format!("UDP super-packets (UDP_SEGMENT, QUIC) leave {name} whole"),
+        UdpState::Software => {
+            format!("UDP super-packets (UDP_SEGMENT, QUIC) are segmented by the CPU on {name}")
+        }
+        UdpState::Partial => {
+            format!("UDP super-packets (UDP_SEGMENT, QUIC) leave {name} whole for one family only")
+        }
+        UdpState::Refused => format!(
+            "programs that ask for UDP_SEGMENT get EIO on {name}: it makes no checksums, and only from 6.11 on does the kernel make them instead"
+        ),
+        UdpState::Inconclusive => {
+            format!("this check cannot tell what becomes of UDP super-packets on {name}")
+        }
+    };
+    UdpReport { state, summary }
+}
+
 fn of_type(seen: &Seen<'_>, question: &Question, active: &Features) -> (TypeReport, Fate) {
-    let fates = question.fates(seen.levels, seen.pauses);
+    let mut fates = question.fates(seen.levels, seen.pauses);
+    let is_asked_alone = |depth: usize| depth > 0 && depth == seen.alone.depth;
+    for (depth, fate) in fates.iter_mut().enumerate() {
+        if fate.is_none() && is_asked_alone(depth) {
+            *fate = Some(seen.alone.fate(question.kind));
+        }
+    }
     let (fate, at) = match question.refused {
         Some(_) => (Fate::Refused, None),
         None => checked::through_the_stack(&fates),
@@ -86,13 +138,15 @@ fn of_type(seen: &Seen<'_>, question: &Question, active: &Features) -> (TypeRepo
         state: state_of(fate),
         counts: question.kind.counts(active),
         offered: question.kind.offered(active),
-        reason: reason(question, fate, at, at_name.as_deref()),
+        switched_off: seen.features.as_ref().ok().and_then(|set| question.kind.switched_off(set)),
+        reason: reason(question, fate, at, at_name.as_deref(), is_asked_alone),
         sent,
         bytes_per_packet: question.shape.frame_bytes as u64,
         payload_bytes_per_packet: payload_bytes,
         gso_size_bytes: question.shape.gso_size.into(),
         segments_per_packet: segments,
         driver_packets: (sent > 0).then(|| rounds.iter().map(|round| round.driver_packets).sum()),
+        tapped: of_tap(rounds),
         background_packets: others_per_s.filter(|_| sent > 0).map(|per_s| per_s * duration_s),
         expected_whole: sent,
         expected_cut: sent.saturating_mul(segments),
@@ -101,6 +155,7 @@ fn of_type(seen: &Seen<'_>, question: &Question, active: &Features) -> (TypeRepo
             .map(|((rounds, fate), level)| BelowReport {
                 interface: level.name(),
                 driver_packets: rounds.iter().map(|round| round.driver_packets).sum(),
+                tapped: of_tap(rounds),
                 state: fate.map(state_of),
             })
             .collect(),
@@ -108,6 +163,11 @@ fn of_type(seen: &Seen<'_>, question: &Question, active: &Features) -> (TypeRepo
         ns_per_byte: ns.map(|ns| ns / payload_bytes as f64),
     };
     (report, fate)
+}
+
+fn of_tap(rounds: &[Round]) -> Option<TapReport> {
+    let (round, tapped) = rounds.iter().find_map(|round| Some((round, round.tapped?)))?;
+    Some(TapReport { sent: round.sent, whole: tapped.whole, singles: tapped.singles })
 }
 
 fn state_of(fate: Fate) -> TypeState {
@@ -119,15 +179,25 @@ fn state_of(fate: Fate) -> TypeState {
     }
 }
 
-fn reason(question: &Question, fate: Fate, depth: Option<usize>, at: Option<&str>) -> Option<String> {
+/// How a device below was asked to which nothing came.
+const ALONE: &str = " (asked by itself: what is sent to the interface's own address does not come that far)";
+
+fn reason(
+    question: &Question,
+    fate: Fate,
+    depth: Option<usize>,
+    at: Option<&str>,
+    is_asked_alone: impl Fn(usize) -> bool,
+) -> Option<String> {
     let on = |what: String| match (depth, at) {
         (Some(1..), Some(name)) => format!("on {name}, below: {what}"),
         _ => what,
     };
     match fate {
         Fate::Whole => None,
-        Fate::Cut => depth.filter(|depth| *depth > 0).map(|_| {
-            format!("whole on the interface itself, and cut up on {}, below", at.unwrap_or_default())
+        Fate::Cut => depth.filter(|depth| *depth > 0).map(|depth| {
+            let alone = if is_asked_alone(depth) { ALONE } else { "" };
+            format!("whole on the interface itself, and cut up on {}, below{alone}", at.unwrap_or_default())
         }),
         Fate::Unknown(doubt) => Some(on(doubt.to_string())),
         Fate::Refused => Some(refusal(question.kind, question.refused.unwrap_or_default())),
@@ -258,10 +328,18 @@ fn notes(seen: &Seen<'_>, state: State, types: &[TypeReport]) -> Vec<String> {
         .map(|(_, name)| name.as_str())
         .collect();
     if !unreached.is_empty() {
-        notes.push(format!(
-            "none of it came to {}, below, so what happens there is not shown",
-            unreached.join(" and ")
-        ));
+        notes.push(if seen.alone.names.is_empty() {
+            format!(
+                "none of it came to {}, below, so what happens there is not shown",
+                unreached.join(" and ")
+            )
+        } else {
+            format!(
+                "none of it came to {}, below: {} was asked by itself",
+                unreached.join(" and "),
+                seen.alone.names.join(" and ")
+            )
+        });
     }
     if claims_whole && interface.terminal {
         notes.push("seen from this machine: a host below it may still segment behind the device".to_owned());
@@ -283,8 +361,12 @@ mod tests {
             ask::questions,
             stack::{Device, Level},
         },
-        model::checked::Round,
-        report::{check::answer, json::missing_reasons, schema::Netns, style::Style},
+        report::{
+            check::{answer, share},
+            json::missing_reasons,
+            schema::Netns,
+            style::Style,
+        },
     };
 
     const LIMITS: Limits = Limits { mtu_bytes: 1500, gso_max_bytes: 65_536, gso_max_segs: 65_535 };
@@ -303,6 +385,7 @@ mod tests {
                 lost_packets: 0,
                 duration_s: 0.002,
                 settled: true,
+                tapped: None,
             };
             question.rounds = vec![Vec::new(), Vec::new()];
             if is_udp(question.kind) {
@@ -336,6 +419,7 @@ mod tests {
             features: &Err("refused".to_owned()),
             questions: &questions,
             pauses: &[vec![pause; 3], vec![pause; 3]],
+            alone: &Alone::default(),
             duration_s: 0.1,
         })
     }
@@ -351,6 +435,29 @@ mod tests {
         assert!((cost.segmentation_ns_per_byte - (33_000.0 / 64_800.0 - 4_000.0 / 64_240.0)).abs() < 1e-9);
         assert_eq!(seen(&Type::ALL).state, State::Software);
         assert_eq!(seen(&[]).state, State::Engaged);
+    }
+
+    #[test]
+    fn a_row_to_share_has_no_names_and_no_addresses() {
+        let row = share::row(&seen(&[Type::Tcp6]), "QEMU | Standard\u{1b} PC", "2026-11-29");
+        assert_eq!(
+            row,
+            "| none | 6.1.0 | QEMU  Standard PC | PARTIAL | whole | segmented | whole | not taken | counters | 2026-11-29 |"
+        );
+        assert_eq!(row.matches('|').count(), share::HEAD.lines().next().unwrap().matches('|').count());
+    }
+
+    #[test]
+    fn a_release_begins_with_its_version() {
+        for (release, expected) in [
+            ("6.1.0-50-amd64", Some((6, 1))),
+            ("7.2.13+deb14-cloud-amd64", Some((7, 2))),
+            ("6.18-rc1", Some((6, 18))),
+            ("", None),
+            ("x.y", None),
+        ] {
+            assert_eq!(version(release), expected, "{release}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! The active question: hand-made super-packets go to the interface's own address, and its counters say what the driver got.
+//! The active question: hand-made super-packets go to the interface's own address, and taps and counters say what the driver got.
 //!
 //! Needs no peer, no traffic and no programs in the kernel, only CAP_NET_RAW. Nothing on the machine is changed, so there is nothing to
 //! put back when it is interrupted.
 
+mod alone;
 mod ask;
 mod assemble;
 mod error;
@@ -10,6 +11,7 @@ mod frames;
 mod shape;
 mod socket;
 mod stack;
+mod tap;
 mod watch;
 
 use std::{
@@ -84,6 +86,7 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
     let mut asking = Asking::new(&link.name, &socket, &levels, Watch::new(links), deadline);
     asking.ask_all(&mut questions)?;
     let pauses = asking.into_pauses();
+    let alone = alone::ask(&levels, &questions, &pauses, deadline);
     Ok(assemble::report(assemble::Seen {
         described,
         limits: &limits,
@@ -92,6 +95,7 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
         features: &features,
         questions: &questions,
         pauses: &pauses,
+        alone: &alone,
         duration_s: begun.elapsed().as_secs_f64(),
     }))
 }

@@ -12,7 +12,7 @@ use super::{error::CheckError, frames::Frame};
 #[derive(Debug)]
 pub(super) struct PacketSocket {
     socket: OwnedFd,
-    ifindex: libc::c_int,
+    ifindex: u32,
 }
 
 /// What the kernel says of the interface's link layer.
@@ -27,15 +27,13 @@ pub(super) struct LinkLayer {
 impl PacketSocket {
     /// In the network namespace of this thread.
     pub(super) fn open(ifindex: u32) -> Result<Self, CheckError> {
-        Ok(Self { socket: open()?, ifindex: libc::c_int::try_from(ifindex).unwrap_or_default() })
+        Ok(Self { socket: open()?, ifindex })
     }
 
     /// Binds to the interface, which makes the kernel tell its link layer. Protocol 0: nothing is received.
     pub(super) fn link_layer(&self) -> io::Result<LinkLayer> {
-        let own = self.address(0);
-        // SAFETY: the address is a sockaddr_ll, and its size is given.
-        checked(unsafe { libc::bind(self.socket.as_raw_fd(), (&raw const own).cast(), SOCKADDR_LL_BYTES) })?;
-        let mut said = own;
+        bind(&self.socket, self.ifindex, 0)?;
+        let mut said = address(self.ifindex, 0);
         let mut length = SOCKADDR_LL_BYTES;
         // SAFETY: there is room for a sockaddr_ll, as is said.
         checked(unsafe {
@@ -48,7 +46,7 @@ impl PacketSocket {
     /// Hands one super-packet to the kernel, and says how long that took: copying it, the queue, segmentation if there is any, and the
     /// driver, as long as nobody else holds the queue. Does not wait for room.
     pub(super) fn send(&self, frame: &Frame) -> io::Result<Duration> {
-        let to = self.address(frame.protocol);
+        let to = address(self.ifindex, frame.protocol);
         let begun = Instant::now();
         // SAFETY: frame and address are as long as is said.
         let sent = unsafe {
@@ -73,46 +71,77 @@ impl PacketSocket {
         checked(unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut unsent) })?;
         Ok(unsent.unsigned_abs())
     }
-
-    fn address(&self, protocol: u16) -> libc::sockaddr_ll {
-        // SAFETY: all zeroes are a valid sockaddr_ll.
-        let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
-        address.sll_family = libc::AF_PACKET as u16;
-        address.sll_protocol = protocol.to_be();
-        address.sll_ifindex = self.ifindex;
-        address
-    }
 }
 
-/// `linux/if_packet.h`.
-const PACKET_VNET_HDR: libc::c_int = 15;
-const SOCKADDR_LL_BYTES: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+/// Of a device; what is received and sent by it, host byte order.
+fn address(ifindex: u32, protocol: u16) -> libc::sockaddr_ll {
+    // SAFETY: all zeroes are a valid sockaddr_ll.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = protocol.to_be();
+    address.sll_ifindex = libc::c_int::try_from(ifindex).unwrap_or_default();
+    address
+}
 
-/// `SOCK_RAW`: no other takes `PACKET_VNET_HDR`.
-fn open() -> Result<OwnedFd, CheckError> {
-    // SAFETY: the call takes numbers and gives a number.
-    let descriptor = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
-    if descriptor < 0 {
-        let cause = io::Error::last_os_error();
-        return Err(match cause.raw_os_error() {
-            Some(libc::EPERM | libc::EACCES) => CheckError::NotPermitted { cause },
-            _ => CheckError::Socket { doing: "opening a packet socket".to_owned(), cause },
-        });
-    }
-    // SAFETY: the descriptor was just opened, and nobody else owns it.
-    let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
-    let on: libc::c_int = 1;
-    // SAFETY: the option is an int, and its size is given.
+/// Has a packet socket receive what is of this protocol on one device; 0 is nothing.
+pub(super) fn bind(socket: &OwnedFd, ifindex: u32, protocol: u16) -> io::Result<()> {
+    let own = address(ifindex, protocol);
+    // SAFETY: the address is a sockaddr_ll, and its size is given.
+    checked(unsafe { libc::bind(socket.as_raw_fd(), (&raw const own).cast(), SOCKADDR_LL_BYTES) })
+}
+
+/// Sets an option of a socket.
+pub(super) fn set<T>(socket: &OwnedFd, level: libc::c_int, option: libc::c_int, value: &T) -> io::Result<()> {
+    // SAFETY: the value's size is given.
     checked(unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            PACKET_VNET_HDR,
-            (&raw const on).cast(),
-            size_of_val(&on) as libc::socklen_t,
+            level,
+            option,
+            std::ptr::from_ref(value).cast(),
+            size_of::<T>() as libc::socklen_t,
         )
     })
-    .map_err(|cause| CheckError::Socket {
+}
+
+/// Frames for which a packet socket had no room, since it was asked last.
+pub(super) fn missed(socket: &OwnedFd) -> io::Result<u32> {
+    let mut said = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let mut length = size_of_val(&said) as libc::socklen_t;
+    // SAFETY: there is room for the statistics, as is said.
+    checked(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut said).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(said.tp_drops)
+}
+
+/// A packet socket that receives nothing yet. `SOCK_RAW`: no other takes `PACKET_VNET_HDR`.
+pub(super) fn open_raw() -> io::Result<OwnedFd> {
+    // SAFETY: the call takes numbers and gives a number.
+    let descriptor = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just opened, and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// `linux/if_packet.h`.
+pub(super) const PACKET_VNET_HDR: libc::c_int = 15;
+const SOCKADDR_LL_BYTES: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+
+fn open() -> Result<OwnedFd, CheckError> {
+    let socket = open_raw().map_err(|cause| match cause.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => CheckError::NotPermitted { cause },
+        _ => CheckError::Socket { doing: "opening a packet socket".to_owned(), cause },
+    })?;
+    set(&socket, libc::SOL_PACKET, PACKET_VNET_HDR, &1_i32).map_err(|cause| CheckError::Socket {
         doing: "asking a packet socket for super-packets (PACKET_VNET_HDR)".to_owned(),
         cause,
     })?;

@@ -7,29 +7,18 @@ use crate::{
         driver,
         links::{Link, LinkError, LinkReader},
     },
-    model::checked::CountsBy,
+    model::{
+        checked::CountsBy,
+        driver_semantics::{CountedAs, DriverRow},
+    },
 };
 
 /// A vlan on a bond of two NICs has three levels; a loop is not to be feared, but costs nothing to exclude.
 const MOST_LEVELS: usize = 4;
 
-/// Drivers of buses that count skbs in `tx_packets`. (Many others add `gso_segs`: e1000, ixgbe, mlx5.)
-const DRIVERS_THAT_COUNT_SKBS: [&str; 1] = ["virtio_net"];
-/// Kinds of software devices that do. A bond shows the sum of what the devices below say.
-const KINDS_THAT_COUNT_SKBS: [&str; 12] = [
-    "bridge",
-    "dummy",
-    "geneve",
-    "gretap",
-    "ifb",
-    "ipvlan",
-    "macvlan",
-    "netdevsim",
-    "tun",
-    "veth",
-    "vlan",
-    "vxlan",
-];
+/// Kinds of software devices that count skbs, beside those that have a row of their own. A bond shows the sum of what the devices below say.
+const KINDS_THAT_COUNT_SKBS: [&str; 11] =
+    ["bridge", "dummy", "geneve", "gretap", "ifb", "ipvlan", "macvlan", "netdevsim", "tun", "vlan", "vxlan"];
 
 /// Devices that a packet passes one of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,13 +81,10 @@ pub(super) fn levels(link: &Link, links: &mut LinkReader) -> Result<Vec<Level>, 
 }
 
 fn counts_skbs(kind: Option<&str>, loopback: bool, name: &str) -> bool {
+    let has_a_row = |driver: &str| matches!(DriverRow::of(driver), DriverRow::Known(semantics) if semantics.packets == CountedAs::Skbs);
     match kind {
-        Some(kind) => KINDS_THAT_COUNT_SKBS.contains(&kind),
-        None => {
-            loopback
-                || driver::driver_name(name)
-                    .is_some_and(|driver| DRIVERS_THAT_COUNT_SKBS.contains(&driver.as_str()))
-        }
+        Some(kind) => has_a_row(kind) || KINDS_THAT_COUNT_SKBS.contains(&kind),
+        None => loopback || driver::driver_name(name).is_some_and(|driver| has_a_row(&driver)),
     }
 }
 

@@ -8,19 +8,19 @@ use std::{
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use super::run::{UNDECIDED, UNEXPECTED, style_for};
+use super::run::{met, style_for, worst};
 use crate::{
     check::Options,
     doctor,
-    model::checked::State,
-    report::check::{answer, to_text},
+    model::checked::{State, UdpState},
+    report::check::{answer, share, to_text},
     session,
 };
 
 /// Ask an interface whether it segments: the answer in a second, with no traffic, no peer and no BPF
 ///
 /// Sends a few tens of hand-made super-packets of each type (TCP over IPv4 and IPv6, with CWR, UDP, tagged) through the
-/// interface to its own address, and sees from its counters whether the driver got them whole or cut up, and what each cost. They
+/// interface to its own address, and sees frame by frame, and by its counters, whether the driver got them whole or cut up, and what each cost. They
 /// carry documentation addresses (192.0.2.1, 2001:db8::1) and TTL 1, so that no switch and no router passes them on. Nothing
 /// on the machine is changed. Needs CAP_NET_RAW, and nothing more.
 #[derive(Debug, clap::Args)]
@@ -40,9 +40,15 @@ pub(super) struct Args {
     /// Exit with 3 unless this is the answer, with 4 if there is none
     #[arg(long, value_name = "STATE")]
     expect: Option<StateName>,
+    /// The same for UDP super-packets
+    #[arg(long, value_name = "STATE")]
+    expect_udp: Option<UdpName>,
     /// Look into this network namespace
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME|PATH|PID")]
     netns: Option<String>,
+    /// Print one row of a table instead, without names and addresses, to send in: what this driver does on this kernel
+    #[arg(long, conflicts_with = "json")]
+    share: bool,
     /// No colour, nothing but ASCII
     #[arg(long)]
     plain: bool,
@@ -54,6 +60,27 @@ enum StateName {
     Software,
     Partial,
     Inconclusive,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UdpName {
+    Engaged,
+    Software,
+    Partial,
+    Refused,
+    Inconclusive,
+}
+
+impl UdpName {
+    fn state(self) -> UdpState {
+        match self {
+            Self::Engaged => UdpState::Engaged,
+            Self::Software => UdpState::Software,
+            Self::Partial => UdpState::Partial,
+            Self::Refused => UdpState::Refused,
+            Self::Inconclusive => UdpState::Inconclusive,
+        }
+    }
 }
 
 impl StateName {
@@ -68,26 +95,36 @@ impl StateName {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    if let Some(name) = &args.netns {
-        session::enter_netns(name)?;
-    }
+    session::be_in(args.netns.as_deref())?;
     let options = Options { netns: args.netns.clone(), ..Options::default() };
     let report = doctor::check(&args.interface, &options)?;
     let to_stdout = args.json.is_some();
     let words = answer(&report, &style_for(to_stdout, args.plain));
-    if to_stdout {
+    if args.share {
+        let today = jiff::Zoned::now().date();
+        print(&format!("{}\n{}\n", share::HEAD, share::row(&report, &what_machine(), &today.to_string())))?;
+    } else if to_stdout {
         // A reader that has gone is no reason to fail.
         let _ = io::stderr().write_all(words.as_bytes());
         print(&to_text(&report)?)?;
     } else {
         print(&words)?;
     }
-    Ok(match args.expect.map(StateName::state) {
-        Some(expected) if expected == report.state => ExitCode::SUCCESS,
-        Some(_) if report.state == State::Inconclusive => ExitCode::from(UNDECIDED),
-        Some(_) => ExitCode::from(UNEXPECTED),
-        None => ExitCode::SUCCESS,
-    })
+    let tcp = args
+        .expect
+        .map(|expected| met(expected.state() == report.state, report.state == State::Inconclusive));
+    let udp = args.expect_udp.map(|expected| {
+        met(expected.state() == report.udp.state, report.udp.state == UdpState::Inconclusive)
+    });
+    Ok(ExitCode::from(worst([tcp, udp].into_iter().flatten())))
+}
+
+/// As its firmware calls it.
+fn what_machine() -> String {
+    let of = |file: &str| std::fs::read_to_string(format!("/sys/class/dmi/id/{file}")).unwrap_or_default();
+    let words = [of("sys_vendor"), of("product_name")].map(|word| word.trim().to_owned());
+    let said = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    if said.is_empty() { "not told".to_owned() } else { said }
 }
 
 fn print(text: &str) -> Result<()> {

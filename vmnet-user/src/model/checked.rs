@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sample::Features;
+use super::{features::FeatureSet, sample::Features};
 
 /// Rounds that must say the same before it is believed: one could be a burst of others.
 pub const ROUNDS_TO_BELIEVE: usize = 2;
@@ -79,6 +79,22 @@ impl Type {
         }
     }
 
+    /// Whether it is switched off, by the features that it takes: the device could take it whole, and is not asked to. None where they are not
+    /// known.
+    #[must_use]
+    pub fn switched_off(self, features: &FeatureSet) -> Option<bool> {
+        let names: &[&str] = match self {
+            Self::Tcp4 | Self::Tcp4Vlan | Self::Tcp4Max => &["tx-tcp-segmentation"],
+            Self::Tcp6 => &["tx-tcp6-segmentation"],
+            Self::Tcp4Ecn => &["tx-tcp-segmentation", "tx-tcp-ecn-segmentation"],
+            Self::Tcp6Ecn => &["tx-tcp6-segmentation", "tx-tcp-ecn-segmentation"],
+            Self::Udp4 | Self::Udp6 => &["tx-udp-segmentation"],
+        };
+        let taken = names.iter().map(|name| features.get(name)).collect::<Option<Vec<_>>>()?;
+        let off = || taken.iter().filter(|feature| !feature.active);
+        Some(off().next().is_some() && off().all(|feature| !feature.fixed()))
+    }
+
     /// Whether it has a part in the state. Plain TCP always has, whatever the features say; CWR has where the device offers it,
     /// as the CPU is meant to do it elsewhere. UDP has none, as in the verdict of a run: it stays whole where TSO alone is
     /// off. Tagged and longest ones have none, as TCP does not send them through this interface.
@@ -111,6 +127,26 @@ pub struct Round {
     pub duration_s: f64,
     /// Whether all that was sent had left the queues when it was read (`SIOCOUTQ` 0).
     pub settled: bool,
+    /// What a tap saw of it; None where there was none, or it missed frames.
+    pub tapped: Option<Tapped>,
+}
+
+/// The frames of a round that a tap saw on their way to the driver: ours alone, whatever others send and drivers count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Tapped {
+    /// Super-packets.
+    pub whole: u64,
+    /// Frames of one segment.
+    pub singles: u64,
+}
+
+impl Tapped {
+    /// Whether none came.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Round {
@@ -156,6 +192,11 @@ pub enum Doubt {
     /// Nothing was sent.
     #[error("time ran out before any was sent")]
     NotSent,
+    /// A device below of which nothing is known.
+    #[error(
+        "what was sent to this machine's own address did not come that far, and it cannot be asked by itself"
+    )]
+    NotReached,
     /// They were still on their way when the counters were read.
     #[error("what was sent had not left the queue when time ran out")]
     NotSettled,
@@ -249,15 +290,38 @@ pub fn judge_round(round: &Round, others_per_s: f64, counts_by: CountsBy) -> Fat
     }
 }
 
-/// Judges all rounds of a type at one device: those that are clear must agree, and there must be [`ROUNDS_TO_BELIEVE`] of them.
+/// Judges one round by the frames that a tap saw of it.
+fn judge_tapped(round: &Round, tapped: Tapped) -> Fate {
+    let (whole, cut) = (round.whole(), round.cut());
+    if round.sent == 0 || cut <= whole {
+        return Fate::Unknown(Doubt::NotSent);
+    }
+    match (tapped.whole, tapped.singles) {
+        (seen, 0) if seen == whole => Fate::Whole,
+        (0, seen) if seen == cut => Fate::Cut,
+        (1.., 1..) => Fate::Unknown(Doubt::Mixed),
+        _ if !round.settled => Fate::Unknown(Doubt::NotSettled),
+        (seen, 0) if seen < whole => Fate::Unknown(Doubt::TooFew),
+        (0, seen) if seen < cut => Fate::Unknown(Doubt::TooFew),
+        // Another check, of the same interface at the same time.
+        _ => Fate::Unknown(Doubt::Blurred),
+    }
+}
+
+/// Judges all rounds of a type at one device: those that are clear must agree, and there must be [`ROUNDS_TO_BELIEVE`] of them, or one that
+/// a tap saw.
 #[must_use]
 pub fn judge(rounds: &[Round], pauses: &[Pause], counts_by: CountsBy) -> Fate {
     let others_per_s = fastest_others_per_s(pauses);
     let (mut whole, mut cut, mut doubts) = (0_usize, 0_usize, Vec::new());
     for round in rounds {
-        match judge_round(round, others_per_s, counts_by) {
-            Fate::Whole => whole += 1,
-            Fate::Cut => cut += 1,
+        let (fate, weight) = match round.tapped {
+            Some(tapped) => (judge_tapped(round, tapped), ROUNDS_TO_BELIEVE),
+            None => (judge_round(round, others_per_s, counts_by), 1),
+        };
+        match fate {
+            Fate::Whole => whole += weight,
+            Fate::Cut => cut += weight,
             Fate::Unknown(doubt) => doubts.push(doubt),
             Fate::Refused => {}
         }
@@ -303,6 +367,38 @@ pub enum State {
     Partial,
     /// Not known.
     Inconclusive,
+}
+
+/// The answer for UDP super-packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum UdpState {
+    /// They pass whole.
+    Engaged,
+    /// The CPU segments them.
+    Software,
+    /// Those of one family pass whole.
+    Partial,
+    /// Programs that ask for them (UDP_SEGMENT) get EIO.
+    Refused,
+    /// Not known.
+    Inconclusive,
+}
+
+/// The answer for UDP. `programs_get_eio`: `udp_send_skb` takes no UDP_SEGMENT from a program here, as the device makes no checksums and the kernel is
+/// from before 6.11 (10154dbded6d), whatever a packet socket may send.
+#[must_use]
+pub fn udp_state(fates: impl IntoIterator<Item = Fate>, programs_get_eio: bool) -> UdpState {
+    if programs_get_eio {
+        return UdpState::Refused;
+    }
+    match state(fates) {
+        State::Engaged => UdpState::Engaged,
+        State::Software => UdpState::Software,
+        State::Partial => UdpState::Partial,
+        State::Inconclusive => UdpState::Inconclusive,
+    }
 }
 
 /// The answer, from the fates of the types that count. One whole and one cut make it partial whatever the others are;
@@ -351,6 +447,44 @@ mod tests {
         assert_eq!(counting(Features { uso: Some(true), ..off }), 2, "UDP is not TSO");
     }
 
+    #[test]
+    fn udp_is_judged_by_its_own_types_and_refused_where_programs_get_no_segments() {
+        let unknown = Fate::Unknown(Doubt::Blurred);
+        for (fates, state) in [
+            ([Fate::Whole, Fate::Whole], UdpState::Engaged),
+            ([Fate::Cut, Fate::Cut], UdpState::Software),
+            ([Fate::Cut, Fate::Whole], UdpState::Partial),
+            ([Fate::Whole, unknown], UdpState::Inconclusive),
+            ([Fate::Refused, Fate::Refused], UdpState::Inconclusive),
+        ] {
+            assert_eq!(udp_state(fates, false), state, "{fates:?}");
+            assert_eq!(udp_state(fates, true), UdpState::Refused);
+        }
+    }
+
+    #[test]
+    fn frames_that_a_tap_saw_decide_by_themselves_whatever_the_counters_say() {
+        let tapped = |whole, singles| Round { tapped: Some(Tapped { whole, singles }), ..round(100_000) };
+        for (whole, singles, fate) in [
+            (4, 0, Fate::Whole),
+            (0, 176, Fate::Cut),
+            (1, 132, Fate::Unknown(Doubt::Mixed)),
+            (3, 0, Fate::Unknown(Doubt::TooFew)),
+            (0, 175, Fate::Unknown(Doubt::TooFew)),
+            (8, 0, Fate::Unknown(Doubt::Blurred)),
+            (0, 0, Fate::Unknown(Doubt::TooFew)),
+        ] {
+            let pauses = [Pause { driver_packets: 500, duration_s: 0.001 }];
+            for counts_by in [CountsBy::Skb, CountsBy::Unknown, CountsBy::Late] {
+                assert_eq!(judge(&[tapped(whole, singles)], &pauses, counts_by), fate, "{whole} {singles}");
+            }
+        }
+        // It changed between the counters' rounds and the tap's.
+        let rounds = [round(176), round(176), tapped(4, 0)];
+        assert_eq!(judge(&rounds, &[], CountsBy::Skb), Fate::Unknown(Doubt::Changed));
+        assert_eq!(judge(&rounds, &[], CountsBy::Unknown), Fate::Whole, "counts of segments say nothing");
+    }
+
     fn round(driver_packets: u64) -> Round {
         Round {
             sent: 4,
@@ -359,6 +493,7 @@ mod tests {
             lost_packets: 0,
             duration_s: 0.002,
             settled: true,
+            tapped: None,
         }
     }
 
@@ -464,7 +599,7 @@ mod tests {
             let cut = sent * segments_each;
             let lost_packets = (cut as f64 * lost_share) as u64;
             let driver_packets = cut - lost_packets + others;
-            let round = Round { sent, segments_each, driver_packets, lost_packets, duration_s, settled: true };
+            let round = Round { sent, segments_each, driver_packets, lost_packets, duration_s, settled: true, tapped: None };
             prop_assert_ne!(judge_round(&round, others_per_s, CountsBy::Skb), Fate::Whole);
         }
 
@@ -477,7 +612,7 @@ mod tests {
         ) {
             let others = (others_per_s * surge * duration_s) as u64;
             let driver_packets = sent + others;
-            let round = Round { sent, segments_each, driver_packets, lost_packets: 0, duration_s, settled: true };
+            let round = Round { sent, segments_each, driver_packets, lost_packets: 0, duration_s, settled: true, tapped: None };
             prop_assert_ne!(judge_round(&round, others_per_s, CountsBy::Skb), Fate::Cut);
         }
 
@@ -496,7 +631,7 @@ mod tests {
             sent: u64, segments_each: u64, driver_packets: u64, lost_packets: u64,
             duration_s in proptest::num::f64::ANY, others_per_s in proptest::num::f64::ANY, settled: bool,
         ) {
-            let round = Round { sent, segments_each, driver_packets, lost_packets, duration_s, settled };
+            let round = Round { sent, segments_each, driver_packets, lost_packets, duration_s, settled, tapped: None };
             let _ = judge_round(&round, others_per_s, CountsBy::Skb);
         }
     }

@@ -33,7 +33,15 @@ pub fn explain(report: &mut CheckReport) {
             "types[].offered",
             "the kernel has no such feature, or its features cannot be read",
         );
+        absent(
+            one.switched_off.is_none(),
+            "types[].switched_off",
+            "the kernel has no such feature, or its features cannot be read",
+        );
         absent(one.driver_packets.is_none(), "types[].driver_packets", nothing_sent);
+        let no_tap = "none of that type was sent, or a packet socket could not be had, or missed frames";
+        absent(one.tapped.is_none(), "types[].tapped", no_tap);
+        absent(one.below.iter().any(|below| below.tapped.is_none()), "types[].below[].tapped", no_tap);
         absent(one.background_packets.is_none(), "types[].background_packets", nothing_sent);
         absent(one.ns_per_super_packet.is_none(), "types[].ns_per_super_packet", nothing_sent);
         absent(one.ns_per_byte.is_none(), "types[].ns_per_byte", nothing_sent);

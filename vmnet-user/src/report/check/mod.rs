@@ -2,6 +2,7 @@
 //! in the names; what was not measured is `None` (null) and `unmeasured` maps its path to the reason.
 
 mod absences;
+pub mod share;
 mod text;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use super::{json::JsonError, schema::Interface};
 use crate::model::{
     cause::Cause,
     chain::{Answers, Asked},
-    checked::{CountsBy, State, Type},
+    checked::{CountsBy, State, Type, UdpState},
 };
 
 /// The schema's name.
@@ -34,6 +35,8 @@ pub struct CheckReport {
     pub state: State,
     /// The answer in a sentence.
     pub summary: String,
+    /// The same question for UDP.
+    pub udp: UdpReport,
     /// Type by type, in the order in which they were sent.
     pub types: Vec<TypeReport>,
     /// What whole and cut cost, compared; None where not both were seen.
@@ -86,6 +89,16 @@ impl CheckReport {
     }
 }
 
+/// The answer for UDP super-packets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UdpReport {
+    /// The answer.
+    pub state: UdpState,
+    /// In a sentence.
+    pub summary: String,
+}
+
 /// What became of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -114,6 +127,8 @@ pub struct TypeReport {
     pub counts: bool,
     /// Whether the interface's features offer it; None where they cannot be read.
     pub offered: Option<bool>,
+    /// Whether that is switched off here, where it could be on; None where it is not known.
+    pub switched_off: Option<bool>,
     /// Why the state is `refused` or `inconclusive`, or where below it was cut.
     pub reason: Option<String>,
     /// Super-packets sent.
@@ -128,6 +143,8 @@ pub struct TypeReport {
     pub segments_per_packet: u64,
     /// By how much the interface's `tx_packets` grew while they were sent, others' packets included.
     pub driver_packets: Option<u64>,
+    /// What a tap saw of one round, frame by frame, where the driver takes them.
+    pub tapped: Option<TapReport>,
     /// How many of these others sent, by the mean of the pauses.
     pub background_packets: Option<f64>,
     /// What the driver gets if each passes whole.
@@ -144,6 +161,18 @@ pub struct TypeReport {
     pub ns_per_byte: Option<f64>,
 }
 
+/// What packet sockets saw of one round, as the driver was handed it: the frames of this check alone, whatever others send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TapReport {
+    /// Super-packets sent in that round.
+    pub sent: u64,
+    /// Super-packets seen.
+    pub whole: u64,
+    /// Frames of one segment seen.
+    pub singles: u64,
+}
+
 /// A type at a level below the interface.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -152,7 +181,9 @@ pub struct BelowReport {
     pub interface: String,
     /// By how much their `tx_packets` grew.
     pub driver_packets: u64,
-    /// What became of it there; None where nothing of it came.
+    /// What a tap saw there of one round.
+    pub tapped: Option<TapReport>,
+    /// What became of it there, or what became of it when the device was asked by itself; None where nothing of it came.
     pub state: Option<TypeState>,
 }
 

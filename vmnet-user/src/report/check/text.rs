@@ -23,6 +23,7 @@ pub fn answer(report: &CheckReport, style: &Style) -> String {
     let causes = report.causes.as_deref().unwrap_or_default();
     text += &style.section("WHY", &[reasons(report, true), why::why(causes)].concat());
     text += &style.verbatim("MEND", &why::mend(&report.interface.name, causes));
+    text += &style.section("UDP", std::slice::from_ref(&report.udp.summary));
     text += &style.section("COST", cost(report).as_slice());
     text += &style.section("SENT", &[sent(report)]);
     text += &style.section("NOTE", &[reasons(report, false), report.notes.clone()].concat());
@@ -76,12 +77,15 @@ const COLUMNS: &[Column] = &[
     Column {
         head: "sent",
         width: 5,
-        value: |one| if one.sent == 0 { unknown() } else { format::count(one.sent) },
+        value: |one| match sent_and_got(one) {
+            (0, _) => unknown(),
+            (sent, _) => format::count(sent),
+        },
     },
     Column {
         head: "driver got",
         width: 11,
-        value: |one| one.driver_packets.map_or_else(unknown, format::count),
+        value: |one| sent_and_got(one).1.map_or_else(unknown, format::count),
     },
     Column {
         head: "each costs",
@@ -96,6 +100,14 @@ const COLUMNS: &[Column] = &[
         value: |one| one.ns_per_byte.map_or_else(unknown, format::significant),
     },
 ];
+
+/// Frame by frame where there was a tap, else by the interface's counter, others' packets included.
+fn sent_and_got(one: &TypeReport) -> (u64, Option<u64>) {
+    match one.tapped {
+        Some(tapped) => (tapped.sent, Some(tapped.whole + tapped.singles)),
+        None => (one.sent, one.driver_packets),
+    }
+}
 
 fn unknown() -> String {
     "–".to_owned()
@@ -134,6 +146,7 @@ fn table(report: &CheckReport, style: &Style) -> String {
 /// Why a type that was cut up takes nothing from an answer that is all good.
 fn remark(one: &TypeReport) -> &'static str {
     match one.state {
+        TypeState::Cut if one.offered == Some(false) && one.switched_off == Some(true) => " (switched off)",
         TypeState::Cut if one.offered == Some(false) && !one.counts => " (not offered)",
         _ => "",
     }
