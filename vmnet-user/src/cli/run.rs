@@ -67,6 +67,9 @@ pub(super) struct Args {
     /// Exit with 3 unless the verdict is this state, with 4 if there is none
     #[arg(long, value_name = "STATE")]
     expect: Option<StateName>,
+    /// The same for UDP super-packets (UDP_SEGMENT, QUIC)
+    #[arg(long, value_name = "STATE")]
+    expect_udp: Option<StateName>,
     /// How to count: by which hooks, or by the kernel's own counters alone
     #[arg(long, default_value = "auto")]
     mode: ModeName,
@@ -75,7 +78,7 @@ pub(super) struct Args {
     #[arg(long)]
     exact: bool,
     /// Look into this network namespace, and run COMMAND in it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME|PATH|PID")]
     netns: Option<String>,
     /// No colour, nothing but ASCII
     #[arg(long)]
@@ -192,9 +195,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         Some(path) if !to_stdout => Some(open_json(path, &caller)?),
         _ => None,
     };
-    if let Some(name) = &args.netns {
-        session::enter_netns(name)?;
-    }
+    session::be_in(args.netns.as_deref())?;
     let plan = Plan {
         interface: args.interface.clone(),
         netns: args.netns.clone(),
@@ -229,25 +230,37 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         let _ = file.set_len(0);
         file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
     }
-    exit_code(&outcome.report, args.expect, outcome.command_failed, outcome.files_failed)
+    exit_code(&outcome.report, [args.expect, args.expect_udp], outcome.command_failed, outcome.files_failed)
 }
 
 fn exit_code(
     report: &RunReport,
-    expect: Option<StateName>,
+    expected: [Option<StateName>; 2],
     command_failed: Option<String>,
     files_failed: Option<String>,
 ) -> Result<ExitCode> {
     if let Some(failure) = command_failed.or(files_failed) {
         bail!(failure);
     }
-    let state = report.verdict.state;
-    Ok(match expect.map(StateName::state) {
-        Some(expected) if expected == state => ExitCode::SUCCESS,
-        Some(_) if state == State::Inconclusive => ExitCode::from(UNDECIDED),
-        Some(_) => ExitCode::from(UNEXPECTED),
-        None => ExitCode::SUCCESS,
-    })
+    let udp = report.verdict.udp.as_ref().map_or(State::Inconclusive, |udp| udp.state);
+    let answers = expected.into_iter().zip([report.verdict.state, udp]);
+    let met = answers
+        .filter_map(|(expected, state)| Some(met(expected?.state() == state, state == State::Inconclusive)));
+    Ok(ExitCode::from(worst(met)))
+}
+
+/// The exit code of one expectation.
+pub(super) fn met(is_met: bool, is_undecided: bool) -> u8 {
+    match (is_met, is_undecided) {
+        (true, _) => 0,
+        (false, true) => UNDECIDED,
+        (false, false) => UNEXPECTED,
+    }
+}
+
+/// Of several: what is not met comes before what is undecided.
+pub(super) fn worst(codes: impl Iterator<Item = u8>) -> u8 {
+    codes.reduce(|worst, code| if worst == UNEXPECTED || code == 0 { worst } else { code }).unwrap_or(0)
 }
 
 /// A new file belongs to the person who called; one that was there stays whose it is.

@@ -40,5 +40,6 @@ pub(crate) mod testing;
 pub mod throughput;
 pub mod timeline;
 mod unexplained;
+pub mod uso;
 pub mod verdict;
 mod witness;

@@ -15,6 +15,7 @@ use super::ledger::Entry;
 use super::light::OF_WINDOWS;
 use super::sample::{Counting, Mode, Window};
 use super::unexplained::Unexplained;
+use super::uso::UdpVerdict;
 use super::witness;
 
 /// Bulk below this is too little to judge by.
@@ -111,6 +112,9 @@ pub struct Verdict {
     pub thin: bool,
     /// Sources of evidence.
     pub witnesses: Vec<Witness>,
+    /// The same question for UDP. None where no programs counted, and in recordings of before.
+    #[serde(default)]
+    pub udp: Option<UdpVerdict>,
 }
 
 /// Payload that left, by class, in bytes.
@@ -158,6 +162,12 @@ impl Classes {
     /// What super-packets carried, or could have carried.
     pub(crate) fn bulk(&self) -> u64 {
         self.built().saturating_add(self.unaggregated)
+    }
+
+    /// Whether most of the bulk was segmented before it came to this machine, or to this interface: none of it was for TSO here to do.
+    #[must_use]
+    pub fn is_mostly_forwarded_singles(&self) -> bool {
+        self.forwarded_singles.saturating_mul(2) >= self.bulk() && self.forwarded_singles > 0
     }
 
     /// The state that these bytes make, by the thresholds alone. What was dropped has no part in it, so loss
@@ -288,15 +298,16 @@ impl Verdict {
         };
         let thin = state == State::Engaged && tcp.median_gso_segs.is_some_and(|segs| segs < THIN_BELOW_SEGS);
         let shares = (state == State::Partial).then(|| tcp.shares_in_words());
-        Self {
-            state,
-            confidence,
-            basis,
-            bound,
-            summary: summary(interface, window.conditions.terminal, state, thin, shares.as_deref()),
-            thin,
-            witnesses: findings.witnesses,
-        }
+        let came_in_singly = state == State::Partial && classes.is_mostly_forwarded_singles();
+        let summary = match shares {
+            Some(shares) if came_in_singly => {
+                format!(
+                    "most bulk TCP that left through {interface} was forwarded, and came in already segmented: {shares}"
+                )
+            }
+            shares => summary(interface, window.conditions.terminal, state, thin, shares.as_deref()),
+        };
+        Self { state, confidence, basis, bound, summary, thin, witnesses: findings.witnesses, udp: None }
     }
 }
 

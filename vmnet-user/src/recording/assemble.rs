@@ -20,6 +20,7 @@ use crate::model::machine::{Machine, QueueCounters};
 use crate::model::reasons;
 use crate::model::sample::{Counting, Mode, Window};
 use crate::model::throughput::{CpuShare, gbps, mean};
+use crate::model::uso::UdpVerdict;
 use crate::model::verdict::Verdict;
 use crate::report::absences;
 use crate::report::benchmarks;
@@ -39,7 +40,12 @@ pub fn report(run: &Run) -> Option<RunReport> {
     let tcp = ledgers.as_ref().map(|ledgers| ledgers.tcp.clone());
     let audit = Audit::of(&window);
     let interface = interface(run);
-    let verdict = Verdict::of(&interface.name, &window, tcp.as_ref().map(|tcp| &tcp.total), audit.as_ref());
+    let mut verdict =
+        Verdict::of(&interface.name, &window, tcp.as_ref().map(|tcp| &tcp.total), audit.as_ref());
+    verdict.udp = ledgers.as_ref().map(|ledgers| {
+        let audit_holds = audit.as_ref().is_some_and(|audit| audit.ok);
+        UdpVerdict::of(&interface.name, &ledgers.udp.total, &verdict, audit_holds)
+    });
     let intervals = run.timeline.intervals();
     let mut report = RunReport {
         schema: SCHEMA.to_owned(),
@@ -57,6 +63,7 @@ pub fn report(run: &Run) -> Option<RunReport> {
             goodput_gbps: mean(intervals, |interval| interval.goodput_gbps),
             correlation: Correlations::of(intervals),
             samples: intervals.to_vec(),
+            received_bytes: received_bytes(run),
         },
         cost: Cost::of(&window),
         reasons: counted.filter(|_| asks_why(&window)).map(reasons::tcp),
@@ -81,6 +88,9 @@ pub fn report(run: &Run) -> Option<RunReport> {
     if let Some(machine) = &report.machine {
         report.chain = Some(chain::links_of_run(machine, report.ledger.tcp.as_ref()));
         report.causes = Some(causes(run, machine, &delta, &report));
+        if let Some(udp) = report.verdict.udp.as_mut().filter(|udp| udp.is_segmented()) {
+            udp.causes = cause::causes_of_udp(machine);
+        }
     }
     absences::explain(&mut report);
     Some(report)
@@ -128,6 +138,11 @@ fn causes(run: &Run, machine: &Machine, delta: &Delta, report: &RunReport) -> Ve
 fn mean_write_bytes(counted: &Counters) -> Option<f64> {
     let written = counted.tcp_sendmsg;
     (written.calls > 0).then(|| written.bytes as f64 / written.calls as f64)
+}
+
+/// What came in by the interface meanwhile.
+fn received_bytes(run: &Run) -> Option<u64> {
+    run.end.as_ref()?.rx_bytes?.checked_sub(run.start.rx_bytes?)
 }
 
 /// What else could have been the limit.

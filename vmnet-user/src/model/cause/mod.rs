@@ -11,11 +11,13 @@ mod elsewhere;
 mod evidence;
 mod features;
 mod limits;
+mod lower;
 mod path;
 mod qdisc;
 mod sender;
 mod tunnel;
 mod upper;
+mod uso;
 
 pub mod host;
 
@@ -25,6 +27,7 @@ pub use self::{
     action::{Action, FeatureChange, quoted},
     elsewhere::{Elsewhere, QueueUse},
     evidence::{Evidence, Traffic},
+    uso::causes as causes_of_udp,
 };
 
 /// One cause, by its stable id.
@@ -98,6 +101,10 @@ pub enum CauseId {
     GroOff,
     /// The application writes little at a time.
     SmallWrites,
+    /// The host takes no UDP super-packets.
+    HostNoUso,
+    /// The driver knows no USO.
+    DriverNoUso,
     /// TSO engages; the limit is elsewhere.
     NotTheBottleneck,
     /// What none of these explains.
@@ -130,6 +137,8 @@ impl CauseId {
             Self::NotBuilt => "not-built",
             Self::GroOff => "gro-off",
             Self::SmallWrites => "small-writes",
+            Self::HostNoUso => "host-no-uso",
+            Self::DriverNoUso => "driver-no-uso",
             Self::NotTheBottleneck => "not-the-bottleneck",
             Self::Unexplained => "unexplained",
         }
@@ -211,13 +220,14 @@ struct Found {
 type Rule = fn(&Evidence<'_>) -> Vec<Found>;
 
 /// All rules, in the order of the chain. What comes first is named first where shares do not tell.
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 13] = [
     device::host_offers_too_little,
     device::driver_has_none,
     features::switched_off,
     device::no_ecn,
     upper::cut_above,
     tunnel::cut_inside,
+    lower::cut_below,
     qdisc::splits,
     limits::too_large,
     below_mtu::cut_by_the_stack,
