@@ -88,7 +88,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "MODE", value_enum, default_value = "auto")]
     mode: ModeName,
     /// The interface is in this network namespace; the benchmark runs there too
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME|PATH|PID")]
     netns: Option<String>,
     /// Say what would be done, and by which commands; needs no root, changes nothing
     #[arg(long)]
@@ -130,9 +130,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let json = args.json.as_deref().map(|path| open_json(path, &caller)).transpose()?;
     let mut output = Output::new(json, args.plain);
     let command = benchmark(args)?;
-    if let Some(name) = &args.netns {
-        session::enter_netns(name)?;
-    }
+    session::be_in(args.netns.as_deref())?;
     let seed = args.seed.unwrap_or_else(seed_by_the_clock);
     let plan = Plan {
         run: session::Plan {

@@ -37,7 +37,7 @@ pub(super) struct Args {
     #[arg(long)]
     no_check: bool,
     /// Look into this network namespace
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME|PATH|PID")]
     netns: Option<String>,
     /// No colour, nothing but ASCII
     #[arg(long)]
@@ -45,9 +45,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    if let Some(name) = &args.netns {
-        session::enter_netns(name)?;
-    }
+    session::be_in(args.netns.as_deref())?;
     let watch = args.watch.then(|| Watch::begin(&args.interface)).transpose()?;
     let report = doctor::examine(&args.interface, args.netns.as_deref(), !args.no_check)?;
     let to_stdout = args.json.is_some();

@@ -48,7 +48,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// The interface is in this network namespace
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME|PATH|PID")]
     netns: Option<String>,
     /// No colour, nothing but ASCII
     #[arg(long)]
@@ -58,9 +58,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let json = args.json.as_deref().map(|path| open_json(path, &Caller::from_environment())).transpose()?;
     let mut output = Output::new(json, args.plain);
-    if let Some(name) = &args.netns {
-        session::enter_netns(name)?;
-    }
+    session::be_in(args.netns.as_deref())?;
     let here = Here::read()?;
     let report = if args.undo { undo(args, &here)? } else { mend(args, &here)? };
     output.say(&text::fix(&report, &output.style()));

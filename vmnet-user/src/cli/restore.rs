@@ -23,7 +23,7 @@ pub(super) struct Args {
     #[arg(long)]
     forget: bool,
     /// Put back the devices of this network namespace
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME|PATH|PID")]
     netns: Option<String>,
     /// Write the result as JSON (vmnet.restore/1) to FILE, or to standard output for -
     #[arg(long, value_name = "FILE")]
@@ -44,9 +44,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         }
         .into());
     }
-    if let Some(name) = &args.netns {
-        session::enter_netns(name)?;
-    }
+    session::be_in(args.netns.as_deref())?;
     let here = Here::read()?;
     let mut kernel = Changer::open()?;
     let store = Store::open(&state_directory())?;

@@ -70,6 +70,8 @@ pub struct Link {
     pub below_ifindex: Option<u32>,
     /// Whether `below_ifindex` is a number of another network namespace (`IFLA_LINK_NETNSID`).
     pub below_is_elsewhere: bool,
+    /// That namespace's number here, where there is one (`RTM_GETNSID`).
+    pub below_netnsid: Option<u32>,
     /// Index of the bond, bridge or team that it is a port of (`IFLA_MASTER`).
     pub master_ifindex: Option<u32>,
     /// Index of the interface that a tunnel is bound to: vxlan (`IFLA_VXLAN_LINK`), ipip, sit, gre and the like.
@@ -222,16 +224,19 @@ impl LinkReader {
         Ok(links)
     }
 
-    /// One interface by its name, or another name it answers to.
+    /// One interface by its name, or another name it answers to; also as `ip link` prints it, `eth0@if12`.
     ///
     /// # Errors
     /// [`LinkError::NotFound`] says which there are, and which are named almost so.
     pub fn link(&mut self, name: &str) -> Result<Link, LinkError> {
         let links = self.list()?;
-        let found = links.iter().find(|link| link.name == name).or_else(|| {
-            links.iter().find(|link| link.alternative_names.iter().any(|alternative| alternative == name))
-        });
-        let Some(LinkId { ifindex, name, .. }) = found else {
+        let answers_to = |link: &LinkId, name: &str| link.alternative_names.iter().any(|other| other == name);
+        let called = |name: &str| {
+            let by_name = links.iter().find(|link| link.name == name);
+            by_name.or_else(|| links.iter().find(|link| answers_to(link, name)))
+        };
+        let as_printed = || called(name.split_once('@')?.0);
+        let Some(LinkId { ifindex, name, .. }) = called(name).or_else(as_printed) else {
             return Err(not_found(name, &links));
         };
         let mut link = parse_link(&self.get(*ifindex, name)?)?;
@@ -399,6 +404,7 @@ fn parse_link(message: &[u8]) -> Result<Link, NetlinkError> {
         // The kernel leaves it out, or names the interface itself, where there is none below.
         below_ifindex: number(libc::IFLA_LINK).filter(|below| *below != ifindex),
         below_is_elsewhere: number(libc::IFLA_LINK_NETNSID).is_some(),
+        below_netnsid: number(libc::IFLA_LINK_NETNSID),
         master_ifindex: number(libc::IFLA_MASTER).filter(|master| *master != 0),
         hardware_address: attribute(values, libc::IFLA_ADDRESS).unwrap_or_default().to_vec(),
         // `struct rtnl_link_stats64`: rx_packets, tx_packets, rx_bytes, …

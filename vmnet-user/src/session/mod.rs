@@ -23,7 +23,7 @@ pub use self::{
     caller::Caller,
     child::Prints,
     interface::describe as describe_interface,
-    netns::{NetnsError, enter as enter_netns},
+    netns::{NetnsError, be_in},
 };
 use self::{
     child::Child,
