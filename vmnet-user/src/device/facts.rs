@@ -9,6 +9,7 @@ use super::{
     features::FeatureReader,
     irqs,
     links::{self, Link, LinkError, LinkReader},
+    other_end::OtherEnds,
     qdisc_options, queue_stats, rings, setters, stack, system, xps,
 };
 use crate::model::machine::{Device, Ingress, Limits, Machine, Queues, Stacked, Virtio};
@@ -124,6 +125,7 @@ fn ingress(links: &[Link], ifindex: u32, features: &mut Features) -> Vec<Ingress
     let mut others: Vec<&Link> =
         links.iter().filter(|link| link.ifindex != ifindex && !link.loopback).collect();
     others.sort_by_key(|link| std::cmp::Reverse(link.rx_packets));
+    let mut other_ends = OtherEnds::default();
     others
         .into_iter()
         .take(MOST_INGRESS)
@@ -137,6 +139,7 @@ fn ingress(links: &[Link], ifindex: u32, features: &mut Features) -> Vec<Ingress
             mtu: link.mtu,
             rx_packets: link.rx_packets,
             rx_bytes: link.rx_bytes,
+            other_end: other_ends.of(link),
         })
         .collect()
 }

@@ -201,6 +201,8 @@ fn parse_sender(message: &[u8]) -> Option<Sender> {
         cwnd_segs: info.snd_cwnd,
         mss_bytes: info.snd_mss,
         app_limited: info.app_limited,
+        pacing_bytes_per_s: info.pacing_bytes_per_s,
+        most_pacing_bytes_per_s: info.most_pacing_bytes_per_s,
     })
 }
 

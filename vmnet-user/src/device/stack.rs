@@ -103,6 +103,7 @@ mod tests {
             qdisc: None,
             below_ifindex: None,
             below_is_elsewhere: false,
+            below_netnsid: None,
             master_ifindex: None,
             bound_to_ifindex: None,
             vlan_id: None,

@@ -33,6 +33,10 @@ pub struct TcpInfo {
     pub sndbuf_limited_us: Option<u64>,
     /// `tcpi_total_retrans`: segments retransmitted.
     pub retransmitted_segments: Option<u32>,
+    /// `tcpi_pacing_rate` (3.15): bytes a second that it would pace itself to; None without a limit.
+    pub pacing_bytes_per_s: Option<u64>,
+    /// `tcpi_max_pacing_rate` (3.15): the limit that the application set (`SO_MAX_PACING_RATE`), bytes a second; None where it set none.
+    pub most_pacing_bytes_per_s: Option<u64>,
     /// `tcpi_bytes_acked` (4.1): one more than the payload acknowledged, once the SYN is.
     pub bytes_acked: Option<u64>,
     /// `tcpi_segs_out` (4.2): segments sent, with SYN, pure ACK and retransmits.
@@ -43,6 +47,11 @@ pub struct TcpInfo {
     pub bytes_sent: Option<u64>,
     /// `tcpi_bytes_retrans` (4.19): the retransmitted part of it.
     pub bytes_retransmitted: Option<u64>,
+}
+
+/// All bits set (of 32 on kernels before 4.20) stand for no limit.
+fn is_a_rate(bytes_per_s: u64) -> bool {
+    !matches!(bytes_per_s, 0 | u64::MAX) && bytes_per_s != u64::from(u32::MAX)
 }
 
 impl TcpInfo {
@@ -60,6 +69,8 @@ impl TcpInfo {
             rwnd_limited_us: u64_at(bytes, 176),
             sndbuf_limited_us: u64_at(bytes, 184),
             retransmitted_segments: u32_at(bytes, 100),
+            pacing_bytes_per_s: u64_at(bytes, 104).filter(|rate| is_a_rate(*rate)),
+            most_pacing_bytes_per_s: u64_at(bytes, 112).filter(|rate| is_a_rate(*rate)),
             bytes_acked: u64_at(bytes, 120),
             segs_out: u32_at(bytes, 136),
             bytes_not_sent: u32_at(bytes, 144),

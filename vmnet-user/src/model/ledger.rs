@@ -260,6 +260,8 @@ impl Entry {
         } else if most == self.hardware_bytes {
             let whole = scaled(self.super_packets_to_driver, "");
             format!("{bulk} went to the device in super-packets: {whole} of them")
+        } else if self.forwarded_bytes.saturating_mul(2) >= self.unaggregated_bytes {
+            format!("{bulk} was forwarded, and came in one by one")
         } else {
             format!("{bulk} was never built into super-packets")
         }

@@ -365,6 +365,31 @@ pub struct Ingress {
     pub rx_packets: u64,
     /// Received bytes, headers included.
     pub rx_bytes: u64,
+    /// Who sends what comes in by it, where that is the other end of a pair, in another network namespace of this machine.
+    #[serde(default)]
+    pub other_end: Option<OtherEnd>,
+}
+
+/// The other end of a pair, as a container's own device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OtherEnd {
+    /// Its name there.
+    pub name: String,
+    /// Its namespace, as `--netns` takes it: a name, or a process that is in it.
+    pub netns: String,
+    /// Whether its TSO for IPv4 is on.
+    pub tso4: Option<bool>,
+    /// For IPv6.
+    pub tso6: Option<bool>,
+}
+
+impl OtherEnd {
+    /// Whether it segments by itself what its senders build.
+    #[must_use]
+    pub fn lacks_tso(&self) -> bool {
+        self.tso4 == Some(false) || self.tso6 == Some(false)
+    }
 }
 
 impl Ingress {

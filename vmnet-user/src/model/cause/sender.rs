@@ -1,9 +1,9 @@
 //! `not-built`, `gro-off`, `small-writes`: what never was a super-packet.
 
-use super::{Action, By, Cause, CauseId, Evidence, Fix, Found, limits, path};
+use super::{Action, By, Cause, CauseId, Evidence, Fix, Found, action::quoted, limits, path};
 use crate::model::{
     ledger::Entry,
-    machine::{Ingress, Machine},
+    machine::{Ingress, Machine, OtherEnd},
     verdict::State,
 };
 
@@ -94,6 +94,7 @@ fn writes_less_than_a_segment(evidence: &Evidence<'_>) -> bool {
     written.is_some_and(|bytes| bytes + TCP_HEADERS_BYTES < f64::from(evidence.machine.device.mtu))
 }
 
+/// Where a sender on this machine segments by itself, its own TSO comes first: to merge what it segmented is a way round.
 fn came_in_cut(machine: &Machine) -> Cause {
     let names = |of: fn(&Ingress) -> bool| {
         let all = machine.ingress.iter().filter(|ingress| of(ingress));
@@ -103,19 +104,38 @@ fn came_in_cut(machine: &Machine) -> Cause {
     if off.is_empty() {
         off = names(|ingress| ingress.gro == Some(false));
     }
-    let detail = if off.is_empty() {
-        "forwarded packets that came in one by one: nothing put them together (GRO), though it is on where they could come in"
-            .to_owned()
-    } else {
-        format!("forwarded packets that came in one by one: GRO is off on {}", off.join(", "))
-    };
+    let senders = machine.ingress.iter().filter_map(|ingress| ingress.other_end.as_ref());
+    let senders: Vec<&OtherEnd> = senders.filter(|end| end.lacks_tso()).collect();
+    let mut why = Vec::new();
+    if !senders.is_empty() {
+        let ends: Vec<String> = senders.iter().map(|end| format!("{} in {}", end.name, end.netns)).collect();
+        why.push(format!("TSO is off on {}, which sends on this machine's CPUs", ends.join(", ")));
+    }
+    if !off.is_empty() {
+        why.push(format!("GRO is off on {}", off.join(", ")));
+    }
+    if why.is_empty() {
+        why.push("nothing put them together (GRO), though it is on where they could come in".to_owned());
+    }
     let actions = off.iter().map(|name| Action::switch_on(name, ["rx-gro"])).collect::<Vec<_>>();
+    let mut fix = if actions.is_empty() { Fix::none() } else { Fix::by_root(actions) };
+    let of_senders =
+        |end: &&OtherEnd| format!("vmnet fix {} --netns {}", quoted(&end.name), quoted(&end.netns));
+    fix.commands.splice(0..0, senders.iter().map(of_senders));
+    if !senders.is_empty() {
+        fix.by = By::GuestRoot;
+    }
     Cause {
         id: CauseId::GroOff,
         share: None,
-        title: "forwarded packets come in already cut".to_owned(),
-        detail,
-        fix: if actions.is_empty() { Fix::none() } else { Fix::by_root(actions) },
+        title: if senders.is_empty() {
+            "forwarded packets come in already cut".to_owned()
+        } else {
+            "forwarded packets come in already cut: the sender's own end, on this machine, segments them"
+                .to_owned()
+        },
+        detail: format!("forwarded packets that came in one by one: {}", why.join("; ")),
+        fix,
     }
 }
 

@@ -282,7 +282,8 @@ fn hostile(name: &str) -> RunReport {
             Some(Ok(Virtio { negotiated: vec![all()], shown: vec![all()], offered: Err(all()) }));
         machine.setters = vec![Setter { path: all(), line: 1, text: all(), turns_off: true }];
         machine.setters_unread = vec![all()];
-        machine.ingress = vec![Ingress { name: all(), gro: None, mtu: 1500, rx_packets: 1, rx_bytes: 1 }];
+        machine.ingress =
+            vec![Ingress { name: all(), gro: None, mtu: 1500, rx_packets: 1, rx_bytes: 1, other_end: None }];
         let device = machine.device.clone();
         machine.stack.push(Stacked { relation: Relation::Above, distance: 1, device, vlan_id: Some(7) });
         if let Ok(qdiscs) = &mut machine.qdiscs {
