@@ -314,12 +314,47 @@ fn allowed(machine: &Machine) -> Link {
         Ok(qdiscs) => {
             let kinds: Vec<&str> = qdiscs.iter().map(|qdisc| qdisc.kind.as_str()).collect();
             if let Some(root) = kinds.first() {
-                known.push(format!("qdisc {root} leaves them whole"));
+                known.push(match kinds.iter().find(|kind| !LEAVE_THEM_WHOLE.contains(kind)) {
+                    None => format!("qdisc {root} leaves them whole"),
+                    Some(kind) => format!("what qdisc {kind} does with them is not known here"),
+                });
             }
         }
     }
     link(NAME, LinkState::Ok, known.join(", "))
 }
+
+/// Qdiscs whose sources were read (5.10 to 6.18), and which hand packets on as they came, or as far as their options say, which
+/// `qdisc-splits` looks at.
+const LEAVE_THEM_WHOLE: [&str; 27] = [
+    "bfifo",
+    "cake",
+    "cbs",
+    "choke",
+    "clsact",
+    "codel",
+    "drr",
+    "etf",
+    "ets",
+    "fq",
+    "fq_codel",
+    "fq_pie",
+    "hfsc",
+    "hhf",
+    "htb",
+    "ingress",
+    "mq",
+    "mqprio",
+    "multiq",
+    "netem",
+    "noqueue",
+    "pfifo",
+    "pfifo_fast",
+    "prio",
+    "red",
+    "sfq",
+    "tbf",
+];
 
 fn taken(asked: [Asked; 2], why_not: &str) -> Link {
     const NAME: LinkName = LinkName::Taken;

@@ -28,6 +28,10 @@ pub struct Sender {
     pub mss_bytes: Option<u32>,
     /// `tcpi_delivery_rate_app_limited` (4.9): the application gave less than could be sent.
     pub app_limited: Option<bool>,
+    /// `tcpi_pacing_rate`: what it would pace itself to, bytes a second.
+    pub pacing_bytes_per_s: Option<u64>,
+    /// `tcpi_max_pacing_rate`: what the application lets it have, bytes a second; None where it set nothing.
+    pub most_pacing_bytes_per_s: Option<u64>,
 }
 
 /// What held the senders up during a window: sums over the sockets that lived at its end. What closed before is not in it.
@@ -53,6 +57,12 @@ pub struct SenderLimits {
     pub cwnd_bytes: Option<u64>,
     /// Those whose last rate was limited by the application.
     pub app_limited_sockets: u32,
+    /// Σ of what they would pace themselves to at its end, bytes a second; None where one has no such rate, and in recordings of before.
+    #[serde(default)]
+    pub pacing_bytes_per_s: Option<u64>,
+    /// Those to which the application set a most (`SO_MAX_PACING_RATE`).
+    #[serde(default)]
+    pub capped_sockets: u32,
 }
 
 impl SenderLimits {
@@ -91,6 +101,12 @@ impl SenderLimits {
             .iter()
             .map(|sender| Some(u64::from(sender.cwnd_segs?) * u64::from(sender.mss_bytes?)))
             .sum::<Option<u64>>();
+        sum.pacing_bytes_per_s = busy
+            .iter()
+            .map(|sender| sender.pacing_bytes_per_s)
+            .try_fold(0_u64, |sum, rate| Some(sum.saturating_add(rate?)));
+        let capped = busy.iter().filter(|sender| sender.most_pacing_bytes_per_s.is_some()).count();
+        sum.capped_sockets = u32::try_from(capped).unwrap_or(u32::MAX);
         Some(sum)
     }
 
@@ -164,6 +180,8 @@ mod tests {
             cwnd_segs: Some(10),
             mss_bytes: Some(1448),
             app_limited: Some(false),
+            pacing_bytes_per_s: Some(1_000),
+            most_pacing_bytes_per_s: (cookie == 2).then_some(1_000),
         }
     }
 
@@ -175,6 +193,7 @@ mod tests {
         assert_eq!((limits.sockets, limits.busy_us, limits.rwnd_limited_us), (2, 2500, 1000));
         assert_eq!((limits.bytes_sent, limits.retransmitted_segs), (Some(25_000), 1));
         assert_eq!(limits.cwnd_bytes, Some(28_960));
+        assert_eq!((limits.pacing_bytes_per_s, limits.capped_sockets), (Some(2_000), 1));
         assert!((limits.rwnd_limited_share() - 0.4).abs() < 1e-9);
     }
 

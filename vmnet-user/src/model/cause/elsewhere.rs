@@ -45,6 +45,10 @@ const MORE_THAN_A_LINK: f64 = 1.05;
 const LITTLE_OF_THE_TRAFFIC: f64 = 0.1;
 /// unless it spent this much of its time in softirq, where acknowledgements and completions are worked off.
 const MUCH_SOFTIRQ: f64 = 0.2;
+/// Of their sockets' pacing rate: what is sent at it is paced,
+const PACED: f64 = 0.9;
+/// and what is sent faster, as after the rate fell, is not.
+const MORE_THAN_PACED: f64 = 1.2;
 /// From here on the application limits most senders.
 const MOST_SENDERS: f64 = 0.5;
 /// Senders that had something to send for less of the time waited for the application.
@@ -83,6 +87,7 @@ impl Elsewhere {
         hints.extend(self.full_link());
         hints.extend(self.shaped());
         hints.extend(self.application());
+        hints.extend(self.paced());
         hints
     }
 
@@ -174,6 +179,27 @@ impl Elsewhere {
                 "the interface's own qdisc (tbf) lets {shaped:.2} Gbit/s through, and {wire:.2} went through"
             );
             (share.min(1.0), text)
+        })
+    }
+
+    /// TCP has a pacing rate whether or not anybody keeps to it, some fifth above what it sends; what is sent at that rate is paced by it.
+    fn paced(&self) -> Option<(f64, String)> {
+        let senders = self.senders.as_ref().filter(|senders| senders.sockets != 0)?;
+        let rate_gbps = senders.pacing_bytes_per_s? as f64 * 8.0 / 1e9;
+        let sent_gbps = senders.bytes_sent? as f64 * 8.0 / 1e9 / self.duration_s;
+        let share = sent_gbps / rate_gbps;
+        (PACED..=MORE_THAN_PACED).contains(&share).then(|| {
+            let by = if senders.capped_sockets == senders.sockets {
+                "the application set that rate (SO_MAX_PACING_RATE; iperf3 --fq-rate)"
+            } else {
+                "their congestion control paces them (bbr does)"
+            };
+            (
+                share.min(1.0),
+                format!(
+                    "its sockets are paced to {rate_gbps:.3} Gbit/s together, and sent {sent_gbps:.3}: {by}"
+                ),
+            )
         })
     }
 

@@ -7,6 +7,10 @@ use crate::model::{
     machine::{Device, Machine, Relation},
 };
 
+/// What `ethtool -K IFACE tso off` switches off beside the TSO of both families (`NETIF_F_ALL_TSO`).
+const TSO_BESIDE: [&str; 3] =
+    ["tx-tcp-ecn-segmentation", "tx-tcp-accecn-segmentation", "tx-tcp-mangleid-segmentation"];
+
 /// Payload that was cut up because the TSO of these families is not active. None where no traffic was seen.
 pub(super) fn lost(evidence: &Evidence<'_>, families: &[Family]) -> Option<u64> {
     let mut sum = 0_u64;
@@ -101,12 +105,25 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
         Break::Below if takes_after_ports(device) => (
             CauseId::TurnedOff,
             format!("{} has no TSO{which}: it has what its ports have", device.name),
-            match ports(machine).as_slice() {
-                [] => format!("{listed}: wanted and not active, and {} has no port", device.name),
-                ports => format!(
-                    "{listed}: wanted and not active, as not all ports have it; the ports: {}",
-                    ports.join(", ")
-                ),
+            match ports(machine) {
+                ports if ports.is_empty() => {
+                    format!("{listed}: wanted and not active, and {} has no port", device.name)
+                }
+                ports => {
+                    let names: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
+                    match lacking(&ports, families).as_slice() {
+                        [] => format!(
+                            "{listed}: wanted and not active, as not all ports have it; the ports: {}",
+                            names.join(", ")
+                        ),
+                        lacking => format!(
+                            "{listed}: wanted and not active, as {} of its ports {} not have it on: {}",
+                            lacking.len(),
+                            if lacking.len() == 1 { "does" } else { "do" },
+                            lacking.iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", ")
+                        ),
+                    }
+                }
             },
         ),
         Break::Below => (
@@ -134,8 +151,17 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
     };
     let fix = match link {
         Break::Below if takes_after_ports(device) => {
-            let doctor = |port: &&str| format!("vmnet doctor {}", super::action::quoted(port));
-            Fix::by_hand(&ports(machine).iter().map(doctor).collect::<Vec<_>>())
+            let ports = ports(machine);
+            let lacking = lacking(&ports, families);
+            let actions: Vec<Action> = lacking.iter().flat_map(|port| switch_all_on(port)).collect();
+            let doctor = |port: &&Device| format!("vmnet doctor {}", super::action::quoted(&port.name));
+            // One that cannot be switched has a reason of its own.
+            if actions.is_empty() || actions.len() < lacking.len() {
+                let asked = if lacking.is_empty() { &ports } else { &lacking };
+                Fix::by_hand(&asked.iter().map(doctor).collect::<Vec<_>>())
+            } else {
+                Fix::by_root(actions)
+            }
         }
         Break::Below => super::upper::reload(machine),
         Break::Dropped if is_tun(device) => Fix {
@@ -169,9 +195,18 @@ pub(super) fn takes_after_ports(device: &Device) -> bool {
 }
 
 /// Those next below.
-fn ports(machine: &Machine) -> Vec<&str> {
+fn ports(machine: &Machine) -> Vec<&Device> {
     let below = machine.stack.iter().filter(|at| at.relation == Relation::Below && at.distance == 1);
-    below.map(|at| at.device.name.as_str()).collect()
+    below.map(|at| &at.device).collect()
+}
+
+/// Those without the TSO of one of these families.
+fn lacking<'a>(ports: &[&'a Device], families: &[Family]) -> Vec<&'a Device> {
+    let lacks = |port: &Device| {
+        let set = port.features.as_ref().ok();
+        families.iter().any(|family| set.and_then(|set| set.active(family.feature())) == Some(false))
+    };
+    ports.iter().copied().filter(|port| lacks(port)).collect()
 }
 
 /// A tap is one too.
@@ -191,9 +226,10 @@ pub(super) fn switch_all_on(device: &Device) -> Vec<Action> {
                 }
             }
         }
-        let rest = [SCATTER_GATHER, GSO, Family::Ipv4.feature(), Family::Ipv6.feature()];
-        features
-            .extend(rest.into_iter().filter(|name| set.get(name).is_some_and(|feature| !feature.fixed())));
+        let rest = [SCATTER_GATHER, GSO, Family::Ipv4.feature(), Family::Ipv6.feature()]
+            .into_iter()
+            .chain(TSO_BESIDE);
+        features.extend(rest.filter(|name| set.get(name).is_some_and(|feature| !feature.fixed())));
         let asked = |name: &&str| set.get(name).is_some_and(|feature| !feature.active || !feature.wanted);
         features.retain(asked);
     }

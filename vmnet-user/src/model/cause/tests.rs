@@ -3,7 +3,7 @@ use crate::model::{
     breaks::{CSUM_GENERIC, SCATTER_GATHER, TSO_ECN, TSO4, TSO6},
     chain::{Answers, Asked},
     ledger::{Entry, Protocol},
-    machine::{Ingress, Machine, QdiscOptions, Relation, Stacked},
+    machine::{Ingress, Machine, OtherEnd, QdiscOptions, Relation, Stacked},
     machine_fixture::{device, qdisc, virtio},
     reasons::{Reason, ReasonId},
     senders::SenderLimits,
@@ -338,13 +338,33 @@ fn a_router_whose_packets_come_in_one_by_one_is_told_where() {
     let coming_in = |rx_bytes, gro, forwarding| {
         let mut machine = virtio();
         machine.forwarding = Ok(forwarding);
-        let ingress = Ingress { name: "eth1".to_owned(), gro, mtu: 1500, rx_packets: 1000, rx_bytes };
+        let ingress =
+            Ingress { name: "eth1".to_owned(), gro, mtu: 1500, rx_packets: 1000, rx_bytes, other_end: None };
         machine.ingress.push(ingress);
         without_traffic(&machine)
     };
     let singles = coming_in(1_500_000, Some(false), true);
     assert_eq!(ids(&singles), [CauseId::GroOff]);
     assert_eq!(singles[0].fix.actions, [Action::switch_on("eth1", ["rx-gro"])]);
+    let mut machine = virtio();
+    machine.forwarding = Ok(true);
+    let other_end = Some(OtherEnd {
+        name: "eth0".to_owned(),
+        netns: "4711".to_owned(),
+        tso4: Some(false),
+        tso6: Some(true),
+    });
+    machine.ingress.push(Ingress {
+        name: "cali1".to_owned(),
+        gro: Some(false),
+        mtu: 1500,
+        rx_packets: 1000,
+        rx_bytes: 1_500_000,
+        other_end,
+    });
+    let by_the_sender = without_traffic(&machine);
+    assert_eq!(by_the_sender[0].fix.commands, ["vmnet fix eth0 --netns 4711", "ethtool -K cali1 rx-gro on"]);
+    assert!(by_the_sender[0].detail.contains("TSO is off on eth0 in 4711"), "{by_the_sender:?}");
     for (rx_bytes, gro, forwarding) in [
         (1_500_000, Some(false), false),
         (1_500_000, Some(true), true),

@@ -2,7 +2,8 @@
 
 use super::{Cause, CauseId, Evidence, Fix, Found, host, host::HostNeed};
 use crate::model::{
-    machine::{Device, Relation},
+    breaks::above,
+    machine::{Device, Machine, Relation},
     reasons::ReasonId,
 };
 
@@ -20,7 +21,10 @@ pub(super) fn cut_inside(evidence: &Evidence<'_>) -> Vec<Found> {
     if let Some(bytes) =
         evidence.refused(&[ReasonId::TunnelMissing, ReasonId::Tunnel]).filter(|bytes| *bytes != 0)
     {
-        found.push(Found { cause: encapsulated(&machine.device, &UDP), bytes: Some(bytes) });
+        found.push(Found {
+            cause: encapsulated(machine, &machine.device, needed_above(machine)),
+            bytes: Some(bytes),
+        });
     }
     if evidence.traffic.is_none()
         && let Some(needed) = segmentation_inside(machine.device.kind.as_deref())
@@ -33,7 +37,7 @@ pub(super) fn cut_inside(evidence: &Evidence<'_>) -> Vec<Found> {
         found.extend(
             below
                 .find(|at| lacks(&at.device))
-                .map(|at| Found { cause: encapsulated(&at.device, needed), bytes: None }),
+                .map(|at| Found { cause: encapsulated(machine, &at.device, needed), bytes: None }),
         );
     }
     found
@@ -55,8 +59,14 @@ fn segmentation_inside(kind: Option<&str>) -> Option<&'static [&'static str]> {
     }
 }
 
+/// What the tunnels that are bound to the device need; that of UDP where none is, as most tunnels are.
+fn needed_above(machine: &Machine) -> &'static [&'static str] {
+    let mut needed = above(machine).filter_map(|device| segmentation_inside(device.kind.as_deref()));
+    needed.next().unwrap_or(&UDP)
+}
+
 /// On `device`, which the tunnel goes through.
-fn encapsulated(device: &Device, needed: &[&'static str]) -> Cause {
+fn encapsulated(machine: &Machine, device: &Device, needed: &[&'static str]) -> Cause {
     let set = device.features.as_ref().ok();
     let switchable: Vec<&str> = needed
         .iter()
@@ -65,7 +75,11 @@ fn encapsulated(device: &Device, needed: &[&'static str]) -> Cause {
             set.and_then(|set| set.get(name)).is_some_and(|feature| !feature.fixed() && !feature.active)
         })
         .collect();
-    let fix = if switchable.is_empty() {
+    let is_udp = needed.first() == UDP.first();
+    let no_host_has_it = machine.virtio.is_some() && !is_udp;
+    let fix = if switchable.is_empty() && no_host_has_it {
+        Fix::none()
+    } else if switchable.is_empty() {
         Fix::by_host(host::settings(HostNeed::Tunnel))
     } else {
         Fix::by_root(vec![super::Action::switch_on(&device.name, switchable)])
@@ -75,9 +89,14 @@ fn encapsulated(device: &Device, needed: &[&'static str]) -> Cause {
         share: None,
         title: "packets inside a tunnel are cut up: the device cannot segment inside it".to_owned(),
         detail: format!(
-            "encapsulated super-packets need {} (or its like for other tunnels) on {}, which is off",
+            "encapsulated super-packets need {} on {}, which is off{}",
             needed.first().unwrap_or(&"segmentation"),
-            device.name
+            device.name,
+            if no_host_has_it {
+                ": virtio has segmentation inside UDP tunnels alone (VXLAN, GENEVE)"
+            } else {
+                ""
+            }
         ),
         fix,
     }
