@@ -120,7 +120,7 @@ fn mean_packet(intervals: &[Interval]) -> Option<f64> {
 }
 
 /// Each CPU over the time of these intervals, from the samples at its two ends: the kernel counts in ticks, and where a CPU is hard
-/// pressed, a tenth of a second may pass without one that it gets later. Empty where one of them is not known.
+/// pressed, a tenth of a second may pass without one that it gets later. Empty where none of them is known.
 fn cpus_over(samples: &[Sample], intervals: &[Interval]) -> Vec<CpuShare> {
     let at = |t_s: f64| samples.iter().min_by_key(|sample| sample.at_ns.abs_diff((t_s * 1e9) as u64));
     let ends = intervals.first().zip(intervals.last());
@@ -137,7 +137,12 @@ fn cpus_over(samples: &[Sample], intervals: &[Interval]) -> Vec<CpuShare> {
     let shares = first.cpus.iter().zip(&last.cpus).enumerate().map(|(cpu, (first, last))| {
         Some(CpuShare { segmenting: segmenting(cpu), ..CpuShare::of(&last.since(first))? })
     });
-    shares.collect::<Option<_>>().unwrap_or_default()
+    let shares: Vec<Option<CpuShare>> = shares.collect();
+    if shares.iter().all(Option::is_none) {
+        return Vec::new();
+    }
+    // One that is offline has no time, and keeps its place.
+    shares.into_iter().map(Option::unwrap_or_default).collect()
 }
 
 /// By its mean over the whole time, not the one that is busiest now and then.
@@ -171,7 +176,9 @@ pub(super) fn signs(run: &Run, report: &RunReport, arm: &Arm, settled: &DeviceSt
             .collect(),
         steal_share: {
             let cpus = cpus_over(samples, &report.throughput.samples);
-            (!cpus.is_empty()).then(|| cpus.iter().map(|cpu| cpu.steal).sum::<f64>() / cpus.len() as f64)
+            let sum = |of: fn(&CpuShare) -> f64| cpus.iter().map(of).sum::<f64>();
+            let had_work = sum(|cpu| cpu.busy + cpu.steal);
+            (!cpus.is_empty()).then(|| if had_work > 0.0 { sum(|cpu| cpu.steal) / had_work } else { 0.0 })
         },
         retransmitted_share: tcp.and_then(|tcp| tcp.total.retransmitted_share()),
         qdisc_drop_share: qdiscs.and_then(|(before, after)| drop_share(before, after)),
@@ -263,11 +270,11 @@ mod tests {
         let run: Vec<Interval> = (1..=20).map(|s| second(f64::from(s), 8.0, 1.0)).collect();
         let half = vec![CpuShare { busy: 0.5, softirq: 0.25, ..CpuShare::default() }; 2];
         assert_eq!(cpus_over(&samples, &run[1..]), half);
-        // A CPU without a tick in the middle changes nothing, one without any has no share.
+        // A CPU without a tick in the middle changes nothing; one without any is offline, and keeps its place.
         samples[10].cpus[0] = samples[9].cpus[0];
         assert_eq!(cpus_over(&samples, &run[1..]), half);
         samples[20].cpus[0] = samples[1].cpus[0];
-        assert_eq!(cpus_over(&samples, &run[1..]), []);
+        assert_eq!(cpus_over(&samples, &run[1..]), [CpuShare::default(), half[1]]);
         assert_eq!((cpus_over(&[], &run), cpus_over(&samples, &[])), (Vec::new(), Vec::new()));
     }
 

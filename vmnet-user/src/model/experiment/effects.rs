@@ -19,6 +19,12 @@ pub const METHOD: &str = "one number a block and arm: the mean of both trials' l
                           be 0). 95 % interval of their mean by a bootstrap over blocks, widened for few of them (Student's t). `chance`: the share \
                           of all ways to exchange the two arms' names within blocks that show as large a difference";
 
+/// What comes by chance more often than this is no finding of an experiment.
+pub const MOST_CHANCE: f64 = 0.05;
+
+/// Fewer blocks show nothing, however far apart the arms are: of all ways to exchange two names within n blocks, 2 of 2ⁿ show as much as any.
+pub const FEWEST_BLOCKS: u32 = 6;
+
 /// What may be said of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -30,7 +36,7 @@ pub enum Judgement {
     Worse,
     /// The interval holds 0: no effect larger than its farther end.
     NoClearEffect,
-    /// There is no interval.
+    /// There is no interval, or it leaves out 0 and there are fewer than [`FEWEST_BLOCKS`].
     NotKnown,
 }
 
@@ -71,7 +77,7 @@ pub struct Effect {
     pub judgement: Judgement,
     /// One number a block, in order of blocks: the change in percent, or the difference in the unit.
     pub by_block: Vec<f64>,
-    /// Why there is no figure or no interval.
+    /// Why there is no figure, no interval, or no judgement.
     pub reason: Option<String>,
 }
 
@@ -207,7 +213,17 @@ impl Effect {
         self.smallest_visible = stats::smallest_visible_for(found.deviation, differences.len())
             .map(|difference| self.told(difference))
             .filter(|told| told.is_finite());
-        self.judgement = self.judge(found.interval);
+        let judged = self.judge(found.interval);
+        if self.blocks < FEWEST_BLOCKS
+            && matches!(judged, Judgement::Better | Judgement::Worse)
+            && let Some(chance) = self.chance
+        {
+            let (blocks, percent) = (self.blocks, chance * 100.0);
+            return Err(format!(
+                "{blocks} blocks show as much by chance in {percent:.0} % of cases: it takes {FEWEST_BLOCKS} blocks"
+            ));
+        }
+        self.judgement = judged;
         Ok(())
     }
 

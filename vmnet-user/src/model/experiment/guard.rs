@@ -43,7 +43,7 @@ pub struct Rejection {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Guards {
-    /// Mean over the CPUs, of their time.
+    /// Of the time in which CPUs had work: the mean over all would hide one busy CPU among idle ones.
     pub most_steal_share: f64,
     /// Of TCP payload.
     pub most_retransmitted_share: f64,
@@ -75,7 +75,7 @@ pub struct Signs {
     pub drift: Vec<String>,
     /// Identities that failed, with how much of what they are about is left unexplained.
     pub failed_identities: Vec<(String, f64)>,
-    /// Mean over the CPUs.
+    /// Of the time in which CPUs had work.
     pub steal_share: Option<f64>,
     /// Of TCP payload.
     pub retransmitted_share: Option<f64>,

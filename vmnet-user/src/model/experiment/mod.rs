@@ -19,7 +19,7 @@ mod trial;
 
 pub use arm::{Arm, Role, Setting};
 pub use design::{Design, Turn};
-pub use effects::{ArmEffects, Effect, Judgement, METHOD, effects, whole_blocks};
+pub use effects::{ArmEffects, Effect, FEWEST_BLOCKS, Judgement, METHOD, MOST_CHANCE, effects, whole_blocks};
 pub use expected::expected;
 pub use factor::{Asked, FactorError, NOTHING};
 pub use guard::{Guard, Guards, Rejection, Signs};

@@ -132,7 +132,8 @@ fn segmenting_share_of_limit(trials: &[&Trial], busy: Option<f64>) -> Result<Vec
         busy.ok_or_else(|| "which CPU is the busiest is not known in every trial under the base".to_owned())?;
     if busy < LIMITING_SHARE {
         return Err(format!(
-            "the busiest CPU is busy for {} of its time, so that it is not what sets the limit",
+            "no CPU was busy all the time (the busiest {}): a flow may move between CPUs, or something else be the limit, and what of it is segmentation \
+             cannot be told from here",
             units::percent(busy)
         ));
     }
@@ -307,7 +308,7 @@ mod tests {
         let prediction = of(&trials);
         assert_eq!((prediction.throughput_percent, prediction.throughput_interval_percent), (None, None));
         assert_eq!(prediction.cpu_per_byte_percent, Some(-25.0));
-        assert!(has_note(&prediction, "busy for 60.0 % of its time"), "{prediction:?}");
+        assert!(has_note(&prediction, "no CPU was busy all the time (the busiest 60.0 %)"), "{prediction:?}");
     }
 
     #[test]

@@ -120,6 +120,10 @@ fn experiment(design: &Design, effect: f64, world: World, random: &mut SplitMix6
     trials
 }
 
+fn is_finding(effect: &Effect) -> bool {
+    matches!(effect.judgement, Judgement::Better | Judgement::Worse)
+}
+
 /// What came of many experiments.
 #[derive(Default)]
 struct Counts {
@@ -172,8 +176,8 @@ impl Counts {
         let logarithm = |percent: f64| (percent / 100.0).ln_1p();
         let [low, high] = treatment.interval_percent.unwrap().map(logarithm);
         self.covered += u32::from(low <= truth && truth <= high);
-        self.found += u32::from(treatment.judgement != Judgement::NoClearEffect);
-        self.false_alarms += u32::from(placebo.judgement != Judgement::NoClearEffect);
+        self.found += u32::from(is_finding(treatment));
+        self.false_alarms += u32::from(is_finding(placebo));
         self.unlikely += u32::from(placebo.chance.unwrap() <= 0.05);
         self.errors.push(logarithm(treatment.change_percent.unwrap()) - truth);
         self.visible.push(logarithm(treatment.smallest_visible.unwrap()));

@@ -28,7 +28,7 @@ impl Foreseen<'_> {
                 let (measured, predicted) = (measured.value, self.predicted.value);
                 match (measured * predicted < 0.0, measured.abs() > predicted.abs()) {
                     (true, _) => "the other way than predicted",
-                    (false, true) => "more than predicted",
+                    (false, true) => "more than segmentation alone",
                     (false, false) => "less than predicted",
                 }
             }
@@ -37,10 +37,15 @@ impl Foreseen<'_> {
         }
     }
 
-    /// `+55 % [48, 63] predicted, +87 % [80, 95] measured: more than predicted`.
+    /// `+55 % [48, 63] by segmentation alone, +87 % [80, 95] measured: more …`.
     pub(in crate::report) fn said(&self) -> String {
         let measured = self.measured.map(|measured| format!(", {} measured", measured.said()));
-        format!("{} predicted{}: {}", self.predicted.said(), measured.unwrap_or_default(), self.judgement())
+        format!(
+            "{} by segmentation alone{}: {}",
+            self.predicted.said(),
+            measured.unwrap_or_default(),
+            self.judgement()
+        )
     }
 }
 

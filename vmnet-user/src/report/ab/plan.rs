@@ -4,7 +4,7 @@ use super::lines::{section, verbatim};
 use super::text::told_commands;
 use super::validity::guards as all_guards;
 use super::words::{plural, role};
-use crate::model::experiment::{Design, Guards, Role};
+use crate::model::experiment::{Design, FEWEST_BLOCKS, Guards, Role};
 use crate::report::format;
 use crate::report::style::{Style, Tone};
 use crate::stats::smallest_visible_for;
@@ -116,6 +116,11 @@ fn sees(blocks: u32) -> String {
         .collect();
     if seen.is_empty() {
         return "so few blocks have no interval: nothing can be told from chance".to_owned();
+    }
+    if blocks < FEWEST_BLOCKS {
+        return format!(
+            "no effect for certain: fewer than {FEWEST_BLOCKS} blocks show any by chance in more than 1 of 20 experiments"
+        );
     }
     format!("in four experiments of five, effects of at least {}", seen.join(", "))
 }

@@ -3,7 +3,7 @@
 use super::schema::{AbReport, BlockCount, EndedBy};
 use super::summary::{chief, is_of_identical_arms, result, told, with_role};
 use super::words::{Amount, label, plural};
-use crate::model::experiment::{Effect, Judgement, Role};
+use crate::model::experiment::{Effect, Judgement, MOST_CHANCE, Role};
 use crate::report::format;
 use crate::report::style::Tone;
 
@@ -42,15 +42,40 @@ impl Outcome {
     }
 
     fn of(told: &[&Effect]) -> Self {
-        let any = |judgement| told.iter().any(|effect| effect.judgement == judgement);
+        let found = findings(told);
+        let any = |judgement| found.iter().any(|effect| effect.judgement == judgement);
         match (any(Judgement::Better), any(Judgement::Worse)) {
             (true, true) => Self::Mixed,
             (true, false) => Self::Better,
             (false, true) => Self::Worse,
-            (false, false) if any(Judgement::NoClearEffect) => Self::NoClearEffect,
+            (false, false) if told.iter().any(|effect| effect.judgement == Judgement::NoClearEffect) => {
+                Self::NoClearEffect
+            }
             (false, false) => Self::NotKnown,
         }
     }
+}
+
+/// Those that stand as findings of one experiment that is told by several metrics: each of them would raise a false alarm in 1 of 20, and all of them
+/// together may in no more. Hochberg's step-up procedure (1988), for metrics that do not work against each other: of n, the k that are the likeliest
+/// by chance must be no likelier than 5 % / (n − k + 1).
+fn findings<'a>(told: &[&'a Effect]) -> Vec<&'a Effect> {
+    let mut found: Vec<(&Effect, f64)> = told
+        .iter()
+        .filter(|effect| matches!(effect.judgement, Judgement::Better | Judgement::Worse))
+        .filter_map(|effect| Some((*effect, effect.chance?)))
+        .collect();
+    found.sort_by(|left, right| left.1.total_cmp(&right.1));
+    let tested = told.iter().filter(|effect| effect.chance.is_some()).count();
+    while let Some((_, chance)) = found.last() {
+        let more_likely = tested.saturating_sub(found.len());
+        if *chance <= MOST_CHANCE / (more_likely as f64 + 1.0) {
+            break;
+        }
+        found.pop();
+    }
+    let stands = |effect: &Effect| found.iter().any(|(found, _)| found.metric == effect.metric);
+    told.iter().copied().filter(|effect| stands(effect)).collect()
 }
 
 /// One line of the result.
@@ -135,11 +160,8 @@ pub(in crate::report) fn headline(report: &AbReport) -> String {
 
 /// `TSO causes +87 % throughput on ens4`: what is clear, and what is not where the result is told by it.
 fn of_one(arm: &str, told: &[&Effect], interface: &str) -> String {
-    let clear: Vec<(&Effect, Amount<'_>)> = told
-        .iter()
-        .filter(|effect| matches!(effect.judgement, Judgement::Better | Judgement::Worse))
-        .filter_map(|effect| Some((*effect, Amount::of(effect)?)))
-        .collect();
+    let clear: Vec<(&Effect, Amount<'_>)> =
+        findings(told).into_iter().filter_map(|effect| Some((effect, Amount::of(effect)?))).collect();
     let unclear = told.first().filter(|effect| effect.judgement == Judgement::NoClearEffect);
     match (clear.as_slice(), unclear) {
         ([], None) => format!("what {arm} causes on {interface} is not known"),
@@ -169,4 +191,36 @@ pub(in crate::report) fn short(report: &AbReport) -> String {
 /// A feature in people's words.
 pub(in crate::report) fn feature_word(feature: &str) -> &str {
     if feature == "tso" { "TSO" } else { feature }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::ab::fixture;
+
+    fn told(chances: [(Judgement, f64); 2]) -> Vec<Effect> {
+        let report = fixture::helps();
+        let arm = with_role(&report.design, &report.effects, Role::Treatment).next().unwrap();
+        let both = super::told(arm).into_iter().cloned().zip(chances);
+        both.map(|(effect, (judgement, chance))| Effect { judgement, chance: Some(chance), ..effect })
+            .collect()
+    }
+
+    #[test]
+    fn two_metrics_together_raise_a_false_alarm_no_more_often_than_one() {
+        use Judgement::{Better, NoClearEffect, Worse};
+        for (chances, outcome) in [
+            // Six blocks, and each as clear as six blocks can be.
+            ([(Better, 0.031), (Better, 0.031)], Outcome::Better),
+            ([(Better, 0.031), (Worse, 0.031)], Outcome::Mixed),
+            // One of two alone would be said in 1 of 10 experiments.
+            ([(Better, 0.031), (NoClearEffect, 0.4)], Outcome::NoClearEffect),
+            ([(Better, 0.016), (NoClearEffect, 0.4)], Outcome::Better),
+            ([(NoClearEffect, 0.4), (Worse, 0.016)], Outcome::Worse),
+            ([(NoClearEffect, 0.4), (NoClearEffect, 0.2)], Outcome::NoClearEffect),
+        ] {
+            let effects = told(chances);
+            assert_eq!(Outcome::of(&effects.iter().collect::<Vec<_>>()), outcome, "{chances:?}");
+        }
+    }
 }

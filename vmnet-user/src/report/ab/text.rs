@@ -7,7 +7,7 @@ use super::lines::{section, verbatim};
 use super::results::{how_it_ended, results};
 use super::schema::{AbReport, EndedBy};
 use super::summary::with_role;
-use super::validity::{arm_name, blocks_said, place, tally, why_rejected};
+use super::validity::{arm_name, blocks_said, left_out_unevenly, place, tally, why_rejected};
 use super::words::{
     Amount, chance, command_line, figures, judgement, judgement_of_placebo, plural, smallest_visible,
 };
@@ -33,6 +33,7 @@ pub fn answer(report: &AbReport, files: &[PathBuf], style: &Style) -> String {
         let first = format!("{}  ", style.paint(said.outcome.tone(), said.outcome.word()));
         text += &style.paragraph(&first, &style.data(&said.line));
     }
+    text += &section(style, "BUT", &left_out_unevenly(report));
     text += &section(style, "ENDED", &ended(report));
     text += &section(style, "RESULT", &effects(report, Role::Treatment, told));
     text += &section(style, "PLACEBO", &effects(report, Role::Placebo, told_of_placebo));

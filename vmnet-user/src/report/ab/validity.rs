@@ -66,6 +66,50 @@ impl Bytes {
     }
 }
 
+/// Where more of one arm's trials than of another's were left out for what the arms themselves may bring about (retransmits, drops): what is left is then
+/// of their better trials alone. One line an arm that differs from the base.
+pub(in crate::report) fn left_out_unevenly(report: &AbReport) -> Vec<String> {
+    let of = |arm: usize| {
+        let trials: Vec<&Trial> = report.trials.iter().filter(|trial| trial.arm == arm).collect();
+        let brought_about = |trial: &&&Trial| {
+            let by = |guard: &Guard| matches!(guard, Guard::Retransmits | Guard::QdiscDrops);
+            trial.rejections.iter().any(|rejection| by(&rejection.guard))
+        };
+        (trials.iter().filter(brought_about).count(), trials.len())
+    };
+    let (of_base, all_of_base) = of(0);
+    let arms = 1..report.design.arms.len();
+    let differs = |arm: &usize| {
+        let (left_out, all) = of(*arm);
+        all > 0 && all_of_base > 0 && unlikely_by_chance([left_out, all], [of_base, all_of_base])
+    };
+    arms.filter(differs)
+        .map(|arm| {
+            let (left_out, all) = of(arm);
+            format!(
+                "retransmits or drops left out {left_out} of {all} trials of {}, and {of_base} of {all_of_base} of {}: what is told is of the better ones alone",
+                arm_name(report, arm),
+                arm_name(report, 0)
+            )
+        })
+        .collect()
+}
+
+/// Whether two shares differ by more than chance in 1 of 20 would have them: Fisher's exact test, either way.
+fn unlikely_by_chance([one, of_one]: [usize; 2], [other, of_other]: [usize; 2]) -> bool {
+    let logarithm_of_choices =
+        |n: usize, k: usize| (1..=k).map(|i| ((n - k + i) as f64 / i as f64).ln()).sum::<f64>();
+    let (all, hits) = (of_one + of_other, one + other);
+    let probability = |k: usize| {
+        (logarithm_of_choices(of_one, k) + logarithm_of_choices(of_other, hits - k)
+            - logarithm_of_choices(all, hits))
+        .exp()
+    };
+    let possible = hits.saturating_sub(of_other)..=hits.min(of_one);
+    let seen = probability(one) * (1.0 + 1e-9);
+    possible.map(probability).filter(|probability| *probability <= seen).sum::<f64>() <= 0.05
+}
+
 /// What became of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::report) enum Fate {
@@ -178,4 +222,19 @@ pub(in crate::report) fn guards(limits: &Guards) -> [(Guard, &'static str, &'sta
         (Guard::Benchmark, "benchmark", "the benchmark failed", None),
         (Guard::Figures, "figures", "a figure that the other trials have is not there", None),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unlikely_by_chance;
+
+    #[test]
+    fn shares_of_trials_differ_where_chance_would_not_have_them_so() {
+        // By R's fisher.test: 0.0373, 0.0932, 1.
+        assert!(unlikely_by_chance([5, 12], [0, 12]));
+        assert!(!unlikely_by_chance([4, 12], [0, 12]));
+        assert!(!unlikely_by_chance([3, 12], [3, 12]));
+        assert!(!unlikely_by_chance([0, 12], [0, 12]));
+        assert!(unlikely_by_chance([0, 12], [6, 12]));
+    }
 }

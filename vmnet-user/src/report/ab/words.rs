@@ -1,7 +1,7 @@
 //! Figures, changes and what may be said of them, as people read them.
 
 use crate::model::cause::quoted;
-use crate::model::experiment::{Arm, Design, Effect, Judgement, Role, Scale};
+use crate::model::experiment::{Arm, Design, Effect, Judgement, MOST_CHANCE, Role, Scale};
 use crate::report::format;
 
 /// A change with its interval, in one unit.
@@ -151,14 +151,19 @@ pub(in crate::report) fn figures(effect: &Effect) -> String {
 /// What the interval lets one say of a treatment.
 pub(in crate::report) fn judgement(effect: &Effect) -> String {
     match effect.judgement {
-        Judgement::Better => "better".to_owned(),
-        Judgement::Worse => "worse".to_owned(),
+        Judgement::Better => format!("better{}", barely(effect)),
+        Judgement::Worse => format!("worse{}", barely(effect)),
         Judgement::NoClearEffect => match Amount::of(effect).and_then(|amount| amount.at_most()) {
             Some(most) => format!("no effect larger than {most}"),
             None => "no clear effect".to_owned(),
         },
         Judgement::NotKnown => reason(effect).to_owned(),
     }
+}
+
+/// Interval and chance are two ways to the same end, and differ where it is close.
+fn barely(effect: &Effect) -> &'static str {
+    if effect.chance.is_some_and(|chance| chance > MOST_CHANCE) { ", barely" } else { "" }
 }
 
 /// What the interval lets one say of an arm that is the base under another name.

@@ -98,7 +98,7 @@ fn the_prediction_stands_above_its_outcome() {
         "predicted",
         "measured",
         "+55 % [48, 63]",
-        "more than predicted",
+        "more than segmentation alone",
         "the intervals meet",
         "from tso=off alone",
     ] {
