@@ -33,7 +33,7 @@ pub const READERS: [Reader; 3] = [
         field: "iperf3",
         absent: "not the totals of iperf3 --json",
         read: |stdout| Iperf3::parse(stdout).map(Understood::Iperf3),
-        prints_json_for_us: |words| is(words, "iperf3") && has(words, &["-J", "--json"]),
+        prints_json_for_us: |words| is(words, "iperf3") && has(words, &["-J", "--json", "--json-stream"]),
     },
     Reader {
         field: "netperf",

@@ -1,4 +1,4 @@
-//! What `iperf3 --json` said of itself.
+//! What `iperf3 --json` said of itself: once, twice (3.16 and 3.17 may print it all again), or a line at a time (`--json-stream`).
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -10,8 +10,19 @@ use crate::report::schema::Iperf3;
 /// without being kept either, so that what this holds does not grow with the input.
 #[derive(Deserialize)]
 struct Output {
-    end: End,
+    end: Option<End>,
     error: Option<IgnoredAny>,
+    /// Of `--json-stream`: `start`, `interval`, `end`, `error`.
+    event: Option<String>,
+    data: Option<Data>,
+}
+
+/// What comes with an event. Only that of the end is looked at; others have other shapes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Data {
+    End(End),
+    Other(IgnoredAny),
 }
 
 #[derive(Deserialize)]
@@ -37,10 +48,19 @@ impl Iperf3 {
     /// The totals of a finished test; None for anything else, an iperf3 error included.
     #[must_use]
     pub fn parse(stdout: &str) -> Option<Self> {
-        let Output { end, error } = serde_json::from_str(stdout.trim()).ok()?;
-        if error.is_some() {
-            return None;
+        let mut end = None;
+        for output in serde_json::Deserializer::from_str(stdout).into_iter::<Output>() {
+            let output = output.ok()?;
+            if output.error.is_some() || output.event.as_deref() == Some("error") {
+                return None;
+            }
+            let of_stream = match (output.event.as_deref(), output.data) {
+                (Some("end"), Some(Data::End(end))) => Some(end),
+                _ => None,
+            };
+            end = output.end.or(of_stream).or(end);
         }
+        let end = end?;
         let sent = end.sum_sent.or(end.sum)?;
         let (received_bytes, received_seconds) = match end.sum_received {
             Some(received) => (Some(whole(received.bytes)?), Some(natural(received.seconds)?)),
@@ -93,6 +113,23 @@ mod tests {
         assert_eq!((said.streams, said.sent_bytes), (4, 4_086_824_960));
         assert_eq!((said.received_bytes, said.retransmits), (Some(4_064_329_142), Some(8)));
         assert_eq!(said.received_seconds, Some(1.000_262), "the receiver's own");
+    }
+
+    #[test]
+    fn json_that_comes_twice_or_line_by_line_is_one_result() {
+        let once = Iperf3::parse(SINGLE).expect("a finished test");
+        assert_eq!(Iperf3::parse(&format!("{SINGLE}\n{SINGLE}")), Some(once));
+        // As iperf3 3.17 prints it with --json-stream.
+        let whole: serde_json::Value = serde_json::from_str(SINGLE).unwrap();
+        let line = |event: &str, data: &serde_json::Value| {
+            serde_json::json!({ "event": event, "data": data }).to_string()
+        };
+        let sum = serde_json::json!({ "sum": whole["end"]["sum_sent"] });
+        let stream =
+            [line("start", &whole["start"]), line("interval", &sum), line("end", &whole["end"])].join("\n");
+        assert_eq!(Iperf3::parse(&stream), Some(once));
+        let refused = [line("start", &whole["start"]), line("error", &"unable to connect".into())].join("\n");
+        assert_eq!(Iperf3::parse(&refused), None);
     }
 
     #[test]
