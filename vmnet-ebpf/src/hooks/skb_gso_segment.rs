@@ -177,7 +177,10 @@ fn leave<M: Memory>(key: u64, list: *const u8) {
 fn count(counters: *mut Counters, call: &Call, gso_size: NonZero<u32>, header: u32) {
     // SAFETY: the helper only returns a number.
     let ns = unsafe { bpf_ktime_get_ns() }.wrapping_sub(call.start_ns);
-    let segs = u64::from(segments(call.len.saturating_sub(header), gso_size));
+    // Where the headers were understood, by the payload: of BIG TCP a header goes away on the way (`ipv6_gso_segment`, up to 6.x), so that length less a
+    // segment's header is more than that.
+    let payload = if call.payload == 0 { call.len.saturating_sub(header) } else { call.payload };
+    let segs = u64::from(segments(payload, gso_size));
     let index =
         opaque((u64::from(call.caller) * LANES as u64 + u64::from(call.lane)) * size_of::<Split>() as u64);
     if index >= (CALLERS * LANES * size_of::<Split>()) as u64 {
@@ -192,7 +195,7 @@ fn count(counters: *mut Counters, call: &Call, gso_size: NonZero<u32>, header: u
         (*split).calls += 1;
         (*split).segs += segs;
         (*split).bytes_in += u64::from(call.len);
-        (*split).bytes_out += u64::from(call.len) + segs.wrapping_sub(1) * u64::from(header);
+        (*split).bytes_out += u64::from(payload) + segs * u64::from(header);
         (*split).payload_bytes += u64::from(call.payload);
         if call.loose != 0 {
             (*split).loose_payload_bytes += u64::from(call.payload);
