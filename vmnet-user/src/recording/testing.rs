@@ -177,6 +177,7 @@ pub(crate) fn start() -> Start {
         interval_s: 1.0,
         machine: Surroundings { machine: Some(machine_fixture::virtio()), unread: None },
         unreadable: BTreeMap::from([("sockets".to_owned(), "no sock_diag".to_owned())]),
+        rx_bytes: Some(1_000),
     }
 }
 
@@ -189,6 +190,7 @@ pub(crate) fn end() -> End {
         qdisc: Some("mq".to_owned()),
         machine: Surroundings { machine: Some(machine_fixture::virtio()), unread: None },
         senders: None,
+        rx_bytes: Some(5_000),
         hooks: fixture::software().probes.hooks,
         overhead: Taken {
             programs_ns: Some(1_000_000),

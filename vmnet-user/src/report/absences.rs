@@ -27,6 +27,17 @@ pub fn explain(report: &mut RunReport) {
         Some(_) => "what is unexplained has no bound: verdict.basis says what it is",
     };
     absent(report.verdict.bound.is_none(), "verdict.bound", no_bound);
+    absent(report.verdict.udp.is_none(), "verdict.udp", NO_PROGRAMS);
+    if let Some(udp) = &report.verdict.udp {
+        let none = "UDP had no super-packets";
+        absent(udp.hardware_share.is_none(), "verdict.udp.hardware_share", none);
+        absent(udp.software_share.is_none(), "verdict.udp.software_share", none);
+        absent(
+            udp.causes.iter().any(|cause| cause.share.is_none()),
+            "verdict.udp.causes[].share",
+            "it is the first broken link, whose bytes are not told from those of others",
+        );
+    }
     absent(
         report.reasons.is_none(),
         "reasons",
@@ -237,6 +248,11 @@ fn of_throughput(report: &RunReport) -> Vec<(&'static str, &'static str)> {
     };
     let mut nulls = vec![
         (throughput.wire_gbps.is_none(), "throughput.wire_gbps", wire),
+        (
+            throughput.received_bytes.is_none(),
+            "throughput.received_bytes",
+            "the interface could not be read at both ends of the run, or the recording is from before it was kept",
+        ),
         (throughput.goodput_gbps.is_none(), "throughput.goodput_gbps", retransmits),
     ];
     const ROWS: [[&str; 3]; 2] = [

@@ -17,6 +17,7 @@ use crate::model::machine_fixture;
 use crate::model::reasons::{Reason, ReasonId};
 use crate::model::sample::{Counting, Mode};
 use crate::model::throughput::{CpuShare, Interval, QueueRate};
+use crate::model::uso::UdpVerdict;
 use crate::model::verdict::{Confidence, State, Verdict, Witness};
 use crate::report::schema::{
     Benchmark, Bucket, EventReport, HookReport, Interface, Iperf3, LedgerReport, Netns, Overhead, Probes,
@@ -134,6 +135,16 @@ pub(crate) fn software() -> RunReport {
                 witness("kernel-counters", "no-super-packets", "1.00 segments per packet"),
                 witness("device-statistics", "silent", "virtio_net counts no super-packets"),
             ],
+            udp: Some(UdpVerdict {
+                state: State::NothingToOffload,
+                confidence: Confidence::Proven,
+                built_bytes: 0,
+                hardware_share: None,
+                software_share: None,
+                summary: "no program handed UDP super-packets (UDP_SEGMENT) to ens4, or too few to judge by"
+                    .to_owned(),
+                causes: Vec::new(),
+            }),
         },
         ledger: LedgerReport {
             tcp: Some(Protocol { total: tcp.clone(), ipv4: tcp, ipv6: nothing_sent() }),
@@ -157,6 +168,7 @@ pub(crate) fn software() -> RunReport {
         }),
         throughput: ThroughputReport {
             wire_gbps: Some(11.5),
+            received_bytes: Some(1 << 20),
             goodput_gbps: Some(10.99),
             samples,
             correlation: Correlations::default(),

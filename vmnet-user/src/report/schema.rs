@@ -153,6 +153,9 @@ pub struct ThroughputReport {
     pub wire_gbps: Option<f64>,
     /// Mean over the window: TCP payload less retransmits.
     pub goodput_gbps: Option<f64>,
+    /// What came in by the interface meanwhile, headers included.
+    #[serde(default)]
+    pub received_bytes: Option<u64>,
     /// One per interval.
     pub samples: Vec<throughput::Interval>,
     /// Against goodput.

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 pub use self::said::what_it_said;
 
 use crate::model::audit::{Audit, Missed};
-use crate::model::cause::quoted;
+use crate::model::cause::{Cause, quoted};
 use crate::model::ledger::Entry;
 use crate::model::reasons::Reason;
-use crate::model::sample::Mode;
-use crate::model::verdict::{Confidence, State, Witness};
+use crate::model::sample::{Counting, Mode};
+use crate::model::verdict::{Classes, Confidence, MIN_BULK_BYTES, State, Witness};
 use crate::report::files::PAGE;
 use crate::report::schema::{Benchmark, ProgramsMethod, RunReport};
 use crate::report::style::{Style, Tone};
@@ -91,6 +91,9 @@ pub fn state_sentence(report: &RunReport) -> String {
         State::Engaged if !report.interface.terminal => format!("super-packets leave {name} whole"),
         State::Engaged => format!("TSO is happening on {name}"),
         State::Software => format!("TSO is not happening on {name}"),
+        State::Partial if came_in_singly(report) => {
+            format!("most of what left {name} was forwarded, and came in already segmented")
+        }
         State::Partial => format!("TSO is happening on {name} for at most a part of the bytes"),
         State::NotBuilt => format!("no super-packets were built for {name}"),
         State::NothingToOffload if let Some(how) = failure(report) => {
@@ -99,6 +102,12 @@ pub fn state_sentence(report: &RunReport) -> String {
         State::NothingToOffload => format!("too little bulk TCP left {name} to judge by"),
         State::Inconclusive => format!("this run cannot tell whether TSO is happening on {name}"),
     }
+}
+
+/// Whether there was next to nothing for TSO to do here.
+fn came_in_singly(report: &RunReport) -> bool {
+    let tcp = report.ledger.tcp.as_ref();
+    tcp.is_some_and(|tcp| Classes::of(&tcp.total).is_mostly_forwarded_singles())
 }
 
 /// How the command failed, if it did.
@@ -187,15 +196,39 @@ pub fn evidence(report: &RunReport) -> Vec<String> {
     }
     lines.push(payload(report, tcp));
     lines.extend(round_trip(report));
-    if let Some(udp) = &report.ledger.udp
-        && udp.total.payload_bytes >= UDP_WORTH_A_LINE_BYTES
-    {
-        lines.push(format!(
-            "UDP beside it: {}; it has no part in the answer",
-            format::bytes(udp.total.payload_bytes)
-        ));
-    }
+    lines.extend(beside(report));
     lines
+}
+
+/// UDP: whether it is segmented, where programs hand it over to be; else how much there was of it.
+fn beside(report: &RunReport) -> Vec<String> {
+    let payload_bytes = report.ledger.udp.as_ref().map_or(0, |udp| udp.total.payload_bytes);
+    match &report.verdict.udp {
+        Some(udp) if udp.state != State::NothingToOffload => {
+            let mut lines = vec![format!(
+                "UDP: {} in super-packets: {} ({})",
+                format::bytes(udp.built_bytes),
+                udp.summary,
+                confidence_word(udp.confidence)
+            )];
+            let named =
+                |cause: &Cause| format!("UDP, {}: {}; {}", cause.id.name(), cause.title, cause.detail);
+            lines.extend(udp.causes.iter().map(named));
+            lines.extend(
+                udp.causes
+                    .iter()
+                    .flat_map(|cause| &cause.fix.commands)
+                    .take(2)
+                    .map(|command| format!("UDP, mend: {command}")),
+            );
+            lines
+        }
+        _ if payload_bytes >= UDP_WORTH_A_LINE_BYTES => vec![format!(
+            "UDP beside it: {}, none of it in super-packets to speak of; it has no part in the answer",
+            format::bytes(payload_bytes)
+        )],
+        _ => Vec::new(),
+    }
 }
 
 fn fate_of_super_packets(tcp: &Entry) -> Option<String> {
@@ -406,7 +439,7 @@ pub fn basis(report: &RunReport) -> Option<String> {
         return Some(format!("{} within a bound: {}", confidence_word(verdict.confidence), bound.text));
     }
     let bound = verdict.bound.as_ref().map(|bound| format!("; {}", bound.text)).unwrap_or_default();
-    let basis = verdict.basis.as_ref()?;
+    let Some(basis) = verdict.basis.as_ref() else { return proof(report) };
     let basis = basis.strip_prefix("not proven: ").unwrap_or(basis);
     let why = match verdict.confidence {
         Confidence::Proven => "proven by ",
@@ -414,6 +447,39 @@ pub fn basis(report: &RunReport) -> Option<String> {
         Confidence::Weak => "inferred from ",
     };
     Some(format!("{why}{basis}{bound}"))
+}
+
+/// What a proof rests on, by name: what was counted, what held, who agreed; and what was not there. None for what is not proven.
+fn proof(report: &RunReport) -> Option<String> {
+    let audit = report.audit.as_ref().filter(|_| report.verdict.confidence == Confidence::Proven)?;
+    let after = match report.probes.counting {
+        Counting::Light => "what the driver got by the kernel's own counters",
+        Counting::Exact => "again as the driver got it",
+    };
+    let held = audit.identities.iter().filter(|identity| identity.ok == Some(true)).count();
+    let unmeasured = audit.identities.iter().filter(|identity| identity.ok.is_none()).count();
+    let mut said = format!(
+        "proven: every packet was counted before the decision, and {after}; {held} identities hold within their slack"
+    );
+    if unmeasured > 0 {
+        said += &format!(" ({unmeasured} could not be measured)");
+    }
+    let names = |wanted: &dyn Fn(&Testimony) -> bool| -> Vec<String> {
+        testimonies(report)
+            .into_iter()
+            .filter(|witness| wanted(witness))
+            .map(|witness| witness.name)
+            .collect()
+    };
+    let (agreeing, silent) =
+        (names(&|witness| witness.agrees == Some(true)), names(&|witness| witness.says == "silent"));
+    if !agreeing.is_empty() {
+        said += &format!("; agreeing: {}", agreeing.join(", "));
+    }
+    if !silent.is_empty() {
+        said += &format!("; silent: {}", silent.join(", "));
+    }
+    Some(said)
 }
 
 fn confidence(report: &RunReport, style: &Style) -> String {
@@ -424,7 +490,18 @@ fn confidence(report: &RunReport, style: &Style) -> String {
 /// What software segmentation cost, or why that is not known; and what vmnet took meanwhile, where that is known.
 #[must_use]
 pub fn cost(report: &RunReport) -> Vec<String> {
-    std::iter::once(cost_of_segmentation(report)).chain(own_cost(report)).collect()
+    let alone = cost_of_packets(report);
+    std::iter::once(cost_of_segmentation(report)).chain(alone).chain(own_cost(report)).collect()
+}
+
+/// What is not in the cost of segmentation, and is the larger part of it where the path is short.
+fn cost_of_packets(report: &RunReport) -> Option<String> {
+    let segmented = report.cost.segmentation_calls != Some(0) && report.cost.ns_per_byte.is_some();
+    segmented.then(|| {
+        "that is segmentation alone: each segment's own way through driver and stack comes on top, is often the larger part, and is not \
+         measured here (vmnet ab measures both)"
+            .to_owned()
+    })
 }
 
 /// What the programs in the kernel took, which is a part of whatever was measured meanwhile.
@@ -502,9 +579,14 @@ pub fn next(report: &RunReport) -> Vec<String> {
     let name = quoted(&report.interface.name);
     let mut lines = Vec::new();
     match report.verdict.state {
-        State::NothingToOffload => {
-            lines.push(format!("let bulk TCP leave {name} meanwhile: vmnet run {name} -- iperf3 -c PEER"));
-        }
+        State::NothingToOffload => lines.push(match came_in(report) {
+            Some(came) => format!(
+                "{} came in by {name} meanwhile, and next to nothing left: TSO is the sender's, so run vmnet at the other end, or turn the \
+                 benchmark round (iperf3 without -R)",
+                format::bytes(came)
+            ),
+            None => format!("let bulk TCP leave {name} meanwhile: vmnet run {name} -- iperf3 -c PEER"),
+        }),
         State::Software | State::Partial | State::Engaged | State::NotBuilt | State::Inconclusive => {}
     }
     if report.audit.as_ref().is_some_and(|audit| !audit.drained)
@@ -513,6 +595,14 @@ pub fn next(report: &RunReport) -> Vec<String> {
         lines.push("let the traffic end before the run does, and every byte can be accounted for".to_owned());
     }
     lines
+}
+
+/// What came in, where that is plainly what the traffic was: more than so many times what left.
+fn came_in(report: &RunReport) -> Option<u64> {
+    const PLAINLY: f64 = 10.0;
+    let came = report.throughput.received_bytes?;
+    let left = report.throughput.wire_gbps? * 1e9 / 8.0 * report.window.duration_s;
+    (came >= MIN_BULK_BYTES && came as f64 > PLAINLY * left).then_some(came)
 }
 
 /// What the answer does not prove.

@@ -9,7 +9,7 @@ use super::{
     sampler::{RunTimes, Sampler},
 };
 use crate::{
-    device::facts,
+    device::{facts, links::LinkReader},
     model::hook::HookState,
     probes::{HookOutcome, Probes, events::RareEvent, table::Program},
     recording::{CommandEnded, End, Event, Start, Surroundings},
@@ -42,6 +42,7 @@ pub(super) fn start(
         interval_s: plan.interval.as_secs_f64(),
         machine,
         unreadable,
+        rx_bytes: rx_bytes(sampler.called()),
     }
 }
 
@@ -67,8 +68,14 @@ pub(super) fn end(
             Ok(ended) => Ok(command_ended(ended)),
             Err(error) => Err(error.clone()),
         }),
+        rx_bytes: rx_bytes(sampler.called()),
         verdict: None,
     }
+}
+
+/// Since it was made; None where it cannot be read.
+fn rx_bytes(interface: &str) -> Option<u64> {
+    Some(LinkReader::open().ok()?.link(interface).ok()?.rx_bytes)
 }
 
 /// The machine around the interface, which takes some milliseconds to read.

@@ -68,7 +68,7 @@ impl Answer {
             State::Inconclusive => "?",
         };
         let basis = text::basis(report).unwrap_or_else(|| match report.verdict.confidence {
-            Confidence::Proven => PROVEN.to_owned(),
+            Confidence::Proven => "proven".to_owned(),
             Confidence::Supported => "one witness alone".to_owned(),
             Confidence::Weak => "inferred".to_owned(),
         });
@@ -95,9 +95,6 @@ impl Answer {
         }
     }
 }
-
-const PROVEN: &str = "every packet was counted before and after the decision, every identity of the audit holds within its slack, \
-                      and the kernel’s own counters agree";
 
 fn heard(testimony: text::Testimony) -> (Mark, text::Testimony) {
     let mark = match testimony.agrees {
