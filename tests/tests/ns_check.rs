@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a scenario's helpers fail as its tests do")]
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use testbed::bench::{Bench, INTERFACE, Running, load, wait_for};
 use testbed::command::captured;
 use testbed::netns::{VethEnd, veth_pair};
 use testbed::report::document;
@@ -115,6 +116,140 @@ fn software_devices_are_asked_for_what_they_are() {
     let lo = answer(&pair.near, "lo");
     assert_eq!((lo["state"].as_str(), lo["interface"]["terminal"].as_bool()), (Some("engaged"), Some(false)));
     assert_ne!(lo["frames"]["destination_mac"], lo["frames"]["source_mac"], "nobody takes it there: {lo}");
+}
+
+/// What each type came to, by the tap: super-packets and frames of one segment, and how many of either were to be expected.
+fn assert_tapped(answer: &Value, kind: &str, is_whole: bool) {
+    let types = answer["types"].as_array().unwrap();
+    let one = types.iter().find(|one| one["type"] == kind).unwrap();
+    let number = |at: &str| one.pointer(at).and_then(Value::as_u64).unwrap();
+    let sent = number("/tapped/sent");
+    let expected = if is_whole { (sent, 0) } else { (0, sent * number("/segments_per_packet")) };
+    assert_eq!((number("/tapped/whole"), number("/tapped/singles")), expected, "{one}");
+}
+
+#[test]
+fn each_frame_is_seen_beside_traffic_that_blurs_every_counter() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
+    let bench = Bench::new("check").unwrap();
+    let words = load("--time 30s -P 2");
+    let mut client = bench.near.command(&words[0]);
+    client.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
+    let _busy = Running(client.spawn().unwrap());
+    wait_for("the traffic", || Ok(bench.near.statistic(INTERFACE, "tx_bytes")? > 1 << 24)).unwrap();
+    for (tso, state) in [("on", "engaged"), ("off", "software")] {
+        bench.near.exec(&format!("ethtool -K {INTERFACE} tso {tso}")).unwrap();
+        let answer = answer(&bench.near, INTERFACE);
+        assert_eq!(answer["state"], state, "{answer}");
+        assert!(answer["background"]["packets_per_s"].as_f64().unwrap() > 10_000.0, "{answer}");
+        for kind in ["tcp4", "tcp6"] {
+            assert_tapped(&answer, kind, tso == "on");
+        }
+    }
+}
+
+#[test]
+fn stacks_are_asked_to_the_end_also_where_frames_to_oneself_turn_round_before() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
+    // ipvlan, which not every kernel has, is asked in a guest.
+    for (kind, options) in [("macvlan", "mode bridge"), ("macvlan", "mode private"), ("vlan", "id 7")] {
+        let pair = Pair::new();
+        pair.near.ip(&format!("link add link veth0 name upper0 type {kind} {options}")).unwrap();
+        pair.near.ip("link set upper0 up").unwrap();
+        let on = answer(&pair.near, "upper0");
+        assert_eq!(on["state"], "engaged", "{kind} {options}: {on}");
+        pair.near.exec("ethtool -K veth0 tso off").unwrap();
+        // As a container's own device, whose features nobody has switched since.
+        let _ = pair.near.exec("ethtool -K upper0 tso on");
+        let off = answer(&pair.near, "upper0");
+        assert_eq!(off["state"], "software", "{kind} {options}: {off}");
+        let at = off["types"][0]["cut_at"].as_str().unwrap();
+        assert!(["upper0", "veth0"].contains(&at), "{kind} {options}: {off}");
+    }
+}
+
+#[test]
+fn a_bridge_without_tso_names_the_port_that_lacks_it_and_its_fix_mends_it() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
+    let pair = Pair::new();
+    pair.near.ip("link add br0 type bridge").unwrap();
+    pair.near.ip("link set veth0 master br0").unwrap();
+    pair.near.ip("link set br0 up").unwrap();
+    pair.near.exec("ethtool -K veth0 tso off").unwrap();
+    let off = answer(&pair.near, "br0");
+    assert_eq!(off["state"], "software", "{off}");
+    let cause = &off["causes"][0];
+    assert!(cause["detail"].as_str().unwrap().contains("veth0"), "{cause}");
+    assert!(cause["fix"]["commands"][0].as_str().unwrap().contains("ethtool -K veth0"), "{cause}");
+    for command in cause["fix"]["commands"].as_array().unwrap() {
+        pair.near.exec(command.as_str().unwrap()).unwrap();
+    }
+    assert_eq!(answer(&pair.near, "br0")["state"], "engaged");
+}
+
+#[test]
+fn what_is_only_switched_off_is_not_said_not_to_be_offered() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
+    let pair = Pair::new();
+    pair.near.exec("ethtool -K veth0 tso off").unwrap();
+    let text = String::from_utf8(vmnet(&pair.near, &["veth0", "--plain"]).stdout).unwrap();
+    let row = text.lines().find(|line| line.trim_start().starts_with("tcp4-ecn")).unwrap();
+    assert!(row.contains("(switched off)"), "{text}");
+    let off = answer(&pair.near, "veth0");
+    let command = off["causes"][0]["fix"]["commands"][0].as_str().unwrap();
+    assert!(command.contains("tx-tcp-ecn-segmentation on"), "{command}");
+    pair.near.exec(command).unwrap();
+    let on = answer(&pair.near, "veth0");
+    for kind in ["tcp4", "tcp6", "tcp4-ecn", "tcp6-ecn"] {
+        assert_eq!(state_of(&on, kind), "whole", "{on}");
+    }
+}
+
+#[test]
+fn udp_has_an_answer_of_its_own() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
+    let pair = Pair::new();
+    let on = answer(&pair.near, "veth0");
+    assert_eq!(on["udp"]["state"], "engaged", "{on}");
+    pair.near.exec("ethtool -K veth0 tx-udp-segmentation off").unwrap();
+    let off = answer(&pair.near, "veth0");
+    assert_eq!(
+        (off["state"].as_str(), off["udp"]["state"].as_str()),
+        (Some("engaged"), Some("software")),
+        "{off}"
+    );
+    for (expected, code) in [("software", 0), ("engaged", 3)] {
+        let output = vmnet(&pair.near, &["veth0", "--expect", "engaged", "--expect-udp", expected]);
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+    }
+}
+
+#[test]
+fn a_namespace_is_named_by_path_and_by_process_and_an_interface_as_ip_link_prints_it() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("nsenter"));
+    let pair = Pair::new();
+    let sleeper = Running(pair.near.command("sleep").arg("60").spawn().unwrap());
+    let process = sleeper.0.id().to_string();
+    let check = |program: &str, arguments: &[&str]| {
+        let output = captured(Command::new(program).args(arguments)).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        document(&output.stdout).unwrap()
+    };
+    let vmnet = paths::vmnet();
+    let vmnet = vmnet.to_string_lossy();
+    for netns in
+        [process.as_str(), &format!("/proc/{process}/ns/net"), &format!("/run/netns/{}", pair.near.name())]
+    {
+        let answer = check(&vmnet, &["check", "veth0@if7", "--json", "-", "--netns", netns]);
+        assert_eq!(
+            (answer["state"].as_str(), answer["interface"]["name"].as_str()),
+            (Some("engaged"), Some("veth0"))
+        );
+    }
+    // Behind it the mounts are the host's, /sys as well.
+    let net = format!("--net=/proc/{process}/ns/net");
+    let doctor = check("nsenter", &[&net, &vmnet, "doctor", "veth0", "--json", "-"]);
+    assert_eq!(doctor["interface"]["queues"].as_u64().map(|queues| queues > 0), Some(true), "{doctor}");
 }
 
 #[test]

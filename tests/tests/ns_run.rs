@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use testbed::bench::{Bench, FAR, INTERFACE, Run, load};
+use testbed::bench::{Bench, FAR, INTERFACE, Run, Running, load, wait_for};
 use testbed::command::captured;
 use testbed::report::{document, unexplained_nulls};
 use testbed::{Netns, paths, skip, skip_unless};
@@ -174,9 +174,8 @@ fn an_interface_of_the_same_index_in_another_namespace_adds_nothing() {
     let server = testbed::bench::serve_load(&beyond).unwrap();
     let mut other = elsewhere.command(paths::vmnet());
     other.args(["load", "client", "10.98.0.2", "--time", "60s"]).stdout(Stdio::null()).stderr(Stdio::null());
-    let other = testbed::bench::Running(other.spawn().unwrap());
-    testbed::bench::wait_for("the other traffic", || Ok(elsewhere.statistic("twin", "tx_bytes")? > 1 << 20))
-        .unwrap();
+    let other = Running(other.spawn().unwrap());
+    wait_for("the other traffic", || Ok(elsewhere.statistic("twin", "tx_bytes")? > 1 << 20)).unwrap();
     let run = proven(|| bench.run(NOTHING, &load("-n 20M")).unwrap());
     drop((other, server));
     let fresh = run.number("/ledger/tcp/payload_bytes").unwrap()
@@ -190,8 +189,8 @@ fn iperf3_is_understood_with_json_and_echoed_without() {
     let bench = Bench::new("run").unwrap();
     let mut server = bench.far.command("iperf3");
     server.arg("-s").stdout(Stdio::null()).stderr(Stdio::null());
-    let _server = testbed::bench::Running(server.spawn().unwrap());
-    testbed::bench::wait_for("iperf3", || Ok(bench.far.exec("ss -lntH")?.contains(":5201"))).unwrap();
+    let _server = Running(server.spawn().unwrap());
+    wait_for("iperf3", || Ok(bench.far.exec("ss -lntH")?.contains(":5201"))).unwrap();
     let with = bench.run(NOTHING, &["iperf3", "-c", FAR, "-t", "1", "--json"]).unwrap();
     assert_sound(&with);
     assert_eq!(with.code, Some(0), "{with}");
@@ -407,4 +406,80 @@ fn what_waited_in_a_queue_above_is_not_called_retransmitted() {
         assert!(run.text("/unmeasured/ledger.tcp.retransmitted_bytes").contains("a device above"), "{run}");
         assert!(unexplained_nulls(&run.json).is_empty(), "{run}");
     }
+}
+
+/// A container's veth with TSO off, routed by this machine to an interface whose TSO is on.
+#[test]
+fn a_sender_behind_a_veth_that_segments_by_itself_is_looked_for_at_its_own_end() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
+    let bench = Bench::new("run").unwrap();
+    let container = Netns::new("run").unwrap();
+    let near = bench.near.name();
+    container.ip(&format!("link add eth0 type veth peer name cali0 netns {near}")).unwrap();
+    container.ip("address add 10.97.0.2/24 dev eth0").unwrap();
+    container.ip("link set eth0 up").unwrap();
+    bench.near.ip("address add 10.97.0.1/24 dev cali0").unwrap();
+    bench.near.ip("link set cali0 up").unwrap();
+    container.ip("route add default via 10.97.0.1").unwrap();
+    bench.near.exec("sysctl -q net.ipv4.ip_forward=1").unwrap();
+    bench.far.ip("route add 10.97.0.0/24 via 10.96.0.1").unwrap();
+    container.exec("ethtool -K eth0 tso off").unwrap();
+    let words = load("-t 2s");
+    let inside = ["ip", "netns", "exec", container.name()].map(str::to_owned);
+    let run = bench.run(&[], &[inside.as_slice(), &words].concat()).unwrap();
+    let cause = &run.json["causes"][0];
+    assert!(cause["title"].as_str().unwrap().contains("the sender's own end"), "{run}");
+    let mend = cause["fix"]["commands"][0].as_str().unwrap();
+    assert_eq!(mend, format!("vmnet fix eth0 --netns {}", container.name()), "{run}");
+    assert!(!run.text("/verdict/summary").contains("never built"), "{run}");
+    assert!(run.text("/verdict/summary").contains("came in already segmented"), "{run}");
+
+    container.exec("ethtool -K eth0 tso on").unwrap();
+    let mended = bench.run(&[], &[inside.as_slice(), &words].concat()).unwrap();
+    assert_eq!(mended.text("/verdict/state"), "engaged", "{mended}");
+}
+
+#[test]
+fn udp_super_packets_have_a_verdict_of_their_own() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
+    let bench = Bench::new("run").unwrap();
+    let udp = [env!("CARGO_BIN_EXE_udp-segments").to_owned(), format!("{FAR}:9"), "2".to_owned()];
+    for (uso, state) in [("on", "engaged"), ("off", "software")] {
+        bench.near.exec(&format!("ethtool -K {INTERFACE} tx-udp-segmentation {uso}")).unwrap();
+        let run = bench.run(&["--expect-udp", state], &udp).unwrap();
+        assert_eq!((run.code, run.text("/verdict/udp/state")), (Some(0), state), "{run}");
+        assert_eq!(run.text("/verdict/state"), "nothing-to-offload", "{run}");
+        let causes = run.json["verdict"]["udp"]["causes"].as_array().unwrap();
+        let commands = causes.first().map(|cause| cause["fix"]["commands"][0].as_str().unwrap().to_owned());
+        let mend = format!("ethtool -K {INTERFACE} tx-udp-segmentation on");
+        assert_eq!(commands, (uso == "off").then_some(mend), "{run}");
+        assert!(unexplained_nulls(&run.json).is_empty(), "{run}");
+    }
+}
+
+#[test]
+fn what_comes_in_is_told_from_what_leaves() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("iperf3"));
+    let bench = Bench::new("run").unwrap();
+    let mut server = bench.far.command("iperf3");
+    let _server = Running(server.args(["-s", "-1"]).stdout(Stdio::null()).spawn().unwrap());
+    wait_for("iperf3", || Ok(bench.far.exec("ss -ltn")?.contains(":5201"))).unwrap();
+    let run = bench.run(&[], &["iperf3", "-c", FAR, "-t", "1", "-R", "--json"]).unwrap();
+    assert_eq!(run.text("/verdict/state"), "nothing-to-offload", "{run}");
+    assert!(run.json["throughput"]["received_bytes"].as_u64().unwrap() > 100_000_000, "{run}");
+    assert!(run.stderr.contains("came in by veth0") || run.stdout.contains("came in by veth0"), "{run}");
+}
+
+#[test]
+fn a_flow_that_is_paced_says_by_whom() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("iperf3"));
+    let bench = Bench::new("run").unwrap();
+    let mut server = bench.far.command("iperf3");
+    let _server = Running(server.args(["-s", "-1"]).stdout(Stdio::null()).spawn().unwrap());
+    wait_for("iperf3", || Ok(bench.far.exec("ss -ltn")?.contains(":5201"))).unwrap();
+    let run = bench.run(&[], &["iperf3", "-c", FAR, "-t", "3", "--fq-rate", "400M", "--json"]).unwrap();
+    let causes = run.json["causes"].as_array().unwrap();
+    let limit =
+        causes.iter().find(|cause| cause["id"] == "not-the-bottleneck").unwrap_or_else(|| panic!("{run}"));
+    assert!(limit["detail"].as_str().unwrap().contains("SO_MAX_PACING_RATE"), "{run}");
 }

@@ -1,0 +1,178 @@
+//! Traffic and surroundings that mislead: captures, other protocols, changes in mid-run, tunnels, odd qdiscs. What a run says is held against witnesses that have
+//! no part in it: the device's counters as `ip` reads them, TCP's count of what it sent again, and what the scenario itself did.
+
+#![expect(clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
+
+use std::process::Stdio;
+
+use testbed::bench::{Bench, FAR, INTERFACE, Run, Running, load};
+use testbed::{skip, skip_unless};
+
+/// What nobody asked vmnet for.
+#[derive(Clone, Copy)]
+struct Witness {
+    tx_bytes: u64,
+    tx_dropped: u64,
+    retransmitted_segs: u64,
+}
+
+impl Witness {
+    fn of(bench: &Bench) -> Self {
+        let nstat = bench.near.exec("nstat -asz TcpRetransSegs").unwrap();
+        let retransmitted = nstat.lines().find_map(|line| line.strip_prefix("TcpRetransSegs")).unwrap();
+        Self {
+            tx_bytes: bench.near.statistic(INTERFACE, "tx_bytes").unwrap(),
+            tx_dropped: bench.near.statistic(INTERFACE, "tx_dropped").unwrap(),
+            retransmitted_segs: retransmitted.split_whitespace().next().unwrap().parse().unwrap(),
+        }
+    }
+}
+
+/// Words for the far end's load server, a second long.
+fn bulk() -> Vec<String> {
+    load("-t 1s -P 2")
+}
+
+/// Traffic under surroundings that `prepare` makes; what it returns lives as long as the run.
+fn misled<T>(prepare: impl FnOnce(&Bench) -> T, traffic: impl FnOnce() -> Vec<String>) -> (Run, Bench) {
+    let bench = Bench::new("hostile").unwrap();
+    let surroundings = prepare(&bench);
+    let before = Witness::of(&bench);
+    let run = bench.run(&[], &traffic()).unwrap();
+    let after = Witness::of(&bench);
+    drop(surroundings);
+    assert_eq!(run.code, Some(0), "{run}");
+
+    let figure = |at: &str| run.json.pointer(at).and_then(serde_json::Value::as_f64);
+    let left = (after.tx_bytes - before.tx_bytes) as f64;
+    let told = figure("/throughput/wire_gbps").unwrap() / 8.0 * 1e9 * figure("/window/duration_s").unwrap();
+    // Told with the headers of all segments, up to a tenth in a tunnel.
+    assert!((told - left).abs() <= 0.10 * left + 500_000.0, "{told} told, and {left} left\n{run}");
+    let tcp = |name: &str| figure(&format!("/ledger/tcp/{name}"));
+    if after.retransmitted_segs == before.retransmitted_segs {
+        assert!(tcp("retransmitted_bytes").is_none_or(|bytes| bytes == 0.0), "nothing was\n{run}");
+    }
+    let qdisc = bench.near.exec(&format!("tc -s qdisc show dev {INTERFACE}")).unwrap();
+    if after.tx_dropped == before.tx_dropped && !qdisc.contains("dropped ") {
+        assert_eq!(tcp("dropped_bytes"), Some(0.0), "nothing was\n{run}");
+    }
+    (run, bench)
+}
+
+fn tso(bench: &Bench, on_off: &str) {
+    bench.near.exec(&format!("ethtool -K {INTERFACE} tso {on_off}")).unwrap();
+}
+
+fn background(bench: &Bench, line: &str) -> Running {
+    let mut words = line.split_whitespace();
+    let mut command = bench.near.command(words.next().unwrap());
+    Running(command.args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+fn assert_state(run: &Run, state: &str) {
+    assert_eq!(run.text("/verdict/state"), state, "{run}");
+}
+
+macro_rules! ready {
+    () => {
+        skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"))
+    };
+}
+
+#[test]
+fn a_capture_that_is_read_changes_nothing() {
+    ready!();
+    for (on_off, state) in [("on", "engaged"), ("off", "software")] {
+        let (run, _) = misled(
+            |bench| {
+                tso(bench, on_off);
+                background(bench, &format!("tcpdump -i {INTERFACE} -w /dev/null -s 96"))
+            },
+            bulk,
+        );
+        assert_state(&run, state);
+    }
+}
+
+#[test]
+fn udp_in_pieces_beside_it_has_a_part_of_its_own() {
+    ready!();
+    let (run, _) = misled(
+        |bench| {
+            tso(bench, "off");
+            background(bench, &format!("{} {FAR}:9 20", env!("CARGO_BIN_EXE_udp-segments")))
+        },
+        bulk,
+    );
+    assert_state(&run, "software");
+    assert_eq!(run.text("/verdict/udp/state"), "engaged", "{run}");
+}
+
+#[test]
+fn another_interface_that_segments_has_no_part_in_this_ones_answer_or_cost() {
+    ready!();
+    let other = Bench::new("hostile").unwrap();
+    other.near.exec(&format!("ethtool -K {INTERFACE} tso off")).unwrap();
+    let words = load("-t 20s");
+    let mut busy = other.near.command(&words[0]);
+    let _busy = Running(busy.args(&words[1..]).stdout(Stdio::null()).spawn().unwrap());
+    let (run, _) = misled(|_| (), bulk);
+    assert_state(&run, "engaged");
+    assert!(run.json["cost"]["cores"].as_f64().is_none_or(|cores| cores == 0.0), "{run}");
+}
+
+#[test]
+fn tso_that_is_switched_in_mid_run_is_partial_and_told() {
+    ready!();
+    let switch = format!("sleep 0.5; ethtool -K {INTERFACE} tso off");
+    let words = load("-t 1s -P 2").join(" ");
+    let (run, _) =
+        misled(|_| (), || ["sh", "-c", &format!("({switch}) & {words}")].map(str::to_owned).to_vec());
+    assert_state(&run, "partial");
+    let events = run.json["events"].as_array().unwrap();
+    assert!(events.iter().any(|event| event["kind"] == "features-changed"), "{run}");
+}
+
+#[test]
+fn a_qdisc_that_comes_in_mid_run_is_no_loss() {
+    ready!();
+    let switch = format!("sleep 0.5; tc qdisc replace dev {INTERFACE} root htb default 1");
+    let words = load("-t 1s -P 2").join(" ");
+    let (run, _) =
+        misled(|_| (), || ["sh", "-c", &format!("({switch}) & {words}")].map(str::to_owned).to_vec());
+    assert_state(&run, "engaged");
+}
+
+#[test]
+fn a_qdisc_of_classes_leaves_them_whole() {
+    ready!();
+    for qdisc in ["htb default 1", "pfifo_fast"] {
+        let (run, _) = misled(
+            |bench| bench.near.exec(&format!("tc qdisc replace dev {INTERFACE} root {qdisc}")).unwrap(),
+            bulk,
+        );
+        assert_state(&run, "engaged");
+    }
+}
+
+#[test]
+fn a_tunnel_over_it_is_told_by_what_leaves_it() {
+    ready!();
+    let inside = || bulk().into_iter().map(|word| if word == FAR { "10.98.0.2".to_owned() } else { word });
+    let (run, _) = misled(
+        |bench| {
+            let ends = [
+                (&bench.near, "remote 10.96.0.2 dev veth0", "10.98.0.1/24"),
+                (&bench.far, "remote 10.96.0.1 dev veth1", "10.98.0.2/24"),
+            ];
+            for (end, options, address) in ends {
+                end.ip(&format!("link add up0 type vxlan id 7 dstport 4789 {options}")).unwrap();
+                end.ip(&format!("address add {address} dev up0")).unwrap();
+                end.ip("link set up0 up").unwrap();
+            }
+        },
+        || inside().collect(),
+    );
+    assert!(run.json["ledger"]["tcp"]["tunnel_bytes"].as_u64().unwrap() > 1 << 20, "{run}");
+    assert_state(&run, "engaged");
+}
