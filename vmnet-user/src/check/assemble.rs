@@ -57,7 +57,7 @@ pub(super) fn report(seen: Seen<'_>) -> CheckReport {
         state,
         udp,
         summary: summary(state, &types, &seen.described),
-        cost: compare(&types),
+        cost: compare(&types, asked_alone(&seen).as_deref()),
         causes: None,
         frames: frames(&seen),
         background: background(seen.pauses.first().map_or(&[], Vec::as_slice)),
@@ -245,11 +245,23 @@ fn summary(state: State, types: &[TypeReport], interface: &Interface) -> String 
     }
 }
 
+/// The level that was asked by itself: what was timed on the interface did not come there.
+fn asked_alone(seen: &Seen<'_>) -> Option<String> {
+    Some(seen.alone.depth)
+        .filter(|depth| *depth > 0)
+        .and_then(|depth| seen.levels.get(depth))
+        .map(Level::name)
+}
+
 /// TCP that was cut up against TCP that was not, or else UDP: the way there is the same, and so are the bytes. None where the former was
-/// no dearer: it is the same work and more, so the times are then those of something else that ran.
-fn compare(types: &[TypeReport]) -> Option<CostComparison> {
+/// no dearer: it is the same work and more, so the times are then those of something else that ran. What was cut up `elsewhere` is not what was
+/// timed.
+fn compare(types: &[TypeReport], elsewhere: Option<&str>) -> Option<CostComparison> {
     let of = |state: TypeState, udp: bool| {
-        types.iter().find(|one| one.state == state && is_udp(one.kind) == udp && one.ns_per_byte.is_some())
+        let is_it =
+            |one: &&TypeReport| one.state == state && is_udp(one.kind) == udp && one.ns_per_byte.is_some();
+        let is_timed = |one: &&TypeReport| one.cut_at.is_none() || one.cut_at.as_deref() != elsewhere;
+        types.iter().filter(is_timed).find(is_it)
     };
     let cut = of(TypeState::Cut, false)?;
     let whole = of(TypeState::Whole, false).or_else(|| of(TypeState::Whole, true))?;
@@ -463,9 +475,10 @@ mod tests {
     #[test]
     fn times_that_cannot_be_are_no_comparison() {
         let mut types = seen(&[Type::Tcp6]).types;
-        assert!(compare(&types).is_some());
+        assert!(compare(&types, None).is_some());
+        assert_eq!(compare(&types, Some("ens4")), None, "what was timed was not cut up there");
         types[0].ns_per_byte = types[1].ns_per_byte.map(|ns| ns * 2.0);
-        assert_eq!(compare(&types), None);
+        assert_eq!(compare(&types, None), None);
     }
 
     #[test]

@@ -55,6 +55,21 @@ pub(super) fn absences(machine: &Machine) -> Vec<(String, String)> {
     if machine.ingress.iter().any(|ingress| ingress.gro.is_none()) {
         reasons.push(("ingress[].gro".to_owned(), "its features could not be read"));
     }
+    if machine.ingress.iter().any(|ingress| ingress.other_end.is_none()) {
+        reasons.push((
+            "ingress[].other_end".to_owned(),
+            "it is none of a pair whose other end is in another namespace of this machine, or that may not be entered",
+        ));
+    }
+    let ends = || machine.ingress.iter().filter_map(|ingress| ingress.other_end.as_ref());
+    for (path, is_absent) in [
+        ("ingress[].other_end.tso4", ends().any(|end| end.tso4.is_none())),
+        ("ingress[].other_end.tso6", ends().any(|end| end.tso6.is_none())),
+    ] {
+        if is_absent {
+            reasons.push((path.to_owned(), "its features could not be read"));
+        }
+    }
     if machine.qdiscs.iter().flatten().any(|qdisc| qdisc.counters.is_none()) {
         let why = "noqueue counts nothing, or this kernel does not tell";
         reasons.push(("qdiscs[].counters".to_owned(), why));

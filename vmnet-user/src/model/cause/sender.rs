@@ -26,7 +26,7 @@ pub(super) fn not_built(evidence: &Evidence<'_>) -> Vec<Found> {
         }
         // What only ends here needs no GRO for the device's sake.
         if machine.forwarding == Ok(true) && machine.ingress.iter().any(Ingress::hands_on_singles) {
-            found.push(Found { cause: came_in_cut(machine), bytes: None });
+            found.push(Found { cause: came_in_cut(evidence), bytes: None });
         }
         return found;
     };
@@ -43,7 +43,7 @@ pub(super) fn not_built(evidence: &Evidence<'_>) -> Vec<Found> {
     // Of a TSO that works, recovery from loss and small windows leave singles.
     let mostly = total.unaggregated_bytes.saturating_mul(2) >= path::bulk_bytes(total);
     let title = if mostly { BUILT_NONE } else { "TCP builds no super-packets for a part of the traffic" };
-    let cause = if forwarded { came_in_cut(machine) } else { built_none(machine, limited, title) };
+    let cause = if forwarded { came_in_cut(evidence) } else { built_none(machine, limited, title) };
     vec![Found { cause, bytes }]
 }
 
@@ -95,7 +95,8 @@ fn writes_less_than_a_segment(evidence: &Evidence<'_>) -> bool {
 }
 
 /// Where a sender on this machine segments by itself, its own TSO comes first: to merge what it segmented is a way round.
-fn came_in_cut(machine: &Machine) -> Cause {
+fn came_in_cut(evidence: &Evidence<'_>) -> Cause {
+    let machine = evidence.machine;
     let names = |of: fn(&Ingress) -> bool| {
         let all = machine.ingress.iter().filter(|ingress| of(ingress));
         all.map(|ingress| ingress.name.as_str()).collect::<Vec<_>>()
@@ -104,8 +105,12 @@ fn came_in_cut(machine: &Machine) -> Cause {
     if off.is_empty() {
         off = names(|ingress| ingress.gro == Some(false));
     }
-    let senders = machine.ingress.iter().filter_map(|ingress| ingress.other_end.as_ref());
-    let senders: Vec<&OtherEnd> = senders.filter(|end| end.lacks_tso()).collect();
+    // To look into another namespace takes a privilege that a run gives up once it has begun.
+    let looked_at = [Some(machine), evidence.before].into_iter().flatten();
+    let senders =
+        looked_at.flat_map(|machine| &machine.ingress).filter_map(|ingress| ingress.other_end.as_ref());
+    let mut senders: Vec<&OtherEnd> = senders.filter(|end| end.lacks_tso()).collect();
+    senders.dedup();
     let mut why = Vec::new();
     if !senders.is_empty() {
         let ends: Vec<String> = senders.iter().map(|end| format!("{} in {}", end.name, end.netns)).collect();

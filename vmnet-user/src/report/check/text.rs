@@ -136,16 +136,17 @@ fn table(report: &CheckReport, style: &Style) -> String {
             "  {}",
             style.paint(if one.offered == Some(false) && !one.counts { Tone::Unsure } else { tone }, word)
         );
-        line += remark(one);
+        line += remark(one, &report.interface.name);
         text += &style.typeset(line.trim_end()).replace('µ', if style.plain { "u" } else { "µ" });
         text.push('\n');
     }
     text
 }
 
-/// Why a type that was cut up takes nothing from an answer that is all good.
-fn remark(one: &TypeReport) -> &'static str {
+/// Where a type was cut up if not here, or why that takes nothing from an answer that is all good.
+fn remark(one: &TypeReport, interface: &str) -> &'static str {
     match one.state {
+        TypeState::Cut if one.cut_at.as_deref().is_some_and(|at| at != interface) => " (below)",
         TypeState::Cut if one.offered == Some(false) && one.switched_off == Some(true) => " (switched off)",
         TypeState::Cut if one.offered == Some(false) && !one.counts => " (not offered)",
         _ => "",
