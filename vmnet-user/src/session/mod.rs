@@ -166,6 +166,8 @@ pub(crate) struct Ran {
 /// Programs attached and sockets open: measures one run, or one after another.
 pub(crate) struct Profiler {
     sampler: Sampler,
+    /// As it was when programs were attached, for the first run: what is in other namespaces is not to be read once privileges are given up.
+    machine: Option<Surroundings>,
     /// Why it is not a higher rung of the ladder.
     notes: Vec<String>,
 }
@@ -178,7 +180,8 @@ impl Profiler {
     pub(crate) fn attach(plan: &Plan) -> Result<Self> {
         let mut sampler = Sampler::open(&plan.interface)?;
         let notes = attach(plan, &mut sampler)?;
-        Ok(Self { sampler, notes })
+        let machine = Some(known::machine(&sampler.link.name));
+        Ok(Self { sampler, machine, notes })
     }
 
     /// Measures the plan's command, or its duration, from now on; the recording goes to the file of that name.
@@ -193,7 +196,7 @@ impl Profiler {
         stop: &mut Stop,
         observer: &mut dyn Observer,
     ) -> Result<Ran> {
-        let machine = known::machine(&self.sampler.link.name);
+        let machine = self.machine.take().unwrap_or_else(|| known::machine(&self.sampler.link.name));
         let beginning = Beginning { notes: &self.notes, time: start, machine, output, recording };
         let measured = measure(plan, &mut self.sampler, beginning, stop, observer).await?;
         finish(plan, &self.sampler, measured)
