@@ -616,3 +616,31 @@ proptest::proptest! {
         proptest::prop_assert!(sum <= 1.0 + 1e-9, "{sum}: {causes:?}");
     }
 }
+
+#[test]
+fn no_virtio_host_segments_inside_gre_and_nobody_is_told_to_ask_for_it() {
+    let mut machine = virtio();
+    machine.with_above(device("gre1", 9, Some("gretap")));
+    let causes_of = |machine: &Machine| {
+        Seen::new().refused(ReasonId::TunnelMissing, 1 << 30, 0).judged(machine, None, State::Software)
+    };
+    let causes = causes_of(&machine);
+    assert_eq!((causes[0].id, causes[0].fix.by), (CauseId::Tunnel, By::None), "{causes:?}");
+    assert!(causes[0].detail.contains("UDP tunnels alone"), "{causes:?}");
+    // VXLAN is what a host can offer it for.
+    let mut machine = virtio();
+    machine.with_above(device("vx0", 9, Some("vxlan")));
+    assert_eq!(causes_of(&machine)[0].fix.by, By::Host);
+}
+
+#[test]
+fn of_a_qdisc_that_is_not_known_it_is_not_said_what_it_does() {
+    let evidence = |kind: &str| {
+        let mut machine = virtio();
+        machine.qdiscs = Ok(vec![qdisc(kind, QdiscOptions::None)]);
+        let chain = crate::model::chain::links(&machine, Answers::NONE, "nobody asked");
+        chain.into_iter().find(|link| link.link == crate::model::chain::LinkName::Allowed).unwrap().evidence
+    };
+    assert!(evidence("fq_codel").contains("fq_codel leaves them whole"));
+    assert!(evidence("my_qdisc").contains("what qdisc my_qdisc does with them is not known"));
+}
