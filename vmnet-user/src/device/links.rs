@@ -68,9 +68,7 @@ pub struct Link {
     pub qdisc: Option<String>,
     /// Index of the interface below (vlan, macvlan) or of the peer (veth).
     pub below_ifindex: Option<u32>,
-    /// Whether `below_ifindex` is a number of another network namespace (`IFLA_LINK_NETNSID`).
-    pub below_is_elsewhere: bool,
-    /// That namespace's number here, where there is one (`RTM_GETNSID`).
+    /// The network namespace that `below_ifindex` is a number of, by its own number here (`IFLA_LINK_NETNSID`); None where it is this one.
     pub below_netnsid: Option<u32>,
     /// Index of the bond, bridge or team that it is a port of (`IFLA_MASTER`).
     pub master_ifindex: Option<u32>,
@@ -403,7 +401,6 @@ fn parse_link(message: &[u8]) -> Result<Link, NetlinkError> {
         qdisc: attribute(values, libc::IFLA_QDISC).map(text),
         // The kernel leaves it out, or names the interface itself, where there is none below.
         below_ifindex: number(libc::IFLA_LINK).filter(|below| *below != ifindex),
-        below_is_elsewhere: number(libc::IFLA_LINK_NETNSID).is_some(),
         below_netnsid: number(libc::IFLA_LINK_NETNSID),
         master_ifindex: number(libc::IFLA_MASTER).filter(|master| *master != 0),
         hardware_address: attribute(values, libc::IFLA_ADDRESS).unwrap_or_default().to_vec(),

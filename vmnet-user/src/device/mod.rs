@@ -20,7 +20,7 @@ pub mod irqs;
 pub mod links;
 pub mod machine;
 pub mod netlink;
-mod other_end;
+pub(crate) mod other_end;
 pub mod qdisc;
 pub mod qdisc_options;
 pub mod queue_stats;

@@ -26,7 +26,7 @@ const NETNSA_FD: u16 = 3;
 /// `struct rtgenmsg`, with its padding.
 const RTGENMSG_BYTES: usize = 4;
 /// Where `ip netns` keeps those with a name.
-const NAMED: &str = "/run/netns";
+pub(crate) const NAMED: &str = "/run/netns";
 /// Processes looked at, at most: their namespaces are few.
 const MOST_PROCESSES: usize = 4_096;
 

@@ -33,7 +33,7 @@ pub fn around(links: &[Link], ifindex: u32) -> Vec<Neighbour<'_>> {
     }));
     if let Some(own) = links.iter().find(|link| link.ifindex == ifindex && is_paired(link)) {
         let peer =
-            links.iter().find(|link| !own.below_is_elsewhere && Some(link.ifindex) == own.below_ifindex);
+            links.iter().find(|link| own.below_netnsid.is_none() && Some(link.ifindex) == own.below_ifindex);
         found.extend(peer.map(|link| Neighbour { relation: Relation::Peer, distance: 1, link }));
     }
     found
@@ -71,7 +71,7 @@ fn is_above(upper: &Link, lower: &Link) -> bool {
     let below = Some(lower.ifindex);
     lower.master_ifindex == Some(upper.ifindex)
         || upper.bound_to_ifindex == below
-        || (upper.below_ifindex == below && !upper.below_is_elsewhere && !is_paired(upper))
+        || (upper.below_ifindex == below && upper.below_netnsid.is_none() && !is_paired(upper))
 }
 
 fn is_paired(link: &Link) -> bool {
@@ -102,7 +102,6 @@ mod tests {
             carrier: Some(true),
             qdisc: None,
             below_ifindex: None,
-            below_is_elsewhere: false,
             below_netnsid: None,
             master_ifindex: None,
             bound_to_ifindex: None,
@@ -151,14 +150,14 @@ mod tests {
     fn the_other_end_of_a_veth_is_its_peer_and_only_where_it_is_in_this_namespace() {
         let links = [on(2, "veth", 3), on(3, "veth", 2)];
         assert_eq!(places(&links, 2), [(Relation::Peer, 1, 3)]);
-        let elsewhere = [Link { below_is_elsewhere: true, ..on(2, "veth", 3) }, link(3, None)];
+        let elsewhere = [Link { below_netnsid: Some(0), ..on(2, "veth", 3) }, link(3, None)];
         assert_eq!(places(&elsewhere, 2), []);
         assert_eq!(places(&elsewhere, 3), []);
     }
 
     #[test]
     fn a_vlan_whose_device_is_in_another_namespace_is_on_none_of_this_one() {
-        let links = [link(2, None), Link { below_is_elsewhere: true, ..on(5, "macvlan", 2) }];
+        let links = [link(2, None), Link { below_netnsid: Some(0), ..on(5, "macvlan", 2) }];
         assert_eq!(places(&links, 2), []);
     }
 

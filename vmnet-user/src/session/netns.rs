@@ -12,7 +12,10 @@ use nix::{
 };
 use thiserror::Error;
 
-use crate::device::links::{LinkId, LinkReader};
+use crate::device::{
+    links::{LinkId, LinkReader},
+    other_end::NAMED,
+};
 
 /// Why a namespace could not be entered.
 #[derive(Debug, Error)]
@@ -42,7 +45,6 @@ pub enum NetnsError {
     },
 }
 
-const DIRECTORY: &str = "/run/netns";
 const CLASS_NET: &str = "/sys/class/net";
 
 /// Has this process see the interfaces of a namespace, its own where none is named, in `/sys` as well. Call it before threads are started.
@@ -74,7 +76,7 @@ fn enter(name: &str) -> Result<(), NetnsError> {
 
 /// Where a namespace is opened, by what people call it.
 fn path_of(name: &str) -> Result<PathBuf, NetnsError> {
-    let named = PathBuf::from(DIRECTORY).join(name);
+    let named = PathBuf::from(NAMED).join(name);
     let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
     match name {
         "" | "." | ".." => Err(NetnsError::BadName(name.to_owned())),
@@ -112,7 +114,7 @@ fn show_its_own_sys(name: &str) -> Result<(), NetnsError> {
 }
 
 fn there() -> String {
-    let mut names: Vec<String> = std::fs::read_dir(DIRECTORY)
+    let mut names: Vec<String> = std::fs::read_dir(NAMED)
         .map(|entries| {
             entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
         })
