@@ -137,12 +137,7 @@ fn cpus_over(samples: &[Sample], intervals: &[Interval]) -> Vec<CpuShare> {
     let shares = first.cpus.iter().zip(&last.cpus).enumerate().map(|(cpu, (first, last))| {
         Some(CpuShare { segmenting: segmenting(cpu), ..CpuShare::of(&last.since(first))? })
     });
-    let shares: Vec<Option<CpuShare>> = shares.collect();
-    if shares.iter().all(Option::is_none) {
-        return Vec::new();
-    }
-    // One that is offline has no time, and keeps its place.
-    shares.into_iter().map(Option::unwrap_or_default).collect()
+    CpuShare::in_their_places(shares)
 }
 
 /// By its mean over the whole time, not the one that is busiest now and then.

@@ -190,6 +190,15 @@ impl CpuShare {
         })
     }
 
+    /// By their numbers. Empty where none is known; one that is not, beside others, is offline or rested, and keeps its place.
+    pub(crate) fn in_their_places(shares: impl Iterator<Item = Option<Self>>) -> Vec<Self> {
+        let shares: Vec<Option<Self>> = shares.collect();
+        if shares.iter().all(Option::is_none) {
+            return Vec::new();
+        }
+        shares.into_iter().map(Option::unwrap_or_default).collect()
+    }
+
     fn with(self, work: &CpuWork, timed: bool, duration_ns: u64) -> Self {
         Self {
             segmenting: share(work.segmentation_ns, duration_ns)
@@ -213,14 +222,9 @@ impl QueueRate {
     }
 }
 
-/// Each CPU's time, and what it did meanwhile, in the order of their numbers. Empty where no time passed on any of them; one on which none passed
-/// beside others is offline, or rested.
+/// Each CPU's time, and what it did meanwhile.
 fn cpus(window: &Window<'_>, delta: &Delta) -> Vec<CpuShare> {
-    let shares: Vec<Option<CpuShare>> = delta.cpus.iter().map(CpuShare::of).collect();
-    if shares.iter().all(Option::is_none) {
-        return Vec::new();
-    }
-    let shares = shares.into_iter().map(Option::unwrap_or_default);
+    let shares = CpuShare::in_their_places(delta.cpus.iter().map(CpuShare::of));
     let timed = times_segmentation(window);
     // The programs count by the CPU's number, as /proc/stat does, and know every CPU that there could be.
     let work = |cpu: usize| delta.work.get(cpu);
@@ -233,7 +237,7 @@ fn cpus(window: &Window<'_>, delta: &Delta) -> Vec<CpuShare> {
         }
         None => share,
     };
-    shares.enumerate().map(with_work).collect()
+    shares.into_iter().enumerate().map(with_work).collect()
 }
 
 /// Time inside `__skb_gso_segment` for this device; None where the rung cannot time it.
