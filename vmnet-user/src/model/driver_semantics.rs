@@ -11,6 +11,8 @@ use super::tally::Tally;
 const FCS_BYTES: i64 = 4;
 /// What `eth_type_trans` takes from a packet before lo counts it, bytes.
 const LINK_HEADER_BYTES: i64 = 14;
+/// What a device may add to the length of each packet, or leave out, as far as is known.
+const BEYOND_LENGTH: [i64; 3] = [0, FCS_BYTES, -LINK_HEADER_BYTES];
 /// Fewer packets tell nothing: what else moved the counters outweighs.
 const FEWEST_PACKETS: u64 = 64;
 
@@ -86,6 +88,15 @@ impl DriverRow {
         let row = ROWS.iter().find(|(name, _)| *name == driver);
         row.map_or(Self::AskTheFirstWindow, |(_, semantics)| Self::Known(*semantics))
     }
+
+    /// What the row says, else what comes nearest, where every packet was counted at the driver all the time.
+    #[must_use]
+    pub fn or_nearest(self, counted: &Counters, link: &LinkCounters) -> DriverSemantics {
+        match self {
+            Self::Known(semantics) => semantics,
+            Self::AskTheFirstWindow => DriverSemantics::nearest(counted, link),
+        }
+    }
 }
 
 impl DriverSemantics {
@@ -100,17 +111,10 @@ impl DriverSemantics {
         Self::matching(&Tally::of(counted, Stage::Driver, &Lane::ALL), link, slack_packets)
     }
 
-    /// What comes nearest, where every packet was counted at the driver all the time: what is left open then shows as that, and not as another way to
-    /// count.
-    #[must_use]
-    pub fn nearest(counted: &Counters, link: &LinkCounters) -> Self {
+    /// What is left open then shows as that, and not as another way to count.
+    fn nearest(counted: &Counters, link: &LinkCounters) -> Self {
         let driver = Tally::of(counted, Stage::Driver, &Lane::ALL);
-        let on_wire = driver.bytes.saturating_add(driver.unsent_header_bytes);
-        let kinds = [
-            (CountedAs::Skbs, driver.packets, driver.bytes),
-            (CountedAs::WireSegments, driver.segs, on_wire),
-        ];
-        let [skbs, segments] = kinds;
+        let [skbs, segments] = ways_to_count(&driver);
         let (packets, number, bytes) =
             if link.tx_packets.abs_diff(segments.1) < link.tx_packets.abs_diff(skbs.1) {
                 segments
@@ -119,7 +123,7 @@ impl DriverSemantics {
             };
         let beyond = |each: i64| i128::from(bytes) + i128::from(number) * i128::from(each);
         let off_by = |each: &i64| beyond(*each).abs_diff(i128::from(link.tx_bytes));
-        let nearest = [0, FCS_BYTES, -LINK_HEADER_BYTES].into_iter().min_by_key(off_by);
+        let nearest = BEYOND_LENGTH.into_iter().min_by_key(off_by);
         Self { packets, bytes_beyond_length: nearest.unwrap_or(0), pads_short_frames: true }
     }
 
@@ -135,11 +139,7 @@ impl DriverSemantics {
             return Err(format!("the driver took {} packets, too few to tell", driver.packets));
         }
         let near = |a: i128, b: u64, slack: u64| a.abs_diff(i128::from(b)) <= u128::from(slack);
-        let candidates = [
-            (CountedAs::Skbs, driver.packets, driver.bytes),
-            (CountedAs::WireSegments, driver.segs, driver.bytes.saturating_add(driver.unsent_header_bytes)),
-        ];
-        for (packets, number, bytes) in candidates {
+        for (packets, number, bytes) in ways_to_count(driver) {
             if !near(i128::from(number), link.tx_packets, slack_packets) {
                 continue;
             }
@@ -157,7 +157,7 @@ impl DriverSemantics {
             // Closer than half of what tells one candidate from the other, or it could be either.
             let apart = number.saturating_mul(FCS_BYTES.unsigned_abs() / 2);
             let most = slack_packets.saturating_mul(mean).min(apart).saturating_add(driver.padding_bytes);
-            let nearest = [0, FCS_BYTES, -LINK_HEADER_BYTES].into_iter().min_by_key(off_by);
+            let nearest = BEYOND_LENGTH.into_iter().min_by_key(off_by);
             if let Some(bytes_beyond_length) = nearest.filter(|nearest| off_by(nearest) <= u128::from(most)) {
                 return Ok(Self { packets, bytes_beyond_length, pads_short_frames: true });
             }
@@ -168,6 +168,12 @@ impl DriverSemantics {
             link.tx_packets, link.tx_bytes, driver.packets, driver.segs, driver.bytes
         ))
     }
+}
+
+/// Each way to count what a driver took, with how many packets and bytes that makes.
+fn ways_to_count(driver: &Tally) -> [(CountedAs, u64, u64); 2] {
+    let on_wire = driver.bytes.saturating_add(driver.unsent_header_bytes);
+    [(CountedAs::Skbs, driver.packets, driver.bytes), (CountedAs::WireSegments, driver.segs, on_wire)]
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use vmnet_common::{Caller, Counters, Lane, Split, Stage};
 
 use super::delta::{Delta, QdiscDelta};
-use super::driver_semantics::{CountedAs, DriverRow, DriverSemantics};
+use super::driver_semantics::{CountedAs, DriverSemantics};
 use super::hook::{Hook, HookState};
 use super::identity::{Identity, IdentityId, Unit};
 use super::light::OF_WINDOWS;
@@ -246,11 +246,9 @@ impl<'a> Facts<'a> {
             Ok(link) => link,
             Err(why) => return unmeasured(IdentityId::DevicePackets, self.to_driver(), source, why),
         };
-        let left = match &self.delta.light {
-            // Where the device counts wire segments, it is held against those.
-            Some(Ok(light)) if light.counted_as() == CountedAs::WireSegments => self.driver.segs,
-            None if self.semantics(&link).packets == CountedAs::WireSegments => self.driver.segs,
-            _ => self.driver.packets,
+        let left = match self.counted_as(&link) {
+            CountedAs::Skbs => self.driver.packets,
+            CountedAs::WireSegments => self.driver.segs,
         };
         let right = link.tx_packets;
         Measured {
@@ -273,20 +271,14 @@ impl<'a> Facts<'a> {
             Ok(link) => link,
             Err(why) => return unmeasured(IdentityId::DeviceBytes, self.to_driver(), source, why),
         };
-        let (left, right) = match &self.delta.light {
-            Some(Ok(light)) if light.counted_as() == CountedAs::WireSegments => {
-                (self.driver.bytes.saturating_add(self.driver.unsent_header_bytes), light.device_bytes())
-            }
-            Some(Ok(light)) => (self.driver.bytes, light.device_bytes()),
-            _ => {
-                let semantics = self.semantics(&link);
-                let headers = match semantics.packets {
-                    CountedAs::Skbs => 0,
-                    CountedAs::WireSegments => self.driver.unsent_header_bytes,
-                };
-                let device = semantics.length_bytes(link.tx_packets, link.tx_bytes);
-                (self.driver.bytes.saturating_add(headers), device)
-            }
+        let headers = match self.counted_as(&link) {
+            CountedAs::Skbs => 0,
+            CountedAs::WireSegments => self.driver.unsent_header_bytes,
+        };
+        let left = self.driver.bytes.saturating_add(headers);
+        let right = match &self.delta.light {
+            Some(Ok(light)) => light.device_bytes(),
+            _ => self.semantics(&link).length_bytes(link.tx_packets, link.tx_bytes),
         };
         let mean_packet = self.driver.bytes.checked_div(self.driver.packets).unwrap_or(0).saturating_add(1);
         Measured {
@@ -308,11 +300,16 @@ impl<'a> Facts<'a> {
         .identity()
     }
 
-    /// What the device's counters count, where every packet was counted at the driver: as its row says, else as comes nearest.
+    /// What the device's counters count, where every packet was counted at the driver.
     fn semantics(&self, link: &super::sample::LinkCounters) -> DriverSemantics {
-        match self.window.conditions.driver {
-            DriverRow::Known(semantics) => semantics,
-            DriverRow::AskTheFirstWindow => DriverSemantics::nearest(self.counted, link),
+        self.window.conditions.driver.or_nearest(self.counted, link)
+    }
+
+    /// Where the device counts wire segments, it is held against those.
+    fn counted_as(&self, link: &super::sample::LinkCounters) -> CountedAs {
+        match &self.delta.light {
+            Some(Ok(light)) => light.counted_as(),
+            _ => self.semantics(link).packets,
         }
     }
 

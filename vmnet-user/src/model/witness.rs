@@ -3,7 +3,7 @@
 use vmnet_common::{Lane, Stage};
 
 use super::delta::Delta;
-use super::driver_semantics::{CountedAs, DriverRow, DriverSemantics};
+use super::driver_semantics::{CountedAs, DriverRow};
 use super::ledger::Entry;
 use super::sample::Window;
 use super::tally::{Tally, share};
@@ -64,17 +64,15 @@ const COUNTS_SEGMENTS: &str = "the device counts segments, whatever its driver w
 
 impl KernelCounters {
     pub(crate) fn of(window: &Window<'_>, delta: &Delta) -> Self {
-        let counts_segments = match (window.conditions.driver, delta.traced.as_deref(), &delta.link) {
-            (DriverRow::Known(semantics), ..) => semantics.packets == CountedAs::WireSegments,
-            // Where every segment was counted at the driver, as comes nearest.
-            (DriverRow::AskTheFirstWindow, Some(counted), Some(link)) if delta.light.is_none() => {
-                DriverSemantics::nearest(counted, link).packets == CountedAs::WireSegments
-            }
-            _ => false,
+        let row = window.conditions.driver;
+        let semantics = match (row, delta.traced.as_deref(), &delta.link) {
+            (DriverRow::Known(semantics), ..) => Some(semantics),
+            (_, Some(counted), Some(link)) if delta.light.is_none() => Some(row.or_nearest(counted, link)),
+            _ => None,
         };
-        let may_count_segments = window.conditions.terminal
-            && window.conditions.driver == DriverRow::AskTheFirstWindow
-            && delta.traced.is_none();
+        let counts_segments = semantics.is_some_and(|of| of.packets == CountedAs::WireSegments);
+        let may_count_segments =
+            window.conditions.terminal && row == DriverRow::AskTheFirstWindow && delta.traced.is_none();
         let sent = delta.link.map(|link| (link.tx_packets, link.tx_bytes));
         let (packets, bytes) = sent.unwrap_or_default();
         let segments_per_packet = match delta.qdisc {

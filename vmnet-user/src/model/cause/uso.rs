@@ -50,7 +50,7 @@ pub fn causes(machine: &Machine) -> Vec<Cause> {
         features.push(USO);
         (
             CauseId::CsumOff,
-            "transmit checksumming is off, and USO hangs on it".to_owned(),
+            "transmit checksumming is off, and USO depends on it".to_owned(),
             "before 6.11 a program that asks for UDP_SEGMENT on such a device gets EIO; since, the CPU segments".to_owned(),
             Fix::by_root(vec![Action::switch_on(&device.name, features)]),
         )
