@@ -4,14 +4,10 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use super::{
-    Ends,
-    ask::{Asking, Question, questions},
+    Asked,
+    ask::Question,
     error::CheckError,
-    has_room_for_a_tag,
-    shape::Limits,
-    socket::PacketSocket,
-    stack::{self, Device, Level},
-    watch::Watch,
+    stack::{Device, Level},
 };
 use crate::{
     device::{features::FeatureReader, links::LinkReader},
@@ -51,8 +47,7 @@ pub(super) fn ask(levels: &[Level], asked: &[Question], pauses: &[Vec<Pause>], d
     let mut alone = Alone { depth, ..Alone::default() };
     let mut by_device = Vec::new();
     for device in levels.iter().skip(depth).take(1).flat_map(|level| &level.devices).take(MOST_DEVICES) {
-        // A port that is down is one that nothing leaves by.
-        if let Ok(Some(fates)) = of_device(device, deadline) {
+        if let Ok(fates) = of_device(device, deadline) {
             alone.names.push(device.name.clone());
             by_device.push(fates);
         }
@@ -67,24 +62,15 @@ pub(super) fn ask(levels: &[Level], asked: &[Question], pauses: &[Vec<Pause>], d
     alone
 }
 
-/// None where it is down.
-fn of_device(device: &Device, deadline: Instant) -> Result<Option<BTreeMap<Type, Fate>>, CheckError> {
+/// An error also where it is down: a port that is down is one that nothing leaves by.
+fn of_device(device: &Device, deadline: Instant) -> Result<BTreeMap<Type, Fate>, CheckError> {
     let mut links = LinkReader::open()?;
     let link = links.link(&device.name)?;
-    if !link.up || link.carrier == Some(false) {
-        return Ok(None);
-    }
-    let socket = PacketSocket::open(link.ifindex)?;
-    let levels = stack::levels(&link, &mut links)?;
-    let tagged = has_room_for_a_tag(&link, &levels, &mut FeatureReader::open().ok());
-    let ends = Ends::of(&socket, &link, tagged)?;
-    let mut questions = questions(&Limits::of(&link), &ends);
-    let mut asking = Asking::new(&link.name, &socket, &levels, Watch::new(links), deadline);
-    asking.ask_all(&mut questions)?;
-    let pauses = asking.into_pauses();
+    let Asked { levels, questions, pauses, .. } =
+        super::ask(&link, links, &mut FeatureReader::open().ok(), deadline)?;
     let fate = |question: &Question| match question.refused {
         Some(_) => Fate::Refused,
         None => checked::through_the_stack(&question.fates(&levels, &pauses)).0,
     };
-    Ok(Some(questions.iter().map(|question| (question.kind, fate(question))).collect()))
+    Ok(questions.iter().map(|question| (question.kind, fate(question))).collect())
 }

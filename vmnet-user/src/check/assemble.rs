@@ -254,7 +254,7 @@ fn asked_alone(seen: &Seen<'_>) -> Option<String> {
 }
 
 /// TCP that was cut up against TCP that was not, or else UDP: the way there is the same, and so are the bytes. None where the former was
-/// no dearer: it is the same work and more, so the times are then those of something else that ran. What was cut up `elsewhere` is not what was
+/// no dearer: it is the same work and more, so the times are then those of something else that ran. What was segmented `elsewhere` is not what was
 /// timed.
 fn compare(types: &[TypeReport], elsewhere: Option<&str>) -> Option<CostComparison> {
     let of = |state: TypeState, udp: bool| {
@@ -476,7 +476,7 @@ mod tests {
     fn times_that_cannot_be_are_no_comparison() {
         let mut types = seen(&[Type::Tcp6]).types;
         assert!(compare(&types, None).is_some());
-        assert_eq!(compare(&types, Some("ens4")), None, "what was timed was not cut up there");
+        assert_eq!(compare(&types, Some("ens4")), None, "what was timed was not segmented there");
         types[0].ns_per_byte = types[1].ns_per_byte.map(|ns| ns * 2.0);
         assert_eq!(compare(&types, None), None);
     }

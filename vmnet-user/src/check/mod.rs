@@ -21,7 +21,7 @@ use std::{
 
 pub use self::error::CheckError;
 use self::{
-    ask::{Asking, questions},
+    ask::{Asking, Question, questions},
     shape::Limits,
     socket::PacketSocket,
     stack::Level,
@@ -32,6 +32,7 @@ use crate::{
         features::FeatureReader,
         links::{Link, LinkReader, OperState},
     },
+    model::checked::Pause,
     report::check::CheckReport,
     session::describe_interface,
 };
@@ -69,23 +70,12 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
     let link = settled(&mut links, interface)?;
     let deadline = Instant::now() + options.budget;
     let described = describe_interface(&link, options.netns.as_deref())?;
-    if !link.up {
-        return Err(CheckError::Down { name: link.name });
-    }
-    let socket = PacketSocket::open(link.ifindex)?;
-    let levels = stack::levels(&link, &mut links)?;
     let mut reader = FeatureReader::open();
     let features = match &mut reader {
         Ok(reader) => reader.read(link.ifindex).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    let ends = Ends::of(&socket, &link, has_room_for_a_tag(&link, &levels, &mut reader.ok()))?;
-    has_carrier(&link)?;
-    let limits = Limits::of(&link);
-    let mut questions = questions(&limits, &ends);
-    let mut asking = Asking::new(&link.name, &socket, &levels, Watch::new(links), deadline);
-    asking.ask_all(&mut questions)?;
-    let pauses = asking.into_pauses();
+    let Asked { levels, ends, limits, questions, pauses } = ask(&link, links, &mut reader.ok(), deadline)?;
     let alone = alone::ask(&levels, &questions, &pauses, deadline);
     Ok(assemble::report(assemble::Seen {
         described,
@@ -98,6 +88,38 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
         alone: &alone,
         duration_s: begun.elapsed().as_secs_f64(),
     }))
+}
+
+/// A device that was asked, and all below it.
+struct Asked {
+    levels: Vec<Level>,
+    ends: Ends,
+    limits: Limits,
+    questions: Vec<Question>,
+    /// Level by level.
+    pauses: Vec<Vec<Pause>>,
+}
+
+/// Asks one device, and watches those below it.
+fn ask(
+    link: &Link,
+    mut links: LinkReader,
+    features: &mut Option<FeatureReader>,
+    deadline: Instant,
+) -> Result<Asked, CheckError> {
+    if !link.up {
+        return Err(CheckError::Down { name: link.name.clone() });
+    }
+    let socket = PacketSocket::open(link.ifindex)?;
+    let levels = stack::levels(link, &mut links)?;
+    let ends = Ends::of(&socket, link, has_room_for_a_tag(link, &levels, features))?;
+    has_carrier(link)?;
+    let limits = Limits::of(link);
+    let mut questions = questions(&limits, &ends);
+    let mut asking = Asking::new(&link.name, &socket, &levels, Watch::new(links), deadline);
+    asking.ask_all(&mut questions)?;
+    let pauses = asking.into_pauses();
+    Ok(Asked { levels, ends, limits, questions, pauses })
 }
 
 /// The interface, once the kernel has worked off what its driver said of its link: it does so up to a second later

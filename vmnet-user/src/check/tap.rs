@@ -32,14 +32,14 @@ const BUFFER_BYTES: libc::c_int = 4 << 20;
 /// Taps of all levels.
 #[derive(Debug)]
 pub(super) struct Taps {
-    /// By level; why not where one of its devices cannot be tapped.
-    levels: Vec<io::Result<Vec<Tap>>>,
+    /// By level; None where one of its devices cannot be tapped.
+    levels: Vec<Option<Vec<Tap>>>,
 }
 
 impl Taps {
     /// From here on each frame is kept. In the network namespace of this thread.
     pub(super) fn open(levels: &[Level]) -> Self {
-        let of_level = |level: &Level| level.devices.iter().map(Tap::open).collect();
+        let of_level = |level: &Level| level.devices.iter().map(|device| Tap::open(device).ok()).collect();
         Self { levels: levels.iter().map(of_level).collect() }
     }
 
@@ -51,7 +51,7 @@ impl Taps {
                 Some(Tapped { whole: sum.whole + came.whole, singles: sum.singles + came.singles })
             })
         };
-        self.levels.iter().map(|level| level.as_ref().ok().and_then(of_level)).collect()
+        self.levels.iter().map(|level| level.as_ref().and_then(of_level)).collect()
     }
 }
 
