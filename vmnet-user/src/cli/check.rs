@@ -20,7 +20,7 @@ use crate::{
 /// Ask an interface whether it segments: the answer in a second, with no traffic, no peer and no BPF
 ///
 /// Sends a few tens of hand-made super-packets of each type (TCP over IPv4 and IPv6, with CWR, UDP, tagged) through the
-/// interface to its own address, and sees frame by frame, and by its counters, whether the driver got them whole or cut up, and what each cost. They
+/// interface to its own address, and sees frame by frame, and by its counters, whether the driver got them whole or segmented, and what each cost. They
 /// carry documentation addresses (192.0.2.1, 2001:db8::1) and TTL 1, so that no switch and no router passes them on. Nothing
 /// on the machine is changed. Needs CAP_NET_RAW, and nothing more.
 #[derive(Debug, clap::Args)]

@@ -143,7 +143,7 @@ fn table(report: &CheckReport, style: &Style) -> String {
     text
 }
 
-/// Where a type was cut up if not here, or why that takes nothing from an answer that is all good.
+/// Where a type was segmented if not here, or why that takes nothing from an answer that is all good.
 fn remark(one: &TypeReport, interface: &str) -> &'static str {
     match one.state {
         TypeState::Cut if one.cut_at.as_deref().is_some_and(|at| at != interface) => " (below)",
