@@ -183,14 +183,20 @@ fn an_interface_of_the_same_index_in_another_namespace_adds_nothing() {
     assert_eq!(fresh, 20 << 20, "{run}");
 }
 
+/// At the far end, from when it listens until the value ends.
+fn iperf3_server(bench: &Bench) -> Running {
+    let mut server = bench.far.command("iperf3");
+    server.arg("-s").stdout(Stdio::null()).stderr(Stdio::null());
+    let server = Running(server.spawn().unwrap());
+    wait_for("iperf3", || Ok(bench.far.exec("ss -lntH")?.contains(":5201"))).unwrap();
+    server
+}
+
 #[test]
 fn iperf3_is_understood_with_json_and_echoed_without() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("iperf3"));
     let bench = Bench::new("run").unwrap();
-    let mut server = bench.far.command("iperf3");
-    server.arg("-s").stdout(Stdio::null()).stderr(Stdio::null());
-    let _server = Running(server.spawn().unwrap());
-    wait_for("iperf3", || Ok(bench.far.exec("ss -lntH")?.contains(":5201"))).unwrap();
+    let _server = iperf3_server(&bench);
     let with = bench.run(NOTHING, &["iperf3", "-c", FAR, "-t", "1", "--json"]).unwrap();
     assert_sound(&with);
     assert_eq!(with.code, Some(0), "{with}");
@@ -461,9 +467,7 @@ fn udp_super_packets_have_a_verdict_of_their_own() {
 fn what_comes_in_is_told_from_what_leaves() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("iperf3"));
     let bench = Bench::new("run").unwrap();
-    let mut server = bench.far.command("iperf3");
-    let _server = Running(server.args(["-s", "-1"]).stdout(Stdio::null()).spawn().unwrap());
-    wait_for("iperf3", || Ok(bench.far.exec("ss -ltn")?.contains(":5201"))).unwrap();
+    let _server = iperf3_server(&bench);
     let run = bench.run(&[], &["iperf3", "-c", FAR, "-t", "1", "-R", "--json"]).unwrap();
     assert_eq!(run.text("/verdict/state"), "nothing-to-offload", "{run}");
     assert!(run.json["throughput"]["received_bytes"].as_u64().unwrap() > 100_000_000, "{run}");
@@ -474,9 +478,7 @@ fn what_comes_in_is_told_from_what_leaves() {
 fn a_flow_that_is_paced_says_by_whom() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("iperf3"));
     let bench = Bench::new("run").unwrap();
-    let mut server = bench.far.command("iperf3");
-    let _server = Running(server.args(["-s", "-1"]).stdout(Stdio::null()).spawn().unwrap());
-    wait_for("iperf3", || Ok(bench.far.exec("ss -ltn")?.contains(":5201"))).unwrap();
+    let _server = iperf3_server(&bench);
     let run = bench.run(&[], &["iperf3", "-c", FAR, "-t", "3", "--fq-rate", "400M", "--json"]).unwrap();
     let causes = run.json["causes"].as_array().unwrap();
     let limit =
