@@ -318,6 +318,8 @@ counters! {
         pub queued_gso_size: [u64; LEN_BUCKETS] => "queued_gso_size.{bucket}",
         /// Software segmentation that the queue foresees, by [`Lane`].
         pub forecast: [Forecast; LANES] => "forecast.{lane}",
+        /// Encrypted by IPsec (ESP), at [`Stage::Queue`]: Σ `skb->len`. Part of [`Lane::Other`].
+        pub esp_bytes: u64,
         /// `dev->features` when a packet was last queued: userspace is told of changes by [`crate::Event`].
         pub last_features: u64,
     }

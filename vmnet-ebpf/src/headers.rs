@@ -9,6 +9,7 @@ use crate::memory::{Memory, field, opaque, read};
 const IPPROTO_HOPOPTS: u8 = 0;
 const IPPROTO_TCP: u8 = 6;
 const IPPROTO_UDP: u8 = 17;
+const IPPROTO_ESP: u8 = 50;
 
 const IPV4_HEADER: u32 = 20;
 const IPV6_HEADER: u32 = 40;
@@ -26,6 +27,8 @@ struct Bytes<const N: usize>([u8; N]);
 pub(crate) enum Found {
     /// TCP or UDP.
     Transport,
+    /// What IPsec encrypted.
+    Esp,
     /// Something else, a fragment included.
     Other,
     /// Nothing: the memory could not be read.
@@ -126,6 +129,7 @@ fn found([tcp, udp]: [Lane; 2], protocol: u8, ip_header: u32, ip_len: u32, trans
     let (lane, header) = match protocol {
         IPPROTO_TCP => (tcp, u32::from(byte(transport, 12) >> 4) * 4),
         IPPROTO_UDP => (udp, 8),
+        IPPROTO_ESP => return Headers::without(Found::Esp),
         _ => return Headers::without(Found::Other),
     };
     Headers { found: Found::Transport, lane: lane as u32, payload_offset: ip_header + header, ip_len }

@@ -43,6 +43,8 @@ impl Packet {
     pub(crate) const TAGGED: u32 = 16;
     /// A super-packet whose `gso_segs` is 0: forwarded, or from a packet socket.
     pub(crate) const UNCOUNTED: u32 = 32;
+    /// Encrypted by IPsec.
+    pub(crate) const ESP: u32 = 64;
 
     /// Those that [`crate::account`] looks at.
     pub(crate) const COUNTED: u32 = Self::TUNNEL | Self::FORWARDED | Self::UNREADABLE | Self::TAGGED;
@@ -188,7 +190,10 @@ fn parse_each_way<M: Memory>(skb: *const u8, device: *const u8) -> Packet {
         packet.flags |= Packet::UNREADABLE;
         return packet;
     }
-    if transport.found == Found::Other {
+    if transport.found != Found::Transport {
+        if transport.found == Found::Esp {
+            packet.flags |= Packet::ESP;
+        }
         if packet.gso_size != 0 {
             packet.class = Class::Super as u32;
             packet.segs = if gso_segs == 0 { 1 } else { gso_segs };

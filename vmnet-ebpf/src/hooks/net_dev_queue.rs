@@ -14,8 +14,8 @@ use vmnet_common::{Class, Counters, EventKind, Stage, needed};
 
 use crate::{
     account::{
-        Entry, account, account_forecast, account_from_above, counters_of, is_tcp_data, len_bucket, per_cpu,
-        record_len, record_segs,
+        Entry, account, account_forecast, account_from_above, add, counters_of, is_tcp_data, len_bucket,
+        per_cpu, record_len, record_segs,
     },
     config::{config, gso_bits, offset},
     memory::{CopyOf, Direct, Memory, Probed},
@@ -72,6 +72,9 @@ fn queued<M: Memory>(ctx: &impl EbpfContext, skb: *const u8) {
         if comes_from_above::<M>(device, &packet) {
             account_from_above(counters, &packet);
         }
+    }
+    if packet.is(Packet::ESP) {
+        add!(counters, esp_bytes, u64::from(packet.len));
     }
     watch_features(counters, features);
     if config!(verbose) != 0 && packet.is(Packet::UNREADABLE) {

@@ -35,6 +35,7 @@ pub fn read(interface: &str) -> Result<Machine, LinkError> {
             distance: found.distance,
             device: device(found.link, &mut features),
             vlan_id: found.link.vlan_id,
+            tx_bytes: found.link.counters.tx_bytes,
         })
         .collect();
     let driver = driver::driver_name(&link.name);

@@ -7,6 +7,22 @@ use crate::model::machine::Relation;
 
 /// Kinds whose `IFLA_LINK` is the other end and not what is below.
 const PAIRED_KINDS: [&str; 3] = ["veth", "netkit", "vxcan"];
+/// Kinds that send what they encapsulate by whatever route it has, unless they are bound to a device.
+const TUNNEL_KINDS: [&str; 13] = [
+    "vxlan",
+    "geneve",
+    "wireguard",
+    "gre",
+    "gretap",
+    "erspan",
+    "ip6gre",
+    "ip6gretap",
+    "ip6erspan",
+    "ipip",
+    "sit",
+    "ip6tnl",
+    "bareudp",
+];
 /// More steps than this are not walked; the kernel allows 8 (`MAX_NEST_DEV`).
 const MOST_STEPS: u32 = 16;
 
@@ -21,10 +37,11 @@ pub struct Neighbour<'a> {
     pub link: &'a Link,
 }
 
-/// What stands above the interface, then below it, then its peer; each nearest first.
+/// What stands above the interface, then below it, then its peer, each nearest first; then tunnels that may be routed through it.
 ///
 /// Known are vlan, macvlan and what else has an `IFLA_LINK`; ports of bonds, bridges, teams, VRFs (`IFLA_MASTER`); and tunnels bound to a
-/// device. A tunnel that finds its way by a route alone (geneve, wireguard, vxlan without `dev`) is bound to none.
+/// device. A tunnel that finds its way by a route alone (geneve, wireguard, vxlan without `dev`) is bound to none, and which way that is
+/// can change with each packet.
 #[must_use]
 pub fn around(links: &[Link], ifindex: u32) -> Vec<Neighbour<'_>> {
     let mut found = walk(links, ifindex, Relation::Above, above);
@@ -36,7 +53,14 @@ pub fn around(links: &[Link], ifindex: u32) -> Vec<Neighbour<'_>> {
             links.iter().find(|link| own.below_netnsid.is_none() && Some(link.ifindex) == own.below_ifindex);
         found.extend(peer.map(|link| Neighbour { relation: Relation::Peer, distance: 1, link }));
     }
+    let is_routed = |link: &&Link| link.up && link.ifindex != ifindex && is_unbound_tunnel(link);
+    let routed = links.iter().filter(is_routed);
+    found.extend(routed.map(|link| Neighbour { relation: Relation::Routed, distance: 1, link }));
     found
+}
+
+fn is_unbound_tunnel(link: &Link) -> bool {
+    link.bound_to_ifindex.is_none() && link.kind.as_deref().is_some_and(|kind| TUNNEL_KINDS.contains(&kind))
 }
 
 fn walk<'a>(
@@ -144,6 +168,19 @@ mod tests {
     fn a_vxlan_bound_to_the_interface_is_above_it() {
         let vxlan = Link { bound_to_ifindex: Some(2), ..link(3, Some("vxlan")) };
         assert_eq!(places(&[link(2, None), vxlan], 2), [(Relation::Above, 1, 3)]);
+    }
+
+    #[test]
+    fn a_tunnel_that_is_bound_to_no_device_may_go_out_by_any() {
+        let links = [
+            link(2, None),
+            link(3, Some("vxlan")),
+            link(4, Some("wireguard")),
+            Link { bound_to_ifindex: Some(9), ..link(5, Some("gre")) },
+            Link { up: false, ..link(6, Some("ipip")) },
+        ];
+        assert_eq!(places(&links, 2), [(Relation::Routed, 1, 3), (Relation::Routed, 1, 4)]);
+        assert_eq!(places(&links, 3), [(Relation::Routed, 1, 4)]);
     }
 
     #[test]

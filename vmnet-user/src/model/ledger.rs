@@ -351,6 +351,11 @@ fn vanished_super_packets(counted: &Counters, of: Lane) -> Segments {
     vanished
 }
 
+/// An amount for people: "41.2 GB".
+pub(super) fn in_bytes(bytes: u64) -> String {
+    scaled(bytes, "B")
+}
+
 /// A number with a decimal prefix: "41.2 GB", "0.96 M".
 fn scaled(value: u64, unit: &str) -> String {
     let (divisor, prefix) = match value {

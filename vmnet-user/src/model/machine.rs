@@ -14,7 +14,7 @@ use super::features::FeatureSet;
 pub struct Machine {
     /// The interface itself.
     pub device: Device,
-    /// The devices above it (vlan, bond, bridge, tunnel, macvlan) and below it, nearest first.
+    /// The devices above it (vlan, bond, bridge, tunnel, macvlan) and below it, nearest first; then tunnels that are bound to none.
     pub stack: Vec<Stacked>,
     /// `uname -r`.
     pub kernel: String,
@@ -192,6 +192,9 @@ pub struct Stacked {
     pub device: Device,
     /// vlan: its 802.1Q id.
     pub vlan_id: Option<u16>,
+    /// Sent since it was made, headers included; 0 in recordings of before.
+    #[serde(default)]
+    pub tx_bytes: u64,
 }
 
 /// Where a device stands, seen from the interface.
@@ -205,6 +208,8 @@ pub enum Relation {
     Below,
     /// The other end of a veth pair, in this namespace.
     Peer,
+    /// A tunnel that is bound to no device: its packets go out by the interface if their route does.
+    Routed,
 }
 
 /// virtio-net's feature bits by name, without `VIRTIO_NET_F_`.

@@ -128,7 +128,7 @@ impl Machine {
     /// Another device over the interface.
     pub(crate) fn with_above(&mut self, device: Device) -> &mut Self {
         let distance = u32::try_from(self.stack.len()).unwrap() + 1;
-        self.stack.push(Stacked { relation: Relation::Above, distance, device, vlan_id: None });
+        self.stack.push(Stacked { relation: Relation::Above, distance, device, vlan_id: None, tx_bytes: 0 });
         self
     }
 

@@ -5,7 +5,7 @@ use crate::model::{
     cause::Elsewhere,
     chain::Answers,
     ledger::{Entry, Protocol},
-    machine::Machine,
+    machine::{Device, Machine, Relation, Stacked},
     reasons::{Reason, ReasonId},
     verdict::State,
 };
@@ -35,6 +35,10 @@ pub struct Traffic<'a> {
     /// The part of what a layer above the device's queue cut up (`stack-splits`) that no local socket owns: it was forwarded. It may
     /// leave in fragments, in which the ledger sees no TCP. 0 where segmentation cannot be hooked.
     pub forwarded_and_cut_bytes: u64,
+    /// UDP's payload.
+    pub udp_payload_bytes: u64,
+    /// What IPsec had encrypted, link and IP headers included.
+    pub esp_bytes: u64,
     /// Mean of what applications gave to TCP at a time, for this interface; None where that is not hooked.
     pub mean_write_bytes: Option<f64>,
     /// What else could be the limit.
@@ -86,7 +90,7 @@ pub(super) struct Broken {
     pub(super) mended_since: bool,
 }
 
-impl Evidence<'_> {
+impl<'a> Evidence<'a> {
     /// What is broken for a family; None where its TSO is on, or nothing is known of it.
     pub(super) fn broken(&self, family: Family) -> Option<Broken> {
         let of = |machine: &Machine| breaks(machine, family).filter(|links| !links.is_empty());
@@ -94,6 +98,26 @@ impl Evidence<'_> {
             return Some(Broken { links, mended_since: false });
         }
         self.before.and_then(of).map(|links| Broken { links, mended_since: true })
+    }
+
+    /// Tunnels that are bound to no device and sent meanwhile, with how much, bytes; the one that sent most first. None of them without
+    /// traffic: which interface they would go out by is not known.
+    pub(super) fn routed_tunnels(&self) -> Vec<(&'a Device, u64)> {
+        let Some(before) = self.before.filter(|_| self.traffic.is_some()) else { return Vec::new() };
+        let is_routed = |at: &&Stacked| at.relation == Relation::Routed;
+        let sent = |at: &'_ Stacked| {
+            let is_it = |then: &&Stacked| {
+                is_routed(then)
+                    && then.device.ifindex == at.device.ifindex
+                    && then.device.name == at.device.name
+            };
+            let then = before.stack.iter().find(is_it).map_or(0, |then| then.tx_bytes);
+            at.tx_bytes.saturating_sub(then)
+        };
+        let routed = self.machine.stack.iter().filter(is_routed).map(|at| (&at.device, sent(at)));
+        let mut sending: Vec<_> = routed.filter(|(_, bytes)| *bytes != 0).collect();
+        sending.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        sending
     }
 
     /// Payload of a family that was cut up because its TSO is not active. Without reasons by packet, all that was cut up of it is

@@ -8,6 +8,7 @@ mod action;
 mod below_mtu;
 mod device;
 mod elsewhere;
+mod encrypted;
 mod evidence;
 mod features;
 mod limits;
@@ -220,13 +221,14 @@ struct Found {
 type Rule = fn(&Evidence<'_>) -> Vec<Found>;
 
 /// All rules, in the order of the chain. What comes first is named first where shares do not tell.
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 14] = [
     device::host_offers_too_little,
     device::driver_has_none,
     features::switched_off,
     device::no_ecn,
     upper::cut_above,
     tunnel::cut_inside,
+    encrypted::segmented_before,
     lower::cut_below,
     qdisc::splits,
     limits::too_large,

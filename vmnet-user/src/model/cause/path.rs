@@ -46,7 +46,7 @@ pub(super) fn unexplained(evidence: &Evidence<'_>) -> Vec<Found> {
     }
     if evidence.reasons_are_unknown()
         && qdisc::culprit(evidence.machine).is_none()
-        && upper::culprits(evidence.machine).next().is_none()
+        && upper::culprits(evidence).next().is_none()
     {
         bytes = evidence.cut_up_in_spite_of_tso().unwrap_or(0);
         said.push("why cannot be seen on this rung, where segmentation cannot be hooked");

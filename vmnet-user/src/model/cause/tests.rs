@@ -3,7 +3,7 @@ use crate::model::{
     breaks::{CSUM_GENERIC, SCATTER_GATHER, TSO_ECN, TSO4, TSO6},
     chain::{Answers, Asked},
     ledger::{Entry, Protocol},
-    machine::{Ingress, Machine, OtherEnd, QdiscOptions, Relation, Stacked},
+    machine::{Device, Ingress, Machine, OtherEnd, QdiscOptions, Relation, Stacked},
     machine_fixture::{device, qdisc, virtio},
     reasons::{Reason, ReasonId},
     senders::SenderLimits,
@@ -27,6 +27,8 @@ struct Seen {
     tcp: Protocol,
     reasons: Option<Vec<Reason>>,
     forwarded_and_cut_bytes: u64,
+    udp_payload_bytes: u64,
+    esp_bytes: u64,
     mean_write_bytes: Option<f64>,
     elsewhere: Elsewhere,
 }
@@ -82,6 +84,8 @@ impl Seen {
             tcp: Some(&self.tcp),
             reasons: self.reasons.as_deref(),
             forwarded_and_cut_bytes: self.forwarded_and_cut_bytes,
+            udp_payload_bytes: self.udp_payload_bytes,
+            esp_bytes: self.esp_bytes,
             mean_write_bytes: self.mean_write_bytes,
             elsewhere: &self.elsewhere,
         };
@@ -385,7 +389,13 @@ fn a_tunnel_is_told_by_what_the_device_below_cannot_cut_inside() {
     let mut machine = virtio();
     machine.virtio = None;
     machine.device = device("vxlan7", 9, Some("vxlan"));
-    machine.stack.push(Stacked { relation: Relation::Below, distance: 1, device: below, vlan_id: None });
+    machine.stack.push(Stacked {
+        relation: Relation::Below,
+        distance: 1,
+        device: below,
+        vlan_id: None,
+        tx_bytes: 0,
+    });
     let causes = without_traffic(&machine);
     assert_eq!((ids(&causes), causes[0].fix.by), (vec![CauseId::Tunnel], By::Host));
     machine.stack[0].device = virtio().device;
@@ -407,8 +417,13 @@ fn a_bond_has_what_its_ports_have() {
     let alone = without_traffic(&machine);
     assert_eq!(ids(&alone), [CauseId::TurnedOff]);
     assert!(alone[0].detail.contains("has no port"), "{}", alone[0].detail);
-    let port =
-        Stacked { relation: Relation::Below, distance: 1, device: device("eth 1", 9, None), vlan_id: None };
+    let port = Stacked {
+        relation: Relation::Below,
+        distance: 1,
+        device: device("eth 1", 9, None),
+        vlan_id: None,
+        tx_bytes: 0,
+    };
     machine.stack.push(port);
     assert_eq!(without_traffic(&machine)[0].fix.commands, ["vmnet doctor 'eth 1'"]);
 
@@ -643,4 +658,58 @@ fn of_a_qdisc_that_is_not_known_it_is_not_said_what_it_does() {
     };
     assert!(evidence("fq_codel").contains("fq_codel leaves them whole"));
     assert!(evidence("my_qdisc").contains("what qdisc my_qdisc does with them is not known"));
+}
+
+/// The machine before and after, with a tunnel that is bound to no device and sent so much meanwhile.
+fn with_tunnel(kind: &str, sent_bytes: u64, edit: fn(&mut Device)) -> (Machine, Machine) {
+    let mut before = virtio();
+    let mut tunnel = device("tunnel0", 9, Some(kind));
+    edit(&mut tunnel);
+    before.stack.push(Stacked {
+        relation: Relation::Routed,
+        distance: 1,
+        device: tunnel,
+        vlan_id: None,
+        tx_bytes: 1 << 30,
+    });
+    let mut after = before.clone();
+    after.stack[0].tx_bytes += sent_bytes;
+    (before, after)
+}
+
+#[test]
+fn a_tunnel_that_is_bound_to_no_device_is_named_by_what_it_sent_and_with_what_took_its_tso_along() {
+    const M: u64 = 1 << 20;
+    let checksum_off: fn(&mut Device) = |tunnel| {
+        tunnel.turn_off(&[CSUM_GENERIC]).drop_out(&TSO);
+    };
+    let judged = |sent, edit: fn(&mut Device)| {
+        let (before, after) = with_tunnel("vxlan", sent, edit);
+        let seen = Seen::new().refused(ReasonId::UpperDevice, 100 * M, 0);
+        seen.judged(&after, Some(&before), State::Software).remove(0)
+    };
+    let named = judged(105 * M, checksum_off);
+    assert_eq!((named.id, named.fix.by), (CauseId::UpperDevice, By::GuestRoot));
+    assert!(named.title.contains("tunnel0") && named.detail.contains("transmit checksum"), "{named:?}");
+    assert!(named.fix.commands[0].contains("tx-checksum"), "{named:?}");
+    for (sent, edit) in [(0, checksum_off), (10 * M, checksum_off), (105 * M, |_| {})] {
+        let unnamed = judged(sent, edit);
+        assert!(unnamed.id == CauseId::UpperDevice && !unnamed.title.contains("tunnel0"), "{unnamed:?}");
+    }
+}
+
+#[test]
+fn what_was_encrypted_before_it_came_here_is_said_and_by_whom() {
+    const M: u64 = 1 << 20;
+    let judged = |sent, udp_payload_bytes, esp_bytes| {
+        let (before, after) = with_tunnel("wireguard", sent, |_| {});
+        let seen = Seen { udp_payload_bytes, esp_bytes, ..Seen::new() };
+        ids(&seen.judged(&after, Some(&before), State::NothingToOffload))
+    };
+    assert_eq!(judged(100 * M, 98 * M, 0), [CauseId::Wireguard]);
+    assert_eq!(judged(0, 0, 100 * M), [CauseId::Ipsec]);
+    assert_eq!(judged(100 * M, 100 * M, 100 * M), [CauseId::Wireguard, CauseId::Ipsec]);
+    for (sent, udp, esp) in [(0, 100 * M, 0), (100 * M, 10 * M, 0), (M / 2, M / 2, M / 2)] {
+        assert_eq!(judged(sent, udp, esp), [], "{sent} {udp} {esp}");
+    }
 }

@@ -1,4 +1,4 @@
-//! `tunnel`, `wireguard`: packets inside packets.
+//! `tunnel`: packets inside packets.
 
 use super::{Cause, CauseId, Evidence, Fix, Found, host, host::HostNeed};
 use crate::model::{
@@ -11,13 +11,6 @@ use crate::model::{
 pub(super) fn cut_inside(evidence: &Evidence<'_>) -> Vec<Found> {
     let machine = evidence.machine;
     let mut found = Vec::new();
-    if machine.device.kind.as_deref() == Some("wireguard") {
-        let lost =
-            evidence.traffic.as_ref().and_then(|traffic| traffic.tcp).map(|tcp| tcp.total.software_bytes);
-        if lost != Some(0) {
-            found.push(Found { cause: wireguard(), bytes: lost });
-        }
-    }
     if let Some(bytes) =
         evidence.refused(&[ReasonId::TunnelMissing, ReasonId::Tunnel]).filter(|bytes| *bytes != 0)
     {
@@ -99,15 +92,5 @@ fn encapsulated(machine: &Machine, device: &Device, needed: &[&'static str]) -> 
             }
         ),
         fix,
-    }
-}
-
-fn wireguard() -> Cause {
-    Cause {
-        id: CauseId::Wireguard,
-        share: None,
-        title: "WireGuard cuts up super-packets before it encrypts them, by design".to_owned(),
-        detail: "each packet is encrypted on its own; the interface below sees UDP".to_owned(),
-        fix: Fix::none(),
     }
 }

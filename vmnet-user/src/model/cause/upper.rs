@@ -17,7 +17,7 @@ pub(super) fn cut_above(evidence: &Evidence<'_>) -> Vec<Found> {
     let machine = evidence.machine;
     let handed_over = evidence.refused(&[ReasonId::UpperDevice]);
     let mut found = Vec::new();
-    for (index, (device, link)) in culprits(machine).enumerate() {
+    for (index, (device, link)) in culprits(evidence).enumerate() {
         let bytes = match handed_over {
             _ if index != 0 => None,
             // Without reasons by packet, what nothing on this device explains is put down to the first above that cuts.
@@ -41,9 +41,14 @@ pub(super) fn cut_above(evidence: &Evidence<'_>) -> Vec<Found> {
     found
 }
 
-/// The devices above whose TSO is not on, nearest first.
-pub(super) fn culprits(machine: &Machine) -> impl Iterator<Item = (&Device, Break)> {
-    above(machine).filter_map(|device| Some((device, broken(device, machine)?)))
+/// The devices above whose TSO is not on, nearest first, then such tunnels as are bound to none and sent meanwhile.
+pub(super) fn culprits<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = (&'a Device, Break)> {
+    let machine = evidence.machine;
+    let segmented =
+        evidence.traffic.as_ref().and_then(|traffic| traffic.tcp).map_or(0, |tcp| tcp.total.software_bytes);
+    let sent_it = move |(_, sent): &(_, u64)| sent.saturating_mul(2) >= segmented;
+    let routed = evidence.routed_tunnels().into_iter().filter(sent_it).map(|(device, _)| device);
+    above(machine).chain(routed).filter_map(|device| Some((device, broken(device, machine)?)))
 }
 
 /// The first broken link of either family.
@@ -84,7 +89,12 @@ fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
         title: format!("the {kind} {name} above has no TSO, and cuts before {below} is asked"),
         detail: format!(
             "packets for {below} that come through {name} are cut up there{}",
-            if never { ": its features are fixed" } else { ": its TSO can be switched, and is off" }
+            match link {
+                Break::DriverHasNone => ": its features are fixed",
+                Break::ChecksumOff => ": its transmit checksum is off, which takes TSO along",
+                Break::ScatterGatherOff => ": its scatter-gather is off, which takes TSO along",
+                _ => ": its TSO can be switched, and is off",
+            }
         ),
         fix: if never { Fix::none() } else { Fix::by_root(switch_all_on(device)) },
     }

@@ -249,6 +249,7 @@ fn around(machine: &Machine) -> Part {
                 Relation::Above => "above",
                 Relation::Below => "below",
                 Relation::Peer => "its other end",
+                Relation::Routed => "wherever its route leads",
             };
             let kind = device.kind.as_ref().or(device.driver.as_ref()).cloned().unwrap_or_default();
             let kind = stacked.vlan_id.map_or(kind.clone(), |id| format!("{kind} {id}"));

@@ -285,7 +285,13 @@ fn hostile(name: &str) -> RunReport {
         machine.ingress =
             vec![Ingress { name: all(), gro: None, mtu: 1500, rx_packets: 1, rx_bytes: 1, other_end: None }];
         let device = machine.device.clone();
-        machine.stack.push(Stacked { relation: Relation::Above, distance: 1, device, vlan_id: Some(7) });
+        machine.stack.push(Stacked {
+            relation: Relation::Above,
+            distance: 1,
+            device,
+            vlan_id: Some(7),
+            tx_bytes: 0,
+        });
         if let Ok(qdiscs) = &mut machine.qdiscs {
             qdiscs[0].kind = all();
         }
