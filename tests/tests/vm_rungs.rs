@@ -128,6 +128,71 @@ fn without_root_and_programs_the_answer_is_the_same_with_less_confidence() {
     assert!(refused.ends_with("\n1\n"), "{refused}");
 }
 
+/// What stands in the way of programs: a kernel without its types, two capabilities and no more, and one that is locked down (for good).
+const KEPT_OUT: &str = r#"
+set -e
+ethtool -K ens4 tso off
+mkdir -p /tmp/nobody && chmod 777 /tmp/nobody
+measure() {
+    name=$1
+    shift
+    "$@" vmnet run ens4 --plain -o /tmp/nobody --json /tmp/nobody/$name.json -- vmnet load client 10.10.1.10 -n 10M >/tmp/$name.txt 2>&1
+    send-file $name.json /tmp/nobody/$name.json
+    send-file $name.txt /tmp/$name.txt
+}
+mount -t tmpfs none /sys/kernel/btf
+measure no-btf
+umount /sys/kernel/btf
+two=+bpf,+perfmon
+measure two-capabilities setpriv --reuid 65534 --regid 65534 --clear-groups \
+    --inh-caps=-all,$two --ambient-caps=-all,$two --bounding-set=-all,$two
+ulimit -l unlimited
+measure and-a-limit setpriv --reuid 65534 --regid 65534 --clear-groups \
+    --inh-caps=-all,$two --ambient-caps=-all,$two --bounding-set=-all,$two
+mount -t securityfs none /sys/kernel/security
+echo confidentiality >/sys/kernel/security/lockdown
+measure locked-down
+umount /sys/kernel/security
+measure locked-down-unread
+"#;
+
+fn what_keeps_programs_out_is_one_line(kernel: Kernel) {
+    skip_unless!(skip::vm(kernel), skip::vmnet(), skip::program("setpriv"));
+    let run = Vm::new(kernel).program("setpriv").serve_load().script(KEPT_OUT).run().unwrap();
+    println!("{:.1} s", run.duration.as_secs_f64());
+    assert_eq!(run.exit_code, 0, "{}", run.stdout);
+    for (name, words) in [
+        ("no-btf", "CONFIG_DEBUG_INFO_BTF"),
+        ("locked-down", "(lockdown=confidentiality)"),
+        ("locked-down-unread", "lockdown=confidentiality, by what it refused"),
+    ] {
+        let said = String::from_utf8_lossy(&run.files[&format!("{name}.txt")]).into_owned();
+        let report = report(&run, &format!("{name}.json"));
+        let why = report.at("probes.fell_because").unwrap().as_array().unwrap();
+        assert!(why.len() == 1 && why[0].as_str().unwrap().contains(words), "{why:?}\n{said}");
+        assert!(!said.contains("verifier") && !said.contains("bpf_probe_read"), "{said}");
+        assert_eq!((report.state(), report.confidence()), ("software", "weak"), "{report}");
+    }
+    // Before 5.11 they take a limit besides.
+    let said = String::from_utf8_lossy(&run.files["two-capabilities.txt"]);
+    let two = report(&run, "two-capabilities.json");
+    let mode = if kernel == Kernel::V5_10 { "counters" } else { "fentry" };
+    assert_eq!((two.word("probes.mode"), two.state()), (mode, "software"), "{two}\n{said}");
+    assert_eq!(mode == "counters", said.contains("LimitMEMLOCK"), "{said}");
+    let raised = report(&run, "and-a-limit.json");
+    assert_eq!((raised.word("probes.mode"), raised.state()), ("fentry", "software"), "{raised}");
+}
+
+#[test]
+fn what_keeps_programs_out_is_one_line_on_5_10() {
+    what_keeps_programs_out_is_one_line(Kernel::V5_10);
+}
+
+#[test]
+fn what_keeps_programs_out_is_one_line_on_6_12() {
+    what_keeps_programs_out_is_one_line(Kernel::V6_12);
+}
+
 /// The kernel skips kprobe programs on a CPU whose task is inside a `bpf()` call on a map, and before 6.7 says so nowhere
 /// (`bpf_disable_instrumentation`): reading counters must not make us lose what we count.
 const SAMPLED_OFTEN: &str = r#"

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::probes::survey::survey;
+use crate::{kernel::restrictions, probes::survey::survey};
 
 /// What this kernel allows: each hook, each way, and why not
 ///
@@ -30,6 +30,10 @@ pub(super) fn run(_: &Args) -> Result<ExitCode> {
             Err(reason) => format!("no: {reason}"),
         };
         text += &format!("    {:<18} {result}\n", finding.way.name());
+    }
+    let refusals = findings.iter().filter_map(|finding| finding.result.as_ref().err());
+    if let Some(setting) = refusals.filter_map(|reason| restrictions::behind(reason)).next() {
+        text += &format!("\n{setting}\n");
     }
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),

@@ -9,7 +9,7 @@ use super::{
     table::{HOOKS, Kind, Program, Spec, Way},
 };
 use crate::{
-    kernel::{Btf, gso_bits, layout, permissions, symbols},
+    kernel::{Btf, gso_bits, layout, permissions, restrictions, symbols},
     model::{
         hook::{Hook, HookState, Hooks},
         sample::{Counting, Mode},
@@ -72,11 +72,26 @@ impl Attached {
 /// Tries the rungs from the top, or only the one asked for.
 ///
 /// # Errors
-/// The reason of the last rung tried, with those above it.
+/// The reason of each rung tried; where one setting of the kernel's is behind them all, that alone.
 pub fn attach(request: &Request) -> Result<Attached, Vec<ProbeError>> {
     let attached = try_rungs(request);
     give_back_memory();
-    attached
+    attached.map_err(in_one_line)
+}
+
+/// What the kernel answered hook by hook says less than the setting that made it.
+fn in_one_line(refusals: Vec<ProbeError>) -> Vec<ProbeError> {
+    let behind = |error: &ProbeError| match error {
+        ProbeError::Refused { reason, .. } | ProbeError::Object(reason) => restrictions::behind(reason),
+        _ => None,
+    };
+    let settings: Option<Vec<String>> = refusals.iter().map(behind).collect();
+    match settings.unwrap_or_default().as_slice() {
+        [first, rest @ ..] if rest.iter().all(|setting| setting == first) => {
+            vec![ProbeError::KeptOut(first.clone())]
+        }
+        _ => refusals,
+    }
 }
 
 fn try_rungs(request: &Request) -> Result<Attached, Vec<ProbeError>> {

@@ -69,6 +69,9 @@ pub enum ProbeError {
         /// What the kernel answered.
         reason: String,
     },
+    /// A setting of the kernel's keeps all programs out.
+    #[error("{0}")]
+    KeptOut(String),
     /// Reading counts failed.
     #[error("reading the programs' counters failed: {0}")]
     Read(String),

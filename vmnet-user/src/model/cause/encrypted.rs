@@ -12,7 +12,7 @@ pub(super) fn segmented_before(evidence: &Evidence<'_>) -> Vec<Found> {
         let lost =
             evidence.traffic.as_ref().and_then(|traffic| traffic.tcp).map(|tcp| tcp.total.software_bytes);
         if lost != Some(0) {
-            found.push(Found { cause: wireguard("WireGuard".to_owned()), bytes: lost });
+            found.push(Found { cause: wireguard("WireGuard"), bytes: lost });
         }
     }
     let Some(traffic) = &evidence.traffic else { return found };
@@ -24,7 +24,7 @@ pub(super) fn segmented_before(evidence: &Evidence<'_>) -> Vec<Found> {
     };
     for (device, sent) in evidence.routed_tunnels().into_iter().filter(is_wireguard) {
         let who = format!("{} of the UDP is WireGuard's ({}), which", in_bytes(sent), device.name);
-        found.push(Found { cause: wireguard(who), bytes: None });
+        found.push(Found { cause: wireguard(&who), bytes: None });
     }
     // Where calls of segmentation are seen, `below_mtu` claims what they took.
     if traffic.esp_bytes >= MIN_BULK_BYTES {
@@ -33,7 +33,7 @@ pub(super) fn segmented_before(evidence: &Evidence<'_>) -> Vec<Found> {
     found
 }
 
-fn wireguard(who: String) -> Cause {
+fn wireguard(who: &str) -> Cause {
     Cause {
         id: CauseId::Wireguard,
         share: None,
