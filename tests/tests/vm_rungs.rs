@@ -56,6 +56,10 @@ fn every_rung_and_every_way_to_a_hook_counts_the_same() {
                 assert_eq!(counted_by, [kind], "{report}");
             }
             assert_consistent(&report, state);
+            // What our own programs took inside a timed call is kept apart from what the call took.
+            let own_ns = report.count("cost.own_ns");
+            assert_eq!(own_ns.is_some(), mode != "tracepoint", "{report}");
+            assert!(own_ns.is_none_or(|ns| (ns > 0) == (state == "software")), "{own_ns:?} {report}");
             // The tracepoint rung does not see segmentation itself: an identity fewer is measured there, not a false one.
             let confidence = if mode == "tracepoint" { report.confidence() } else { "proven" };
             assert_eq!(report.confidence(), confidence, "{name}: {report}");

@@ -130,7 +130,7 @@ counters! {
         pub loose_payload_bytes: u64,
         /// The segments made of that part.
         pub loose_segs: u64,
-        /// Time inside the function; 0 where the rung cannot time it.
+        /// Time inside the function, without that of our own programs; 0 where the rung cannot time it.
         pub ns: u64,
     }
 }
@@ -164,6 +164,8 @@ counters! {
         pub header_only: u64 => "segmentation.header_only",
         /// Exits whose segments the formula cannot count (`GSO_BY_FRAGS`, partial or frag-list GSO).
         pub uncountable: u64 => "segmentation.uncountable",
+        /// Time of our own programs inside the calls, which is no part of [`Split::ns`].
+        pub own_ns: u64 => "segmentation.own_ns",
         /// By [`Caller`], then [`Lane`].
         pub splits: [[Split; LANES]; CALLERS] => "segmentation.{caller}.{lane}",
         /// By [`Lane`], then [`crate::Refusal`].

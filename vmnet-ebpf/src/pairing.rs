@@ -41,6 +41,8 @@ pub(crate) struct Call {
     pub(crate) refusal: u32,
     /// Segments may be super-packets themselves (`GSO_PARTIAL`).
     pub(crate) partial: u32,
+    /// What our own programs took inside the call.
+    pub(crate) own_ns: u64,
 }
 
 /// The calls under way on one CPU.
@@ -73,18 +75,18 @@ pub(crate) fn push(stack: *mut Stack) {
     unsafe { (*stack).depth += 1 };
 }
 
-/// Whether a call of `function` for our interface is on top.
+/// The call of `function` for our interface, if one is on top.
 #[inline(always)]
-pub(crate) fn inside(function: Function) -> bool {
-    let Some(stack) = CALLS.get_ptr_mut(0) else { return false };
+pub(crate) fn top(function: Function) -> Option<*mut Call> {
+    let stack = CALLS.get_ptr_mut(0)?;
     // SAFETY: as in `push`.
     unsafe {
         let top = opaque((*stack).depth.wrapping_sub(1));
         if top >= DEPTH as u64 {
-            return false;
+            return None;
         }
-        let call = (&raw const (*stack).calls).cast::<Call>().wrapping_add(top as usize);
-        (*call).function == function as u32 && (*call).ours != 0
+        let call = (&raw mut (*stack).calls).cast::<Call>().wrapping_add(top as usize);
+        ((*call).function == function as u32 && (*call).ours != 0).then_some(call)
     }
 }
 

@@ -113,9 +113,15 @@ fn describe<M: Memory>(call: &mut Call, skb: *const u8, device: *const u8, featu
     let partial = gso_bits().partial;
     call.partial = u32::from(partial == 0 || features & partial != 0);
     add!(counters_of(per_cpu), segmentation.entries, 1);
-    // SAFETY: the helper only returns a number.
-    call.start_ns = unsafe { bpf_ktime_get_ns() };
+    call.own_ns = 0;
+    call.start_ns = now_ns();
     true
+}
+
+#[inline(always)]
+pub(crate) fn now_ns() -> u64 {
+    // SAFETY: the helper only returns a number.
+    unsafe { bpf_ktime_get_ns() }
 }
 
 /// From the IP layer the skb starts at its network header. Where the device has no link header (tunnels of layer 3) it does so at
@@ -146,6 +152,7 @@ fn leave<M: Memory>(key: u64, list: *const u8) {
     if call.ours == 0 {
         return;
     }
+    let ns = now_ns().wrapping_sub(call.start_ns).saturating_sub(call.own_ns);
     let Some(per_cpu) = per_cpu() else { return };
     let counters = counters_of(per_cpu);
     add!(counters, segmentation.exits, 1);
@@ -166,17 +173,15 @@ fn leave<M: Memory>(key: u64, list: *const u8) {
     let countable = call.gso_size != GSO_BY_FRAGS && !(may_be_supers && is_super::<M>(list));
     match NonZero::new(call.gso_size) {
         Some(gso_size) if countable => {
-            count(counters, call, gso_size, first_len.saturating_sub(gso_size.get()));
+            count(counters, call, ns, gso_size, first_len.saturating_sub(gso_size.get()));
         }
         _ => add!(counters, segmentation.uncountable, 1),
     }
 }
 
-/// Adds one successful call. `header` is what each segment carries in front of its payload.
+/// Adds one successful call that took `ns`. `header` is what each segment carries in front of its payload.
 #[inline(always)]
-fn count(counters: *mut Counters, call: &Call, gso_size: NonZero<u32>, header: u32) {
-    // SAFETY: the helper only returns a number.
-    let ns = unsafe { bpf_ktime_get_ns() }.wrapping_sub(call.start_ns);
+fn count(counters: *mut Counters, call: &Call, ns: u64, gso_size: NonZero<u32>, header: u32) {
     // Where the headers were understood, by the payload: of BIG TCP a header goes away on the way (`ipv6_gso_segment`, up to 6.x), so that length less a
     // segment's header is more than that.
     let payload = if call.payload == 0 { call.len.saturating_sub(header) } else { call.payload };
@@ -203,6 +208,7 @@ fn count(counters: *mut Counters, call: &Call, gso_size: NonZero<u32>, header: u
         }
         (*split).ns += ns;
     }
+    add!(counters, segmentation.own_ns, call.own_ns);
     count_refusal(counters, call);
 }
 

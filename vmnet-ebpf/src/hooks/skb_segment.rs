@@ -4,7 +4,6 @@
 use core::num::NonZero;
 
 use aya_ebpf::{
-    helpers::generated::bpf_ktime_get_ns,
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
@@ -12,10 +11,10 @@ use aya_ebpf::{
 use crate::{
     account::{add, counters},
     config::offset,
-    hooks::skb_gso_segment::{RETURN_ADDRESS, is_error, stack_pointer, unmatched},
+    hooks::skb_gso_segment::{RETURN_ADDRESS, is_error, now_ns, stack_pointer, unmatched},
     memory::{Direct, Memory, Probed},
     packet::{gso_size, segments},
-    pairing::{Function, inside, place, pop, push},
+    pairing::{Function, place, pop, push, top},
 };
 
 #[fentry(function = "skb_segment")]
@@ -46,12 +45,14 @@ fn skb_segment_kretprobe(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// Counts only inside a `__skb_gso_segment` for our interface: this function has other callers too.
+/// Counts only inside a `__skb_gso_segment` for our interface: this function has other callers too. What it takes itself is kept apart
+/// from that call's time.
 #[inline(always)]
 fn enter<M: Memory>(skb: *const u8, key: u64) {
-    if !inside(Function::SkbGsoSegment) {
+    if top(Function::SkbGsoSegment).is_none() {
         return;
     }
+    let began_ns = now_ns();
     let Some(counters) = counters() else { return };
     let Some((stack, place)) = place() else {
         add!(counters, skb_segment.entries, 1);
@@ -70,16 +71,17 @@ fn enter<M: Memory>(skb: *const u8, key: u64) {
     call.len = M::load(skb, offset!(skb_len));
     call.gso_size = u32::from(gso_size);
     add!(counters, skb_segment.entries, 1);
-    // SAFETY: the helper only returns a number.
-    call.start_ns = unsafe { bpf_ktime_get_ns() };
+    call.start_ns = now_ns();
+    call.own_ns = call.start_ns.wrapping_sub(began_ns);
     push(stack);
 }
 
 #[inline(always)]
 fn leave(key: u64, list: *const u8) {
+    let ended_ns = now_ns();
     let Some(call) = pop(Function::SkbSegment, key) else {
         // Another caller's, or one whose entry found no place: the latter was counted there.
-        if inside(Function::SkbGsoSegment) {
+        if top(Function::SkbGsoSegment).is_some() {
             unmatched(Function::SkbSegment);
         }
         return;
@@ -92,10 +94,13 @@ fn leave(key: u64, list: *const u8) {
         add!(counters, skb_segment.errors, 1);
         return;
     }
-    // SAFETY: the helper only returns a number.
-    let ns = unsafe { bpf_ktime_get_ns() }.wrapping_sub(call.start_ns);
-    add!(counters, skb_segment.ns, ns);
+    add!(counters, skb_segment.ns, ended_ns.wrapping_sub(call.start_ns));
     if let Some(gso_size) = NonZero::new(call.gso_size) {
         add!(counters, skb_segment.segs, u64::from(segments(call.len, gso_size)));
+    }
+    if let Some(outer) = top(Function::SkbGsoSegment) {
+        let own_ns = call.own_ns.wrapping_add(now_ns().wrapping_sub(ended_ns));
+        // SAFETY: `top` gave a pointer into the per-CPU stack.
+        unsafe { (*outer).own_ns = (*outer).own_ns.wrapping_add(own_ns) };
     }
 }

@@ -24,6 +24,9 @@ pub struct Cost {
     pub segmentation_calls: Option<u64>,
     /// Time inside them (by sampling: estimated).
     pub segmentation_ns: Option<u64>,
+    /// Time of vmnet's own programs inside them, which `segmentation_ns` leaves out. None where calls are not timed.
+    #[serde(default)]
+    pub own_ns: Option<u64>,
     /// Time inside `skb_segment` alone.
     pub skb_segment_ns: Option<u64>,
     /// Per byte of payload segmented.
@@ -71,6 +74,7 @@ impl Cost {
             method: method.to_owned(),
             segmentation_calls: Some(calls(counted)),
             segmentation_ns: Some(ns),
+            own_ns: Some(counted.segmentation.own_ns),
             skb_segment_ns: inner.then_some(counted.skb_segment.ns),
             ns_per_byte: share(ns, segmented_bytes(counted)),
             ns_per_byte_interval: stats::ratio_of_sums_interval(&by_interval, SEED),
@@ -110,6 +114,7 @@ impl Cost {
             method: method.to_owned(),
             segmentation_calls: calls,
             segmentation_ns: ns.map(|ns| ns.round() as u64),
+            own_ns: None,
             skb_segment_ns: None,
             ns_per_byte: (bytes != 0).then(|| per_byte(segmenting)),
             ns_per_byte_interval: interval.filter(|_| bytes != 0).map(|interval| interval.map(per_byte)),
@@ -122,6 +127,7 @@ impl Cost {
             method: "none".to_owned(),
             segmentation_calls: None,
             segmentation_ns: None,
+            own_ns: None,
             skb_segment_ns: None,
             ns_per_byte: None,
             ns_per_byte_interval: None,

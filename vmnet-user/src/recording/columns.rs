@@ -67,13 +67,14 @@ const ADDED_LATER: [&str; 5] = ["rtt_us", "every_segment", "retransmitted.tcp4",
 
 /// Those of the programs' counts that came after the first version, by how their names begin: a recording from before has 0 in their
 /// place, which is nothing counted.
-const COUNTED_LATER: [&str; 6] = [
+const COUNTED_LATER: [&str; 7] = [
     "queued_segs_tcp6.",
     "forecast.",
     "stack_samples.elsewhere",
     "health.unmatched_skb_segment_exits",
     "closed_sockets.bytes_retransmitted_tcp6",
     "esp_bytes",
+    "segmentation.own_ns",
 ];
 
 /// What version 1 had of retransmits, by CPU and family: all, and those that came from a device above.

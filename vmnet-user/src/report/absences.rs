@@ -379,6 +379,7 @@ fn of_cost(report: &RunReport) -> Vec<(&'static str, &'static str)> {
     told(vec![
         (cost.segmentation_calls.is_none(), "cost.segmentation_calls", calls),
         (cost.segmentation_ns.is_none(), "cost.segmentation_ns", untimed),
+        (cost.own_ns.is_none(), "cost.own_ns", "calls of __skb_gso_segment are not timed"),
         (cost.skb_segment_ns.is_none(), "cost.skb_segment_ns", inner),
         (cost.cores.is_none(), "cost.cores", untimed),
         (cost.ns_per_byte.is_none(), "cost.ns_per_byte", per_byte),
