@@ -132,7 +132,7 @@ fn extremes(parts: &[Interval]) -> Merged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture::{second, unknown};
+    use crate::model::interval_fixture::{second, unknown};
 
     #[test]
     fn a_day_keeps_its_bytes_and_its_extremes_however_often_it_is_merged() {

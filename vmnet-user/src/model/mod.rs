@@ -24,6 +24,8 @@ mod frees;
 pub mod hook;
 mod identities;
 pub mod identity;
+#[cfg(test)]
+pub(crate) mod interval_fixture;
 pub mod ledger;
 pub mod light;
 pub mod machine;

@@ -87,7 +87,7 @@ pub(super) fn quantile(values: impl Iterator<Item = f64>, q: f64) -> Option<f64>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture::{second, unknown};
+    use crate::model::interval_fixture::{second, unknown};
 
     fn run(gbps: &[f64]) -> Vec<Interval> {
         (1_u32..).zip(gbps).map(|(s, gbps)| second(f64::from(s), *gbps, 1.0)).collect()

@@ -2,9 +2,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::model::interval_fixture::{second, unknown};
 use crate::model::machine::{Machine, QdiscOptions};
 use crate::model::machine_fixture::{self, qdisc};
-use crate::report::fixture::{self, second, unknown};
 
 /// What a run is made of, to be changed.
 struct Scene {
@@ -18,7 +18,11 @@ impl Scene {
     fn new(gbps: f64, software: f64) -> Self {
         let swing = |s: u32| gbps * (1.0 + 0.03 * (f64::from(s) * 1.7).sin());
         Self {
-            tcp: fixture::software().ledger.tcp.map(|tcp| tcp.total),
+            tcp: Some(Entry {
+                payload_bytes: 41_250_000_000,
+                software_bytes: 41_200_000_000,
+                ..Entry::default()
+            }),
             intervals: (1..=30_u32).map(|s| second(f64::from(s), swing(s), software)).collect(),
             machine: Some(machine_fixture::virtio()),
             unmeasured: BTreeMap::new(),
