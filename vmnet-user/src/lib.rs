@@ -11,10 +11,9 @@ pub mod fix;
 pub mod kernel;
 pub mod live;
 pub mod load;
-pub mod model;
 pub mod probes;
 pub mod recording;
 pub mod report;
 pub mod session;
-pub mod stats;
-pub mod units;
+
+pub use vmnet_model::{self as model, stats, units};

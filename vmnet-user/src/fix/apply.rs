@@ -1,9 +1,9 @@
 //! Changing what causes ask for: journal, change, read back.
 
 use super::{
-    FixError,
+    FixError, Kernel,
     journal::{Journal, Store},
-    kernel::{Here, Kernel},
+    kernel::Here,
     report::FixReport,
 };
 use crate::model::{

@@ -17,13 +17,14 @@ pub mod text;
 
 use std::path::PathBuf;
 
+pub use crate::model::fix::Kernel;
 pub use apply::{apply, preview};
 #[cfg(test)]
 use by_features::actions_by_features;
 pub use interrupt::Interrupt;
 pub use journal::{Journal, JournalError, Listed, Store, Unfinished, state_directory, unfinished};
 pub use kept::{Kept, KeptError};
-pub use kernel::{Here, Kernel};
+pub use kernel::Here;
 pub use report::{FIX_SCHEMA, FixReport, RESTORE_SCHEMA, RestoreReport};
 pub use restore::{restore, undo};
 

@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{
-    FixError,
+    FixError, Kernel,
     apply::read_again,
     journal::{Journal, JournalError, Listed, Store},
-    kernel::{Here, Kernel},
+    kernel::Here,
     report::{FixReport, Interface, RESTORE_SCHEMA, RestoreReport, Restored},
 };
 use crate::model::fix::{Change, DeviceState, Outcome, Step, not_as_before, way_back};

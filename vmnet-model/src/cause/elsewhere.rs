@@ -1,0 +1,227 @@
+//! `not-the-bottleneck`: TSO engages, so what else could be the limit.
+
+use super::{Cause, CauseId, Evidence, Fix, Found};
+use crate::{senders::SenderLimits, throughput::CpuShare, verdict::State};
+
+/// What else a run saw that could limit it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Elsewhere {
+    /// Each transmit queue's part in the window; empty where it is not known.
+    pub queues: Vec<QueueUse>,
+    /// Each CPU's share of the window, with the TCP payload that it queued to the interface where that is known.
+    pub cpus: Vec<CpuShare>,
+    /// What held the sockets back; None where it is not known.
+    pub senders: Option<SenderLimits>,
+    /// Mean over the window.
+    pub wire_gbps: Option<f64>,
+    /// The link's, where the driver tells and there is a link: a virtual device's speed is a name.
+    pub link_gbps: Option<f64>,
+    /// What a qdisc of the interface lets through.
+    pub shaped_gbps: Option<f64>,
+    /// The window's, seconds.
+    pub duration_s: f64,
+}
+
+/// One transmit queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueUse {
+    /// Bytes in the window.
+    pub bytes: u64,
+}
+
+/// From here on a share of one CPU is "all of it".
+const FULL: f64 = 0.95;
+/// Taken by the hypervisor: from here on it is worth telling.
+const MUCH_STEAL: f64 = 0.05;
+/// One queue of several with more than this of the bytes.
+const SKEWED: f64 = 0.8;
+/// Of the senders' busy time.
+const MUCH_WAITING: f64 = 0.2;
+/// Of the link's speed, or of what a qdisc lets through.
+const FULL_LINK: f64 = 0.9;
+/// More than this of its speed goes through no link: its speed is a name.
+const MORE_THAN_A_LINK: f64 = 1.05;
+/// Of all payload: a CPU that queued less has no part in this interface's traffic,
+const LITTLE_OF_THE_TRAFFIC: f64 = 0.1;
+/// unless it spent this much of its time in softirq, where acknowledgements and completions are worked off.
+const MUCH_SOFTIRQ: f64 = 0.2;
+/// Of their sockets' pacing rate: what is sent at it is paced,
+const PACED: f64 = 0.9;
+/// and what is sent faster, as after the rate fell, is not.
+const MORE_THAN_PACED: f64 = 1.2;
+/// From here on the application limits most senders.
+const MOST_SENDERS: f64 = 0.5;
+/// Senders that had something to send for less of the time waited for the application.
+const MOSTLY_BUSY: f64 = 0.8;
+
+pub(super) fn not_the_bottleneck(evidence: &Evidence<'_>) -> Option<Found> {
+    let traffic = evidence.traffic.as_ref().filter(|traffic| traffic.state == State::Engaged)?;
+    let mut hints = traffic.elsewhere.hints();
+    // A stable sort: of equals, what comes first in the list above.
+    hints.sort_by(|left, right| right.0.total_cmp(&left.0));
+    let detail = if hints.is_empty() {
+        "nothing that was measured here stands out: no full vCPU, no crowded queue, no waiting for the receiver; what is left is \
+         the path's congestion window, the receiver, and the host, which may segment behind the device"
+            .to_owned()
+    } else {
+        hints.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("; ")
+    };
+    let cause = Cause {
+        id: CauseId::NotTheBottleneck,
+        share: None,
+        title: "TSO is engaged: if throughput disappoints, the limit is elsewhere".to_owned(),
+        detail,
+        fix: Fix::none(),
+    };
+    Some(Found { cause, bytes: None })
+}
+
+impl Elsewhere {
+    /// What stands out, with how plainly: 0 to 1.
+    fn hints(&self) -> Vec<(f64, String)> {
+        let mut hints = Vec::new();
+        hints.extend(self.steal());
+        hints.extend(self.one_cpu());
+        hints.extend(self.one_queue());
+        hints.extend(self.waiting());
+        hints.extend(self.full_link());
+        hints.extend(self.shaped());
+        hints.extend(self.application());
+        hints.extend(self.paced());
+        hints
+    }
+
+    fn steal(&self) -> Option<(f64, String)> {
+        let (index, cpu) = largest(&self.cpus, |cpu| cpu.steal)?;
+        (cpu.steal >= MUCH_STEAL).then(|| {
+            (
+                cpu.steal,
+                format!("the hypervisor took {:.0} % of vCPU {index} away (steal)", cpu.steal * 100.0),
+            )
+        })
+    }
+
+    fn one_cpu(&self) -> Option<(f64, String)> {
+        let (index, cpu) = largest(&self.cpus, |cpu| cpu.busy)?;
+        let mean = self.cpus.iter().map(|cpu| cpu.busy).sum::<f64>() / self.cpus.len() as f64;
+        (cpu.busy >= FULL && (mean >= FULL || self.has_a_part(cpu))).then(|| {
+            let all = self.cpus.len() > 1 && mean >= FULL;
+            let text = if all {
+                format!("all {} vCPUs are busy", self.cpus.len())
+            } else {
+                format!(
+                    "vCPU {index} is busy {:.0} % of the time, all together {:.0} %: one flow or one queue is bound to it",
+                    cpu.busy * 100.0,
+                    mean * 100.0
+                )
+            };
+            (cpu.busy, text)
+        })
+    }
+
+    /// Whether what a CPU did can be this interface's traffic; so it is taken to be where nobody counted CPU by CPU.
+    fn has_a_part(&self, cpu: &CpuShare) -> bool {
+        let total: f64 = self.cpus.iter().filter_map(|cpu| cpu.tcp_gbps).sum();
+        let queued = cpu.tcp_gbps.filter(|_| total > 0.0);
+        cpu.softirq >= MUCH_SOFTIRQ || queued.is_none_or(|queued| queued >= LITTLE_OF_THE_TRAFFIC * total)
+    }
+
+    fn one_queue(&self) -> Option<(f64, String)> {
+        let total: u64 = self.queues.iter().fold(0, |sum, queue| sum.saturating_add(queue.bytes));
+        let (index, queue) = largest(&self.queues, |queue| queue.bytes as f64)?;
+        let share = (total != 0).then(|| queue.bytes as f64 / total as f64)?;
+        (self.queues.len() > 1 && share >= SKEWED).then(|| {
+            let count = self.queues.len();
+            let text = format!(
+                "queue {index} of {count} carried {:.0} % of the bytes: few flows, or XPS sends all senders' CPUs to it",
+                share * 100.0
+            );
+            // Less plain than a full CPU: one queue may well be enough.
+            (share * 0.9, text)
+        })
+    }
+
+    fn waiting(&self) -> Vec<(f64, String)> {
+        let Some(senders) = self.senders.as_ref().filter(|senders| senders.busy_us != 0) else {
+            return Vec::new();
+        };
+        let share = |part: u64| part as f64 / senders.busy_us as f64;
+        [
+            (
+                senders.rwnd_limited_us,
+                "waited for the receiver's window: the receiver is the limit, or its buffer",
+            ),
+            (
+                senders.sndbuf_limited_us,
+                "waited for room in their own send buffer (net.ipv4.tcp_wmem, SO_SNDBUF)",
+            ),
+        ]
+        .into_iter()
+        .map(|(part, text)| (share(part), text))
+        .filter(|(share, _)| *share >= MUCH_WAITING)
+        .map(|(share, text)| (share, format!("senders {text}, {:.0} % of their busy time", share * 100.0)))
+        .collect()
+    }
+
+    fn full_link(&self) -> Option<(f64, String)> {
+        let (wire, link) = (self.wire_gbps?, self.link_gbps.filter(|link| *link > 0.0)?);
+        let share = wire / link;
+        (FULL_LINK..=MORE_THAN_A_LINK).contains(&share).then(|| {
+            (share.min(1.0), format!("the link is full: {wire:.1} of {link:.1} Gbit/s, headers included"))
+        })
+    }
+
+    fn shaped(&self) -> Option<(f64, String)> {
+        let (wire, shaped) = (self.wire_gbps?, self.shaped_gbps.filter(|shaped| *shaped > 0.0)?);
+        let share = wire / shaped;
+        (share >= FULL_LINK).then(|| {
+            let text = format!(
+                "the interface's own qdisc (tbf) lets {shaped:.2} Gbit/s through, and {wire:.2} went through"
+            );
+            (share.min(1.0), text)
+        })
+    }
+
+    /// TCP has a pacing rate whether or not anybody keeps to it, some fifth above what it sends; what is sent at that rate is paced by it.
+    fn paced(&self) -> Option<(f64, String)> {
+        let senders = self.senders.as_ref().filter(|senders| senders.sockets != 0)?;
+        let rate_gbps = senders.pacing_bytes_per_s? as f64 * 8.0 / 1e9;
+        let sent_gbps = senders.bytes_sent? as f64 * 8.0 / 1e9 / self.duration_s;
+        let share = sent_gbps / rate_gbps;
+        (PACED..=MORE_THAN_PACED).contains(&share).then(|| {
+            let by = if senders.capped_sockets == senders.sockets {
+                "the application set that rate (SO_MAX_PACING_RATE; iperf3 --fq-rate)"
+            } else {
+                "their congestion control paces them (bbr does)"
+            };
+            (
+                share.min(1.0),
+                format!(
+                    "its sockets are paced to {rate_gbps:.3} Gbit/s together, and sent {sent_gbps:.3}: {by}"
+                ),
+            )
+        })
+    }
+
+    /// Its sockets had nothing to send for much of the time, and the kernel says that the application was what limited their rate.
+    fn application(&self) -> Option<(f64, String)> {
+        let senders = self.senders.as_ref().filter(|senders| senders.sockets != 0)?;
+        let limited = f64::from(senders.app_limited_sockets) / f64::from(senders.sockets);
+        let busy = senders.busy_us as f64 / 1e6 / f64::from(senders.sockets) / self.duration_s;
+        (limited >= MOST_SENDERS && busy < MOSTLY_BUSY).then(|| {
+            let text = format!(
+                "the application gave less than could be sent: its sockets had something to send or to be acknowledged for {:.0} % of the \
+                 time (app_limited in {} of {})",
+                busy * 100.0,
+                senders.app_limited_sockets,
+                senders.sockets
+            );
+            (1.0 - busy, text)
+        })
+    }
+}
+
+/// The largest by some measure, with its place.
+fn largest<T>(all: &[T], by: impl Fn(&T) -> f64) -> Option<(usize, &T)> {
+    all.iter().enumerate().max_by(|(_, left), (_, right)| by(left).total_cmp(&by(right)))
+}

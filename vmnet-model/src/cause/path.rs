@@ -1,0 +1,65 @@
+//! What no other cause claims.
+
+use super::{Cause, CauseId, Evidence, Fix, Found, qdisc, upper};
+use crate::{breaks::Family, chain::Asked, ledger::Entry, reasons::ReasonId};
+
+/// Below this share of what was cut up, what stays unexplained is not worth a cause of its own.
+const WORTH_TELLING: f64 = 0.001;
+
+pub(super) fn bulk_bytes(total: &Entry) -> u64 {
+    total.hardware_bytes.saturating_add(total.software_bytes).saturating_add(total.unaggregated_bytes)
+}
+
+/// Super-packets made by hand that were cut up although nothing that is known stands in their way.
+pub(super) fn cut_for_no_known_reason(evidence: &Evidence<'_>) -> Option<Cause> {
+    let cut = [(evidence.answers.ipv4, Family::Ipv4), (evidence.answers.ipv6, Family::Ipv6)]
+        .into_iter()
+        .any(|(asked, family)| asked == Asked::Cut && evidence.broken(family).is_none());
+    (evidence.traffic.is_none() && cut).then(|| Cause {
+        id: CauseId::Unexplained,
+        share: None,
+        title: "super-packets are cut up, and nothing that is known here explains it".to_owned(),
+        detail: "TSO is on, and the driver got segments; vmnet run tells why, packet by packet".to_owned(),
+        fix: Fix::none(),
+    })
+}
+
+/// Bytes that were cut up for reasons that no cause of the catalogue stands for.
+pub(super) fn unexplained(evidence: &Evidence<'_>) -> Vec<Found> {
+    const REST: [(ReasonId, &str); 6] = [
+        (ReasonId::OtherMissing, "a rarer kind of segmentation that the device lacks"),
+        (ReasonId::Checksum, "a checksum that the device cannot make"),
+        (ReasonId::DriverCheck, "the driver refused them one by one"),
+        (ReasonId::NotRefused, "a fragment list, or a checksum state that a device is not given"),
+        (ReasonId::Unexplained, "no reason was found"),
+        (ReasonId::UsoMissing, "UDP segmentation"),
+    ];
+    let Some(traffic) = &evidence.traffic else { return Vec::new() };
+    let software = traffic.tcp.map_or(0, |tcp| tcp.total.software_bytes);
+    let mut said = Vec::new();
+    let mut bytes = 0_u64;
+    for (id, text) in REST {
+        if let Some(part) = evidence.refused(&[id]).filter(|part| *part != 0) {
+            said.push(text);
+            bytes = bytes.saturating_add(part);
+        }
+    }
+    if evidence.reasons_are_unknown()
+        && qdisc::culprit(evidence.machine).is_none()
+        && upper::culprits(evidence).next().is_none()
+    {
+        bytes = evidence.cut_up_in_spite_of_tso().unwrap_or(0);
+        said.push("why cannot be seen on this rung, where segmentation cannot be hooked");
+    }
+    if (bytes as f64) < WORTH_TELLING * software as f64 || bytes == 0 {
+        return Vec::new();
+    }
+    let cause = Cause {
+        id: CauseId::Unexplained,
+        share: None,
+        title: "cut up for reasons that the catalogue does not know".to_owned(),
+        detail: said.join("; "),
+        fix: Fix::none(),
+    };
+    vec![Found { cause, bytes: Some(bytes) }]
+}

@@ -1,0 +1,144 @@
+//! `upper-device`, `vlan-stack`: what was cut before it came here.
+
+use super::{
+    Cause, CauseId, Evidence, Fix, Found,
+    action::quoted,
+    features::{switch_all_on, takes_after_ports},
+    qdisc,
+};
+use crate::{
+    breaks::{Break, Family, above, breaks_of},
+    machine::{Device, Machine},
+    reasons::ReasonId,
+};
+
+/// Segments that were handed to this device; and tagged packets that this device would not take whole.
+pub(super) fn cut_above(evidence: &Evidence<'_>) -> Vec<Found> {
+    let machine = evidence.machine;
+    let handed_over = evidence.refused(&[ReasonId::UpperDevice]);
+    let mut found = Vec::new();
+    for (index, (device, link)) in culprits(evidence).enumerate() {
+        let bytes = match handed_over {
+            _ if index != 0 => None,
+            // Without reasons by packet, what nothing on this device explains is put down to the first above that cuts.
+            None if evidence.reasons_are_unknown() && qdisc::culprit(machine).is_none() => {
+                evidence.cut_up_in_spite_of_tso()
+            }
+            known => known,
+        };
+        if index == 0 && (bytes == Some(0) || bytes.is_none() && evidence.traffic.is_some()) {
+            break;
+        }
+        found.push(Found { cause: describe(machine, device, link), bytes });
+    }
+    let known = !found.is_empty();
+    if !known && let Some(bytes) = handed_over.filter(|bytes| *bytes != 0) {
+        found.push(Found { cause: unknown_device(), bytes: Some(bytes) });
+    }
+    if let Some(bytes) = evidence.refused(&[ReasonId::Vlan]).filter(|bytes| *bytes != 0) {
+        found.push(Found { cause: tagged(machine), bytes: Some(bytes) });
+    }
+    found
+}
+
+/// The devices above whose TSO is not on, nearest first, then such tunnels as are bound to none and sent meanwhile.
+pub(super) fn culprits<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = (&'a Device, Break)> {
+    let machine = evidence.machine;
+    let segmented =
+        evidence.traffic.as_ref().and_then(|traffic| traffic.tcp).map_or(0, |tcp| tcp.total.software_bytes);
+    let sent_it = move |(_, sent): &(_, u64)| sent.saturating_mul(2) >= segmented;
+    let routed = evidence.routed_tunnels().into_iter().filter(sent_it).map(|(device, _)| device);
+    above(machine).chain(routed).filter_map(|device| Some((device, broken(device, machine)?)))
+}
+
+/// The first broken link of either family.
+fn broken(device: &Device, machine: &Machine) -> Option<Break> {
+    Family::ALL.into_iter().find_map(|family| breaks_of(device, machine, family)?.first().copied())
+}
+
+fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
+    let kind = device.kind.as_deref().unwrap_or("device");
+    let (name, below) = (&device.name, &machine.device.name);
+    if link == Break::Below && takes_after_ports(device) {
+        return Cause {
+            id: CauseId::UpperDevice,
+            share: None,
+            title: format!("the {kind} {name} above has no TSO, and cuts before {below} is asked"),
+            detail: format!(
+                "TSO is wanted on {name} and not active: it has what all of its ports have, and another lacks it"
+            ),
+            fix: Fix::by_hand(&[format!("vmnet doctor {}", quoted(name))]),
+        };
+    }
+    if link == Break::Below {
+        return Cause {
+            id: CauseId::VlanStack,
+            share: None,
+            title: format!("the {kind} {name} above did not inherit TSO from {below}"),
+            detail: format!(
+                "TSO is wanted on {name} and not active: a stacked device has only what the device below passes on to those above \
+                 it, which for a vlan was fixed when the driver of {below} probed (vlan_features)"
+            ),
+            fix: reload(machine),
+        };
+    }
+    let never = link == Break::DriverHasNone;
+    Cause {
+        id: CauseId::UpperDevice,
+        share: None,
+        title: format!("the {kind} {name} above has no TSO, and cuts before {below} is asked"),
+        detail: format!(
+            "packets for {below} that come through {name} are cut up there{}",
+            match link {
+                Break::DriverHasNone => ": its features are fixed",
+                Break::ChecksumOff => ": its transmit checksum is off, which takes TSO along",
+                Break::ScatterGatherOff => ": its scatter-gather is off, which takes TSO along",
+                _ => ": its TSO can be switched, and is off",
+            }
+        ),
+        fix: if never { Fix::none() } else { Fix::by_root(switch_all_on(device)) },
+    }
+}
+
+fn unknown_device() -> Cause {
+    Cause {
+        id: CauseId::UpperDevice,
+        share: None,
+        title: "a device above cuts before this one is asked".to_owned(),
+        detail: "packets came here as segments of super-packets; none of the devices known to stand above has its TSO off"
+            .to_owned(),
+        fix: Fix::by_hand(&["vmnet doctor on each device that routes or tunnels through this one".to_owned()]),
+    }
+}
+
+fn tagged(machine: &Machine) -> Cause {
+    Cause {
+        id: CauseId::VlanStack,
+        share: None,
+        title: "packets with a VLAN tag are cut up: the device takes none of these whole".to_owned(),
+        detail: "TSO is on, but not among the features for tagged packets (vlan_features), which were fixed when the driver probed, or \
+                 there are two tags"
+            .to_owned(),
+        fix: reload(machine),
+    }
+}
+
+/// A driver fixes what it passes on when it probes.
+pub(super) fn reload(machine: &Machine) -> Fix {
+    let gso_off = ["gso", "csum"].iter().filter(|name| {
+        machine.module_parameters.get(**name).is_some_and(|value| matches!(value.trim(), "N" | "n" | "0"))
+    });
+    let mut commands: Vec<String> = gso_off
+        .map(|name| {
+            format!(
+                "remove {name}=N from the options of virtio_net (/etc/modprobe.d, the kernel's command line)"
+            )
+        })
+        .collect();
+    commands.push(
+        "load the driver again with its offloads on (a restart, or rmmod and modprobe from a console): what it passes on to \
+         devices above is fixed when it probes"
+            .to_owned(),
+    );
+    Fix::by_hand(&commands)
+}

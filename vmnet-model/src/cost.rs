@@ -1,0 +1,290 @@
+//! What software segmentation cost.
+
+use serde::{Deserialize, Serialize};
+use vmnet_common::{Caller, Counters, StackSamples};
+
+use super::delta::Delta;
+use super::hook::Hook;
+use super::ledger::Ledgers;
+use super::sample::{Counting, Mode, Window};
+use super::tally::{bounded, share};
+use super::throughput::segmentation_ns;
+use crate::stats;
+
+/// The same recording gives the same interval.
+const SEED: u64 = 0x766d_6e65_7400;
+
+/// What software segmentation cost in the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Cost {
+    /// `fexit`, `kretprobe`, `sampling` (all the time), `sampling-windows` (in windows only) or `none`.
+    pub method: String,
+    /// Calls of `__skb_gso_segment` that segmented, for this device.
+    pub segmentation_calls: Option<u64>,
+    /// Time inside them (by sampling: estimated).
+    pub segmentation_ns: Option<u64>,
+    /// Time of vmnet's own programs inside them, which `segmentation_ns` leaves out. None where calls are not timed.
+    #[serde(default)]
+    pub own_ns: Option<u64>,
+    /// Time inside `skb_segment` alone.
+    pub skb_segment_ns: Option<u64>,
+    /// Per byte of payload segmented.
+    pub ns_per_byte: Option<f64>,
+    /// 95 % interval of `ns_per_byte`, over intervals of the run.
+    pub ns_per_byte_interval: Option<[f64; 2]>,
+    /// CPUs kept busy by it, on average.
+    pub cores: Option<f64>,
+}
+
+impl Cost {
+    /// The cost over a window: timed where the functions are hooked, by stack samples where they are not. Calls that
+    /// began in the stack (a tunnel, a smaller MTU) are not this device's.
+    #[must_use]
+    pub fn of(window: &Window<'_>) -> Self {
+        let delta = window.delta();
+        let counted =
+            delta.as_ref().and_then(|delta| delta.traced.as_deref().map(|counted| (delta, counted)));
+        let Some((delta, counted)) = counted else {
+            return Self::unmeasured();
+        };
+        let hooks = &window.conditions.hooks;
+        if let Some(ns) = segmentation_ns(window, counted) {
+            Self::timed(window, delta, counted, ns)
+        } else if hooks.counts(Hook::StackSample) {
+            Self::sampled(window, delta)
+        } else {
+            Self::unmeasured()
+        }
+    }
+
+    fn timed(window: &Window<'_>, delta: &Delta, counted: &Counters, ns: u64) -> Self {
+        let method = if window.conditions.mode == Mode::Kprobe { "kretprobe" } else { "fexit" };
+        let inner = window.conditions.hooks.counts(Hook::SkbSegment);
+        let by_interval: Vec<(f64, f64)> = window
+            .intervals()
+            .filter_map(|delta| {
+                let counted = delta.traced?;
+                let bytes = segmented_bytes(&counted);
+                let ns = segmentation_ns(window, &counted)?;
+                (bytes != 0).then_some((ns as f64, bytes as f64))
+            })
+            .collect();
+        Self {
+            method: method.to_owned(),
+            segmentation_calls: Some(calls(counted)),
+            segmentation_ns: Some(ns),
+            own_ns: Some(counted.segmentation.own_ns),
+            skb_segment_ns: inner.then_some(counted.skb_segment.ns),
+            ns_per_byte: share(ns, segmented_bytes(counted)),
+            ns_per_byte_interval: stats::ratio_of_sums_interval(&by_interval, SEED),
+            cores: share(ns, delta.duration_ns),
+        }
+    }
+
+    /// Time is the share of samples, times the time of all CPUs, while samples were taken. Bytes segmented are the ledger's: no function
+    /// hook counted them. What a byte costs then holds for all that was segmented, as it is the same in a window and outside. The interval is
+    /// Wilson's, of the share, its upper end as if every stack that could not be walked had been segmenting.
+    fn sampled(window: &Window<'_>, delta: &Delta) -> Self {
+        let seen = Sampled::in_window(window);
+        let samples = &seen.samples;
+        let in_windows = window.conditions.counting == Counting::Light;
+        let method = if in_windows { "sampling-windows" } else { "sampling" };
+        let Some(segmenting) = share(samples.segmenting, samples.total).filter(|_| seen.cpu_ns != 0) else {
+            return Self { method: method.to_owned(), ..Self::unmeasured() };
+        };
+        let bytes = seen.software_bytes;
+        let per_byte = |share: f64| share * seen.cpu_ns as f64 / bytes as f64;
+        let all = software_bytes(delta);
+        let ns = match (in_windows, bytes, all) {
+            (true, 0, 0) => Some(0.0),
+            // It began after the last window.
+            (true, 0, _) => None,
+            (true, ..) => Some(per_byte(segmenting) * all as f64),
+            (false, ..) => Some(segmenting * seen.cpu_ns as f64),
+        };
+        // A stack that could not be walked may or may not have been segmenting.
+        let at_most = samples.segmenting.saturating_add(samples.failed).min(samples.total);
+        let interval = stats::wilson_interval(samples.segmenting, samples.total)
+            .zip(stats::wilson_interval(at_most, samples.total))
+            .map(|([low, _], [_, high])| [low, high]);
+        let hooked = window.conditions.hooks.counts(Hook::SkbGsoSegment);
+        let calls = delta.traced.as_deref().filter(|_| hooked).map(calls);
+        Self {
+            method: method.to_owned(),
+            segmentation_calls: calls,
+            segmentation_ns: ns.map(|ns| ns.round() as u64),
+            own_ns: None,
+            skb_segment_ns: None,
+            ns_per_byte: (bytes != 0).then(|| per_byte(segmenting)),
+            ns_per_byte_interval: interval.filter(|_| bytes != 0).map(|interval| interval.map(per_byte)),
+            cores: ns.filter(|_| delta.duration_ns != 0).map(|ns| ns / delta.duration_ns as f64),
+        }
+    }
+
+    fn unmeasured() -> Self {
+        Self {
+            method: "none".to_owned(),
+            segmentation_calls: None,
+            segmentation_ns: None,
+            own_ns: None,
+            skb_segment_ns: None,
+            ns_per_byte: None,
+            ns_per_byte_interval: None,
+            cores: None,
+        }
+    }
+}
+
+/// What was seen while stack samples were taken.
+#[derive(Default)]
+struct Sampled {
+    samples: StackSamples,
+    /// Time of all CPUs.
+    cpu_ns: u64,
+    software_bytes: u64,
+}
+
+impl Sampled {
+    fn in_window(window: &Window<'_>) -> Self {
+        let mut seen = Self::default();
+        let all_the_time = window.conditions.counting == Counting::Exact;
+        // An interval belongs to the sample that ends it.
+        for (delta, end) in window.intervals().zip(window.samples.iter().skip(1)) {
+            if !(all_the_time || end.every_segment) {
+                continue;
+            }
+            let Some(counted) = delta.traced.as_deref() else { continue };
+            seen.samples.total += bounded(counted.samples.total);
+            seen.samples.segmenting += bounded(counted.samples.segmenting);
+            seen.samples.failed += bounded(counted.samples.failed);
+            let cpus = u64::try_from(delta.cpus.len()).unwrap_or(u64::MAX);
+            // Of the clock: that of /proc/stat is too coarse for a window.
+            seen.cpu_ns = seen.cpu_ns.saturating_add(delta.duration_ns.saturating_mul(cpus));
+            seen.software_bytes = seen.software_bytes.saturating_add(software_bytes(&delta));
+        }
+        seen
+    }
+}
+
+fn software_bytes(delta: &Delta) -> u64 {
+    let Some(counted) = delta.traced.as_deref() else { return 0 };
+    let ledgers = Ledgers::of(delta, counted);
+    ledgers.tcp.total.software_bytes.saturating_add(ledgers.udp.total.software_bytes)
+}
+
+fn calls(counted: &Counters) -> u64 {
+    counted.segmentation.splits[Caller::Device as usize].iter().map(|split| bounded(split.calls)).sum()
+}
+
+/// Payload that went into segmentation for this device.
+fn segmented_bytes(counted: &Counters) -> u64 {
+    counted.segmentation.splits[Caller::Device as usize]
+        .iter()
+        .map(|split| bounded(split.payload_bytes))
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hook::HookState;
+    use crate::testing::{MSS, Scene};
+
+    #[test]
+    fn timed_segmentation_has_a_cost_per_byte_and_an_interval_around_it() {
+        let mut scene = Scene::new();
+        for calls in 1..=8 {
+            scene.cut(100 * calls, 44);
+            scene.tick();
+        }
+        let cost = Cost::of(&scene.window());
+        assert_eq!((cost.method.as_str(), cost.segmentation_calls), ("fexit", Some(3_600)));
+        assert_eq!(cost.segmentation_ns, Some(3_600 * 44 * 700));
+        assert_eq!(cost.skb_segment_ns, Some(3_600 * 44 * 500));
+        let per_byte = 700.0 / MSS as f64;
+        assert!((cost.ns_per_byte.unwrap() - per_byte).abs() < 1e-12);
+        let [low, high] = cost.ns_per_byte_interval.unwrap();
+        assert!(low <= per_byte + 1e-12 && per_byte - 1e-12 <= high);
+    }
+
+    #[test]
+    fn fewer_than_five_intervals_with_segmentation_have_no_interval() {
+        let mut scene = Scene::new();
+        for _ in 0..4 {
+            scene.cut(100, 44);
+            scene.tick();
+        }
+        for _ in 0..4 {
+            scene.whole(100, 44);
+            scene.tick();
+        }
+        let cost = Cost::of(&scene.window());
+        assert!(cost.ns_per_byte.is_some());
+        assert_eq!(cost.ns_per_byte_interval, None);
+    }
+
+    #[test]
+    fn nothing_segmented_costs_nothing_and_has_no_cost_per_byte() {
+        let mut scene = Scene::new();
+        scene.whole(100, 44);
+        let cost = Cost::of(&scene.window());
+        assert_eq!((cost.segmentation_ns, cost.ns_per_byte, cost.cores), (Some(0), None, Some(0.0)));
+    }
+
+    #[test]
+    fn stack_samples_give_cores_and_an_interval() {
+        let mut scene = Scene::tracepoints_only();
+        scene.cut(10_000, 44);
+        scene.conditions.hooks[Hook::StackSample] = HookState::Attached;
+        scene.counters().samples.total = 200;
+        scene.counters().samples.segmenting = 50;
+        let cost = Cost::of(&scene.window());
+        assert_eq!((cost.method.as_str(), cost.cores), ("sampling", Some(0.5)));
+        assert_eq!(cost.segmentation_ns, Some(500_000_000));
+        assert_eq!(cost.segmentation_calls, None);
+        let per_byte = 500_000_000.0 / (440_000 * MSS) as f64;
+        assert!((cost.ns_per_byte.unwrap() - per_byte).abs() < 1e-12);
+        let [low, high] = cost.ns_per_byte_interval.unwrap();
+        assert!(low < per_byte && per_byte < high);
+        scene.counters().samples.failed = 20;
+        let [same_low, higher] = Cost::of(&scene.window()).ns_per_byte_interval.unwrap();
+        assert_eq!(same_low, low);
+        assert!(higher > high);
+    }
+
+    #[test]
+    fn samples_of_windows_tell_what_a_byte_costs_and_the_ledger_how_many_there_were() {
+        let mut scene = Scene::tracepoints_only();
+        scene.conditions.hooks[Hook::StackSample] = HookState::Attached;
+        scene.cut(1_000, 44);
+        scene.counters().samples.total = 20;
+        scene.counters().samples.segmenting = 10;
+        scene.last().every_segment = true;
+        scene.tick();
+        scene.cut(3_000, 44).last().every_segment = false;
+        let view = crate::light::LightView::unaudited(&scene.window(), false);
+        let window = view.window();
+        let cost = Cost::of(&window);
+        assert_eq!(cost.method, "sampling-windows");
+        // Half of two CPUs for a second, for a quarter of all that was segmented.
+        let window_ns = window.intervals().next().unwrap().duration_ns;
+        assert_eq!(cost.segmentation_ns, Some(4 * window_ns));
+        let per_byte = window_ns as f64 / (44_000 * MSS) as f64;
+        assert!((cost.ns_per_byte.unwrap() - per_byte).abs() < 1e-9);
+        assert!((cost.cores.unwrap() - 4.0 * window_ns as f64 / window.duration_ns() as f64).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_none() {
+        let mut switched_off = Scene::new();
+        switched_off.cut(100, 44).switch_off(Hook::SkbGsoSegment);
+        assert_eq!(Cost::of(&switched_off.window()), Cost::unmeasured());
+        let mut counters = Scene::counters_only();
+        counters.forget_the_programs();
+        assert_eq!(Cost::of(&counters.window()), Cost::unmeasured());
+        let mut unsampled = Scene::tracepoints_only();
+        unsampled.conditions.hooks[Hook::StackSample] = HookState::Attached;
+        assert_eq!(Cost::of(&unsampled.window()).cores, None);
+    }
+}
