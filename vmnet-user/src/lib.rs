@@ -2,6 +2,7 @@
 //!
 //! One direction, no loops: hooks → counters → snapshot → sample → window → verdict → report.
 
+pub mod benchmark;
 pub mod check;
 pub mod cli;
 pub mod device;
@@ -11,6 +12,7 @@ pub mod fix;
 pub mod kernel;
 pub mod live;
 pub mod load;
+pub mod output;
 pub mod probes;
 pub mod recording;
 pub mod report;

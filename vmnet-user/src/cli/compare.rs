@@ -7,9 +7,9 @@ use anyhow::Result;
 use jiff::Zoned;
 
 use super::output::{Output, open_json};
+use crate::output::OutputDir;
 use crate::recording::load;
 use crate::report::compare::{self, schema::CompareReport, text};
-use crate::report::files::OutputDir;
 use crate::session::Caller;
 
 /// Put two runs side by side: what each says, what differs, by how much, and what differs in the machines

@@ -8,11 +8,11 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::run::style_for;
-use crate::{
-    doctor::{self, watch::Watch},
-    report::{doctor::answer, format::printable, style::Style},
-    session,
-};
+use crate::doctor::watch::Watch;
+use crate::report::doctor::answer;
+use crate::report::kit::format::printable;
+use crate::report::kit::style::Style;
+use crate::{doctor, session};
 
 /// Say where TSO breaks, and who can mend it: the chain from the host's offer to the driver, without traffic
 ///

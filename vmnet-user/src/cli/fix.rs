@@ -8,19 +8,18 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::output::{Output, open_json};
-use crate::{
-    check::Options,
-    device::{change::Changer, facts},
-    doctor,
-    fix::{
-        self, FixError, Here, Interrupt, Kept, Store,
-        persist::{self, FileChange, Form, Identity, Plan, Settings, Written},
-        report::{FileReport, FixReport},
-        state_directory, text,
-    },
-    model::{cause::Action, chain::Answers, machine::Machine},
-    session::{self, Caller},
-};
+use crate::check::Options;
+use crate::device::change::Changer;
+use crate::device::facts;
+use crate::fix::persist::{FileChange, Form, Identity, Plan, Settings, Written};
+use crate::fix::{FixError, Here, Interrupt, Kept, Store, persist, state_directory};
+use crate::model::cause::Action;
+use crate::model::chain::Answers;
+use crate::model::machine::Machine;
+use crate::report::fix::schema::{FileReport, FixReport};
+use crate::report::fix::text;
+use crate::session::Caller;
+use crate::{doctor, fix, session};
 
 /// Switch on what keeps TSO off and can be switched from inside, and read back what the kernel made of it
 ///

@@ -19,7 +19,7 @@ use std::{
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
-use crate::report::format::printable;
+use crate::report::kit::format::printable;
 
 /// Proves whether TCP segmentation offload (TSO) is really happening on a network interface.
 #[derive(Debug, Parser)]

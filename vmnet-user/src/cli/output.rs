@@ -9,7 +9,8 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::run;
-use crate::{report::style::Style, session::Caller};
+use crate::report::kit::style::Style;
+use crate::session::Caller;
 
 /// Where `--json` goes.
 pub(super) enum JsonTo {

@@ -5,15 +5,11 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context, Result};
 
 use super::output::Output;
-use crate::{
-    recording,
-    report::{
-        ab,
-        files::{Format, OutputDir},
-        text,
-    },
-    session::Caller,
-};
+use crate::output::{Format, OutputDir};
+use crate::recording;
+use crate::report::ab;
+use crate::report::run::text;
+use crate::session::Caller;
 
 /// Draw the report of a recording again: anywhere, without root, without BPF, without the machine that it is of
 ///

@@ -5,11 +5,11 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context, Result};
 
 use super::output::{Output, open_json};
-use crate::{
-    device::change::Changer,
-    fix::{self, FixError, Here, Interrupt, Store, state_directory, text},
-    session::{self, Caller},
-};
+use crate::device::change::Changer;
+use crate::fix::{FixError, Here, Interrupt, Store, state_directory};
+use crate::report::fix::text;
+use crate::session::Caller;
+use crate::{fix, session};
 
 /// Put back every device that a fix or an experiment changed, as their journals say
 ///

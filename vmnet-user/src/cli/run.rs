@@ -11,23 +11,16 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
-use crate::{
-    live,
-    model::{
-        sample::{Counting, Mode},
-        throughput::Interval,
-        verdict::State,
-    },
-    probes::table,
-    report::{
-        json,
-        schema::{Interface, RunReport},
-        style::Style,
-        text,
-    },
-    session::{self, Caller, Observer, Plan, Prints},
-    units::parse_duration,
-};
+use crate::model::sample::{Counting, Mode};
+use crate::model::throughput::Interval;
+use crate::model::verdict::State;
+use crate::probes::table;
+use crate::report::kit::style::Style;
+use crate::report::run::schema::{Interface, RunReport};
+use crate::report::run::{json, text};
+use crate::session::{Caller, Observer, Plan, Prints};
+use crate::units::parse_duration;
+use crate::{live, session};
 
 /// `--expect` was not met.
 pub(super) const UNEXPECTED: u8 = 3;

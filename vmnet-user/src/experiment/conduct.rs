@@ -12,22 +12,19 @@ use super::{
     recording_name, sizes,
     switch::{Switch, SwitchError},
 };
-use crate::{
-    fix::Kernel,
-    model::{
-        ending::RunEnding,
-        experiment::{Arm, Design, Figures, Guard, MetricId, Rejection, Trial, Turn, effects, whole_blocks},
-        fix::DeviceState,
-        sample::Mode,
-        verdict::{Confidence, State},
-    },
-    report::{
-        ab::schema::{EndedBy, ThroughputFrom},
-        files::OutputDir,
-        schema::Interface,
-    },
-    session::{self, Profiler, Ran, Stop},
+use crate::fix::Kernel;
+use crate::model::ending::RunEnding;
+use crate::model::experiment::{
+    Arm, Design, Figures, Guard, MetricId, Rejection, Trial, Turn, effects, whole_blocks,
 };
+use crate::model::fix::DeviceState;
+use crate::model::sample::Mode;
+use crate::model::verdict::{Confidence, State};
+use crate::output::OutputDir;
+use crate::report::ab::schema::{EndedBy, ThroughputFrom};
+use crate::report::run::schema::Interface;
+use crate::session;
+use crate::session::{Profiler, Ran, Stop};
 
 /// How long the first run of the benchmark may take.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(600);
@@ -120,7 +117,7 @@ struct Tried {
     trial: Trial,
     /// What the benchmark says of itself, and by what else throughput could be told.
     from: ThroughputFrom,
-    sizes: Option<crate::report::schema::Sizes>,
+    sizes: Option<crate::report::run::schema::Sizes>,
     causes: Vec<crate::model::cause::Cause>,
 }
 
@@ -285,7 +282,7 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
                 (Some(EndedBy::InterfaceGone), why.unwrap_or_default())
             }
             RunEnding::Duration => {
-                let after = crate::report::format::duration(timeout.as_secs_f64());
+                let after = crate::report::kit::format::duration(timeout.as_secs_f64());
                 (
                     Some(EndedBy::BenchmarkFailed),
                     format!("the benchmark had not ended after {after}: it hangs, or --timeout is too short"),
@@ -380,8 +377,8 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
     }
 
     /// What the benchmark says of itself, if it does; else what every arm can be measured by.
-    fn throughput_from(&self, report: &crate::report::schema::RunReport) -> ThroughputFrom {
-        let said = report.benchmark.as_ref().and_then(crate::report::schema::Benchmark::said);
+    fn throughput_from(&self, report: &crate::report::run::schema::RunReport) -> ThroughputFrom {
+        let said = report.benchmark.as_ref().and_then(crate::report::run::schema::Benchmark::said);
         if said.is_some_and(|said| said.gbps.is_some() || said.transactions_per_s.is_some()) {
             ThroughputFrom::Benchmark
         } else if self.targets.design.arms.iter().all(Arm::is_profiled)
@@ -403,12 +400,12 @@ fn rejected_by(trial: &Trial, guard: Guard) -> bool {
 }
 
 /// The last line that the benchmark printed often says what its exit code does not.
-fn with_last_words(why: String, report: &crate::report::schema::RunReport) -> String {
+fn with_last_words(why: String, report: &crate::report::run::schema::RunReport) -> String {
     let said =
         report.benchmark.as_ref().and_then(|benchmark| benchmark.stdout.as_deref()).unwrap_or_default();
     match said.lines().rev().map(str::trim).find(|line| line.len() > 1) {
         Some(last) => {
-            format!("{why}; the last that it printed: {}", crate::report::format::shortened(last, 200))
+            format!("{why}; the last that it printed: {}", crate::report::kit::format::shortened(last, 200))
         }
         None => why,
     }

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use crate::{
-    model::{
-        breaks::Family,
-        comparison::Stretch,
-        experiment::{Arm, BusiestCpu, Figures, MetricId, Signs, expected},
-        fix::DeviceState,
-        identity::Identity,
-        sample::{QdiscCounters, Sample},
-        throughput::{CpuShare, Interval, mean},
-    },
-    recording::Run,
-    report::{ab::schema::ThroughputFrom, schema::RunReport},
-};
+use crate::model::breaks::Family;
+use crate::model::comparison::Stretch;
+use crate::model::experiment::{Arm, BusiestCpu, Figures, MetricId, Signs, expected};
+use crate::model::fix::DeviceState;
+use crate::model::identity::Identity;
+use crate::model::sample::{QdiscCounters, Sample};
+use crate::model::throughput::{CpuShare, Interval, mean};
+use crate::recording::Run;
+use crate::report::ab::schema::ThroughputFrom;
+use crate::report::run::schema::RunReport;
 
 /// Of a run that is shorter than ten warm-ups, a tenth is left out.
 const MOST_OF_RUN: f64 = 0.1;
@@ -24,7 +21,7 @@ pub(super) fn warm_up_rule(warm_up: Duration) -> String {
     format!(
         "of each run of the benchmark, what vmnet measures is taken from {} after traffic began (a tenth of the run, where that is less) until \
          traffic ended; a first run of the benchmark is not counted at all",
-        crate::report::format::duration(warm_up.as_secs_f64())
+        crate::report::kit::format::duration(warm_up.as_secs_f64())
     )
 }
 
@@ -44,7 +41,7 @@ impl Measured {
         warm_up: Duration,
     ) -> Self {
         let kept = steady(&report.throughput.samples, warm_up.as_secs_f64());
-        let said = report.benchmark.as_ref().and_then(crate::report::schema::Benchmark::said);
+        let said = report.benchmark.as_ref().and_then(crate::report::run::schema::Benchmark::said);
         // What is forwarded has no sockets here that could tell what they retransmitted.
         let goodput_gbps = mean(kept, |interval| interval.goodput_gbps.or_else(|| interval.payload_gbps()));
         let payload_gbps = mean(kept, Interval::payload_gbps);
@@ -194,7 +191,7 @@ fn unexplained_share(identity: &Identity) -> f64 {
 fn drop_share(before: QdiscCounters, after: QdiscCounters) -> Option<f64> {
     let dropped = after.drops.checked_sub(before.drops)?;
     let sent = after.packets.checked_sub(before.packets)?;
-    crate::report::format::share(dropped, dropped.checked_add(sent)?)
+    crate::report::kit::format::share(dropped, dropped.checked_add(sent)?)
 }
 
 #[cfg(test)]
@@ -202,7 +199,8 @@ mod tests {
     use super::*;
     use crate::model::sample::CpuWork;
     use crate::model::testing::sample_at;
-    use crate::report::fixture::{self, second};
+    use crate::report::run::fixture;
+    use crate::report::run::fixture::second;
 
     fn near(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-9 * b.abs().max(1.0)

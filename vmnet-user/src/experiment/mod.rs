@@ -20,23 +20,18 @@ use anyhow::{Context, Result};
 use jiff::Zoned;
 
 use self::{assemble::Gathered, conduct::Conduct, preflight::Readied, switch::Switch};
-use crate::{
-    device::{change::Changer, facts, system},
-    doctor,
-    fix::{self, FixError, Here, Kernel, Store, state_directory},
-    kernel::permissions,
-    model::{
-        chain::Answers,
-        experiment::{Arm, ArmEffects, Asked, Design, Guards, Trial},
-        fix::{DeviceState, Step, way_back},
-    },
-    report::{
-        ab::schema::{AbReport, EndedBy},
-        files::OutputDir,
-        schema::Interface,
-    },
-    session::{self, Stop},
-};
+use crate::device::change::Changer;
+use crate::device::{facts, system};
+use crate::fix::{FixError, Here, Kernel, Store, state_directory};
+use crate::kernel::permissions;
+use crate::model::chain::Answers;
+use crate::model::experiment::{Arm, ArmEffects, Asked, Design, Guards, Trial};
+use crate::model::fix::{DeviceState, Step, way_back};
+use crate::output::OutputDir;
+use crate::report::ab::schema::{AbReport, EndedBy};
+use crate::report::run::schema::Interface;
+use crate::session::Stop;
+use crate::{doctor, fix, session};
 
 /// What is to be done.
 #[derive(Clone, Debug)]

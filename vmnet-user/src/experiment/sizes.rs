@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::report::schema::{Bucket, Sizes};
+use crate::report::run::schema::{Bucket, Sizes};
 
 /// Adds what one run saw to what others did.
 pub(super) fn add(sum: &mut Option<Sizes>, more: &Sizes) {

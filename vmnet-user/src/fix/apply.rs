@@ -1,15 +1,13 @@
 //! Changing what causes ask for: journal, change, read back.
 
-use super::{
-    FixError, Kernel,
-    journal::{Journal, Store},
-    kernel::Here,
-    report::FixReport,
-};
+use super::journal::{Journal, Store};
+use super::kernel::Here;
+use super::{FixError, Kernel};
 use crate::model::{
     cause::Action,
     fix::{self, Change, DeviceState, Outcome, Plan, Step, followed},
 };
+use crate::report::fix::schema::FixReport;
 
 /// What would be done. Needs no privilege, and changes nothing.
 ///

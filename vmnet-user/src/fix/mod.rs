@@ -11,13 +11,12 @@ mod journal;
 mod kept;
 mod kernel;
 pub mod persist;
-pub mod report;
 mod restore;
-pub mod text;
 
 use std::path::PathBuf;
 
 pub use crate::model::fix::Kernel;
+pub use crate::report::fix::schema::{FIX_SCHEMA, FixReport, RESTORE_SCHEMA, RestoreReport};
 pub use apply::{apply, preview};
 #[cfg(test)]
 use by_features::actions_by_features;
@@ -25,7 +24,6 @@ pub use interrupt::Interrupt;
 pub use journal::{Journal, JournalError, Listed, Store, Unfinished, state_directory, unfinished};
 pub use kept::{Kept, KeptError};
 pub use kernel::Here;
-pub use report::{FIX_SCHEMA, FixReport, RESTORE_SCHEMA, RestoreReport};
 pub use restore::{restore, undo};
 
 use crate::model::{

@@ -5,14 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    FixError, Kernel,
-    apply::read_again,
-    journal::{Journal, JournalError, Listed, Store},
-    kernel::Here,
-    report::{FixReport, Interface, RESTORE_SCHEMA, RestoreReport, Restored},
-};
+use super::apply::read_again;
+use super::journal::{Journal, JournalError, Listed, Store};
+use super::kernel::Here;
+use super::{FixError, Kernel};
 use crate::model::fix::{Change, DeviceState, Outcome, Step, not_as_before, way_back};
+use crate::report::fix::schema::{FixReport, Interface, RESTORE_SCHEMA, RestoreReport, Restored};
 
 /// Puts back an interface, and what was changed for its sake. With `dry_run`, says what that would change.
 ///

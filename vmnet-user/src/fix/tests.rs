@@ -186,7 +186,7 @@ fn every_null_has_its_reason() {
     for report in [preview, done] {
         let value: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
         let reasons = serde_json::from_value(value["unmeasured"].clone()).unwrap();
-        assert_eq!(crate::report::json::missing_reasons(&value, &reasons), Vec::<String>::new());
+        assert_eq!(crate::report::run::json::missing_reasons(&value, &reasons), Vec::<String>::new());
         testbed::schema::validate(&value).unwrap();
     }
 }
@@ -200,7 +200,7 @@ fn a_name_cannot_steer_the_terminal() {
     let name = kernel.devices[0].name.clone();
     let report = apply(&mut kernel, &store, &here(), &name, &actions, || false).unwrap();
     assert!(report.ok());
-    let said = text::fix(&report, &crate::report::style::Style::PLAIN);
+    let said = crate::report::fix::text::fix(&report, &crate::report::kit::style::Style::PLAIN);
     assert!(said.chars().all(|c| c == '\n' || (!c.is_control() && c != '\u{202E}')), "{said:?}");
 }
 

@@ -2,9 +2,9 @@
 
 use crate::model::sample::Mode;
 use crate::model::throughput::Interval;
-use crate::report::format;
-use crate::report::schema::Interface;
-use crate::report::style::{Style, Tone};
+use crate::report::kit::format;
+use crate::report::kit::style::{Style, Tone};
+use crate::report::run::schema::Interface;
 
 /// What one column says. The columns of a mode are one table, so that heads and values cannot come apart.
 struct Column {
@@ -123,7 +123,7 @@ fn packet(interval: &Interval) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
+    use crate::report::run::fixture;
 
     const UNICODE: Style = Style { colour: false, plain: false, width: 100 };
 

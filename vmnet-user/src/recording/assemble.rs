@@ -7,6 +7,7 @@ use vmnet_common::{Counters, bucket_lower, bucket_upper};
 
 use super::run::{CommandEnded, Run, Sight};
 use super::words;
+use crate::benchmark;
 use crate::model::audit::Audit;
 use crate::model::cause::{self, Cause, Elsewhere, Evidence, QueueUse, Traffic};
 use crate::model::chain::{self, Answers};
@@ -22,9 +23,8 @@ use crate::model::sample::{Counting, Mode, Window};
 use crate::model::throughput::{CpuShare, gbps, mean};
 use crate::model::uso::UdpVerdict;
 use crate::model::verdict::Verdict;
-use crate::report::absences;
-use crate::report::benchmarks;
-use crate::report::schema::{
+use crate::report::run::absences;
+use crate::report::run::schema::{
     Benchmark, Bucket, Interface, LedgerReport, Overhead, Probes, RunReport, SCHEMA, Sizes, ThroughputReport,
     WindowInfo,
 };
@@ -196,7 +196,7 @@ fn unmeasured(run: &Run) -> BTreeMap<String, String> {
         (None, torn) => torn.as_ref(),
     };
     if let Some(why) = failed.filter(|_| !run.start.command.is_empty()) {
-        let understood = benchmarks::READERS.iter().map(|reader| reader.field);
+        let understood = benchmark::READERS.iter().map(|reader| reader.field);
         for part in ["exit_code", "signal", "stdout"].into_iter().chain(understood) {
             reasons.insert(format!("benchmark.{part}"), why.clone());
         }

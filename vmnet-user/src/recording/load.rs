@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{FILE, assemble::report, frames::MAGIC, read::read_file};
-use crate::report::schema::{RunReport, SCHEMA};
+use crate::report::run::schema::{RunReport, SCHEMA};
 
 /// A day at ten samples a second on a large machine is less.
 const MOST_BYTES: u64 = 1 << 30;
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::model::ending::RunEnding;
     use crate::recording::testing;
-    use crate::report::{fixture, json};
+    use crate::report::run::{fixture, json};
 
     fn written(text: &str) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();

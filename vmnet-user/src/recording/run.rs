@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::benchmark;
+use crate::benchmark::Understood;
 use crate::load::Summary;
 use crate::model::driver_semantics::DriverRow;
 use crate::model::ending::RunEnding;
@@ -17,8 +19,7 @@ use crate::model::sample::{Conditions, Counting, Sample, Window};
 use crate::model::senders::SenderLimits;
 use crate::model::timeline::Timeline;
 use crate::model::verdict::Verdict;
-use crate::report::benchmarks::{self, Understood};
-use crate::report::schema::{HookReport, Interface, Iperf3, Netperf, ProgramsMethod};
+use crate::report::run::schema::{HookReport, Interface, Iperf3, Netperf, ProgramsMethod};
 
 /// Events that are kept: a storm of them must not fill the disk, or the memory.
 pub const MOST_EVENTS: usize = 10_000;
@@ -124,7 +125,7 @@ impl CommandEnded {
     #[must_use]
     pub fn new(exit_code: Option<i32>, signal: Option<i32>, stdout: &str, most_chars: usize) -> Self {
         let mut ended = Self { exit_code, signal, ..Self::default() };
-        match benchmarks::understood(stdout) {
+        match benchmark::understood(stdout) {
             Some(Understood::Iperf3(said)) => ended.iperf3 = Some(said),
             Some(Understood::Load(said)) => ended.load = Some(said),
             // Its few lines are for people as well.
@@ -333,11 +334,11 @@ mod tests {
     #[test]
     fn json_that_is_understood_takes_the_place_of_what_was_printed_and_netperfs_lines_stay() {
         let ended = |stdout: &str| CommandEnded::new(Some(0), None, stdout, 10);
-        let iperf3 = ended(include_str!("../report/testdata/iperf3-single.json"));
+        let iperf3 = ended(include_str!("../benchmark/testdata/iperf3-single.json"));
         assert!(iperf3.iperf3.is_some() && iperf3.stdout.is_none());
-        let load = ended(include_str!("../report/testdata/load-two-streams.json"));
+        let load = ended(include_str!("../benchmark/testdata/load-two-streams.json"));
         assert!(load.load.is_some() && load.stdout.is_none());
-        let netperf = ended(include_str!("../report/testdata/netperf-keyvalue-stream.txt"));
+        let netperf = ended(include_str!("../benchmark/testdata/netperf-keyvalue-stream.txt"));
         assert_eq!((netperf.netperf.is_some(), netperf.stdout.as_deref()), (true, Some("OMNI Send ")));
         let other = ended("hello");
         assert_eq!((other.iperf3, other.netperf, other.load), (None, None, None));
@@ -347,7 +348,7 @@ mod tests {
     #[test]
     fn what_a_command_said_comes_back_and_recordings_from_before_can_be_read() {
         let said =
-            CommandEnded::new(Some(0), None, include_str!("../report/testdata/load-two-streams.json"), 0);
+            CommandEnded::new(Some(0), None, include_str!("../benchmark/testdata/load-two-streams.json"), 0);
         let text = serde_json::to_string(&said).unwrap();
         assert_eq!(serde_json::from_str::<CommandEnded>(&text).unwrap().load, said.load);
         let before = r#"{"exit_code": 0, "signal": null, "stdout": null, "iperf3": {"streams": 1, "sent_bytes": 8,

@@ -12,8 +12,8 @@ use crate::model::machine::QueueCounters;
 use crate::model::machine_fixture;
 use crate::model::sample::{CpuWork, Sample};
 use crate::model::testing::{HEADER, MSS, Scene, sample_at};
-use crate::report::fixture;
-use crate::report::schema::ProgramsMethod;
+use crate::report::run::fixture;
+use crate::report::run::schema::ProgramsMethod;
 
 /// Numbers that no compressor can foresee, the same each time.
 pub(crate) struct Noise(u64);

@@ -7,7 +7,7 @@ use super::testing::{Load, end, event, recording, start};
 use super::*;
 use crate::model::ending::RunEnding;
 use crate::model::timeline::Timeline;
-use crate::report::json;
+use crate::report::run::json;
 
 /// As the session has it, without a file between.
 fn run(seconds: u64, cpus: usize, end: Option<End>) -> Run {

@@ -3,7 +3,7 @@
 use crate::model::event::What;
 use crate::model::features::FeatureSet;
 use crate::model::sample::{Mode, Sample};
-use crate::report::schema::EventReport;
+use crate::report::run::schema::EventReport;
 
 use super::run::{Event, MOST_EVENTS, Run};
 

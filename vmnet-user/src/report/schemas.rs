@@ -8,7 +8,8 @@ use std::{env, fs};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 
-use super::{ab, check, compare, doctor, fixture, json, schema};
+use super::run::{fixture, json, schema};
+use super::{ab, check, compare, doctor};
 use crate::{fix, load};
 
 /// Rewrites the files where they differ.

@@ -4,7 +4,7 @@ use std::ffi::CString;
 
 use nix::unistd::{Gid, Uid, User};
 
-use crate::report::files::Owner;
+use crate::output::Owner;
 
 /// The person who called.
 #[derive(Clone, Debug, Default)]

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{Caller, stop::Stop};
-use crate::report::benchmarks::prints_json_for_us;
+use crate::benchmark::prints_json_for_us;
 
 /// Of what the command prints this much is kept, enough for iperf3's JSON of a long test with many streams.
 const MOST_OUTPUT: usize = 16 << 20;

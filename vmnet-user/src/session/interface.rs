@@ -1,13 +1,9 @@
 //! The interface as every report shows it.
 
-use crate::{
-    device::{
-        driver::{self, DriverError},
-        links::{self, Link},
-        rings,
-    },
-    report::schema::{Interface, Netns},
-};
+use crate::device::driver::DriverError;
+use crate::device::links::Link;
+use crate::device::{driver, links, rings};
+use crate::report::run::schema::{Interface, Netns};
 
 /// What a report says of `link`; `netns` is the namespace's name as asked for, in which this thread is.
 ///

@@ -8,13 +8,14 @@ use super::{
     Ending, Plan, child,
     sampler::{RunTimes, Sampler},
 };
-use crate::{
-    device::{facts, links::LinkReader},
-    model::hook::HookState,
-    probes::{HookOutcome, Probes, events::RareEvent, table::Program},
-    recording::{CommandEnded, End, Event, Start, Surroundings},
-    report::schema::HookReport,
-};
+use crate::device::facts;
+use crate::device::links::LinkReader;
+use crate::model::hook::HookState;
+use crate::probes::events::RareEvent;
+use crate::probes::table::Program;
+use crate::probes::{HookOutcome, Probes};
+use crate::recording::{CommandEnded, End, Event, Start, Surroundings};
+use crate::report::run::schema::HookReport;
 
 /// Of what a command printed this much goes into the report.
 const MOST_STDOUT: usize = 64 << 10;

@@ -31,23 +31,18 @@ use self::{
     sampler::Sampler,
     windows::{Edge, Windows},
 };
-use crate::{
-    device::links::LinkError,
-    kernel::permissions,
-    model::{
-        driver_semantics::DriverRow,
-        ending::RunEnding,
-        sample::{Counting, Mode, Sample},
-        throughput::Interval,
-        timeline::Timeline,
-    },
-    probes::{self, KeepRunTimes, ProbeError, Request},
-    recording::{self, End, MOST_EVENTS, Run, Surroundings},
-    report::{
-        files::OutputDir,
-        schema::{Interface, RunReport},
-    },
-};
+use crate::device::links::LinkError;
+use crate::kernel::permissions;
+use crate::model::driver_semantics::DriverRow;
+use crate::model::ending::RunEnding;
+use crate::model::sample::{Counting, Mode, Sample};
+use crate::model::throughput::Interval;
+use crate::model::timeline::Timeline;
+use crate::output::OutputDir;
+use crate::probes::{KeepRunTimes, ProbeError, Request};
+use crate::recording::{End, MOST_EVENTS, Run, Surroundings};
+use crate::report::run::schema::{Interface, RunReport};
+use crate::{probes, recording};
 
 /// How long a run waits for traffic to come to rest.
 const DRAIN: Duration = Duration::from_secs(1);

@@ -4,11 +4,9 @@ use std::{fs::File, io, path::PathBuf};
 
 use vmnet_common::Counters;
 
-use crate::{
-    model::sample::Sample,
-    recording::{End, Event, Start, Writer},
-    report::files::OutputDir,
-};
+use crate::model::sample::Sample;
+use crate::output::OutputDir;
+use crate::recording::{End, Event, Start, Writer};
 
 /// Writes until it cannot.
 pub(super) struct Recorder {

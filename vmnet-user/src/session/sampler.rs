@@ -14,28 +14,25 @@ use super::{
     own_cost::{FirstWindow, Queued, RunNs},
     stop::Stop,
 };
-use crate::{
-    device::{
-        cpu,
-        features::FeatureReader,
-        links::{Link, LinkError, LinkReader},
-        machine,
-        qdisc::QdiscReader,
-        queue_stats, rings,
-        sockets::{SocketBytes, SocketReader},
-    },
-    model::driver_semantics::{DriverRow, DriverSemantics},
-    model::hook::Hooks,
-    model::machine::QueueCounters,
-    model::sample::{
-        Conditions, Counting, CpuWork, MissedByKernel, Mode, Retransmitted, Sample, SocketTotals,
-    },
-    model::senders::{Looks, Sender, SenderLimits},
-    model::{event::What, features::FeatureSet, verdict::FEWEST_AUDITED_PACKETS},
-    probes::{Attached, RunTime, events::RareEvent},
-    recording::Taken,
-    report::schema::{Interface, ProgramsMethod},
+use crate::device::features::FeatureReader;
+use crate::device::links::{Link, LinkError, LinkReader};
+use crate::device::qdisc::QdiscReader;
+use crate::device::sockets::{SocketBytes, SocketReader};
+use crate::device::{cpu, machine, queue_stats, rings};
+use crate::model::driver_semantics::{DriverRow, DriverSemantics};
+use crate::model::event::What;
+use crate::model::features::FeatureSet;
+use crate::model::hook::Hooks;
+use crate::model::machine::QueueCounters;
+use crate::model::sample::{
+    Conditions, Counting, CpuWork, MissedByKernel, Mode, Retransmitted, Sample, SocketTotals,
 };
+use crate::model::senders::{Looks, Sender, SenderLimits};
+use crate::model::verdict::FEWEST_AUDITED_PACKETS;
+use crate::probes::events::RareEvent;
+use crate::probes::{Attached, RunTime};
+use crate::recording::Taken;
+use crate::report::run::schema::{Interface, ProgramsMethod};
 
 /// How often live sockets are asked for while others close.
 const SOCKET_LOOKS: usize = 3;

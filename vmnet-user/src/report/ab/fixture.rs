@@ -12,7 +12,7 @@ use crate::model::experiment::{
 };
 use crate::model::fix::Followed;
 use crate::model::verdict::{Confidence, State};
-use crate::report::fixture;
+use crate::report::run::fixture;
 
 /// What is true of an arm in a fixture.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Sections of the terminal's text: a name in the margin, its lines beside it. The names are longer than those of a run's answer.
 
-use crate::report::style::{Style, Tone};
+use crate::report::kit::style::{Style, Tone};
 
 /// Columns before the lines.
 const MARGIN: usize = 9;

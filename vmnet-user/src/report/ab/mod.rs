@@ -1,6 +1,7 @@
 //! An experiment's result: `vmnet ab`.
 
 pub mod absences;
+pub mod charts;
 mod finite;
 pub(in crate::report) mod foresight;
 mod lines;
@@ -18,10 +19,10 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::report::charts::ab::CHARTS;
-use crate::report::files::{FilesError, Format, OutputDir};
-use crate::report::html::HtmlError;
-use crate::report::json::JsonError;
+use crate::output::{FilesError, Format, OutputDir};
+use crate::report::ab::charts::CHARTS;
+use crate::report::run::html::HtmlError;
+use crate::report::run::json::JsonError;
 use page::Drawn;
 use schema::AbReport;
 

@@ -1,5 +1,5 @@
 //! `ab.html`: an experiment as one page that needs nothing but itself, in the same clothes as a run's. Whatever it shows is data: see
-//! `report/html/escape.rs`.
+//! `report/kit/escape.rs`.
 
 mod tables;
 
@@ -13,13 +13,13 @@ use super::text::restored;
 use super::validity::blocks_said;
 use super::words::{Amount, command_line, figures, plural, reason, sentence, with_capital};
 use crate::model::experiment::{Effect, MetricId, Role};
-use crate::report::charts::Table;
-use crate::report::format;
-use crate::report::html::causes::Told;
-use crate::report::html::parts::{Facts, Figure, Grid};
-use crate::report::html::{HtmlError, SCRIPT, STYLE};
-use crate::report::style::Tone;
-use crate::report::why;
+use crate::report::kit::format;
+use crate::report::kit::parts::{Facts, Figure, Grid};
+use crate::report::kit::style::Tone;
+use crate::report::run::charts::Table;
+use crate::report::run::html::causes::Told;
+use crate::report::run::html::{HtmlError, SCRIPT, STYLE};
+use crate::report::run::why;
 
 /// A chart as it goes into the page.
 pub(super) struct Drawn {

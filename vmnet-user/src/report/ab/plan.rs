@@ -5,8 +5,8 @@ use super::text::told_commands;
 use super::validity::guards as all_guards;
 use super::words::{plural, role};
 use crate::model::experiment::{Design, FEWEST_BLOCKS, Guards, Role};
-use crate::report::format;
-use crate::report::style::{Style, Tone};
+use crate::report::kit::format;
+use crate::report::kit::style::{Style, Tone};
 use crate::stats::smallest_visible_for;
 
 /// Standard deviations of one trial's figure for which it is told what would be seen, in percent: a quiet machine, an ordinary cloud, a noisy one.

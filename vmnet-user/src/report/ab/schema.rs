@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::cause::Cause;
 use crate::model::experiment::{ArmEffects, Design, Guards, MetricId, Prediction, Trial};
 use crate::model::fix::Followed;
-use crate::report::schema::{Interface, Sizes};
+use crate::report::run::schema::{Interface, Sizes};
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.ab/1";

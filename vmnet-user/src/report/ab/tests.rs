@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use roxmltree::{Document, ParsingOptions};
 
 use super::*;
-use crate::report::format;
-use crate::report::html::SCRIPT;
-use crate::report::json::missing_reasons;
-use crate::report::style::Style;
+use crate::report::kit::format;
+use crate::report::kit::style::Style;
+use crate::report::run::html::SCRIPT;
+use crate::report::run::json::missing_reasons;
 
 const WIDE: Style = Style { colour: false, plain: false, width: 400 };
 

@@ -12,9 +12,9 @@ use super::words::{
     Amount, chance, command_line, figures, judgement, judgement_of_placebo, plural, smallest_visible,
 };
 use crate::model::experiment::{ArmEffects, Effect, Role};
-use crate::report::format;
-use crate::report::style::Style;
-use crate::report::why;
+use crate::report::kit::format;
+use crate::report::kit::style::Style;
+use crate::report::run::why;
 
 pub use super::plan::plan;
 pub use super::progress::{so_far, trial_line};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::schema::AbReport;
 use super::words::plural;
 use crate::model::experiment::{Guard, Guards, Trial};
-use crate::report::format;
+use crate::report::kit::format;
 
 /// An arm's trials.
 #[derive(Default)]

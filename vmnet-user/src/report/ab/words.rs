@@ -2,7 +2,7 @@
 
 use crate::model::cause::quoted;
 use crate::model::experiment::{Arm, Design, Effect, Judgement, MOST_CHANCE, Role, Scale};
-use crate::report::format;
+use crate::report::kit::format;
 
 /// A change with its interval, in one unit.
 #[derive(Clone, Copy, Debug)]

@@ -13,7 +13,8 @@ pub use self::{
     absences::explain,
     text::{answer, state_word},
 };
-use super::{json::JsonError, schema::Interface};
+use super::run::json::JsonError;
+use super::run::schema::Interface;
 use crate::model::{
     cause::Cause,
     chain::{Answers, Asked},

@@ -3,15 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{CheckReport, TypeReport, TypeState};
-use crate::{
-    model::checked::State,
-    report::{
-        format,
-        schema::Interface,
-        style::{Style, Tone},
-        why,
-    },
-};
+use crate::model::checked::State;
+use crate::report::kit::format;
+use crate::report::kit::style::{Style, Tone};
+use crate::report::run::schema::Interface;
+use crate::report::run::why;
 
 /// All that a check says to a person, a newline at the end of each line.
 #[must_use]

@@ -7,10 +7,11 @@ use super::text::gist;
 use super::words::{answer, change, figure, judgement};
 use crate::model::comparison::Stretch;
 use crate::model::verdict::State;
-use crate::report::format::{self, capitalised, sentence};
-use crate::report::html::parts::{Cell, Figure, Grid};
-use crate::report::html::{HtmlError, SCRIPT};
-use crate::report::text::confidence_word;
+use crate::report::kit::format;
+use crate::report::kit::format::{capitalised, sentence};
+use crate::report::kit::parts::{Cell, Figure, Grid};
+use crate::report::run::html::{HtmlError, SCRIPT};
+use crate::report::run::text::confidence_word;
 
 const STYLE: &str =
     concat!(include_str!("../../../templates/page.css"), include_str!("../../../templates/compare.css"));

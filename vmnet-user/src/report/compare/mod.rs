@@ -1,5 +1,6 @@
 //! Two runs side by side: `vmnet compare`.
 
+pub mod charts;
 mod html;
 pub mod schema;
 pub mod text;
@@ -7,12 +8,12 @@ pub(in crate::report) mod words;
 
 use std::path::PathBuf;
 
-use crate::report::charts::compare::{CHARTS, Chart, Pair};
-use crate::report::files::{FilesError, OutputDir};
-use crate::report::html::HtmlError;
-use crate::report::html::parts::Figure;
-use crate::report::json::JsonError;
-use crate::report::schema::RunReport;
+use crate::output::{FilesError, OutputDir};
+use crate::report::compare::charts::{CHARTS, Chart, Pair};
+use crate::report::kit::parts::Figure;
+use crate::report::run::html::HtmlError;
+use crate::report::run::json::JsonError;
+use crate::report::run::schema::RunReport;
 use schema::CompareReport;
 
 /// The page for people: what a person opens first.

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::model::comparison::{Comparison, METHOD, RULE, Run, Sides};
 use crate::model::sample::Mode;
 use crate::model::verdict::{Confidence, State};
-use crate::report::schema::RunReport;
-use crate::report::text::{gist, state_sentence, state_word};
+use crate::report::run::schema::RunReport;
+use crate::report::run::text::{gist, state_sentence, state_word};
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.compare/1";

@@ -1,10 +1,10 @@
 use std::fs;
 
 use super::*;
-use crate::report::fixture;
-use crate::report::html::SCRIPT;
-use crate::report::json::missing_reasons;
-use crate::report::style::Style;
+use crate::report::kit::style::Style;
+use crate::report::run::fixture;
+use crate::report::run::html::SCRIPT;
+use crate::report::run::json::missing_reasons;
 
 const WIDE: Style = Style { colour: false, plain: false, width: 400 };
 
@@ -91,7 +91,7 @@ fn the_same_run_twice_is_told_as_that() {
 #[test]
 fn a_run_is_known_again_though_json_rounds_its_numbers() {
     let report = fixture::software();
-    let text = crate::report::json::to_text(&report).unwrap();
+    let text = crate::report::run::json::to_text(&report).unwrap();
     assert!(compared(&report, &serde_json::from_str(&text).unwrap()).same_run);
     assert!(!compared(&report, &fixture::engaged()).same_run);
 }

@@ -6,9 +6,9 @@ use super::schema::{CompareReport, RunSummary};
 use super::words::{change, figure, judgement};
 use crate::model::comparison::{Effect, EffectId};
 use crate::model::verdict::State;
-use crate::report::format;
-use crate::report::style::{Style, Tone};
-use crate::report::text::confidence_word;
+use crate::report::kit::format;
+use crate::report::kit::style::{Style, Tone};
+use crate::report::run::text::confidence_word;
 
 /// Beyond these, differences are told in compare.json and on the page.
 const MOST_DIFFERENCES: usize = 25;

@@ -2,7 +2,7 @@
 
 use super::schema::RunSummary;
 use crate::model::comparison::Effect;
-use crate::report::format;
+use crate::report::kit::format;
 
 /// What the two runs say, in one line.
 pub(in crate::report) fn answer(a: &RunSummary, b: &RunSummary) -> String {

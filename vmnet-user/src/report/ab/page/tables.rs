@@ -7,9 +7,9 @@ use crate::report::ab::validity::{self, Fate, arm_name, by_guard, tally, why_rej
 use crate::report::ab::words::{
     Amount, chance, figures, in_unit, judgement, judgement_of_placebo, role, smallest_visible,
 };
-use crate::report::format;
-use crate::report::html::parts::{Cell, Grid, Mark};
-use crate::report::text::confidence_word;
+use crate::report::kit::format;
+use crate::report::kit::parts::{Cell, Grid, Mark};
+use crate::report::run::text::confidence_word;
 
 /// An arm, metric by metric.
 pub(super) fn effects(report: &AbReport, arm: &ArmEffects) -> Grid {

@@ -1,0 +1,223 @@
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+
+use super::*;
+use crate::report::run::fixture;
+
+fn now() -> Zoned {
+    "2026-11-22T10:11:12+00:00[UTC]".parse().expect("a time")
+}
+
+fn prepare(base: &Path, interface: &str) -> OutputDir {
+    OutputDir::prepare(base, interface, &now(), None).expect("a writable place")
+}
+
+fn names_in(path: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(path)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_run_lands_under_its_time_and_its_interface() {
+    let base = tempfile::tempdir().expect("a place");
+    let output = prepare(&base.path().join("deep/reports"), "ens4");
+    assert_eq!(output.path(), base.path().join("deep/reports/20261122-101112-ens4"));
+    assert_eq!(names_in(output.path()), Vec::<String>::new(), "the trial leaves nothing");
+}
+
+#[test]
+fn every_file_that_is_returned_is_there_and_no_other() {
+    let base = tempfile::tempdir().expect("a place");
+    let output = prepare(base.path(), "ens4");
+    let files = output.write(&fixture::software()).expect("room");
+    let names: Vec<_> = files
+        .iter()
+        .filter_map(|path| path.file_name())
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    let charts = CHARTS.iter().map(|chart| chart.file);
+    let all: Vec<_> = ["report.html", "run.json"].into_iter().chain(charts).collect();
+    assert_eq!(names, all);
+    let mut sorted = names;
+    sorted.sort();
+    assert_eq!(names_in(output.path()), sorted);
+    let json = fs::read_to_string(&files[1]).expect("readable");
+    assert!(serde_json::from_str::<RunReport>(&json).is_ok());
+}
+
+#[test]
+fn two_runs_in_one_second_do_not_meet() {
+    let base = tempfile::tempdir().expect("a place");
+    let first = prepare(base.path(), "ens4");
+    let second = prepare(base.path(), "ens4");
+    assert_ne!(first.path(), second.path());
+    assert!(second.path().ends_with("20261122-101112-ens4-2"));
+}
+
+#[test]
+fn a_link_that_lies_in_wait_is_not_followed() {
+    let base = tempfile::tempdir().expect("a place");
+    let elsewhere = tempfile::tempdir().expect("another place");
+    symlink(elsewhere.path(), base.path().join("20261122-101112-ens4")).expect("a link");
+    let output = prepare(base.path(), "ens4");
+    assert!(output.path().ends_with("20261122-101112-ens4-2"));
+
+    // Nor one that is put there later, nor a directory exchanged under our hands.
+    let target = elsewhere.path().join("target");
+    symlink(&target, output.path().join("run.json")).expect("a link");
+    output.write(&fixture::idle()).expect("room");
+    assert!(!target.exists());
+    symlink(&target, output.path().join(".sizes.svg.unfinished")).expect("a link");
+    let error = output.write(&fixture::idle()).expect_err("a name that should be free is not");
+    assert!(error.to_string().contains("sizes.svg: File exists"), "{error}");
+    assert!(!target.exists());
+    let moved = base.path().join("moved");
+    fs::rename(output.path(), &moved).expect("a rename");
+    symlink(elsewhere.path(), output.path()).expect("a link");
+    output.write(&fixture::idle()).expect("room");
+    assert_eq!(names_in(elsewhere.path()), Vec::<String>::new());
+}
+
+#[test]
+fn hostile_names_stay_inside_the_base() {
+    let base = tempfile::tempdir().expect("a place");
+    for name in ["../../etc", "..", "", "/", "a/b", "a\nb\x1b[2J", "ü", &"x".repeat(5000)] {
+        let output = prepare(base.path(), name);
+        assert_eq!(output.path().parent(), Some(base.path()), "{name:?}");
+        let last = output.path().file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(last.is_ascii() && last.chars().all(|c| !c.is_control()), "{last:?}");
+        assert!(!last.contains("-."), "no leading dot: {last:?}");
+    }
+    assert_eq!(names_in(base.path()).len(), 8);
+}
+
+#[test]
+fn a_place_that_is_none_is_refused_before_the_traffic_with_the_kernels_answer() {
+    let base = tempfile::tempdir().expect("a place");
+    let file = base.path().join("file");
+    fs::write(&file, "").expect("a file");
+    let error = OutputDir::prepare(&file.join("reports"), "ens4", &now(), None).expect_err("not a directory");
+    let said = error.to_string();
+    assert!(
+        said.contains("file/reports") && said.contains("Not a directory") && said.contains("-o DIR"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_made_belongs_to_the_caller_and_what_was_there_does_not_change_hands() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: only root can give files away");
+        return;
+    }
+    let base = tempfile::tempdir().expect("a place");
+    let owner = Owner { uid: 12_345, gid: 54_321 };
+    let output =
+        OutputDir::prepare(&base.path().join("a/b"), "ens4", &now(), Some(owner)).expect("a writable place");
+    let files = output.write(&fixture::idle()).expect("room");
+    let mut made = vec![base.path().join("a"), base.path().join("a/b"), output.path().to_owned()];
+    made.extend(files);
+    for path in made {
+        let meta = fs::symlink_metadata(&path).expect("it is there");
+        assert_eq!((meta.uid(), meta.gid()), (12_345, 54_321), "{}", path.display());
+    }
+    assert_eq!(fs::metadata(base.path()).expect("it is there").uid(), 0);
+}
+
+/// A small disk, whose room is measured rather than guessed: what a run takes changes with every chart.
+struct Disk {
+    root: tempfile::TempDir,
+}
+
+impl Disk {
+    /// Only for this thread, which has to have a mount namespace of its own. None where this may not be had.
+    fn mount() -> Option<Self> {
+        use nix::mount::{MsFlags, mount};
+        use nix::sched::{CloneFlags, unshare};
+
+        let private = unshare(CloneFlags::CLONE_NEWNS).and_then(|()| {
+            mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+        });
+        if let Err(errno) = private {
+            println!("skipped: no mount namespace of our own ({errno})");
+            return None;
+        }
+        let root = tempfile::tempdir().expect("a place");
+        let mounted =
+            mount(Some("tmpfs"), root.path(), Some("tmpfs"), MsFlags::empty(), Some("size=32m,mode=755"));
+        if let Err(errno) = mounted {
+            println!("skipped: no tmpfs ({errno})");
+            return None;
+        }
+        Some(Self { root })
+    }
+
+    fn free_bytes(&self) -> u64 {
+        let disk = nix::sys::statvfs::statvfs(self.root.path()).expect("it is mounted");
+        disk.blocks_available() * disk.fragment_size()
+    }
+
+    /// Fills it up until no more than this is free.
+    fn leave(&self, bytes: u64) {
+        let ballast = self.root.path().join("ballast");
+        let _ = fs::remove_file(&ballast);
+        let surplus = self.free_bytes() - bytes;
+        fs::write(ballast, vec![0; usize::try_from(surplus).expect("a small disk")]).expect("ballast");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        nix::mount::umount(self.root.path()).expect("it was mounted, and nothing holds it");
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_names_what_is_complete() {
+    // A thread of its own, so that the mount is seen by nobody else and goes with it.
+    let ran = std::thread::spawn(|| {
+        let Some(disk) = Disk::mount() else { return };
+        let mut report = fixture::idle();
+        let first = prepare(disk.root.path(), "ens4");
+        let empty = disk.free_bytes();
+        first.write(&report).expect("a short run has room");
+        let takes = empty - disk.free_bytes();
+
+        // Not even the first file fits.
+        disk.leave(64 * 1024);
+        report.verdict.summary = "x".repeat(100_000);
+        let error = first.write(&report).expect_err("no room");
+        let said = error.to_string();
+        assert!(said.contains("run.json") && said.contains("No space left"), "{said}");
+        assert!(said.contains("no file of this report was written"), "{said}");
+        assert!(!names_in(first.path()).iter().any(|name| name.starts_with('.')), "nothing unfinished stays");
+
+        // The disk fills up between the trial and the last file.
+        let second = prepare(disk.root.path(), "ens5");
+        disk.leave(takes - 8 * 1024);
+        match second.write(&fixture::idle()) {
+            Err(FilesError::Write { path, written, .. }) => {
+                assert!(!written.is_empty() && !written.contains(&path), "{path:?} {written:?}");
+                let mut complete: Vec<_> = written
+                    .iter()
+                    .filter_map(|path| path.file_name())
+                    .map(|name| name.to_string_lossy().into_owned())
+                    .collect();
+                complete.sort();
+                assert_eq!(names_in(second.path()), complete);
+                let json = fs::read_to_string(second.path().join("run.json")).expect("the first file");
+                assert!(serde_json::from_str::<RunReport>(&json).is_ok());
+            }
+            other => panic!("expected a full disk, not {other:?}"),
+        }
+        drop((first, second));
+    })
+    .join();
+    if let Err(panic) = ran {
+        std::panic::resume_unwind(panic);
+    }
+}

@@ -1,0 +1,282 @@
+//! `vmnet.doctor/1`: the chain from the host's offer to the driver, the causes, and the list that people check by hand.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::cause::Cause;
+use crate::model::chain::{Link, LinkName, LinkState, first_broken};
+use crate::model::checklist::{Item, ItemState};
+use crate::model::machine::Machine;
+use crate::report::kit::format;
+use crate::report::kit::style::{Style, Tone};
+use crate::report::run::schema::Interface;
+use crate::report::run::{machine, why};
+
+/// The schema's name.
+pub const SCHEMA: &str = "vmnet.doctor/1";
+
+/// All that is known of an interface without traffic.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DoctorReport {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// What was looked at.
+    pub interface: Interface,
+    /// One sentence.
+    pub summary: String,
+    /// Link by link, in order.
+    pub chain: Vec<Link>,
+    /// What breaks it, in the chain's order.
+    pub causes: Vec<Cause>,
+    /// What people check by hand.
+    pub checklist: Vec<Item>,
+    /// What was read.
+    pub machine: Machine,
+    /// Path of a null → why it was not measured.
+    pub unmeasured: BTreeMap<String, String>,
+}
+
+impl DoctorReport {
+    /// From what was found.
+    #[must_use]
+    pub fn new(
+        interface: Interface,
+        chain: Vec<Link>,
+        causes: Vec<Cause>,
+        checklist: Vec<Item>,
+        machine: Machine,
+    ) -> Self {
+        let summary = summary(&interface.name, &chain, &causes);
+        let mut report = Self {
+            schema: SCHEMA.to_owned(),
+            interface,
+            summary,
+            chain,
+            causes,
+            checklist,
+            machine,
+            unmeasured: BTreeMap::new(),
+        };
+        report.explain();
+        report
+    }
+
+    /// The reason for every null.
+    fn explain(&mut self) {
+        let reasons = [
+            ("interface.netns.name", self.interface.netns.name.is_none(), "no --netns was given"),
+            (
+                "interface.driver",
+                self.interface.driver.is_none(),
+                "it has neither a driver's name nor a kind",
+            ),
+            ("interface.queues", self.interface.queues.is_none(), "the kernel does not tell"),
+            ("interface.qdisc", self.interface.qdisc.is_none(), "the kernel named no root qdisc"),
+            (
+                "causes[].share",
+                self.causes.iter().any(|cause| cause.share.is_none()),
+                "no traffic was watched: vmnet run tells shares",
+            ),
+        ];
+        let absent = reasons.into_iter().filter(|(_, absent, _)| *absent);
+        self.unmeasured.extend(absent.map(|(path, _, why)| (path.to_owned(), why.to_owned())));
+        self.unmeasured.extend(machine::absences(&self.machine));
+    }
+}
+
+fn summary(interface: &str, chain: &[Link], causes: &[Cause]) -> String {
+    let taken = chain.last().map(|link| link.state);
+    match (first_broken(chain), taken) {
+        (None, Some(LinkState::Ok)) => {
+            format!("TSO works on {interface}: super-packets reach its driver whole")
+        }
+        (None, _) if causes.is_empty() => {
+            format!(
+                "nothing stands in TSO's way on {interface}, as far as can be read; nobody asked the driver"
+            )
+        }
+        (None, _) => {
+            format!("TSO can be had on {interface}, and something above or beside it stands in the way")
+        }
+        (Some(link), _) => {
+            let partial = link.state == LinkState::Partial;
+            let link = match link.link {
+                LinkName::Offered => "offered by the host",
+                LinkName::Negotiated => "negotiated with the host",
+                LinkName::Hw => "among what the driver can switch",
+                LinkName::Wanted => "asked for",
+                LinkName::Active => "active",
+                LinkName::Allowed => "allowed for every packet",
+                LinkName::Taken => "given whole to the driver",
+            };
+            if partial {
+                format!("the chain breaks on {interface} for one family: TSO is {link} for the other only")
+            } else {
+                format!("the chain breaks on {interface}: TSO is not {link}")
+            }
+        }
+    }
+}
+
+/// All that is said to a person.
+#[must_use]
+pub fn answer(report: &DoctorReport, style: &Style) -> String {
+    let mut text = headline(report, style);
+    text.push('\n');
+    text += &chain(&report.chain, style);
+    text.push('\n');
+    text += &style.section("WHY", &why::why(&report.causes));
+    text += &style.verbatim("MEND", &why::mend(&report.interface.name, &report.causes));
+    text += &checklist(&report.checklist, style);
+    let files = report.machine.setters.iter().map(|setter| {
+        let effect = if setter.turns_off { "off" } else { "on" };
+        format!("turns offloads {effect}: {}:{}  {}", setter.path, setter.line, setter.text)
+    });
+    let unread = report.machine.setters_unread.iter().map(|file| format!("not read: {file}"));
+    text += &style.section("FILES", &files.chain(unread).collect::<Vec<_>>());
+    text
+}
+
+fn headline(report: &DoctorReport, style: &Style) -> String {
+    let interface = &report.interface;
+    let mut about = vec![interface.driver.clone().unwrap_or_else(|| {
+        let what = if report.machine.device.loopback { "the loopback device" } else { "no driver" };
+        what.to_owned()
+    })];
+    if let Some(queues) = interface.queues {
+        about.push(format!("{queues} queue{}", if queues == 1 { "" } else { "s" }));
+    }
+    about.push(format!("MTU {}", interface.mtu));
+    about.push(format!("kernel {}", interface.kernel));
+    let name = format!("{}  ", format::printable(&interface.name));
+    let mut text = style.paragraph(&name, &style.data(&about.join(", ")));
+    let tone = match first_broken(&report.chain) {
+        Some(link) if link.state == LinkState::Broken => Tone::Bad,
+        Some(_) => Tone::Unsure,
+        None if report.causes.is_empty() => Tone::Good,
+        None => Tone::Unsure,
+    };
+    text += &style.paragraph("", &style.paint(tone, &style.data(&report.summary)));
+    text
+}
+
+/// Link below link. What comes after the first broken link stands in its shadow.
+fn chain(links: &[Link], style: &Style) -> String {
+    let mut text = String::new();
+    let broken = first_broken(links).map(|link| link.link);
+    for link in links {
+        let (mark, tone) = match link.state {
+            LinkState::Ok => ("✓", Tone::Good),
+            LinkState::Partial => ("◐", Tone::Unsure),
+            LinkState::Broken => ("✗", Tone::Bad),
+            LinkState::Unknown => ("?", Tone::Unsure),
+            LinkState::NotApplicable => ("·", Tone::Heading),
+        };
+        let name = link.link.words();
+        let first = format!("  {} {name:<21}", style.paint(tone, &marked(style, mark)));
+        let arrow = if broken == Some(link.link) { "  ← breaks here first" } else { "" };
+        text += &style.paragraph(&first, &style.data(&format!("{}{arrow}", link.evidence)));
+    }
+    text
+}
+
+fn checklist(items: &[Item], style: &Style) -> String {
+    let mut text = String::new();
+    for (index, item) in items.iter().enumerate() {
+        let (mark, tone) = match item.state {
+            ItemState::Ok => ("✓", Tone::Good),
+            ItemState::Warn => ("!", Tone::Unsure),
+            ItemState::Info => ("·", Tone::Heading),
+            ItemState::Unknown => ("?", Tone::Unsure),
+        };
+        let heading = format!("{:<6}", if index == 0 { "LIST" } else { "" });
+        let first = format!(
+            "{}{} {:<15}",
+            style.paint(Tone::Heading, &heading),
+            style.paint(tone, &marked(style, mark)),
+            item.item
+        );
+        text += &style.paragraph(&first, &style.data(&item.text));
+    }
+    text
+}
+
+/// A mark, as wide as every other: in ASCII they are words.
+fn marked(style: &Style, mark: &str) -> String {
+    let width = if style.plain { "FAILED".len() } else { 1 };
+    format!("{:<width$}", style.typeset(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        breaks::{TSO4, TSO6},
+        cause::{self, Evidence},
+        chain::{self, Answers, Asked},
+        checklist,
+        machine_fixture::virtio,
+    };
+    use crate::report::run::fixture;
+
+    fn examined(machine: Machine, answers: Answers) -> DoctorReport {
+        let causes = cause::find(&Evidence { machine: &machine, before: None, traffic: None, answers });
+        let chain = chain::links(&machine, answers, "nobody asked");
+        let report =
+            DoctorReport::new(fixture::software().interface, chain, causes, checklist::of(&machine), machine);
+        testbed::schema::validate(&serde_json::to_value(&report).unwrap()).unwrap();
+        report
+    }
+
+    fn whole() -> Answers {
+        Answers { ipv4: Asked::Whole, ipv6: Asked::Whole, ecn: Asked::Whole }
+    }
+
+    #[test]
+    fn a_machine_in_order_has_nothing_to_mend() {
+        let text = answer(&examined(virtio(), whole()), &Style::PLAIN);
+        assert!(text.contains("TSO works on ens4: super-packets reach its driver whole"), "{text}");
+        assert!(!text.contains("WHY") && !text.contains("MEND") && !text.contains("breaks here"), "{text}");
+    }
+
+    #[test]
+    fn the_first_broken_link_is_marked_and_the_others_are_not() {
+        let mut machine = virtio();
+        machine.not_offered(&["CSUM", "HOST_TSO4", "HOST_TSO6"]).device.never_have(&[TSO4, TSO6]);
+        let cut = Answers { ipv4: Asked::Cut, ipv6: Asked::Cut, ecn: Asked::Unknown };
+        let report = examined(machine, cut);
+        let text = answer(&report, &Style::PLAIN);
+        assert_eq!(text.matches("<- breaks here first").count(), 1, "{text}");
+        assert!(text.contains("  FAILED offered by the host  HOST_ECN; not CSUM"), "{text}");
+        assert_eq!(report.causes[0].id.name(), "host-no-csum");
+        assert!(
+            text.contains("WHY   host-no-csum: ") && text.contains("MEND  host-no-csum, on the host:"),
+            "{text}"
+        );
+        assert!(text.is_ascii(), "{text}");
+    }
+
+    #[test]
+    fn one_family_alone_is_half_a_chain() {
+        let mut machine = virtio();
+        machine.not_offered(&["HOST_TSO6"]).device.never_have(&[TSO6]);
+        let report = examined(machine, Answers { ipv6: Asked::Cut, ..whole() });
+        assert_eq!(
+            report.summary,
+            "the chain breaks on ens4 for one family: TSO is offered by the host for the other only"
+        );
+        assert!(answer(&report, &Style::PLAIN).contains("half"));
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_null_and_says_why() {
+        let report = examined(virtio(), Answers::NONE);
+        let json = serde_json::to_value(&report).unwrap();
+        assert!(json["machine"]["queues"]["irqs"].is_null());
+        assert_eq!(report.unmeasured["machine.queues.irqs"], "not read");
+        assert_eq!(json["chain"][6]["state"], "unknown");
+        assert_eq!(json["chain"][6]["evidence"], "nobody asked");
+    }
+}

@@ -1,0 +1,14 @@
+//! What documents are made of: the sheet of a chart, parts of a page, words for numbers. It knows no document.
+
+pub(in crate::report) mod axes;
+pub(in crate::report) mod changes;
+pub(in crate::report) mod colours;
+pub(in crate::report) mod escape;
+pub mod format;
+pub(in crate::report) mod hover;
+pub(in crate::report) mod lettering;
+pub(in crate::report) mod over_time;
+pub(in crate::report) mod page;
+pub(in crate::report) mod parts;
+pub mod style;
+pub(in crate::report) mod table;

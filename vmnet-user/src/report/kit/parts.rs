@@ -1,0 +1,236 @@
+//! What sections are made of: tables, and lists of facts.
+
+use askama::Template;
+
+use crate::model::fact::Fact;
+use crate::report::kit::format;
+use crate::report::run::charts;
+
+/// A chart, with the numbers behind it.
+pub(in crate::report) struct Figure {
+    pub(in crate::report) id: &'static str,
+    pub(in crate::report) name: &'static str,
+    /// Where it is by itself.
+    pub(in crate::report) file: &'static str,
+    pub(in crate::report) svg: String,
+    pub(in crate::report) table: Grid,
+}
+
+impl Figure {
+    /// `svg` is a whole document, its texts escaped.
+    pub(in crate::report) fn new(
+        name: &'static str,
+        file: &'static str,
+        svg: &str,
+        table: charts::Table,
+    ) -> Self {
+        Self {
+            id: file.strip_suffix(".svg").unwrap_or(file),
+            name,
+            file,
+            svg: crate::report::run::html::element(svg).to_owned(),
+            table: Grid::behind(name, table),
+        }
+    }
+}
+
+/// A table that scrolls by itself where it is too wide.
+#[derive(Template)]
+#[template(path = "grid.html")]
+pub(in crate::report) struct Grid {
+    /// What it shows: the caption, and the name of what scrolls.
+    pub(in crate::report) caption: String,
+    pub(in crate::report) head: Vec<Head>,
+    pub(in crate::report) rows: Vec<Row>,
+    /// What there would be more to say.
+    pub(in crate::report) more: Option<String>,
+}
+
+/// A column's head.
+pub(in crate::report) struct Head {
+    pub(in crate::report) text: String,
+    pub(in crate::report) is_number: bool,
+}
+
+/// A row, by its name.
+pub(in crate::report) struct Row {
+    pub(in crate::report) name: String,
+    /// Below the name, smaller.
+    pub(in crate::report) note: String,
+    pub(in crate::report) cells: Vec<Cell>,
+}
+
+/// A cell.
+pub(in crate::report) enum Cell {
+    Words(String),
+    Number(String),
+    /// A name of the kernel's or of a file.
+    Code(String),
+    /// A judgement: in colour, by a sign, and in a word.
+    Mark(Mark),
+    /// Not measured.
+    Unknown,
+}
+
+/// A judgement.
+pub(in crate::report) struct Mark {
+    /// `good`, `bad`, `unsure`, `none`.
+    pub(in crate::report) tone: &'static str,
+    pub(in crate::report) sign: &'static str,
+    pub(in crate::report) word: String,
+}
+
+impl Mark {
+    pub(in crate::report) fn good(word: &str) -> Self {
+        Self { tone: "good", sign: "✓", word: word.to_owned() }
+    }
+
+    pub(in crate::report) fn bad(word: &str) -> Self {
+        Self { tone: "bad", sign: "✗", word: word.to_owned() }
+    }
+
+    pub(in crate::report) fn unsure(word: &str) -> Self {
+        Self { tone: "unsure", sign: "?", word: word.to_owned() }
+    }
+
+    pub(in crate::report) fn none(word: &str) -> Self {
+        Self { tone: "none", sign: "·", word: word.to_owned() }
+    }
+}
+
+impl Cell {
+    pub(in crate::report) fn words(text: impl Into<String>) -> Self {
+        Self::Words(text.into())
+    }
+
+    /// Every digit of a count; what was not measured is a dash.
+    pub(in crate::report) fn exact(count: impl Into<Option<u64>>) -> Self {
+        count.into().map_or(Self::Unknown, |count| Self::Number(format::exact(count)))
+    }
+}
+
+impl Row {
+    pub(in crate::report) fn new(name: impl Into<String>, cells: Vec<Cell>) -> Self {
+        Self { name: name.into(), note: String::new(), cells }
+    }
+}
+
+impl Grid {
+    /// Columns whose name begins with `#` hold numbers.
+    pub(in crate::report) fn new<const COLUMNS: usize>(
+        caption: impl Into<String>,
+        head: [&str; COLUMNS],
+    ) -> Self {
+        let head = head.map(|text| match text.strip_prefix('#') {
+            Some(text) => Head { text: text.to_owned(), is_number: true },
+            None => Head { text: text.to_owned(), is_number: false },
+        });
+        Self { caption: caption.into(), head: head.into(), rows: Vec::new(), more: None }
+    }
+
+    /// The numbers behind a chart. Not without end: what a page leaves out is in the JSON.
+    pub(in crate::report) fn behind(chart: &str, table: charts::Table) -> Self {
+        const MOST_ROWS: usize = 1200;
+        let is_number = |column: usize| {
+            let mut cells = table.rows.iter().filter_map(|row| row.get(column)).peekable();
+            cells.peek().is_some()
+                && cells.all(|cell| cell.starts_with(|c: char| c.is_ascii_digit() || "<>–−-".contains(c)))
+        };
+        let head: Vec<Head> = table
+            .head
+            .iter()
+            .enumerate()
+            .map(|(column, text)| Head { text: text.clone(), is_number: is_number(column) })
+            .collect();
+        let more = table.rows.len().checked_sub(MOST_ROWS).filter(|more| *more > 0);
+        let row = |cells: Vec<String>| {
+            let mut cells = cells.into_iter();
+            let name = cells.next().unwrap_or_default();
+            let columns = head.iter().skip(1).map(|head| head.is_number);
+            let cells = cells.zip(columns).map(|(text, is_number)| match is_number {
+                true => Cell::Number(text),
+                false => Cell::Words(text),
+            });
+            Row::new(name, cells.collect())
+        };
+        Self {
+            caption: format!("{chart}, as a table"),
+            rows: table.rows.into_iter().take(MOST_ROWS).map(row).collect(),
+            head,
+            more: more.map(|more| format!("{} more rows are left out here.", format::exact(more as u64))),
+        }
+    }
+
+    pub(in crate::report) fn row(&mut self, name: impl Into<String>, cells: Vec<Cell>) {
+        self.rows.push(Row::new(name, cells));
+    }
+}
+
+/// Terms and what is known of them.
+#[derive(Default, Template)]
+#[template(path = "facts.html")]
+pub(in crate::report) struct Facts {
+    pub(in crate::report) facts: Vec<(String, Known)>,
+}
+
+/// What is known, or why it is not.
+pub(in crate::report) type Known = Fact<String>;
+
+impl Facts {
+    pub(in crate::report) fn add(&mut self, term: &str, value: impl Into<String>) {
+        self.facts.push((term.to_owned(), Ok(value.into())));
+    }
+
+    /// Only what there is.
+    pub(in crate::report) fn add_some(&mut self, term: &str, value: Option<impl Into<String>>) {
+        self.facts.extend(value.map(|value| (term.to_owned(), Ok(value.into()))));
+    }
+
+    pub(in crate::report) fn add_fact<T>(
+        &mut self,
+        term: &str,
+        fact: &Fact<T>,
+        say: impl FnOnce(&T) -> String,
+    ) {
+        self.facts.push((term.to_owned(), fact.as_ref().map(say).map_err(Clone::clone)));
+    }
+}
+
+/// `3 queues`, `1 queue`.
+pub(in crate::report) fn plural(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{} {one}s", format::exact(count)) }
+}
+
+/// `0–3, 6`.
+pub(in crate::report) fn ranges(numbers: &[u32]) -> String {
+    let runs = numbers.chunk_by(|left, right| left.checked_add(1) == Some(*right));
+    let said: Vec<String> = runs
+        .filter_map(|run| match (run.first()?, run.last()?) {
+            (first, last) if first == last => Some(first.to_string()),
+            (first, last) => Some(format!("{first}–{last}")),
+        })
+        .collect();
+    if said.is_empty() { "none".to_owned() } else { said.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_told_as_ranges() {
+        assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "0–2, 5, 7–8");
+        assert_eq!(ranges(&[]), "none");
+    }
+
+    #[test]
+    fn a_column_of_numbers_is_set_as_one() {
+        let table = charts::Table {
+            head: ["t, s", "rate, Gbit/s", "what"].map(str::to_owned).to_vec(),
+            rows: vec![["1", "–", "flip"].map(str::to_owned).to_vec(); 1300],
+        };
+        let grid = Grid::behind("Throughput", table);
+        assert_eq!(grid.head.iter().map(|head| head.is_number).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!((grid.rows.len(), grid.more.as_deref()), (1200, Some("100 more rows are left out here.")));
+    }
+}

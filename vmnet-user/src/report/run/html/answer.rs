@@ -1,0 +1,237 @@
+//! The head of the page: the answer, what it rests on, and the numbers that matter most.
+
+use crate::model::ledger::Entry;
+use crate::model::verdict::{Confidence, State};
+use crate::report::kit::format;
+use crate::report::kit::parts::{Mark, plural};
+use crate::report::kit::style::Tone;
+use crate::report::run::schema::RunReport;
+use crate::report::run::text;
+
+/// What stands first.
+pub(super) struct Answer {
+    pub(super) tone: &'static str,
+    pub(super) sign: &'static str,
+    pub(super) state: &'static str,
+    pub(super) confidence: &'static str,
+    pub(super) sentence: String,
+    pub(super) evidence: Vec<String>,
+    /// What the confidence rests on, or lacks.
+    pub(super) basis: String,
+    /// Of what, where, and when.
+    pub(super) circumstances: Vec<String>,
+    pub(super) witnesses: Vec<(Mark, text::Testimony)>,
+    pub(super) audit: (Mark, String),
+    pub(super) shares: Result<Shares, String>,
+    pub(super) numbers: Vec<Number>,
+    pub(super) limits: Vec<String>,
+    pub(super) next: Vec<String>,
+}
+
+/// The bulk by path.
+pub(super) struct Shares {
+    /// All of it in one sentence.
+    pub(super) said: String,
+    pub(super) parts: Vec<Share>,
+}
+
+/// One path.
+pub(super) struct Share {
+    /// Names its colour.
+    pub(super) class: &'static str,
+    pub(super) label: &'static str,
+    pub(super) percent: String,
+    pub(super) bytes: String,
+    /// 0 to 1.
+    pub(super) share: f64,
+}
+
+/// One number, large.
+pub(super) struct Number {
+    pub(super) label: &'static str,
+    /// None where it was not measured; then the note says why.
+    pub(super) value: Option<String>,
+    pub(super) note: String,
+}
+
+impl Answer {
+    pub(super) fn of(report: &RunReport) -> Self {
+        let tone = match text::tone(report.verdict.state) {
+            Tone::Good => "good",
+            Tone::Bad => "bad",
+            Tone::Unsure | Tone::Heading => "unsure",
+        };
+        let sign = match report.verdict.state {
+            State::Engaged => "✓",
+            State::Software | State::NotBuilt => "✗",
+            State::Partial => "◐",
+            State::NothingToOffload => "–",
+            State::Inconclusive => "?",
+        };
+        let basis = text::basis(report).unwrap_or_else(|| match report.verdict.confidence {
+            Confidence::Proven => "proven".to_owned(),
+            Confidence::Supported => "one witness alone".to_owned(),
+            Confidence::Weak => "inferred".to_owned(),
+        });
+        let mut evidence = text::evidence(report).into_iter();
+        // The bar shows it.
+        let decided = evidence.next();
+        let shares = shares(report);
+        let rest = evidence.filter(|line| shares.is_err() || !line.starts_with("bulk: "));
+        Self {
+            tone,
+            sign,
+            state: text::state_word(report),
+            confidence: text::confidence_word(report.verdict.confidence),
+            sentence: format::sentence(&text::state_sentence(report)).trim_end_matches('.').to_owned(),
+            evidence: decided.into_iter().chain(rest).map(|line| format::sentence(&line)).collect(),
+            basis: format::sentence(&basis),
+            circumstances: circumstances(report),
+            witnesses: text::testimonies(report).into_iter().map(heard).collect(),
+            audit: audit(report),
+            shares,
+            numbers: numbers(report),
+            limits: text::limits(report).iter().map(|limit| format::sentence(limit)).collect(),
+            next: text::next(report).iter().map(|step| format::sentence(step)).collect(),
+        }
+    }
+}
+
+fn heard(testimony: text::Testimony) -> (Mark, text::Testimony) {
+    let mark = match testimony.agrees {
+        Some(true) => Mark::good("agrees"),
+        Some(false) => Mark::bad("contradicts"),
+        None => Mark::none(&testimony.says),
+    };
+    (mark, testimony)
+}
+
+fn audit(report: &RunReport) -> (Mark, String) {
+    match &report.audit {
+        None => (Mark::none("none"), text::why_no_audit(report).to_owned()),
+        Some(audit) => {
+            let mark = if audit.ok { Mark::good("holds") } else { Mark::bad("does not hold") };
+            (mark, text::audit_in_short(audit))
+        }
+    }
+}
+
+fn circumstances(report: &RunReport) -> Vec<String> {
+    let interface = &report.interface;
+    let mut facts = vec![interface.name.clone()];
+    facts.extend(interface.driver.clone());
+    facts.extend(interface.queues.map(|queues| plural(u64::from(queues), "queue")));
+    facts.push(format!("MTU {}", interface.mtu));
+    facts.push(format!("kernel {}", interface.kernel));
+    facts.push(format!("probes: {}", report.probes.mode.name()));
+    facts.push(format::moment(&report.window.start));
+    facts.push(format::duration(report.window.duration_s));
+    facts.into_iter().map(|fact| format::shortened(&fact, 60)).collect()
+}
+
+fn shares(report: &RunReport) -> Result<Shares, String> {
+    let Some(tcp) = report.ledger.tcp.as_ref().map(|tcp| &tcp.total) else {
+        return Err(why(report, "ledger.tcp", "bytes were not counted by path"));
+    };
+    let bulk = text::bulk_bytes(tcp);
+    let part = |class, label, bytes| {
+        let share = format::share(bytes, bulk)?;
+        Some(Share { class, label, percent: format::percent(share), bytes: format::bytes(bytes), share })
+    };
+    let parts: Option<Vec<Share>> = [
+        part("hardware", "left whole", tcp.hardware_bytes),
+        part("software", "cut up by the CPU", tcp.software_bytes),
+        part("unaggregated", "full-size singles", tcp.unaggregated_bytes),
+    ]
+    .into_iter()
+    .collect();
+    let parts = parts.ok_or_else(|| "no bulk TCP was sent, so there is no share of it".to_owned())?;
+    let said: Vec<String> = parts.iter().map(|part| format!("{} {}", part.percent, part.label)).collect();
+    let said = format!("Of {} of bulk TCP: {}", format::bytes(bulk), said.join(", "));
+    Ok(Shares { said, parts })
+}
+
+fn numbers(report: &RunReport) -> Vec<Number> {
+    let tcp = report.ledger.tcp.as_ref().map(|tcp| &tcp.total);
+    let mut numbers = vec![
+        Number::of(
+            "TCP goodput",
+            report.throughput.goodput_gbps.map(format::rate),
+            || "payload, without retransmits".to_owned(),
+            || why(report, "throughput.goodput_gbps", "not measured"),
+        ),
+        Number::of(
+            "On the wire",
+            report.throughput.wire_gbps.map(format::rate),
+            || "all protocols, with their headers".to_owned(),
+            || why(report, "throughput.wire_gbps", "not measured"),
+        ),
+        Number::of(
+            "Super-packets built",
+            tcp.map(|tcp| format::count(tcp.super_packets_queued)),
+            || tcp.map(fate).unwrap_or_default(),
+            || why(report, "ledger.tcp", "not measured"),
+        ),
+        Number::of(
+            "Segmentation cost",
+            report.cost.cores.map(|cores| format!("{cores:.2} cores")),
+            || per_byte(report),
+            || {
+                let said = text::cost(report).join("; ");
+                said.strip_prefix("not measured: ").unwrap_or(&said).to_owned()
+            },
+        ),
+    ];
+    if let Some(tcp) = tcp {
+        let share = tcp.retransmitted_share();
+        numbers.push(Number::of(
+            "Retransmitted",
+            tcp.retransmitted_bytes.map(format::bytes),
+            || {
+                share.map_or_else(
+                    || "nothing was sent".to_owned(),
+                    |share| format!("{} of TCP payload", format::percent(share)),
+                )
+            },
+            || why(report, "ledger.tcp.retransmitted_bytes", "not measured"),
+        ));
+    }
+    numbers
+}
+
+fn fate(tcp: &Entry) -> String {
+    if tcp.super_packets_queued == 0 {
+        return "by TCP, for this interface".to_owned();
+    }
+    format!(
+        "{} reached the driver whole; {} made by the CPU",
+        format::count(tcp.super_packets_to_driver),
+        if tcp.segments_made == 1 {
+            "1 segment".to_owned()
+        } else {
+            format!("{} segments", format::count(tcp.segments_made))
+        }
+    )
+}
+
+/// What the terminal says of the cost, less the number that stands above it.
+fn per_byte(report: &RunReport) -> String {
+    let said = text::cost(report).join("; ");
+    said.split_once(" cores, ").map_or(said.clone(), |(_, rest)| rest.to_owned())
+}
+
+fn why(report: &RunReport, path: &str, otherwise: &str) -> String {
+    report.unmeasured.get(path).cloned().unwrap_or_else(|| otherwise.to_owned())
+}
+
+impl Number {
+    fn of(
+        label: &'static str,
+        value: Option<String>,
+        note: impl FnOnce() -> String,
+        why: impl FnOnce() -> String,
+    ) -> Self {
+        let note = if value.is_some() { note() } else { why() };
+        Self { label, value, note }
+    }
+}

@@ -1,0 +1,77 @@
+//! Why, and who can mend it how: every cause, with what there is to copy.
+
+use crate::model::cause::{By, Cause};
+use crate::report::run::schema::RunReport;
+use crate::report::run::why;
+
+/// Causes, and what mends them by itself.
+pub(in crate::report) struct Why {
+    /// Why none were looked for.
+    pub(in crate::report) unknown: Option<String>,
+    pub(in crate::report) told: Vec<Told>,
+    pub(in crate::report) by_itself: Option<[String; 2]>,
+}
+
+/// One cause.
+pub(in crate::report) struct Told {
+    pub(in crate::report) id: &'static str,
+    pub(in crate::report) share: Option<String>,
+    pub(in crate::report) title: String,
+    pub(in crate::report) detail: String,
+    /// Who can mend it; None where nobody has to.
+    pub(in crate::report) by: Option<&'static str>,
+    pub(in crate::report) remedies: Vec<Remedy>,
+    /// What does nothing here.
+    pub(in crate::report) in_vain: Option<String>,
+}
+
+/// Something to copy.
+pub(in crate::report) struct Remedy {
+    /// For which system; empty where there is but one.
+    pub(in crate::report) system: String,
+    pub(in crate::report) command: String,
+}
+
+impl Why {
+    pub(in crate::report) fn of(report: &RunReport) -> Self {
+        let Some(causes) = &report.causes else {
+            let why = report.unmeasured.get("causes").map_or("they were not looked for", String::as_str);
+            return Self { unknown: Some(why.to_owned()), told: Vec::new(), by_itself: None };
+        };
+        let name = &report.interface.name;
+        Self {
+            unknown: None,
+            told: causes.iter().map(|cause| Told::of(name, cause)).collect(),
+            by_itself: why::by_itself(name, causes),
+        }
+    }
+}
+
+impl Told {
+    pub(in crate::report) fn of(interface: &str, cause: &Cause) -> Self {
+        let by = match cause.fix.by {
+            By::None => None,
+            by => Some(by.words()),
+        };
+        Self {
+            id: cause.id.name(),
+            share: why::explains(cause),
+            title: cause.title.clone(),
+            // It may begin with a name, which has no capital.
+            detail: if cause.detail.is_empty() { String::new() } else { format!("{}.", cause.detail) },
+            by,
+            remedies: cause.fix.commands.iter().map(|command| Remedy::of(cause.fix.by, command)).collect(),
+            in_vain: why::in_vain(interface, cause),
+        }
+    }
+}
+
+impl Remedy {
+    /// What is set on a host names the system first.
+    fn of(by: By, command: &str) -> Self {
+        match command.split_once(": ").filter(|_| by == By::Host) {
+            Some((system, command)) => Self { system: system.to_owned(), command: command.to_owned() },
+            None => Self { system: String::new(), command: command.to_owned() },
+        }
+    }
+}
