@@ -16,18 +16,6 @@ use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use crate::report::run::charts::{CHARTS, ChartError};
-use crate::report::run::csv;
-use crate::report::run::csv::CsvError;
-use crate::report::run::html;
-use crate::report::run::html::HtmlError;
-use crate::report::run::json;
-use crate::report::run::json::JsonError;
-use crate::report::run::schema::RunReport;
-
-/// The page for people: what a person opens first.
-pub const PAGE: &str = "report.html";
-
 /// More runs than this do not start on one interface in one second.
 const SAME_SECOND_RUNS: u32 = 100;
 
@@ -38,19 +26,6 @@ pub struct Owner {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-}
-
-/// How a report can be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// report.html: one page with everything
-    Html,
-    /// Each chart as a picture
-    Svg,
-    /// run.json: all of it, for programs (vmnet.run/1)
-    Json,
-    /// samples.csv: each interval, for a spreadsheet
-    Csv,
 }
 
 /// The directory of one run.
@@ -98,23 +73,6 @@ pub enum FilesError {
         /// The files that are there, each complete.
         written: Vec<PathBuf>,
     },
-    /// A chart could not be drawn.
-    #[error("could not draw {file}: {why}")]
-    Chart {
-        /// The file that it was for.
-        file: &'static str,
-        /// What plotters said.
-        why: ChartError,
-    },
-    /// The report could not be serialised.
-    #[error("could not write run.json: {0}")]
-    Json(JsonError),
-    /// The samples could not be written as CSV.
-    #[error("could not write samples.csv: {0}")]
-    Csv(CsvError),
-    /// The page could not be made.
-    #[error("could not make {PAGE}: {0}")]
-    Html(HtmlError),
 }
 
 fn written_so_far(written: &[PathBuf]) -> String {
@@ -176,49 +134,10 @@ impl OutputDir {
         &self.path
     }
 
-    /// Writes `run.json`, every chart, and the page, as every run does.
-    ///
-    /// # Errors
-    /// As [`OutputDir::write_as`].
-    pub fn write(&self, report: &RunReport) -> Result<Vec<PathBuf>, FilesError> {
-        self.write_as(report, &[Format::Json, Format::Svg, Format::Html])
-    }
-
-    /// Writes the report in these formats. Each file is complete under its name or not there. Returns their paths, the page's
-    /// first: it is what a person opens. On the disk it comes last, because all others can be made into it again.
-    ///
-    /// # Errors
-    /// The first that could not be made or written, with those that were.
-    pub fn write_as(&self, report: &RunReport, formats: &[Format]) -> Result<Vec<PathBuf>, FilesError> {
-        let mut written = Vec::new();
-        let wanted = |format| formats.contains(&format);
-        if wanted(Format::Json) {
-            self.write_file("run.json", &json::to_text(report).map_err(FilesError::Json)?, &mut written)?;
-        }
-        if wanted(Format::Csv) {
-            self.write_file("samples.csv", &csv::samples(report).map_err(FilesError::Csv)?, &mut written)?;
-        }
-        for chart in CHARTS.iter().filter(|_| wanted(Format::Svg)) {
-            let svg = (chart.draw)(report).map_err(|why| FilesError::Chart { file: chart.file, why })?;
-            self.write_file(chart.file, &svg, &mut written)?;
-        }
-        if wanted(Format::Html) {
-            self.write_file(PAGE, &html::page(report).map_err(FilesError::Html)?, &mut written)?;
-            written.rotate_right(1);
-        }
-        Ok(written)
-    }
-
-    /// Writes each text under its name. Each file is complete under its name or not there. Returns their paths.
-    ///
-    /// # Errors
-    /// The first that could not be written, with those that were.
-    pub fn write_all(&self, files: &[(&str, &str)]) -> Result<Vec<PathBuf>, FilesError> {
-        let mut written = Vec::new();
-        for (name, text) in files {
-            self.write_file(name, text, &mut written)?;
-        }
-        Ok(written)
+    /// To write files into it, one after the other.
+    #[must_use]
+    pub fn files(&self) -> Files<'_> {
+        Files { output: self, written: Vec::new() }
     }
 
     /// Removes the directory if nothing was put into it: for a run that failed before it had anything to say.
@@ -238,7 +157,7 @@ impl OutputDir {
         unlinkat(&self.directory, ".trial", UnlinkatFlags::NoRemoveDir).map_err(|errno| refused(errno.into()))
     }
 
-    fn write_file(&self, name: &str, text: &str, written: &mut Vec<PathBuf>) -> Result<(), FilesError> {
+    fn write_file(&self, name: &str, text: &str, written: &[PathBuf]) -> Result<PathBuf, FilesError> {
         let path = self.path.join(name);
         let unfinished = format!(".{name}.unfinished");
         let result = self
@@ -251,10 +170,9 @@ impl OutputDir {
             .and_then(|()| Ok(renameat(&self.directory, unfinished.as_str(), &self.directory, name)?));
         if let Err(answer) = result {
             let _ = unlinkat(&self.directory, unfinished.as_str(), UnlinkatFlags::NoRemoveDir);
-            return Err(FilesError::Write { path, answer, written: written.clone() });
+            return Err(FilesError::Write { path, answer, written: written.to_vec() });
         }
-        written.push(path);
-        Ok(())
+        Ok(path)
     }
 
     /// Takes a file away again, if it is there.
@@ -271,6 +189,38 @@ impl OutputDir {
         let file = File::from(openat(&self.directory, name, flags, Mode::from_bits_truncate(0o644))?);
         give(&file, self.owner)?;
         Ok(file)
+    }
+}
+
+/// Files that are written into a directory.
+#[derive(Debug)]
+pub struct Files<'a> {
+    output: &'a OutputDir,
+    written: Vec<PathBuf>,
+}
+
+impl Files<'_> {
+    /// Writes one under its name: it is complete there, or not there.
+    ///
+    /// # Errors
+    /// The kernel's, with the files that are complete.
+    pub fn write(&mut self, name: &str, text: &str) -> Result<(), FilesError> {
+        let path = self.output.write_file(name, text, &self.written)?;
+        self.written.push(path);
+        Ok(())
+    }
+
+    /// Their paths, in the order of writing.
+    #[must_use]
+    pub fn written(self) -> Vec<PathBuf> {
+        self.written
+    }
+
+    /// The same, but for the last, which is first.
+    #[must_use]
+    pub fn written_last_first(mut self) -> Vec<PathBuf> {
+        self.written.rotate_right(1);
+        self.written
     }
 }
 

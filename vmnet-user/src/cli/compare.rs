@@ -9,7 +9,8 @@ use jiff::Zoned;
 use super::output::{Output, open_json};
 use crate::output::OutputDir;
 use crate::recording::load;
-use crate::report::compare::{self, schema::CompareReport, text};
+use crate::report::compare::{Pair, schema::CompareReport, text};
+use crate::report::kit::document::{self, Document as _, Format};
 use crate::session::Caller;
 
 /// Put two runs side by side: what each says, what differs, by how much, and what differs in the machines
@@ -47,8 +48,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let caller = Caller::from_environment();
     let json = args.json.as_deref().map(|path| open_json(path, &caller)).transpose()?;
     let report = CompareReport::of((&a, &a_file.to_string_lossy()), (&b, &b_file.to_string_lossy()));
+    let pair = Pair { report, a, b };
     let directory = OutputDir::prepare(&args.output, "compare", &Zoned::now(), caller.owner())?;
-    let files = match compare::write(&directory, &report, &a, &b) {
+    let files = match document::write(&directory, &pair, &Format::USUAL) {
         Ok(files) => files,
         Err(error) => {
             directory.remove_if_empty();
@@ -57,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     };
     let mut output = Output::new(json, args.plain);
     let page: Vec<PathBuf> = files.into_iter().take(1).collect();
-    output.say(&text::answer(&report, &page, &output.style()));
-    output.json(&compare::to_text(&report)?)?;
+    output.say(&text::answer(&pair.report, &page, &output.style()));
+    output.json(&pair.json()?)?;
     Ok(ExitCode::SUCCESS)
 }

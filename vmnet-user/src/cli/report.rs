@@ -5,9 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context, Result};
 
 use super::output::Output;
-use crate::output::{Format, OutputDir};
+use crate::output::OutputDir;
 use crate::recording;
 use crate::report::ab;
+use crate::report::kit::document::{self, Format};
 use crate::report::run::text;
 use crate::session::Caller;
 
@@ -44,8 +45,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let run = recording::read_file(&recording).with_context(|| recording.display().to_string())?;
     let report = recording::report(&run).context("the recording holds too little to tell anything")?;
     let directory = args.output.clone().unwrap_or_else(|| recording.with_extension("report"));
-    let files =
-        OutputDir::at(&directory, Caller::from_environment().owner())?.write_as(&report, &args.format)?;
+    let directory = OutputDir::at(&directory, Caller::from_environment().owner())?;
+    let files = document::write(&directory, &report, &args.format)?;
 
     let output = Output::new(None, args.plain);
     output.say(&text::answer(&report, &files, &output.style()));
@@ -72,7 +73,7 @@ fn experiment(args: &Args) -> Result<ExitCode> {
     let beside = if args.recording.is_dir() { args.recording.join(ab::JSON) } else { args.recording.clone() };
     let directory = args.output.clone().unwrap_or_else(|| beside.with_extension("report"));
     let output = OutputDir::at(&directory, Caller::from_environment().owner())?;
-    let files = ab::write_as(&output, &report, &args.format)?;
+    let files = document::write(&output, &report, &args.format)?;
     let output = Output::new(None, args.plain);
     output.say(&ab::text::answer(&report, &files, &output.style()));
     Ok(ExitCode::SUCCESS)

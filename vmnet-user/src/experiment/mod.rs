@@ -29,6 +29,7 @@ use crate::model::experiment::{Arm, ArmEffects, Asked, Design, Guards, Trial};
 use crate::model::fix::{DeviceState, Step, way_back};
 use crate::output::OutputDir;
 use crate::report::ab::schema::{AbReport, EndedBy};
+use crate::report::kit::document::{self, Format};
 use crate::report::run::schema::Interface;
 use crate::session::Stop;
 use crate::{doctor, fix, session};
@@ -205,7 +206,7 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
 
 fn finish(gathered: Gathered<'_>, begun: Instant, output: &OutputDir) -> Outcome {
     let report = gathered.report(begun.elapsed());
-    let (files, files_failed) = match crate::report::ab::write(output, &report) {
+    let (files, files_failed) = match document::write(output, &report, &Format::USUAL) {
         Ok(files) => (files, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };

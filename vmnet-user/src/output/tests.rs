@@ -2,7 +2,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use super::*;
-use crate::report::run::fixture;
+use crate::report::kit::document::{self, Document as _, DocumentError, Format};
+use crate::report::run::{fixture, schema::RunReport};
 
 fn now() -> Zoned {
     "2026-11-22T10:11:12+00:00[UTC]".parse().expect("a time")
@@ -33,13 +34,13 @@ fn a_run_lands_under_its_time_and_its_interface() {
 fn every_file_that_is_returned_is_there_and_no_other() {
     let base = tempfile::tempdir().expect("a place");
     let output = prepare(base.path(), "ens4");
-    let files = output.write(&fixture::software()).expect("room");
+    let files = document::write(&output, &fixture::software(), &Format::USUAL).expect("room");
     let names: Vec<_> = files
         .iter()
         .filter_map(|path| path.file_name())
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
-    let charts = CHARTS.iter().map(|chart| chart.file);
+    let charts = RunReport::CHARTS.iter().map(|chart| chart.file);
     let all: Vec<_> = ["report.html", "run.json"].into_iter().chain(charts).collect();
     assert_eq!(names, all);
     let mut sorted = names;
@@ -69,16 +70,17 @@ fn a_link_that_lies_in_wait_is_not_followed() {
     // Nor one that is put there later, nor a directory exchanged under our hands.
     let target = elsewhere.path().join("target");
     symlink(&target, output.path().join("run.json")).expect("a link");
-    output.write(&fixture::idle()).expect("room");
+    document::write(&output, &fixture::idle(), &Format::USUAL).expect("room");
     assert!(!target.exists());
     symlink(&target, output.path().join(".sizes.svg.unfinished")).expect("a link");
-    let error = output.write(&fixture::idle()).expect_err("a name that should be free is not");
+    let error = document::write(&output, &fixture::idle(), &Format::USUAL)
+        .expect_err("a name that should be free is not");
     assert!(error.to_string().contains("sizes.svg: File exists"), "{error}");
     assert!(!target.exists());
     let moved = base.path().join("moved");
     fs::rename(output.path(), &moved).expect("a rename");
     symlink(elsewhere.path(), output.path()).expect("a link");
-    output.write(&fixture::idle()).expect("room");
+    document::write(&output, &fixture::idle(), &Format::USUAL).expect("room");
     assert_eq!(names_in(elsewhere.path()), Vec::<String>::new());
 }
 
@@ -118,7 +120,7 @@ fn what_is_made_belongs_to_the_caller_and_what_was_there_does_not_change_hands()
     let owner = Owner { uid: 12_345, gid: 54_321 };
     let output =
         OutputDir::prepare(&base.path().join("a/b"), "ens4", &now(), Some(owner)).expect("a writable place");
-    let files = output.write(&fixture::idle()).expect("room");
+    let files = document::write(&output, &fixture::idle(), &Format::USUAL).expect("room");
     let mut made = vec![base.path().join("a"), base.path().join("a/b"), output.path().to_owned()];
     made.extend(files);
     for path in made {
@@ -184,13 +186,13 @@ fn a_full_disk_is_an_error_that_names_what_is_complete() {
         let mut report = fixture::idle();
         let first = prepare(disk.root.path(), "ens4");
         let empty = disk.free_bytes();
-        first.write(&report).expect("a short run has room");
+        document::write(&first, &report, &Format::USUAL).expect("a short run has room");
         let takes = empty - disk.free_bytes();
 
         // Not even the first file fits.
         disk.leave(64 * 1024);
         report.verdict.summary = "x".repeat(100_000);
-        let error = first.write(&report).expect_err("no room");
+        let error = document::write(&first, &report, &Format::USUAL).expect_err("no room");
         let said = error.to_string();
         assert!(said.contains("run.json") && said.contains("No space left"), "{said}");
         assert!(said.contains("no file of this report was written"), "{said}");
@@ -199,8 +201,8 @@ fn a_full_disk_is_an_error_that_names_what_is_complete() {
         // The disk fills up between the trial and the last file.
         let second = prepare(disk.root.path(), "ens5");
         disk.leave(takes - 8 * 1024);
-        match second.write(&fixture::idle()) {
-            Err(FilesError::Write { path, written, .. }) => {
+        match document::write(&second, &fixture::idle(), &Format::USUAL) {
+            Err(DocumentError::Files(FilesError::Write { path, written, .. })) => {
                 assert!(!written.is_empty() && !written.contains(&path), "{path:?} {written:?}");
                 let mut complete: Vec<_> = written
                     .iter()

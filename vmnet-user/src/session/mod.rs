@@ -41,6 +41,7 @@ use crate::model::timeline::Timeline;
 use crate::output::OutputDir;
 use crate::probes::{KeepRunTimes, ProbeError, Request};
 use crate::recording::{End, MOST_EVENTS, Run, Surroundings};
+use crate::report::kit::document::{self, Format};
 use crate::report::run::schema::{Interface, RunReport};
 use crate::{probes, recording};
 
@@ -133,7 +134,7 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
             return Err(error);
         }
     };
-    let (mut files, files_failed) = match output.write(&report) {
+    let (mut files, files_failed) = match document::write(&output, &report, &Format::USUAL) {
         Ok(files) => (files, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };

@@ -1,7 +1,7 @@
 //! NaN and infinity taken out: JSON has neither, and what is no number is not measured.
 
 use super::schema::AbReport;
-use crate::report::run::json::JsonError;
+use crate::report::kit::json::JsonError;
 
 const NOT_FINITE: &str = "the arithmetic gave no finite number";
 

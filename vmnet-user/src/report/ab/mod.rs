@@ -17,82 +17,72 @@ pub(in crate::report) mod words;
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
 
-use crate::output::{FilesError, Format, OutputDir};
-use crate::report::ab::charts::CHARTS;
-use crate::report::run::html::HtmlError;
-use crate::report::run::json::JsonError;
-use page::Drawn;
+use std::borrow::Cow;
+use std::path::Path;
+
+use charts::CHARTS;
+use results::{headline, short};
 use schema::AbReport;
+use words::{plural, with_capital};
 
-/// The page for people: what a person opens first.
-pub const PAGE: &str = "ab.html";
+use crate::report::kit::document::{Chart, Document, PageError};
+use crate::report::kit::format;
+use crate::report::kit::json::{JsonError, indented};
+use crate::report::kit::parts::Figure;
+use crate::report::kit::sheet::Titles;
+
 /// All of it, for programs, and what the rest can be drawn from again.
 pub const JSON: &str = "ab.json";
 /// More than any experiment comes to: a thousand blocks of ten trials are a few megabytes.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// An experiment's report could not be put where it should go.
-#[derive(Debug, thiserror::Error)]
-pub enum AbError {
-    /// A chart could not be drawn, or the page not be made.
-    #[error("could not make {PAGE}: {0}")]
-    Html(#[from] HtmlError),
-    /// It could not be serialised.
-    #[error(transparent)]
-    Json(#[from] JsonError),
-    /// A file could not be written.
-    #[error(transparent)]
-    Files(#[from] FilesError),
+impl Document for AbReport {
+    const PAGE: &'static str = "ab.html";
+    const JSON: &'static str = JSON;
+    const CHARTS: &'static [Chart<Self>] = CHARTS;
+
+    fn finite(&self) -> Result<Cow<'_, Self>, JsonError> {
+        finite::finite(self).map(Cow::Owned)
+    }
+
+    fn titles(&self) -> Titles {
+        Titles {
+            answer: with_capital(&headline(self)),
+            finding: with_capital(&short(self)),
+            circumstances: circumstances(self),
+        }
+    }
+
+    fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {
+        page::page(self, figures)
+    }
+
+    fn json(&self) -> Result<String, JsonError> {
+        indented(self)
+    }
 }
 
-/// As JSON: indented, in the schema's order, with a newline at the end. What is no finite number is null, and says so.
+/// As JSON, with null in place of what is no finite number.
 ///
 /// # Errors
 /// serde's own, or a number that the report cannot do without.
 pub fn to_text(report: &AbReport) -> Result<String, JsonError> {
-    as_json(&finite::finite(report)?)
+    report.finite()?.json()
 }
 
-fn as_json(report: &AbReport) -> Result<String, JsonError> {
-    let mut text = serde_json::to_string_pretty(report).map_err(JsonError::Serialize)?;
-    text.push('\n');
-    Ok(text)
-}
-
-/// Writes `ab.html`, `ab.json` and every chart. Returns their paths, the page's first.
-///
-/// # Errors
-/// Which file it failed at, and why.
-pub fn write(output: &OutputDir, report: &AbReport) -> Result<Vec<PathBuf>, AbError> {
-    write_as(output, report, &[Format::Html, Format::Svg, Format::Json])
-}
-
-/// The same in these formats alone; there is no CSV of an experiment.
-///
-/// # Errors
-/// As [`write`].
-pub fn write_as(output: &OutputDir, report: &AbReport, formats: &[Format]) -> Result<Vec<PathBuf>, AbError> {
-    let report = finite::finite(report)?;
-    let mut charts = Vec::new();
-    for chart in CHARTS {
-        let svg = (chart.draw)(&report).map_err(|why| HtmlError::Chart { file: chart.file, why })?;
-        charts.push(Drawn { name: chart.name, file: chart.file, svg, table: (chart.table)(&report) });
-    }
-    let page = page::page(&report, &charts)?;
-    let json = as_json(&report)?;
-    let mut files = Vec::new();
-    if formats.contains(&Format::Html) {
-        files.push((PAGE, page.as_str()));
-    }
-    if formats.contains(&Format::Json) {
-        files.push((JSON, json.as_str()));
-    }
-    if formats.contains(&Format::Svg) {
-        files.extend(charts.iter().map(|chart| (chart.file, chart.svg.as_str())));
-    }
-    Ok(output.write_all(&files)?)
+/// Which machine, when, how.
+fn circumstances(report: &AbReport) -> String {
+    let interface = &report.interface;
+    let mut facts: Vec<String> = Vec::new();
+    facts.extend(interface.driver.as_deref().map(|driver| format::shortened(driver, 32)));
+    facts.push(format!("MTU {}", interface.mtu));
+    facts.push(format!("kernel {}", format::shortened(&interface.kernel, 40)));
+    facts.push(format::shortened(&format::moment(&report.window.start), 40));
+    facts.push(format::duration(report.window.duration_s));
+    facts.push(plural(report.blocks.whole as usize, "whole block"));
+    facts.push(format!("seed {}", report.design.seed));
+    facts.join(" · ")
 }
 
 /// Whether that is the result of an experiment: its directory, or its `ab.json` by whatever name. What cannot be read is none.

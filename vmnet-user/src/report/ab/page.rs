@@ -13,22 +13,13 @@ use super::text::restored;
 use super::validity::blocks_said;
 use super::words::{Amount, command_line, figures, plural, reason, sentence, with_capital};
 use crate::model::experiment::{Effect, MetricId, Role};
+use crate::report::kit::document::PageError;
 use crate::report::kit::format;
 use crate::report::kit::parts::{Facts, Figure, Grid};
 use crate::report::kit::style::Tone;
-use crate::report::run::charts::Table;
 use crate::report::run::html::causes::Told;
-use crate::report::run::html::{HtmlError, SCRIPT, STYLE};
+use crate::report::run::html::{SCRIPT, STYLE};
 use crate::report::run::why;
-
-/// A chart as it goes into the page.
-pub(super) struct Drawn {
-    pub(super) name: &'static str,
-    pub(super) file: &'static str,
-    /// A whole document, its texts escaped.
-    pub(super) svg: String,
-    pub(super) table: Table,
-}
 
 /// The whole page.
 #[derive(Template)]
@@ -80,9 +71,7 @@ struct Tile {
 ///
 /// # Errors
 /// When the template cannot be filled in.
-pub(super) fn page(report: &AbReport, charts: &[Drawn]) -> Result<String, HtmlError> {
-    let figures =
-        charts.iter().map(|chart| Figure::new(chart.name, chart.file, &chart.svg, chart.table.clone()));
+pub(super) fn page(report: &AbReport, figures: Vec<Figure>) -> Result<String, PageError> {
     let page = Page {
         style: STYLE,
         script: SCRIPT,
@@ -92,7 +81,7 @@ pub(super) fn page(report: &AbReport, charts: &[Drawn]) -> Result<String, HtmlEr
         ended: ended(report),
         tiles: tiles(report),
         effects: report.effects.iter().map(|arm| tables::effects(report, arm)).collect(),
-        figures: figures.collect(),
+        figures,
         foreseen: told_prediction(report),
         counted: vec![sentence(&blocks_said(report))],
         arms: tables::arms(report),
@@ -109,7 +98,7 @@ pub(super) fn page(report: &AbReport, charts: &[Drawn]) -> Result<String, HtmlEr
         notes: report.notes.iter().map(|note| sentence(note)).collect(),
         unmeasured: tables::unmeasured(report),
     };
-    page.render().map_err(HtmlError::Template)
+    Ok(page.render()?)
 }
 
 fn ended(report: &AbReport) -> Vec<String> {

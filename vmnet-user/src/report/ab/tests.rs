@@ -4,9 +4,11 @@ mod said;
 use std::fs;
 use std::path::PathBuf;
 
-use roxmltree::{Document, ParsingOptions};
+use roxmltree::ParsingOptions;
 
 use super::*;
+use crate::output::OutputDir;
+use crate::report::kit::document::{self, Format};
 use crate::report::kit::format;
 use crate::report::kit::style::Style;
 use crate::report::run::html::SCRIPT;
@@ -31,7 +33,7 @@ fn written(report: &AbReport) -> Vec<(String, String)> {
     let base = tempfile::tempdir().expect("a place");
     let now = "2026-11-22T10:11:12+00:00[UTC]".parse().expect("a time");
     let output = OutputDir::prepare(base.path(), "ens4", &now, None).expect("a writable place");
-    let files = write(&output, report).expect("room");
+    let files = document::write(&output, report, &Format::USUAL).expect("room");
     files
         .iter()
         .map(|path| {
@@ -42,9 +44,9 @@ fn written(report: &AbReport) -> Vec<(String, String)> {
 }
 
 /// The page as a strict parser has it.
-fn parsed(page: &str) -> Document<'_> {
+fn parsed(page: &str) -> roxmltree::Document<'_> {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
-    Document::parse_with_options(page, options).expect("well-formed XML")
+    roxmltree::Document::parse_with_options(page, options).expect("well-formed XML")
 }
 
 /// `VMNET_LOOK=DIR cargo test … experiments_to_look_at` leaves pages, charts and texts there.
@@ -54,7 +56,7 @@ fn experiments_to_look_at() {
     let hostile = harm::hostile("<b>'\"\u{202e}&]]>");
     for (name, report) in fixtures().into_iter().chain([("hostile", hostile)]) {
         let output = OutputDir::at(&place.join(name), None).expect("a place");
-        let files = write(&output, &report).expect("room");
+        let files = document::write(&output, &report, &Format::USUAL).expect("room");
         let style = Style { width: 100, ..WIDE };
         let mut told = said::plan_of(&report, &style);
         for trial in report.trials.iter().take(24) {
@@ -77,7 +79,7 @@ fn the_files_are_there_each_whole_and_the_page_is_the_first() {
             ["ab.html", "ab.json", "ab-effects.svg", "ab-blocks.svg", "ab-sizes.svg", "ab-prediction.svg"]
         );
         for (name, svg) in files.iter().filter(|(name, _)| name.ends_with(".svg")) {
-            Document::parse(svg).unwrap_or_else(|error| panic!("{what}: {name}: {error}"));
+            roxmltree::Document::parse(svg).unwrap_or_else(|error| panic!("{what}: {name}: {error}"));
         }
     }
 }

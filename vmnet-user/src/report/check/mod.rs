@@ -13,7 +13,7 @@ pub use self::{
     absences::explain,
     text::{answer, state_word},
 };
-use super::run::json::JsonError;
+use super::kit::json::JsonError;
 use super::run::schema::Interface;
 use crate::model::{
     cause::Cause,

@@ -7,10 +7,11 @@ use super::text::gist;
 use super::words::{answer, change, figure, judgement};
 use crate::model::comparison::Stretch;
 use crate::model::verdict::State;
+use crate::report::kit::document::PageError;
 use crate::report::kit::format;
 use crate::report::kit::format::{capitalised, sentence};
 use crate::report::kit::parts::{Cell, Figure, Grid};
-use crate::report::run::html::{HtmlError, SCRIPT};
+use crate::report::run::html::SCRIPT;
 use crate::report::run::text::confidence_word;
 
 const STYLE: &str =
@@ -52,7 +53,7 @@ struct Run {
 ///
 /// # Errors
 /// When the template cannot be filled in.
-pub(super) fn page(report: &CompareReport, figures: Vec<Figure>) -> Result<String, HtmlError> {
+pub(super) fn page(report: &CompareReport, figures: Vec<Figure>) -> Result<String, PageError> {
     let (a, b) = (&report.runs.a, &report.runs.b);
     let answer = answer(a, b);
     let page = Page {
@@ -70,7 +71,7 @@ pub(super) fn page(report: &CompareReport, figures: Vec<Figure>) -> Result<Strin
         figures,
         answer,
     };
-    page.render().map_err(HtmlError::Template)
+    Ok(page.render()?)
 }
 
 impl Run {

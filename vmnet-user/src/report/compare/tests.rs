@@ -1,6 +1,9 @@
 use std::fs;
+use std::path::PathBuf;
 
 use super::*;
+use crate::output::OutputDir;
+use crate::report::kit::document::{self, Format};
 use crate::report::kit::style::Style;
 use crate::report::run::fixture;
 use crate::report::run::html::SCRIPT;
@@ -21,7 +24,8 @@ fn written(a: &RunReport, b: &RunReport) -> Vec<(String, String)> {
     let now = "2026-11-22T10:11:12+00:00[UTC]".parse().expect("a time");
     let output = OutputDir::prepare(base.path(), "compare", &now, None).expect("a writable place");
     assert!(output.path().ends_with("20261122-101112-compare"));
-    let files = write(&output, &compared(a, b), a, b).expect("room");
+    let pair = Pair { report: compared(a, b), a: a.clone(), b: b.clone() };
+    let files = document::write(&output, &pair, &Format::USUAL).expect("room");
     files
         .iter()
         .map(|path| {
@@ -153,7 +157,7 @@ fn plain_words_are_ascii() {
 #[test]
 fn json_keeps_its_promises() {
     let report = compared(&fixture::software(), &fixture::engaged());
-    let text = to_text(&report).unwrap();
+    let text = indented(&report).unwrap();
     let back: CompareReport = serde_json::from_str(&text).unwrap();
     assert_eq!((back.comparison.differences, back.runs), (report.comparison.differences, report.runs));
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();

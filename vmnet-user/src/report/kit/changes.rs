@@ -5,9 +5,9 @@ use plotters::style::text_anchor::HPos;
 
 use super::colours::{GRID, INK};
 use super::lettering::{Lettering, text_width, write};
-use super::page::{Area, RIGHT, dashes};
+use super::sheet::{Area, RIGHT, dashes};
 use crate::report::compare::words::signed;
-use crate::report::run::charts::ChartError;
+use crate::report::kit::document::ChartError;
 
 /// Ratios beyond these are drawn as arrows.
 const FARTHEST: f64 = 64.0;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::page::escaped;
+use super::sheet::escaped;
 
 /// The areas of one chart. Class `hover` tells a script which they are.
 #[derive(Default)]

@@ -3,9 +3,9 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::page::Area;
+use super::sheet::Area;
+use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
-use crate::report::run::charts::ChartError;
 
 pub(in crate::report) const FONT: &str = "sans-serif";
 

@@ -3,12 +3,14 @@
 pub(in crate::report) mod axes;
 pub(in crate::report) mod changes;
 pub(in crate::report) mod colours;
+pub mod document;
 pub(in crate::report) mod escape;
 pub mod format;
 pub(in crate::report) mod hover;
+pub mod json;
 pub(in crate::report) mod lettering;
 pub(in crate::report) mod over_time;
-pub(in crate::report) mod page;
 pub(in crate::report) mod parts;
+pub(in crate::report) mod sheet;
 pub mod style;
 pub(in crate::report) mod table;

@@ -3,11 +3,12 @@
 use askama::Template;
 
 use crate::model::fact::Fact;
+use crate::report::kit::document::Chart;
 use crate::report::kit::format;
-use crate::report::run::charts;
+use crate::report::kit::table::Table;
 
 /// A chart, with the numbers behind it.
-pub(in crate::report) struct Figure {
+pub(crate) struct Figure {
     pub(in crate::report) id: &'static str,
     pub(in crate::report) name: &'static str,
     /// Where it is by itself.
@@ -17,21 +18,21 @@ pub(in crate::report) struct Figure {
 }
 
 impl Figure {
-    /// `svg` is a whole document, its texts escaped.
-    pub(in crate::report) fn new(
-        name: &'static str,
-        file: &'static str,
-        svg: &str,
-        table: charts::Table,
-    ) -> Self {
+    /// `svg` is what the chart drew of it: a whole document, its texts escaped.
+    pub(in crate::report) fn new<D>(chart: &Chart<D>, svg: &str, of: &D) -> Self {
         Self {
-            id: file.strip_suffix(".svg").unwrap_or(file),
-            name,
-            file,
-            svg: crate::report::run::html::element(svg).to_owned(),
-            table: Grid::behind(name, table),
+            id: chart.file.strip_suffix(".svg").unwrap_or(chart.file),
+            name: chart.name,
+            file: chart.file,
+            svg: element(svg).to_owned(),
+            table: Grid::behind(chart.name, (chart.table)(of)),
         }
     }
+}
+
+/// A document's root element: a page has no place for a prolog.
+fn element(svg: &str) -> &str {
+    svg.find("<svg").and_then(|at| svg.get(at..)).unwrap_or_default()
 }
 
 /// A table that scrolls by itself where it is too wide.
@@ -129,7 +130,7 @@ impl Grid {
     }
 
     /// The numbers behind a chart. Not without end: what a page leaves out is in the JSON.
-    pub(in crate::report) fn behind(chart: &str, table: charts::Table) -> Self {
+    pub(in crate::report) fn behind(chart: &str, table: Table) -> Self {
         const MOST_ROWS: usize = 1200;
         let is_number = |column: usize| {
             let mut cells = table.rows.iter().filter_map(|row| row.get(column)).peekable();
@@ -225,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_column_of_numbers_is_set_as_one() {
-        let table = charts::Table {
+        let table = Table {
             head: ["t, s", "rate, Gbit/s", "what"].map(str::to_owned).to_vec(),
             rows: vec![["1", "–", "flip"].map(str::to_owned).to_vec(); 1300],
         };

@@ -4,18 +4,8 @@
 //! precision, so that nothing in a cell can be taken for a formula.
 
 use crate::model::throughput::{CpuShare, Interval, Merged, QueueRate};
+use crate::report::kit::document::CsvError;
 use crate::report::run::schema::RunReport;
-
-/// The samples could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum CsvError {
-    /// The writer's own.
-    #[error("the samples could not be written as CSV: {0}")]
-    Write(#[from] csv::Error),
-    /// What was written is no text; it is made of digits.
-    #[error("the samples as CSV are no text; please report this as a bug of vmnet")]
-    NotText,
-}
 
 /// A column: its name, and its cell in an interval's row.
 type Column<T> = (&'static str, fn(&T) -> Cell);

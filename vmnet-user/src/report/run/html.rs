@@ -15,11 +15,9 @@ use askama::Template;
 use self::answer::Answer;
 use self::causes::Why;
 use crate::model::merging::merged;
+use crate::report::kit::document::PageError;
 use crate::report::kit::format;
 use crate::report::kit::parts::{Cell, Facts, Figure, Grid};
-use crate::report::run::charts::{CHARTS, ChartError};
-use crate::report::run::json;
-use crate::report::run::json::JsonError;
 use crate::report::run::schema::RunReport;
 use crate::report::run::{absences, text};
 
@@ -30,25 +28,6 @@ const MOST_OUTPUT: usize = 20_000;
 
 pub(in crate::report) const STYLE: &str = include_str!("../../../templates/page.css");
 pub(in crate::report) const SCRIPT: &str = include_str!("../../../templates/page.js");
-
-/// A page could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum HtmlError {
-    /// A chart could not be drawn.
-    #[error("could not draw {file}: {why}")]
-    Chart {
-        /// The file that it has elsewhere.
-        file: &'static str,
-        /// What plotters said.
-        why: ChartError,
-    },
-    /// The report could not be serialised.
-    #[error("{0}")]
-    Json(JsonError),
-    /// The template could not be filled in.
-    #[error("the page could not be filled in: {0}")]
-    Template(askama::Error),
-}
 
 /// The whole page.
 #[derive(Template)]
@@ -89,22 +68,13 @@ struct Command {
     is_shortened: bool,
 }
 
-/// A run as one page.
+/// A run as one page. `report` is finite, and `figures` are drawn from it.
 ///
 /// # Errors
-/// When a chart cannot be drawn, or the window has no finite length.
-pub fn page(report: &RunReport) -> Result<String, HtmlError> {
-    let mut report = json::finite(report).map_err(HtmlError::Json)?;
-    let mut drawn = Vec::new();
-    for chart in CHARTS {
-        let svg = (chart.draw)(&report).map_err(|why| HtmlError::Chart { file: chart.file, why })?;
-        drawn.push((chart, svg));
-    }
+/// When the template cannot be filled in.
+pub(super) fn page(report: &RunReport, figures: Vec<Figure>) -> Result<String, PageError> {
+    let mut report = report.clone();
     let merged = merge(&mut report);
-    let figures = drawn
-        .into_iter()
-        .map(|(chart, svg)| Figure::new(chart.name, chart.file, &svg, (chart.table)(&report)))
-        .collect();
     let why =
         |path: &str| report.unmeasured.get(path).cloned().unwrap_or_else(|| "it was not measured".to_owned());
     let page = Page {
@@ -130,9 +100,9 @@ pub fn page(report: &RunReport) -> Result<String, HtmlError> {
         machine_unknown: why("machine"),
         command: command(&report),
         unmeasured: unmeasured(&report),
-        json: raw::json(&report).map_err(HtmlError::Json)?,
+        json: raw::json(&report)?,
     };
-    page.render().map_err(HtmlError::Template)
+    Ok(page.render()?)
 }
 
 /// Fewer intervals where there are too many, and what to say then.
@@ -151,11 +121,6 @@ fn merge(report: &mut RunReport) -> Option<String> {
     report.throughput.samples = few;
     absences::explain(report);
     Some(said)
-}
-
-/// A document's root element: a page has no place for a prolog.
-pub(in crate::report) fn element(svg: &str) -> &str {
-    svg.find("<svg").and_then(|at| svg.get(at..)).unwrap_or_default()
 }
 
 fn command(report: &RunReport) -> Option<Command> {

@@ -8,20 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::model::correlation::Correlation;
+use crate::report::kit::json::{JsonError, indented};
 use crate::report::run::schema::RunReport;
 
 const NOT_FINITE: &str = "the arithmetic gave no finite number";
-
-/// A report could not be serialised.
-#[derive(Debug, thiserror::Error)]
-pub enum JsonError {
-    /// A number that the report cannot do without.
-    #[error("{0} is not a finite number; please report this as a bug of vmnet")]
-    NotFinite(&'static str),
-    /// serde's own.
-    #[error("the report could not be written as JSON: {0}")]
-    Serialize(serde_json::Error),
-}
 
 /// The report as a tree, without NaN and infinity: those are null, and `unmeasured` says so.
 pub fn to_value(report: &RunReport) -> Result<Value, JsonError> {
@@ -31,10 +21,7 @@ pub fn to_value(report: &RunReport) -> Result<Value, JsonError> {
 
 /// As [`to_value`], for a file or standard output: indented, in the schema's order, with a newline at the end.
 pub fn to_text(report: &RunReport) -> Result<String, JsonError> {
-    let report = finite(report)?;
-    let mut text = serde_json::to_string_pretty(&report).map_err(JsonError::Serialize)?;
-    text.push('\n');
-    Ok(text)
+    indented(&finite(report)?)
 }
 
 /// The report without NaN and infinity: what was not finite is absent, and `unmeasured` says so.

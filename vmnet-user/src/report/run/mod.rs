@@ -3,6 +3,7 @@
 pub mod absences;
 pub mod charts;
 pub mod csv;
+mod document;
 pub mod html;
 pub mod json;
 pub(in crate::report) mod machine;

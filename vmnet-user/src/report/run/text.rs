@@ -12,7 +12,7 @@ use crate::model::ledger::Entry;
 use crate::model::reasons::Reason;
 use crate::model::sample::{Counting, Mode};
 use crate::model::verdict::{Classes, Confidence, MIN_BULK_BYTES, State, Witness};
-use crate::output::PAGE;
+use crate::report::kit::document::Document as _;
 use crate::report::kit::format;
 use crate::report::kit::style::{Style, Tone};
 use crate::report::run::schema::{Benchmark, ProgramsMethod, RunReport};
@@ -51,7 +51,7 @@ pub fn answer(report: &RunReport, files: &[PathBuf], style: &Style) -> String {
 
 /// Where the reports went: the page, and beside it in a few words what lies in the same directory. Without a page, each file.
 fn where_it_is(files: &[PathBuf]) -> Vec<String> {
-    let is_page = |file: &&PathBuf| file.file_name().is_some_and(|name| name == PAGE);
+    let is_page = |file: &&PathBuf| file.file_name().is_some_and(|name| name == RunReport::PAGE);
     let Some(page) = files.iter().find(is_page) else {
         return files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
     };

@@ -6,14 +6,14 @@ mod picture;
 use self::panels::Span;
 use self::picture::Picture;
 use super::marks::marks;
-use super::{empty_sheet, sheet};
 use crate::model::experiment::{ArmEffects, Effect, MetricId, Trial};
 use crate::report::ab::schema::AbReport;
 use crate::report::ab::summary::chief;
 use crate::report::ab::validity::{Fate, arm_name, blocks, why_rejected};
 use crate::report::ab::words::in_unit;
-use crate::report::kit::page::{BODY_TOP, HEIGHT, Topic};
-use crate::report::run::charts::{ChartError, Table};
+use crate::report::kit::document::ChartError;
+use crate::report::kit::sheet::{BODY_TOP, HEIGHT, Topic, Words, empty_sheet, sheet};
+use crate::report::kit::table::Table;
 
 const TOPIC: Topic =
     Topic { stem: "ab-blocks", subject: "Every trial in order of time, and what each block says" };
@@ -36,7 +36,7 @@ pub(super) fn draw(report: &AbReport) -> Result<String, ChartError> {
     };
     let picture = Picture { report, metric, marks: marks(&report.design.arms), blocks: placed(report) };
     let description = picture.description();
-    sheet(report, TOPIC, &description, |area, hovers| {
+    sheet(report, Words { topic: TOPIC, finding: None, description: &description }, |area, hovers| {
         let top = picture.legend(area, BODY_TOP)?;
         let lines = picture.lines();
         let room = HEIGHT - top - ORDER - HEADING - BOTTOM_AXIS - 22;

@@ -1,16 +1,16 @@
 //! Every arm's effects with their intervals, metric by metric, the placebo's beside them.
 
 use super::rows::{Group, Row, draw as draw_rows};
-use super::{empty_sheet, sheet};
 use crate::model::experiment::{ArmEffects, Effect, Judgement, METRICS, Metric, MetricId, Role, Scale};
 use crate::report::ab::schema::AbReport;
 use crate::report::ab::words::{
     Amount, chance, figure, figures, judgement, judgement_of_placebo, smallest_visible,
 };
 use crate::report::kit::colours::{BLUE, FAINT, GREY, VERMILLION};
+use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
-use crate::report::kit::page::{BODY_TOP, HEIGHT, Topic};
-use crate::report::run::charts::{ChartError, Table};
+use crate::report::kit::sheet::{BODY_TOP, HEIGHT, Topic, Words, empty_sheet, sheet};
+use crate::report::kit::table::Table;
 
 const TOPIC: Topic = Topic { stem: "ab-effects", subject: "What each arm causes, with 95 % intervals" };
 const TOP: i32 = BODY_TOP + 14;
@@ -36,7 +36,7 @@ pub(super) fn draw(report: &AbReport) -> Result<String, ChartError> {
         told.join(". ")
     );
     let title = format!("change against {} (logarithm of the ratio)", format::shortened(base, 40));
-    sheet(report, TOPIC, &description, |area, hovers| {
+    sheet(report, Words { topic: TOPIC, finding: None, description: &description }, |area, hovers| {
         draw_rows(area, hovers, &groups, [TOP, BOTTOM], &title)?;
         Ok(())
     })

@@ -4,8 +4,8 @@ use plotters::prelude::*;
 
 use crate::model::experiment::{Arm, Role};
 use crate::report::kit::colours::{BLUE, FAINT, GREEN, INK, PURPLE, VERMILLION};
-use crate::report::kit::page::Area;
-use crate::report::run::charts::ChartError;
+use crate::report::kit::document::ChartError;
+use crate::report::kit::sheet::Area;
 
 /// What an arm's trials are drawn as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! What the base alone let one expect, and what came, on one axis.
 
 use super::rows::{Group, Row, draw as draw_rows};
-use super::{empty_sheet, sheet};
 use crate::report::ab::foresight::{Foreseen, foreseen, why_no_prediction};
 use crate::report::ab::schema::AbReport;
 use crate::report::ab::words::{Amount, sentence};
 use crate::report::kit::colours::{BLUE, FAINT, GREEN};
+use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
 use crate::report::kit::lettering::{Lettering, write_lines};
-use crate::report::kit::page::{BODY_TOP, HEIGHT, LEFT, RIGHT, Topic};
-use crate::report::run::charts::{ChartError, Table};
+use crate::report::kit::sheet::{BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, sheet};
+use crate::report::kit::table::Table;
 
 const TOPIC: Topic =
     Topic { stem: "ab-prediction", subject: "Prediction from the base alone, and the outcome" };
@@ -42,7 +42,7 @@ pub(super) fn draw(report: &AbReport) -> Result<String, ChartError> {
         format::shortened(&prediction.from, 30),
         format::shortened(&prediction.about, 30)
     );
-    sheet(report, TOPIC, &description, |area, hovers| {
+    sheet(report, Words { topic: TOPIC, finding: None, description: &description }, |area, hovers| {
         let end = draw_rows(area, hovers, &groups, [TOP, BOTTOM], &title)?;
         let notes: Vec<String> = prediction.notes.iter().map(|note| sentence(note)).collect();
         let lettering = Lettering::new(15, FAINT);

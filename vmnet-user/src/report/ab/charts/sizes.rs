@@ -1,14 +1,15 @@
 //! Packet sizes to the driver under each arm, one above the other on one axis. The placebo is left out: it is the base once more.
 
 use super::marks::marks;
-use super::{empty_sheet, sheet};
 use crate::model::experiment::Role;
 use crate::report::ab::schema::AbReport;
 use crate::report::kit::colours::GREY;
+use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
-use crate::report::kit::page::Topic;
+use crate::report::kit::sheet::Topic;
+use crate::report::kit::sheet::{Words, empty_sheet, sheet};
+use crate::report::kit::table::Table;
 use crate::report::run::charts::sizes::{Axis, Panel};
-use crate::report::run::charts::{ChartError, Table};
 use crate::report::run::schema::Bucket;
 
 const TOPIC: Topic = Topic { stem: "ab-sizes", subject: "Packet sizes to the driver under each arm" };
@@ -47,7 +48,9 @@ pub(super) fn draw(report: &AbReport) -> Result<String, ChartError> {
         description += &format!(" {left_out} more in the table.");
     }
     let axis = Axis::new(&panels, mtu);
-    sheet(report, TOPIC, &description, |area, hovers| axis.draw_all(area, hovers, &panels))
+    sheet(report, Words { topic: TOPIC, finding: None, description: &description }, |area, hovers| {
+        axis.draw_all(area, hovers, &panels)
+    })
 }
 
 /// An arm whose packets are known.

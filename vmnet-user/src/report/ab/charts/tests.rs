@@ -3,7 +3,7 @@ use roxmltree::Document;
 use super::*;
 use crate::report::ab::fixture;
 
-fn chart(file: &str) -> &'static Chart {
+fn chart(file: &str) -> &'static Chart<AbReport> {
     CHARTS.iter().find(|chart| chart.file == file).expect("a chart of that name")
 }
 

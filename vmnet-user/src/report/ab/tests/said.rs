@@ -116,7 +116,7 @@ fn the_headline_says_what_is_clear_and_what_is_not() {
     let headline = |told: Vec<Effect>| {
         let mut report = fixture::helps();
         report.effects[0].effects = told;
-        results::headline(&report)
+        headline(&report)
     };
     let up = || effect(Rate, 20.0, Some([17.0, 23.0]));
     let level = || effect(Rate, 0.3, Some([-1.1, 1.9]));

@@ -1,13 +1,14 @@
 //! The effects with their intervals, around the line of no change.
 
-use super::{Pair, empty_sheet, sheet};
 use crate::model::comparison::Effect;
+use crate::report::compare::Pair;
 use crate::report::compare::words::{change, figure, judgement, signed};
 use crate::report::kit::changes::{Axis, Frame, Size};
 use crate::report::kit::colours::{BLUE, FAINT, GREY, INK, VERMILLION};
+use crate::report::kit::document::ChartError;
 use crate::report::kit::lettering::{Lettering, write_lines, write_within};
-use crate::report::kit::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic};
-use crate::report::run::charts::{ChartError, Table};
+use crate::report::kit::sheet::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, sheet};
+use crate::report::kit::table::Table;
 
 const TOPIC: Topic = Topic { stem: "compare-effects", subject: "How B differs from A, with 95 % intervals" };
 /// The picture, between the names and the figures.
@@ -17,7 +18,7 @@ const TOP: i32 = BODY_TOP + 26;
 const BOTTOM: i32 = HEIGHT - 66;
 const FRAME: Frame = Frame { left: FROM, right: TO, top: TOP, bottom: BOTTOM };
 
-pub(super) fn draw(pair: &Pair<'_>) -> Result<String, ChartError> {
+pub(super) fn draw(pair: &Pair) -> Result<String, ChartError> {
     let effects = &pair.report.comparison.effects;
     if effects.iter().all(|effect| effect.change_percent.is_none()) {
         let why =
@@ -34,7 +35,7 @@ pub(super) fn draw(pair: &Pair<'_>) -> Result<String, ChartError> {
         "A dot for each change from A to B, its 95 % interval as a bar, around a line at 0. {}.",
         told.join(". ")
     );
-    sheet(pair, TOPIC, &description, |area, hovers| {
+    sheet(pair, Words { topic: TOPIC, finding: None, description: &description }, |area, hovers| {
         axis.draw(area, "change from A to B (logarithm of the ratio)")?;
         let row = (BOTTOM - TOP) / i32::try_from(effects.len()).unwrap_or(1).max(1);
         for (y, effect) in (TOP..).step_by(usize::try_from(row).unwrap_or(1).max(1)).zip(effects) {
@@ -89,7 +90,7 @@ fn draw_row(area: &Area<'_>, axis: &Axis, y: i32, effect: &Effect) -> Result<(),
     Ok(())
 }
 
-pub(super) fn table(pair: &Pair<'_>) -> Table {
+pub(super) fn table(pair: &Pair) -> Table {
     let mut table = Table::new([
         "what",
         "A",

@@ -1,21 +1,23 @@
 //! Packet sizes to the driver, A above B, on one axis.
 
-use super::{Pair, empty_sheet, sheet};
+use crate::report::compare::Pair;
 use crate::report::kit::colours::{BLUE, GREEN};
+use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
-use crate::report::kit::page::Topic;
+use crate::report::kit::sheet::Topic;
+use crate::report::kit::sheet::{Words, empty_sheet, sheet};
+use crate::report::kit::table::Table;
 use crate::report::run::charts::sizes::{Axis, Panel};
-use crate::report::run::charts::{ChartError, Table};
 use crate::report::run::schema::Bucket;
 
 const TOPIC: Topic = Topic { stem: "compare-sizes", subject: "Packet sizes to the driver in both runs" };
 
-pub(super) fn draw(pair: &Pair<'_>) -> Result<String, ChartError> {
+pub(super) fn draw(pair: &Pair) -> Result<String, ChartError> {
     let buckets = |report: &crate::report::run::schema::RunReport| -> Option<Vec<Bucket>> {
         report.sizes.as_ref()?.driver.clone()
     };
-    let (Some(a), Some(b)) = (buckets(pair.a), buckets(pair.b)) else {
-        let missing = if buckets(pair.a).is_none() { ("A", pair.a) } else { ("B", pair.b) };
+    let (Some(a), Some(b)) = (buckets(&pair.a), buckets(&pair.b)) else {
+        let missing = if buckets(&pair.a).is_none() { ("A", &pair.a) } else { ("B", &pair.b) };
         let why = missing
             .1
             .unmeasured
@@ -41,13 +43,15 @@ pub(super) fn draw(pair: &Pair<'_>) -> Result<String, ChartError> {
     }
     description.push('.');
     let axis = Axis::new(&panels, mtu);
-    sheet(pair, TOPIC, &description, |area, hovers| axis.draw_all(area, hovers, &panels))
+    sheet(pair, Words { topic: TOPIC, finding: None, description: &description }, |area, hovers| {
+        axis.draw_all(area, hovers, &panels)
+    })
 }
 
-pub(super) fn table(pair: &Pair<'_>) -> Table {
+pub(super) fn table(pair: &Pair) -> Table {
     let mut table =
         Table::new(["run", "skb length from, bytes", "below, bytes", "packets", "of the run's packets"]);
-    for (run, report) in [("A", pair.a), ("B", pair.b)] {
+    for (run, report) in [("A", &pair.a), ("B", &pair.b)] {
         let buckets = report.sizes.as_ref().and_then(|sizes| sizes.driver.as_deref()).unwrap_or_default();
         let packets = buckets.iter().fold(0_u64, |sum, bucket| sum.saturating_add(bucket.count));
         for Bucket { lower, upper, count } in buckets {

@@ -1,18 +1,20 @@
 use roxmltree::Document;
 
 use super::*;
-use crate::report::run::fixture;
+use crate::report::compare::schema::CompareReport;
+use crate::report::kit::table::Table;
+use crate::report::run::{fixture, schema::RunReport};
 
 fn draw(file: &str, a: &RunReport, b: &RunReport) -> String {
     let report = CompareReport::of((a, "a"), (b, "b"));
     let chart = CHARTS.iter().find(|chart| chart.file == file).expect("a chart of that name");
-    (chart.draw)(&Pair { report: &report, a, b }).expect("it can be drawn")
+    (chart.draw)(&Pair { report, a: a.clone(), b: b.clone() }).expect("it can be drawn")
 }
 
 fn rows(file: &str, a: &RunReport, b: &RunReport) -> Table {
     let report = CompareReport::of((a, "a"), (b, "b"));
     let chart = CHARTS.iter().find(|chart| chart.file == file).expect("a chart of that name");
-    (chart.table)(&Pair { report: &report, a, b })
+    (chart.table)(&Pair { report, a: a.clone(), b: b.clone() })
 }
 
 fn texts(svg: &str) -> String {

@@ -2,20 +2,23 @@
 
 use plotters::prelude::*;
 
-use super::{Pair, empty_sheet, sheet};
 use crate::model::comparison::EffectId;
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
+use crate::report::compare::Pair;
 use crate::report::compare::schema::RunSummary;
 use crate::report::kit::axes::{TimeAxis, rate_unit, stretch, tick};
 use crate::report::kit::colours::{FAINT, GRID, INK, edge};
+use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{FONT, Lettering, font_size, write_within};
 use crate::report::kit::over_time::{is_placed, number, slim};
-use crate::report::kit::page::{Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, WIDTH, hatched, legend};
+use crate::report::kit::sheet::{
+    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, WIDTH, Words, empty_sheet, hatched, legend, sheet,
+};
+use crate::report::kit::table::Table;
 use crate::report::run::charts::throughput::columns::{Column, Split, columns};
-use crate::report::run::charts::{ChartError, Table};
 
 const TOPIC: Topic =
     Topic { stem: "compare-throughput", subject: "Throughput over time by path in both runs" };
@@ -28,8 +31,8 @@ const GAP: i32 = 16;
 /// Rows of each run in the table.
 const MOST_ROWS: usize = 60;
 
-pub(super) fn draw(pair: &Pair<'_>) -> Result<String, ChartError> {
-    let samples = [pair.a, pair.b].map(|report| -> Vec<Interval> {
+pub(super) fn draw(pair: &Pair) -> Result<String, ChartError> {
+    let samples = [&pair.a, &pair.b].map(|report| -> Vec<Interval> {
         report.throughput.samples.iter().filter(|sample| is_placed(sample)).map(slim).collect()
     });
     let splits = samples.iter().filter_map(|samples| Split::choose(samples));
@@ -53,7 +56,7 @@ pub(super) fn draw(pair: &Pair<'_>) -> Result<String, ChartError> {
         description(&panels[0], split),
         description(&panels[1], split)
     );
-    sheet(pair, TOPIC, &description, |area, hovers| {
+    sheet(pair, Words { topic: TOPIC, finding: None, description: &description }, |area, hovers| {
         let mut keys: Vec<(Key, String)> =
             split.layers().iter().map(|layer| (Key::Fill(layer.colour), layer.label.to_owned())).collect();
         if panels.iter().flatten().any(|column| column.gbps.is_none()) {
@@ -85,7 +88,7 @@ fn heading(side: &str, run: &RunSummary, goodput_gbps: Option<f64>) -> String {
     format!("{side}: {}{rate}", run.sentence)
 }
 
-pub(super) fn table(pair: &Pair<'_>) -> Table {
+pub(super) fn table(pair: &Pair) -> Table {
     let mut table = Table::new([
         "run",
         "until, s",
@@ -96,7 +99,7 @@ pub(super) fn table(pair: &Pair<'_>) -> Table {
         "goodput, Gbit/s",
         "wire, Gbit/s",
     ]);
-    for (run, report) in [("A", pair.a), ("B", pair.b)] {
+    for (run, report) in [("A", &pair.a), ("B", &pair.b)] {
         let slim: Vec<Interval> = report.throughput.samples.iter().map(slim).collect();
         for interval in merged(&slim, MOST_ROWS) {
             table.row([

@@ -3,6 +3,7 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
+use super::reason;
 use super::{ChartError, Table};
 use crate::model::cause::{By, Cause};
 use crate::model::chain::{Link, LinkName, LinkState, first_broken};
@@ -10,7 +11,7 @@ use crate::report::kit::colours::{BLUE, FAINT, GREY, INK, VERMILLION, YELLOW, ed
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{Lettering, lines_in, write, write_lines, write_within};
-use crate::report::kit::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_page, page, reason};
+use crate::report::kit::sheet::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, sheet};
 use crate::report::run::schema::RunReport;
 
 const TOPIC: Topic = Topic { stem: "chain", subject: "The chain that TSO hangs on" };
@@ -73,7 +74,7 @@ fn colour(state: LinkState) -> RGBColor {
 
 pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let Some(chain) = report.chain.as_ref().filter(|chain| !chain.is_empty()) else {
-        return empty_page(
+        return empty_sheet(
             report,
             TOPIC,
             reason(report, "chain", "the machine around the interface could not be read"),
@@ -98,7 +99,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         cause.map_or_else(String::new, |cause| format!("{} {}", cause_said(cause), mender(cause)))
     );
     let words = Words { topic: TOPIC, finding: Some(finding), description: &description };
-    page(report, words, |area, hovers| {
+    sheet(report, words, |area, hovers| {
         let count = i32::try_from(chain.len()).unwrap_or(1).max(1);
         let width = ((RIGHT - LEFT) - (count - 1) * GAP) / count;
         // As tall as the longest evidence, and no taller than leaves room for the cause.

@@ -2,6 +2,7 @@
 
 use plotters::prelude::*;
 
+use super::reason;
 use super::{ChartError, Table};
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
@@ -11,8 +12,8 @@ use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{FONT, Lettering, font_size, write, write_within};
 use crate::report::kit::over_time::{MOST_ROWS, is_placed, number, slim};
-use crate::report::kit::page::{
-    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, WIDTH, Words, empty_page, legend, page, reason,
+use crate::report::kit::sheet::{
+    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, WIDTH, Words, empty_sheet, legend, sheet,
 };
 use crate::report::run::schema::RunReport;
 use crate::stats::{Line, PearsonInterval, least_squares, pearson};
@@ -98,7 +99,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let samples: Vec<Interval> =
         report.throughput.samples.iter().filter(|sample| is_placed(sample)).map(slim).collect();
     if samples.is_empty() {
-        return empty_page(report, TOPIC, "the run ended before its first interval did");
+        return empty_sheet(report, TOPIC, "the run ended before its first interval did");
     }
     let pairs: Vec<_> = samples.iter().filter_map(pair).collect();
     if pairs.is_empty() {
@@ -108,7 +109,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         } else {
             cpu
         };
-        return empty_page(
+        return empty_sheet(
             report,
             TOPIC,
             reason(report, path, "the CPU's time in segmentation was not measured"),
@@ -149,7 +150,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         caveat.map_or_else(String::new, |caveat| format!("; {caveat}"))
     );
     let words = Words { topic: TOPIC, finding, description: &description };
-    page(report, words, |area, hovers| {
+    sheet(report, words, |area, hovers| {
         let mut keys = vec![(Key::Dot(VERMILLION), point.clone())];
         keys.extend(found.line_said().map(|said| (Key::Line(INK), said)));
         let below = legend(area, BODY_TOP, &keys)?;

@@ -4,13 +4,14 @@
 
 use plotters::prelude::*;
 
+use super::reason;
 use super::{ChartError, Table};
 use crate::model::ledger::Entry;
 use crate::report::kit::colours::{BLUE, FAINT, GREY, INK, PURPLE, SKY, VERMILLION, YELLOW, edge};
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{Lettering, write_within};
-use crate::report::kit::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_page, page, reason};
+use crate::report::kit::sheet::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, sheet};
 use crate::report::run::schema::RunReport;
 
 const TOPIC: Topic = Topic { stem: "flow", subject: "Where every byte of TCP payload went" };
@@ -172,7 +173,7 @@ impl Flow {
 
 pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let Some(tcp) = &report.ledger.tcp else {
-        return empty_page(
+        return empty_sheet(
             report,
             TOPIC,
             reason(report, "ledger.tcp", "no programs counted packets one by one"),
@@ -182,7 +183,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let flows = laid_out(entry);
     let all = flows.iter().map(|flow| flow.bytes).fold(0, u64::saturating_add);
     if flows.is_empty() {
-        return empty_page(report, TOPIC, "no TCP payload was sent");
+        return empty_sheet(report, TOPIC, "no TCP payload was sent");
     }
     let sum = |of: fn(Fate) -> bool| {
         flows.iter().filter(|flow| of(flow.fate)).map(|flow| flow.bytes).fold(0, u64::saturating_add)
@@ -199,7 +200,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         said(left, all)
     );
     let words = Words { topic: TOPIC, finding: None, description: &description };
-    page(report, words, |area, hovers| {
+    sheet(report, words, |area, hovers| {
         for flow in &flows {
             flow.draw(area)?;
         }

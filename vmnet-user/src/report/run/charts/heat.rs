@@ -14,8 +14,8 @@ use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{Lettering, write, write_within};
 use crate::report::kit::over_time::is_placed;
-use crate::report::kit::page::{
-    Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_page, hatched, page,
+use crate::report::kit::sheet::{
+    Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, hatched, sheet,
 };
 use crate::report::run::schema::RunReport;
 
@@ -33,12 +33,12 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let samples: Vec<&Interval> =
         report.throughput.samples.iter().filter(|sample| is_placed(sample)).collect();
     if samples.is_empty() {
-        return empty_page(report, TOPIC, "the run ended before its first interval did");
+        return empty_sheet(report, TOPIC, "the run ended before its first interval did");
     }
     let (groups, absent) = groups(&samples);
     let rows: usize = groups.iter().map(|group| group.rows.len()).sum();
     if rows == 0 {
-        return empty_page(report, TOPIC, &absent.join("; "));
+        return empty_sheet(report, TOPIC, &absent.join("; "));
     }
     let from_s = samples.first().map_or(0.0, |sample| sample.t_s - sample.duration_s);
     let to_s = samples.iter().map(|sample| sample.t_s).fold(from_s, f64::max);
@@ -58,7 +58,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         notes.iter().map(|note| format!("{note}. ")).collect::<String>()
     );
     let words = Words { topic: TOPIC, finding: busiest, description: &description };
-    page(report, words, |area, hovers| {
+    sheet(report, words, |area, hovers| {
         colour_bar(area, &groups, each)?;
         let notes = notes.join("; ");
         let has_note = !notes.is_empty();

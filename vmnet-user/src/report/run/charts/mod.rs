@@ -11,24 +11,12 @@ mod reasons;
 pub(in crate::report) mod sizes;
 pub(in crate::report) mod throughput;
 
-pub use crate::report::kit::table::Table;
-
+use crate::report::kit::document::{Chart, ChartError};
+use crate::report::kit::table::Table;
 use crate::report::run::schema::RunReport;
 
-/// One picture of a run.
-pub struct Chart {
-    /// What it shows, as a heading.
-    pub name: &'static str,
-    /// The file it is written to.
-    pub file: &'static str,
-    /// The whole SVG document.
-    pub draw: fn(&RunReport) -> Result<String, ChartError>,
-    /// The same in numbers, for those who cannot see it or want to know exactly.
-    pub table: fn(&RunReport) -> Table,
-}
-
 /// Every chart, in the order in which they tell the story.
-pub const CHARTS: &[Chart] = &[
+pub const CHARTS: &[Chart<RunReport>] = &[
     Chart {
         name: "Throughput by path",
         file: "throughput.svg",
@@ -54,15 +42,9 @@ pub const CHARTS: &[Chart] = &[
     Chart { name: "What the probes cost", file: "probes.svg", draw: probes::draw, table: probes::table },
 ];
 
-/// plotters could not draw.
-#[derive(Debug, thiserror::Error)]
-#[error("plotters: {0}")]
-pub struct ChartError(String);
-
-impl<E: std::error::Error + Send + Sync> From<plotters::drawing::DrawingAreaErrorKind<E>> for ChartError {
-    fn from(error: plotters::drawing::DrawingAreaErrorKind<E>) -> Self {
-        Self(error.to_string())
-    }
+/// Why a null of the report is one, or what to say where it has no reason.
+fn reason<'a>(report: &'a RunReport, path: &str, otherwise: &'a str) -> &'a str {
+    report.unmeasured.get(path).map_or(otherwise, String::as_str)
 }
 
 #[cfg(test)]

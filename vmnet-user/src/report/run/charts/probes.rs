@@ -8,7 +8,7 @@ use crate::model::hook::HookState;
 use crate::report::kit::colours::{FAINT, GRID, INK, PURPLE};
 use crate::report::kit::format;
 use crate::report::kit::lettering::{Lettering, write, write_within};
-use crate::report::kit::page::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_page, page};
+use crate::report::kit::sheet::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, sheet};
 use crate::report::run::schema::{HookReport, ProgramsMethod, RunReport};
 
 const TOPIC: Topic = Topic { stem: "probes", subject: "What the probes themselves cost" };
@@ -32,7 +32,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let tool = tool(report);
     if hooks.is_empty() {
         let why = format!("no programs ran, so none took time; {tool}");
-        return empty_page(report, TOPIC, &why);
+        return empty_sheet(report, TOPIC, &why);
     }
     let duration_s = report.window.duration_s;
     let busy: Vec<Option<f64>> = hooks.iter().map(|hook| cpus(hook, duration_s)).collect();
@@ -57,7 +57,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         said.join("; ")
     );
     let words = Words { topic: TOPIC, finding: Some(programs), description: &description };
-    page(report, words, |area, hovers| {
+    sheet(report, words, |area, hovers| {
         let rows = i32::try_from(hooks.len().min(ROWS + 1)).unwrap_or(1).max(1);
         let row_height = ((HEIGHT - BODY_TOP - 130) / rows).clamp(27, 40);
         let mut y = BODY_TOP + 18;

@@ -2,14 +2,15 @@
 
 use plotters::prelude::*;
 
+use super::reason;
 use super::{ChartError, Table};
 use crate::model::reasons::Reason;
 use crate::report::kit::colours::{APRICOT, FAINT, GRID, INK, VERMILLION};
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{Lettering, write, write_within};
-use crate::report::kit::page::{
-    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, Words, empty_page, filled, legend, page, reason,
+use crate::report::kit::sheet::{
+    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, Words, empty_sheet, filled, legend, sheet,
 };
 use crate::report::run::schema::RunReport;
 
@@ -75,10 +76,10 @@ impl Row {
 
 pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let Some(reasons) = &report.reasons else {
-        return empty_page(report, TOPIC, reason(report, "reasons", "segmentation was not watched"));
+        return empty_sheet(report, TOPIC, reason(report, "reasons", "segmentation was not watched"));
     };
     if reasons.is_empty() {
-        return empty_page(report, TOPIC, "nothing was cut up");
+        return empty_sheet(report, TOPIC, "nothing was cut up");
     }
     let mut rows: Vec<Row> = reasons.iter().map(Row::of).collect();
     if rows.len() > BARS {
@@ -98,7 +99,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let description =
         format!("Bars of the share of TCP payload that the CPU cut up, by reason. {}.", said.join(". "));
     let words = Words { topic: TOPIC, finding, description: &description };
-    page(report, words, |area, hovers| {
+    sheet(report, words, |area, hovers| {
         let families = [(VERMILLION, "IPv4", 0), (APRICOT, "IPv6", 1)];
         let present = families.into_iter().filter(|(.., family)| {
             rows.iter().any(|row| row.families.get(*family).is_some_and(|bytes| *bytes != 0))

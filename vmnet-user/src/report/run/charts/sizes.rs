@@ -6,6 +6,7 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
+use super::reason;
 use super::{ChartError, Table};
 use crate::model::sample::Counting;
 use crate::report::kit::axes::tick;
@@ -13,8 +14,8 @@ use crate::report::kit::colours::{FAINT, GREEN, GRID, INK, PURPLE};
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{FONT, Lettering, font_size, text_width, write};
-use crate::report::kit::page::{
-    Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, WIDTH, Words, dashes, empty_page, page, reason,
+use crate::report::kit::sheet::{
+    Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, WIDTH, Words, dashes, empty_sheet, sheet,
 };
 use crate::report::run::schema::{Bucket, RunReport};
 
@@ -84,7 +85,7 @@ impl Panel {
 pub(in crate::report) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let Some(sizes) = &report.sizes else {
         let why = reason(report, "sizes", "packets are not seen one by one without programs");
-        return empty_page(report, TOPIC, why);
+        return empty_sheet(report, TOPIC, why);
     };
     let panels = [
         // Not the colours of the paths: a length is not yet a fate.
@@ -92,7 +93,7 @@ pub(in crate::report) fn draw(report: &RunReport) -> Result<String, ChartError> 
         Panel::new(after_heading(report), PURPLE, sizes.driver.as_deref().unwrap_or_default()),
     ];
     if panels.iter().all(|panel| panel.packets == 0) {
-        return empty_page(report, TOPIC, "no TCP packet with payload was sent");
+        return empty_sheet(report, TOPIC, "no TCP packet with payload was sent");
     }
     let [before, after] = &panels;
     let finding = (before.packets > 0 && after.packets > 0).then(|| {
@@ -110,7 +111,7 @@ pub(in crate::report) fn draw(report: &RunReport) -> Result<String, ChartError> 
     );
     let words = Words { topic: TOPIC, finding, description: &description };
     let axis = Axis::new(&panels, report.interface.mtu);
-    page(report, words, |area, hovers| axis.draw_all(area, hovers, &panels))
+    sheet(report, words, |area, hovers| axis.draw_all(area, hovers, &panels))
 }
 
 pub(in crate::report) fn table(report: &RunReport) -> Table {

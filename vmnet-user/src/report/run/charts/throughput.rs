@@ -5,13 +5,14 @@ mod picture;
 
 use self::columns::{BURST_BYTES, BURST_SHARE, BURST_TIMES, Column, Split, columns};
 use self::picture::{AXIS_BOTTOM, BURST_ROW, LABEL_ROW, Mark, Picture};
+use super::reason;
 use super::{ChartError, Table};
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
 use crate::report::kit::colours::{INK, PURPLE};
 use crate::report::kit::format;
 use crate::report::kit::over_time::{MOST_ROWS, is_placed, number, slim};
-use crate::report::kit::page::{BODY_TOP, Key, Topic, Words, dashes, empty_page, legend, page, reason};
+use crate::report::kit::sheet::{BODY_TOP, Key, Topic, Words, dashes, empty_sheet, legend, sheet};
 use crate::report::run::schema::{EventReport, RunReport};
 
 const TOPIC: Topic = Topic { stem: "throughput", subject: "Throughput over time by path" };
@@ -22,11 +23,11 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let samples: Vec<Interval> =
         report.throughput.samples.iter().filter(|sample| is_placed(sample)).map(slim).collect();
     if samples.is_empty() {
-        return empty_page(report, TOPIC, "the run ended before its first interval did");
+        return empty_sheet(report, TOPIC, "the run ended before its first interval did");
     }
     let Some(split) = Split::choose(&samples) else {
         let why = reason(report, "throughput.samples[].wire_gbps", "no rate could be measured");
-        return empty_page(report, TOPIC, why);
+        return empty_sheet(report, TOPIC, why);
     };
     let (columns, median) = columns(&samples, &split);
     let highest_gbps = columns.iter().filter_map(Column::top_gbps).fold(0.0, f64::max);
@@ -37,7 +38,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
             format::bytes(0),
             format::duration(report.window.duration_s)
         );
-        return empty_page(report, TOPIC, &why);
+        return empty_sheet(report, TOPIC, &why);
     }
     let flips: Vec<_> = report
         .events
@@ -47,7 +48,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
 
     let description = description(&columns, &split, median, &flips);
     let words = Words { topic: TOPIC, finding: None, description: &description };
-    page(report, words, |area, hovers| {
+    sheet(report, words, |area, hovers| {
         let picture = Picture::new(&columns, highest_gbps);
         let marks = picture.place(&flips);
         let below_legend = legend(area, BODY_TOP, &keys(&split, &columns, &marks))?;

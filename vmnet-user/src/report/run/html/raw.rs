@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, Serializer};
 
 use crate::report::kit::format::is_unprintable;
-use crate::report::run::json::JsonError;
+use crate::report::kit::json::JsonError;
 use crate::report::run::schema::RunReport;
 
 /// Down to this depth each element has a line of its own.

@@ -1,11 +1,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::{Node, ParsingOptions};
 
 use super::*;
 use crate::model::cause::{By, Cause, CauseId, Fix};
 use crate::model::machine::{Ingress, Irq, QueueCounters, Relation, Setter, Stacked, Virtio};
+use crate::report::kit::document::{self, Document as _, DocumentError};
 use crate::report::run::fixture;
 use crate::report::run::schema::{Benchmark, Netperf};
 
@@ -29,18 +30,19 @@ fn pages_to_look_at() {
     let Some(place) = std::env::var_os("VMNET_LOOK").map(PathBuf::from) else { return };
     fs::create_dir_all(&place).expect("a place");
     for (name, report) in fixtures() {
-        fs::write(place.join(format!("{name}.html")), page(&report).expect("a page")).expect("room");
+        fs::write(place.join(format!("{name}.html")), document::page(&report).expect("a page"))
+            .expect("room");
     }
 }
 
 fn rendered(report: &RunReport) -> String {
-    page(report).expect("a page")
+    document::page(report).expect("a page")
 }
 
 /// The page as a strict parser has it. That it can be parsed is half of every test here.
-fn parsed(page: &str) -> Document<'_> {
+fn parsed(page: &str) -> roxmltree::Document<'_> {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
-    Document::parse_with_options(page, options).expect("well-formed XML")
+    roxmltree::Document::parse_with_options(page, options).expect("well-formed XML")
 }
 
 fn is_drawing(node: &Node<'_, '_>) -> bool {
@@ -149,7 +151,7 @@ fn a_page_can_be_found_ones_way_in() {
         assert_eq!(document.root_element().attribute("lang"), Some("en"));
         let count = |tag: &str| document.descendants().filter(|node| node.has_tag_name(tag)).count();
         assert_eq!((count("h1"), count("main"), count("nav")), (1, 1, 1), "{name}");
-        assert_eq!(count("figure"), CHARTS.len());
+        assert_eq!(count("figure"), RunReport::CHARTS.len());
         let mut ids: Vec<&str> = document
             .descendants()
             .filter(|node| !is_drawing(node))
@@ -339,7 +341,7 @@ fn numbers_that_are_none_are_not_shown_as_numbers() {
     assert!(text.contains("the arithmetic gave no finite number"), "{text}");
     assert!(!text.contains("NaN") && !text.contains("inf cores"), "{text}");
     report.window.duration_s = f64::NAN;
-    assert!(matches!(super::page(&report), Err(HtmlError::Json(_))));
+    assert!(matches!(document::page(&report), Err(DocumentError::Json { .. })));
 }
 
 #[test]

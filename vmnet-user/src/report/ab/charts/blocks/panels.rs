@@ -8,11 +8,11 @@ use crate::model::experiment::{Effect, Scale};
 use crate::report::ab::validity::{arm_name, place, why_rejected};
 use crate::report::ab::words::{Amount, in_unit};
 use crate::report::kit::colours::{FAINT, INK};
+use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{Lettering, write};
-use crate::report::kit::page::Area;
-use crate::report::run::charts::ChartError;
+use crate::report::kit::sheet::Area;
 
 /// The values of a panel, with some room around them.
 #[derive(Clone, Copy)]

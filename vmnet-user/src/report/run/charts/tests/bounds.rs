@@ -11,7 +11,7 @@ const HOSTILE: &str = "<script>&\"'\x00\x1b\u{FFFF}\u{202E}]]></title><script>";
 
 /// Draws every chart, as the strictest reader would have it, and gives it with its table.
 fn drawn(report: &RunReport, what: &str) -> Vec<(&'static str, String, Table)> {
-    let draw = |chart: &Chart| {
+    let draw = |chart: &Chart<RunReport>| {
         let svg = (chart.draw)(report).expect("it can be drawn");
         let document = Document::parse(&svg).unwrap_or_else(|why| panic!("{what}: {}: {why}", chart.file));
         assert!(!document.descendants().any(|node| node.has_tag_name("script")), "{what}");

@@ -8,7 +8,7 @@ use super::*;
 const FIRST: usize = 3;
 
 /// All that a chart says, but for numbers alone on its axes.
-fn said(chart: &Chart, report: &RunReport) -> String {
+fn said(chart: &Chart<RunReport>, report: &RunReport) -> String {
     let svg = (chart.draw)(report).expect("it can be drawn");
     let mut said = format!("title: {}\ndesc: {}\n", alternative(&svg, "title"), alternative(&svg, "desc"));
     for text in texts(&svg).iter().filter(|text| text.parse::<f64>().is_err()) {

@@ -5,12 +5,10 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::colours::{FAINT, INK, edge, style};
+use super::document::{ChartError, Document};
 use super::hover::Hovers;
 use super::lettering::{Lettering, bold, characters_in, text_width, write};
 use crate::report::kit::format;
-use crate::report::run::charts::ChartError;
-use crate::report::run::schema::RunReport;
-use crate::report::run::text::{confidence_word, gist, state_sentence};
 
 /// Pixels: 16:9, the shape of a slide.
 pub(in crate::report) const WIDTH: i32 = 1200;
@@ -35,44 +33,28 @@ pub(in crate::report) struct Topic {
 /// What a chart says in words.
 pub(in crate::report) struct Words<'a> {
     pub(in crate::report) topic: Topic,
-    /// What decided, below the title; what [`gist`] says where this is None.
+    /// What decided, below the title; what [`Document::titles`] says where this is None.
     pub(in crate::report) finding: Option<String>,
     /// The text alternative: what a person would see.
     pub(in crate::report) description: &'a str,
 }
 
-/// A whole document of a run, its body drawn by `body`.
-pub(in crate::report) fn page(
-    report: &RunReport,
+/// The three lines above every chart.
+pub(crate) struct Titles {
+    pub(crate) answer: String,
+    pub(crate) finding: String,
+    pub(crate) circumstances: String,
+}
+
+/// A whole chart, its body drawn by `body`.
+pub(in crate::report) fn sheet<D: Document>(
+    of: &D,
     words: Words<'_>,
     body: impl FnOnce(&Area<'_>, &mut Hovers) -> Result<(), ChartError>,
 ) -> Result<String, ChartError> {
-    let answer = format::capitalised(&format!(
-        "{} ({})",
-        state_sentence(report),
-        confidence_word(report.verdict.confidence)
-    ));
-    let finding = words.finding.or_else(|| gist(report)).unwrap_or_else(|| report.verdict.summary.clone());
-    let titles =
-        Titles { answer, finding: format::capitalised(&finding), circumstances: circumstances(report) };
-    document(words.topic, &titles, words.description, body)
-}
-
-/// The three lines above every chart.
-pub(in crate::report) struct Titles {
-    pub(in crate::report) answer: String,
-    pub(in crate::report) finding: String,
-    pub(in crate::report) circumstances: String,
-}
-
-/// A whole document, its body drawn by `body`.
-pub(in crate::report) fn document(
-    topic: Topic,
-    titles: &Titles,
-    description: &str,
-    body: impl FnOnce(&Area<'_>, &mut Hovers) -> Result<(), ChartError>,
-) -> Result<String, ChartError> {
-    let Titles { answer, finding, circumstances } = titles;
+    let Words { topic, finding, description } = words;
+    let Titles { answer, finding: usual, circumstances } = of.titles();
+    let finding = finding.map_or(usual, |finding| format::capitalised(&finding));
     let mut svg = String::new();
     let mut hovers = Hovers::default();
     {
@@ -81,12 +63,12 @@ pub(in crate::report) fn document(
         let fitting = |text: &str, size| format::shortened(text, characters_in(RIGHT - LEFT, size));
         write(
             &area,
-            &fitting(answer, bold(20)),
+            &fitting(&answer, bold(20)),
             (LEFT, 46),
-            &Lettering::new(headline_size(answer), INK).bold(),
+            &Lettering::new(headline_size(&answer), INK).bold(),
         )?;
-        write(&area, &fitting(finding, 19), (LEFT, 77), &Lettering::new(19, INK))?;
-        write(&area, &fitting(circumstances, 15), (LEFT, 104), &Lettering::new(15, FAINT))?;
+        write(&area, &fitting(&finding, 19), (LEFT, 77), &Lettering::new(19, INK))?;
+        write(&area, &fitting(&circumstances, 15), (LEFT, 104), &Lettering::new(15, FAINT))?;
         body(&area, &mut hovers)?;
         area.present()?;
     }
@@ -96,15 +78,15 @@ pub(in crate::report) fn document(
     Ok(finished(&svg, topic.stem, &title, &format!("{finding}. {description}"), hovers.elements()))
 }
 
-/// A document that says why there is nothing to see.
-pub(in crate::report) fn empty_page(
-    report: &RunReport,
+/// A chart that says why there is nothing to see.
+pub(in crate::report) fn empty_sheet<D: Document>(
+    of: &D,
     topic: Topic,
     why: &str,
 ) -> Result<String, ChartError> {
     let sentence = format!("{}: {why}", topic.subject);
     let words = Words { topic, finding: None, description: &sentence };
-    page(report, words, |area, _| {
+    sheet(of, words, |area, _| {
         let middle = (HEIGHT + BODY_TOP) / 2;
         let lines = textwrap::wrap(&sentence, characters_in(RIGHT - LEFT - 120, 20));
         for (line, y) in lines.iter().take(8).zip((middle - 40..).step_by(30)) {
@@ -115,25 +97,9 @@ pub(in crate::report) fn empty_page(
     })
 }
 
-/// Why a null of the report is one, or what to say where it has no reason.
-pub(in crate::report) fn reason<'a>(report: &'a RunReport, path: &str, otherwise: &'a str) -> &'a str {
-    report.unmeasured.get(path).map_or(otherwise, String::as_str)
-}
-
 /// A long headline is set smaller, down to where it must be cut.
 fn headline_size(text: &str) -> i32 {
     (20..=28).rev().find(|size| text_width(text, bold(*size)) <= RIGHT - LEFT).unwrap_or(20)
-}
-
-/// Which machine, when, how.
-fn circumstances(report: &RunReport) -> String {
-    let mut facts: Vec<String> = Vec::new();
-    facts.extend(report.interface.driver.as_deref().map(|driver| format::shortened(driver, 32)));
-    facts.push(format!("MTU {}", report.interface.mtu));
-    facts.push(format!("kernel {}", format::shortened(&report.interface.kernel, 40)));
-    facts.push(format::shortened(&format::moment(&report.window.start), 40));
-    facts.push(format::duration(report.window.duration_s));
-    facts.join(" · ")
 }
 
 /// An entry of the legend.

@@ -1,0 +1,203 @@
+//! A document: charts, a page that holds them, and its data. Each of them is complete under its name or not there.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use super::json::JsonError;
+use super::parts::Figure;
+use super::sheet::Titles;
+use super::table::Table;
+use crate::output::{FilesError, OutputDir};
+
+/// One picture of a document.
+pub struct Chart<D> {
+    /// What it shows, as a heading.
+    pub name: &'static str,
+    /// The file it is written to.
+    pub file: &'static str,
+    /// The whole SVG document.
+    pub draw: fn(&D) -> Result<String, ChartError>,
+    /// The same in numbers, for those who cannot see it or want to know exactly.
+    pub table: fn(&D) -> Table,
+}
+
+/// plotters could not draw.
+#[derive(Debug, thiserror::Error)]
+#[error("plotters: {0}")]
+pub struct ChartError(String);
+
+impl<E: std::error::Error + Send + Sync> From<plotters::drawing::DrawingAreaErrorKind<E>> for ChartError {
+    fn from(error: plotters::drawing::DrawingAreaErrorKind<E>) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// How a document can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// report.html: one page with everything
+    Html,
+    /// Each chart as a picture
+    Svg,
+    /// run.json: all of it, for programs (vmnet.run/1)
+    Json,
+    /// samples.csv: each interval, for a spreadsheet
+    Csv,
+}
+
+impl Format {
+    /// What is written unless something else is asked for.
+    pub const USUAL: [Self; 3] = [Self::Json, Self::Svg, Self::Html];
+}
+
+/// A table could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum CsvError {
+    /// The writer's own.
+    #[error("the table could not be written as CSV: {0}")]
+    Write(#[from] csv::Error),
+    /// What was written is no text; it is made of digits.
+    #[error("the table as CSV is no text; please report this as a bug of vmnet")]
+    NotText,
+}
+
+/// What is drawn, shown and kept of one answer.
+pub(crate) trait Document: Clone + 'static {
+    /// The page for people: what a person opens first.
+    const PAGE: &'static str;
+    /// All of it, for programs.
+    const JSON: &'static str;
+    /// Every chart, in the order in which they tell the story.
+    const CHARTS: &'static [Chart<Self>];
+
+    /// The same with null in place of what is no finite number, and its reason.
+    ///
+    /// # Errors
+    /// A number that the document cannot do without is none.
+    fn finite(&self) -> Result<Cow<'_, Self>, JsonError>;
+
+    /// The three lines above every chart.
+    fn titles(&self) -> Titles;
+
+    /// The page. `self` is [finite](Self::finite).
+    ///
+    /// # Errors
+    /// When it cannot be filled in.
+    fn page(&self, figures: Vec<Figure>) -> Result<String, PageError>;
+
+    /// The JSON, indented, with a newline at the end. `self` is [finite](Self::finite).
+    ///
+    /// # Errors
+    /// serde's own.
+    fn json(&self) -> Result<String, JsonError>;
+
+    /// Name and text of the table for spreadsheets; None where the document has none.
+    fn csv(&self) -> Option<(&'static str, Result<String, CsvError>)> {
+        None
+    }
+}
+
+/// A page could not be filled in.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The document could not be serialised into it.
+    #[error("{0}")]
+    Json(#[from] JsonError),
+    /// The template's own.
+    #[error("the page could not be filled in: {0}")]
+    Template(#[from] askama::Error),
+}
+
+/// A document could not be made, or not be put where it should go. Each message is whole, so that there is no `source` that would say it
+/// again.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// A chart could not be drawn.
+    #[error("could not draw {file}: {why}")]
+    Chart {
+        /// The file that it was for.
+        file: &'static str,
+        /// What plotters said.
+        why: ChartError,
+    },
+    /// It could not be serialised.
+    #[error("could not write {file}: {why}")]
+    Json {
+        /// The file that it was for.
+        file: &'static str,
+        /// Why.
+        why: JsonError,
+    },
+    /// It could not be written as CSV.
+    #[error("could not write {file}: {why}")]
+    Csv {
+        /// The file that it was for.
+        file: &'static str,
+        /// Why.
+        why: CsvError,
+    },
+    /// The page could not be made.
+    #[error("could not make {file}: {why}")]
+    Page {
+        /// The file that it was for.
+        file: &'static str,
+        /// Why.
+        why: PageError,
+    },
+    /// A file could not be written.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+}
+
+/// Writes a document in these formats, and returns the files' paths, the page's first: it is what a person opens. On the disk it comes last,
+/// because all others can be made into it again.
+///
+/// # Errors
+/// The first file that could not be made or written; an error of writing has those that were.
+pub(crate) fn write<D: Document>(
+    output: &OutputDir,
+    document: &D,
+    formats: &[Format],
+) -> Result<Vec<PathBuf>, DocumentError> {
+    let document = document.finite().map_err(|why| DocumentError::Json { file: D::JSON, why })?;
+    let wanted = |format| formats.contains(&format);
+    let mut files = output.files();
+    if wanted(Format::Json) {
+        let text = document.json().map_err(|why| DocumentError::Json { file: D::JSON, why })?;
+        files.write(D::JSON, &text)?;
+    }
+    if wanted(Format::Csv)
+        && let Some((file, text)) = document.csv()
+    {
+        files.write(file, &text.map_err(|why| DocumentError::Csv { file, why })?)?;
+    }
+    let mut figures = Vec::new();
+    for chart in D::CHARTS.iter().filter(|_| wanted(Format::Svg) || wanted(Format::Html)) {
+        let svg = (chart.draw)(&document).map_err(|why| DocumentError::Chart { file: chart.file, why })?;
+        if wanted(Format::Svg) {
+            files.write(chart.file, &svg)?;
+        }
+        figures.push(Figure::new(chart, &svg, &document));
+    }
+    if wanted(Format::Html) {
+        let page = document.page(figures).map_err(|why| DocumentError::Page { file: D::PAGE, why })?;
+        files.write(D::PAGE, &page)?;
+        return Ok(files.written_last_first());
+    }
+    Ok(files.written())
+}
+
+/// The page alone, as text.
+///
+/// # Errors
+/// As [`write`].
+#[cfg(test)]
+pub(crate) fn page<D: Document>(document: &D) -> Result<String, DocumentError> {
+    let document = document.finite().map_err(|why| DocumentError::Json { file: D::JSON, why })?;
+    let mut figures = Vec::new();
+    for chart in D::CHARTS {
+        let svg = (chart.draw)(&document).map_err(|why| DocumentError::Chart { file: chart.file, why })?;
+        figures.push(Figure::new(chart, &svg, &document));
+    }
+    document.page(figures).map_err(|why| DocumentError::Page { file: D::PAGE, why })
+}

@@ -1,0 +1,56 @@
+//! A run as a document.
+
+use std::borrow::Cow;
+
+use super::charts::CHARTS;
+use super::schema::RunReport;
+use super::text::{confidence_word, gist, state_sentence};
+use super::{csv, html, json};
+use crate::report::kit::document::{Chart, CsvError, Document, PageError};
+use crate::report::kit::format;
+use crate::report::kit::json::{JsonError, indented};
+use crate::report::kit::parts::Figure;
+use crate::report::kit::sheet::Titles;
+
+impl Document for RunReport {
+    const PAGE: &'static str = "report.html";
+    const JSON: &'static str = "run.json";
+    const CHARTS: &'static [Chart<Self>] = CHARTS;
+
+    fn finite(&self) -> Result<Cow<'_, Self>, JsonError> {
+        json::finite(self).map(Cow::Owned)
+    }
+
+    fn titles(&self) -> Titles {
+        let confidence = confidence_word(self.verdict.confidence);
+        let finding = gist(self).unwrap_or_else(|| self.verdict.summary.clone());
+        Titles {
+            answer: format::capitalised(&format!("{} ({confidence})", state_sentence(self))),
+            finding: format::capitalised(&finding),
+            circumstances: circumstances(self),
+        }
+    }
+
+    fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {
+        html::page(self, figures)
+    }
+
+    fn json(&self) -> Result<String, JsonError> {
+        indented(self)
+    }
+
+    fn csv(&self) -> Option<(&'static str, Result<String, CsvError>)> {
+        Some(("samples.csv", csv::samples(self)))
+    }
+}
+
+/// Which machine, when, how.
+fn circumstances(report: &RunReport) -> String {
+    let mut facts: Vec<String> = Vec::new();
+    facts.extend(report.interface.driver.as_deref().map(|driver| format::shortened(driver, 32)));
+    facts.push(format!("MTU {}", report.interface.mtu));
+    facts.push(format!("kernel {}", format::shortened(&report.interface.kernel, 40)));
+    facts.push(format::shortened(&format::moment(&report.window.start), 40));
+    facts.push(format::duration(report.window.duration_s));
+    facts.join(" · ")
+}
