@@ -154,6 +154,50 @@ impl From<Hooks> for BTreeMap<String, HookState> {
     }
 }
 
+/// One hook.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct HookReport {
+    /// The kernel function or tracepoint.
+    pub hook: String,
+    /// `fentry`, `fexit`, `kprobe`, `kretprobe`, `tp_btf`, `raw_tp`, `perf_event`.
+    pub kind: String,
+    /// How it took part.
+    pub state: HookState,
+    /// Times it ran, all interfaces; None where the kernel was not asked to count.
+    pub events: Option<u64>,
+    /// Time of one run of the program, the kernel's clock reads included; None where not asked for (`--overhead`).
+    pub ns_per_event: Option<f64>,
+    /// The same less what an empty program takes that runs beside it: without the clock reads, and the call.
+    pub net_ns_per_event: Option<f64>,
+    /// Instructions of the program as this kernel runs it, after what can never run was taken out.
+    pub instructions: Option<u64>,
+    /// Why it is not attached.
+    pub reason: Option<String>,
+}
+
+/// How it is known what the programs took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgramsMethod {
+    /// The kernel kept their run times all the time (`--overhead`).
+    RunTimes,
+    /// It kept them in the first window; the rest of the run is scaled from it by the packets that were queued.
+    FirstWindow,
+}
+
+impl ProgramsMethod {
+    /// To be put behind the share.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::RunTimes => ", as the kernel kept their run times",
+            Self::FirstWindow => ", scaled from the first window by packets",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,7 @@ mod frees;
 pub mod hook;
 mod identities;
 pub mod identity;
+pub mod interface;
 #[cfg(any(test, feature = "testing"))]
 pub mod interval_fixture;
 pub mod ledger;

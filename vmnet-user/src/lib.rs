@@ -18,4 +18,7 @@ pub mod recording;
 pub mod report;
 pub mod session;
 
+#[cfg(test)]
+mod map;
+
 pub use vmnet_model::{self as model, stats, units};

@@ -1,10 +1,30 @@
 //! What `iperf3 --json` said of itself: once, twice (3.16 and 3.17 may print it all again), or a line at a time (`--json-stream`).
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::natural;
-use crate::report::run::schema::Iperf3;
+
+use serde::{Deserialize, Serialize};
+
+/// What iperf3 said of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Iperf3 {
+    /// Streams.
+    pub streams: u32,
+    /// Sent, all streams.
+    pub sent_bytes: u64,
+    /// Received, all streams.
+    pub received_bytes: Option<u64>,
+    /// Until the receiver had all that, seconds.
+    pub received_seconds: Option<f64>,
+    /// Seconds of the test.
+    pub seconds: f64,
+    /// Sender's rate.
+    pub sent_gbps: f64,
+    /// Retransmits, where it knows.
+    pub retransmits: Option<u64>,
+}
 
 /// The parts of iperf3's output that are read. Everything else is skipped without being kept, and streams are counted
 /// without being kept either, so that what this holds does not grow with the input.

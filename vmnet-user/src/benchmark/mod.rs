@@ -4,8 +4,31 @@ mod iperf3;
 pub(crate) mod load;
 mod netperf;
 
+pub use iperf3::Iperf3;
+pub use netperf::Netperf;
+
 use crate::load::Summary;
-use crate::report::run::schema::{Benchmark, Iperf3, Netperf};
+use serde::{Deserialize, Serialize};
+
+/// The command that ran.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Benchmark {
+    /// Words of the command line.
+    pub command: Vec<String>,
+    /// Its exit code; None when a signal ended it.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// What it printed, at most 64 KiB of it; None where its JSON was understood.
+    pub stdout: Option<String>,
+    /// `iperf3 --json`, understood.
+    pub iperf3: Option<Iperf3>,
+    /// netperf's result, understood.
+    pub netperf: Option<Netperf>,
+    /// `vmnet load client --json`, understood.
+    pub load: Option<Summary>,
+}
 
 /// One kind of output. A new one is a file, a line in [`READERS`], and a field of [`Benchmark`].
 pub struct Reader {

@@ -4,7 +4,24 @@
 use csv::ReaderBuilder;
 
 use super::natural;
-use crate::report::run::schema::Netperf;
+
+use serde::{Deserialize, Serialize};
+
+/// What netperf said of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Netperf {
+    /// In its `units`.
+    pub throughput: f64,
+    /// In netperf's words: `10^6bits/s`, `MBytes/s` (of 2²⁰ bytes), `Trans/s`, …
+    pub units: String,
+    /// The same in 10⁹ bits per second; None of transactions.
+    pub gbps: Option<f64>,
+    /// The same where it is of requests with their answers.
+    pub transactions_per_s: Option<f64>,
+    /// Seconds of the test; None where it was not asked to tell.
+    pub seconds: Option<f64>,
+}
 
 /// Whitespace-separated words at the head of the last line of a table's heading, before the unit: of TCP_STREAM, and of TCP_RR.
 const STREAM: [&str; 4] = ["bytes", "bytes", "bytes", "secs."];

@@ -14,12 +14,12 @@ use super::{
 use crate::model::checked;
 use crate::model::checked::{CountsBy, Fate, Pause, Round, State, Type, UdpState, fastest_others_per_s};
 use crate::model::features::FeatureSet;
+use crate::model::interface::Interface;
 use crate::model::sample::Features;
 use crate::report::check;
 use crate::report::check::{
     Background, BelowReport, CheckReport, CostComparison, Frames, TapReport, TypeReport, TypeState, UdpReport,
 };
-use crate::report::run::schema::Interface;
 use crate::stats::of_sorted;
 
 /// All that is known when the asking has ended.
@@ -365,10 +365,10 @@ mod tests {
     use super::*;
     use crate::check::ask::questions;
     use crate::check::stack::{Device, Level};
+    use crate::model::interface::Netns;
     use crate::report::check::{answer, share};
     use crate::report::kit::style::Style;
     use crate::report::run::json::missing_reasons;
-    use crate::report::run::schema::Netns;
 
     const LIMITS: Limits = Limits { mtu_bytes: 1500, gso_max_bytes: 65_536, gso_max_segs: 65_535 };
     const ENDS: Ends = Ends { own: [2, 0, 0, 0, 0, 1], destination: [2, 0, 0, 0, 0, 1], tagged: false };

@@ -27,6 +27,7 @@ use self::{
     stack::Level,
     watch::Watch,
 };
+use crate::device::interface::describe;
 use crate::{
     device::{
         features::FeatureReader,
@@ -34,7 +35,6 @@ use crate::{
     },
     model::checked::Pause,
     report::check::CheckReport,
-    session::describe_interface,
 };
 
 // `linux/if_arp.h`.
@@ -69,7 +69,7 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
     let mut links = LinkReader::open()?;
     let link = settled(&mut links, interface)?;
     let deadline = Instant::now() + options.budget;
-    let described = describe_interface(&link, options.netns.as_deref())?;
+    let described = describe(&link, options.netns.as_deref())?;
     let mut reader = FeatureReader::open();
     let features = match &mut reader {
         Ok(reader) => reader.read(link.ifindex).map_err(|error| error.to_string()),

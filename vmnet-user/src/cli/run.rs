@@ -11,12 +11,13 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+use crate::model::interface::Interface;
 use crate::model::sample::{Counting, Mode};
 use crate::model::throughput::Interval;
 use crate::model::verdict::State;
 use crate::probes::table;
 use crate::report::kit::style::Style;
-use crate::report::run::schema::{Interface, RunReport};
+use crate::report::run::schema::RunReport;
 use crate::report::run::{json, text};
 use crate::session::{Caller, Observer, Plan, Prints};
 use crate::units::parse_duration;

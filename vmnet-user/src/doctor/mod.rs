@@ -2,6 +2,7 @@
 
 pub mod watch;
 
+use crate::device::interface::describe;
 use crate::{
     check::{self, CheckError, Options},
     device::{
@@ -15,7 +16,6 @@ use crate::{
         machine::Machine,
     },
     report::{check::CheckReport, doctor::DoctorReport},
-    session::describe_interface,
 };
 
 /// Why there is no diagnosis.
@@ -56,7 +56,7 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
 /// When there is no such interface. What else cannot be read is a reason in its place.
 pub fn examine(interface: &str, netns: Option<&str>, ask: bool) -> Result<DoctorReport, DoctorError> {
     let link = LinkReader::open()?.link(interface)?;
-    let described = describe_interface(&link, netns)?;
+    let described = describe(&link, netns)?;
     let machine = facts::read(interface)?;
     let asked = if ask {
         check::check(interface, &Options { netns: netns.map(str::to_owned), ..Options::default() })

@@ -9,12 +9,13 @@ use crate::device::system;
 use crate::model::cause::Cause;
 use crate::model::experiment::{METHOD, MetricId, Prediction, Role, Trial, effects, whole_blocks};
 use crate::model::fix::Followed;
+use crate::model::interface::Interface;
 use crate::model::sample::Mode;
 use crate::report::ab::schema::{
     AbReport, BlockCount, EndedBy, Repeat, SCHEMA, Settings, ThroughputFrom, WindowInfo,
 };
 use crate::report::ab::text;
-use crate::report::run::schema::{Interface, Sizes};
+use crate::report::run::schema::Sizes;
 
 /// Up to here, 2 / 2ⁿ is above 5 %.
 const FEW_BLOCKS: u32 = 5;

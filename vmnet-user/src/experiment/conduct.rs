@@ -18,11 +18,11 @@ use crate::model::experiment::{
     Arm, Design, Figures, Guard, MetricId, Rejection, Trial, Turn, effects, whole_blocks,
 };
 use crate::model::fix::DeviceState;
+use crate::model::interface::Interface;
 use crate::model::sample::Mode;
 use crate::model::verdict::{Confidence, State};
 use crate::output::OutputDir;
 use crate::report::ab::schema::{EndedBy, ThroughputFrom};
-use crate::report::run::schema::Interface;
 use crate::session;
 use crate::session::{Profiler, Ran, Stop};
 
@@ -378,7 +378,7 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
 
     /// What the benchmark says of itself, if it does; else what every arm can be measured by.
     fn throughput_from(&self, report: &crate::report::run::schema::RunReport) -> ThroughputFrom {
-        let said = report.benchmark.as_ref().and_then(crate::report::run::schema::Benchmark::said);
+        let said = report.benchmark.as_ref().and_then(crate::benchmark::Benchmark::said);
         if said.is_some_and(|said| said.gbps.is_some() || said.transactions_per_s.is_some()) {
             ThroughputFrom::Benchmark
         } else if self.targets.design.arms.iter().all(Arm::is_profiled)

@@ -41,7 +41,7 @@ impl Measured {
         warm_up: Duration,
     ) -> Self {
         let kept = steady(&report.throughput.samples, warm_up.as_secs_f64());
-        let said = report.benchmark.as_ref().and_then(crate::report::run::schema::Benchmark::said);
+        let said = report.benchmark.as_ref().and_then(crate::benchmark::Benchmark::said);
         // What is forwarded has no sockets here that could tell what they retransmitted.
         let goodput_gbps = mean(kept, |interval| interval.goodput_gbps.or_else(|| interval.payload_gbps()));
         let payload_gbps = mean(kept, Interval::payload_gbps);

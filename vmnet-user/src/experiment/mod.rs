@@ -21,16 +21,17 @@ use jiff::Zoned;
 
 use self::{assemble::Gathered, conduct::Conduct, preflight::Readied, switch::Switch};
 use crate::device::change::Changer;
+use crate::device::interface::describe;
 use crate::device::{facts, system};
 use crate::fix::{FixError, Here, Kernel, Store, state_directory};
 use crate::kernel::permissions;
 use crate::model::chain::Answers;
 use crate::model::experiment::{Arm, ArmEffects, Asked, Design, Guards, Trial};
 use crate::model::fix::{DeviceState, Step, way_back};
+use crate::model::interface::Interface;
 use crate::output::OutputDir;
 use crate::report::ab::schema::{AbReport, EndedBy};
 use crate::report::kit::document::{self, Format};
-use crate::report::run::schema::Interface;
 use crate::session::Stop;
 use crate::{doctor, fix, session};
 
@@ -111,7 +112,7 @@ pub fn preview(plan: &Plan, observer: &mut dyn Observer) -> Result<()> {
     let before = Kernel::read(&mut kernel, &plan.run.interface).map_err(FixError::Device)?;
     let arms = Targets::of(plan, &before)?;
     let link = crate::device::links::LinkReader::open()?.link(&plan.run.interface)?;
-    let interface = session::describe_interface(&link, plan.run.netns.as_deref())?;
+    let interface = describe(&link, plan.run.netns.as_deref())?;
     observer.planned(&arms.planned(plan, &interface, &measure::warm_up_rule(plan.warm_up)));
     match arms.why_not() {
         None => Ok(()),

@@ -21,7 +21,7 @@ pub fn preview(
 ) -> Result<FixReport, FixError> {
     let (target, states) = read_all(kernel, interface, actions)?;
     let plan = fix::plan(actions, &states);
-    let mut report = FixReport { dry_run: true, ..FixReport::new(&target, here) };
+    let mut report = FixReport { dry_run: true, ..FixReport::new(&target, here.netns) };
     report.commands = plan.steps.iter().map(Step::command).collect();
     report.changes = plan.impossible.clone();
     for step in &plan.steps {
@@ -47,7 +47,7 @@ pub fn apply(
 ) -> Result<FixReport, FixError> {
     let (target, states) = read_all(kernel, interface, actions)?;
     let Plan { steps, impossible } = fix::plan(actions, &states);
-    let mut report = FixReport::new(&target, here);
+    let mut report = FixReport::new(&target, here.netns);
     report.commands = steps.iter().map(Step::command).collect();
     report.changes = impossible;
     let is_touched = |state: &&DeviceState| steps.iter().any(|step| step.device().ifindex == state.ifindex);

@@ -46,7 +46,7 @@ pub fn undo(
         let now = the_same(kernel, here, &journal).map_err(FixError::NotTheSame)?;
         ends.push((journal, now));
     }
-    let mut report = FixReport { undone: true, dry_run, ..FixReport::new(&target, here) };
+    let mut report = FixReport { undone: true, dry_run, ..FixReport::new(&target, here.netns) };
     for (journal, now) in ends {
         let steps = way_back(&journal.before, &now);
         report.commands.extend(steps.iter().map(Step::command));

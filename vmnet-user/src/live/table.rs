@@ -1,10 +1,10 @@
 //! Lines of text, from values: whoever prints them knows the terminal and what to do when it goes away.
 
+use crate::model::interface::Interface;
 use crate::model::sample::Mode;
 use crate::model::throughput::Interval;
 use crate::report::kit::format;
 use crate::report::kit::style::{Style, Tone};
-use crate::report::run::schema::Interface;
 
 /// What one column says. The columns of a mode are one table, so that heads and values cannot come apart.
 struct Column {

@@ -8,6 +8,7 @@ use vmnet_common::{Counters, bucket_lower, bucket_upper};
 use super::run::{CommandEnded, Run, Sight};
 use super::words;
 use crate::benchmark;
+use crate::benchmark::Benchmark;
 use crate::model::audit::Audit;
 use crate::model::cause::{self, Cause, Elsewhere, Evidence, QueueUse, Traffic};
 use crate::model::chain::{self, Answers};
@@ -16,6 +17,7 @@ use crate::model::cost::Cost;
 use crate::model::delta::Delta;
 use crate::model::ending::RunEnding;
 use crate::model::hook::Hook;
+use crate::model::interface::Interface;
 use crate::model::ledger::{Ledgers, Other};
 use crate::model::machine::{Machine, QueueCounters};
 use crate::model::reasons;
@@ -25,8 +27,7 @@ use crate::model::uso::UdpVerdict;
 use crate::model::verdict::Verdict;
 use crate::report::run::absences;
 use crate::report::run::schema::{
-    Benchmark, Bucket, Interface, LedgerReport, Overhead, Probes, RunReport, SCHEMA, Sizes, ThroughputReport,
-    WindowInfo,
+    Bucket, LedgerReport, Overhead, Probes, RunReport, SCHEMA, Sizes, ThroughputReport, WindowInfo,
 };
 
 /// The report of a run. None of fewer than two samples.

@@ -8,18 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::benchmark;
 use crate::benchmark::Understood;
+use crate::benchmark::{Iperf3, Netperf};
 use crate::load::Summary;
 use crate::model::driver_semantics::DriverRow;
 use crate::model::ending::RunEnding;
 use crate::model::event::What;
 use crate::model::hook::{Hook, HookState};
+use crate::model::hook::{HookReport, ProgramsMethod};
+use crate::model::interface::Interface;
 use crate::model::light::{self, Audited};
 use crate::model::machine::Machine;
 use crate::model::sample::{Conditions, Counting, Sample, Window};
 use crate::model::senders::SenderLimits;
 use crate::model::timeline::Timeline;
 use crate::model::verdict::Verdict;
-use crate::report::run::schema::{HookReport, Interface, Iperf3, Netperf, ProgramsMethod};
 
 /// Events that are kept: a storm of them must not fill the disk, or the memory.
 pub const MOST_EVENTS: usize = 10_000;

@@ -8,12 +8,12 @@ use super::run::{CommandEnded, End, Event, Start, Surroundings, Taken};
 use super::write::Writer;
 use crate::model::ending::RunEnding;
 use crate::model::event::What;
+use crate::model::hook::ProgramsMethod;
 use crate::model::machine::QueueCounters;
 use crate::model::machine_fixture;
 use crate::model::sample::{CpuWork, Sample};
 use crate::model::testing::{HEADER, MSS, Scene, sample_at};
 use crate::report::run::fixture;
-use crate::report::run::schema::ProgramsMethod;
 
 /// Numbers that no compressor can foresee, the same each time.
 pub(crate) struct Noise(u64);

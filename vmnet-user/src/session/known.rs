@@ -10,12 +10,12 @@ use super::{
 };
 use crate::device::facts;
 use crate::device::links::LinkReader;
+use crate::model::hook::HookReport;
 use crate::model::hook::HookState;
 use crate::probes::events::RareEvent;
 use crate::probes::table::Program;
 use crate::probes::{HookOutcome, Probes};
 use crate::recording::{CommandEnded, End, Event, Start, Surroundings};
-use crate::report::run::schema::HookReport;
 
 /// Of what a command printed this much goes into the report.
 const MOST_STDOUT: usize = 64 << 10;

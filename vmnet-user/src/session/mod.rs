@@ -2,7 +2,6 @@
 
 mod caller;
 mod child;
-mod interface;
 mod known;
 mod netns;
 mod own_cost;
@@ -22,7 +21,6 @@ pub(crate) use self::stop::Stop;
 pub use self::{
     caller::Caller,
     child::Prints,
-    interface::describe as describe_interface,
     netns::{NetnsError, be_in},
 };
 use self::{
@@ -35,6 +33,7 @@ use crate::device::links::LinkError;
 use crate::kernel::permissions;
 use crate::model::driver_semantics::DriverRow;
 use crate::model::ending::RunEnding;
+use crate::model::interface::Interface;
 use crate::model::sample::{Counting, Mode, Sample};
 use crate::model::throughput::Interval;
 use crate::model::timeline::Timeline;
@@ -42,7 +41,7 @@ use crate::output::OutputDir;
 use crate::probes::{KeepRunTimes, ProbeError, Request};
 use crate::recording::{End, MOST_EVENTS, Run, Surroundings};
 use crate::report::kit::document::{self, Format};
-use crate::report::run::schema::{Interface, RunReport};
+use crate::report::run::schema::RunReport;
 use crate::{probes, recording};
 
 /// How long a run waits for traffic to come to rest.

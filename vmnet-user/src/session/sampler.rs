@@ -10,11 +10,11 @@ use anyhow::Result;
 use vmnet_common::{ClosedSockets, Counters, Stage};
 
 use super::{
-    interface,
     own_cost::{FirstWindow, Queued, RunNs},
     stop::Stop,
 };
 use crate::device::features::FeatureReader;
+use crate::device::interface::describe;
 use crate::device::links::{Link, LinkError, LinkReader};
 use crate::device::qdisc::QdiscReader;
 use crate::device::sockets::{SocketBytes, SocketReader};
@@ -23,6 +23,8 @@ use crate::model::driver_semantics::{DriverRow, DriverSemantics};
 use crate::model::event::What;
 use crate::model::features::FeatureSet;
 use crate::model::hook::Hooks;
+use crate::model::hook::ProgramsMethod;
+use crate::model::interface::Interface;
 use crate::model::machine::QueueCounters;
 use crate::model::sample::{
     Conditions, Counting, CpuWork, MissedByKernel, Mode, Retransmitted, Sample, SocketTotals,
@@ -32,7 +34,6 @@ use crate::model::verdict::FEWEST_AUDITED_PACKETS;
 use crate::probes::events::RareEvent;
 use crate::probes::{Attached, RunTime};
 use crate::recording::Taken;
-use crate::report::run::schema::{Interface, ProgramsMethod};
 
 /// How often live sockets are asked for while others close.
 const SOCKET_LOOKS: usize = 3;
@@ -100,7 +101,7 @@ impl Sampler {
         let mut links = LinkReader::open()?;
         let link = links.link(interface)?;
         let addresses = links.addresses(link.ifindex)?;
-        let described = interface::describe(&link, None)?;
+        let described = describe(&link, None)?;
         let mut unreadable = Vec::new();
         let mut or_reason = |part, error: &dyn std::error::Error| unreadable.push((part, error.to_string()));
         let qdiscs = QdiscReader::open().map_err(|error| or_reason("qdisc", &error)).ok();

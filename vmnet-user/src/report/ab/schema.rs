@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::cause::Cause;
 use crate::model::experiment::{ArmEffects, Design, Guards, MetricId, Prediction, Trial};
 use crate::model::fix::Followed;
-use crate::report::run::schema::{Interface, Sizes};
+use crate::model::interface::Interface;
+use crate::report::run::schema::Sizes;
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.ab/1";

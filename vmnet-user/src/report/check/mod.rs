@@ -14,7 +14,7 @@ pub use self::{
     text::{answer, state_word},
 };
 use super::kit::json::JsonError;
-use super::run::schema::Interface;
+use crate::model::interface::Interface;
 use crate::model::{
     cause::Cause,
     chain::{Answers, Asked},

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{CheckReport, TypeReport, TypeState};
 use crate::model::checked::State;
+use crate::model::interface::Interface;
 use crate::report::kit::format;
 use crate::report::kit::style::{Style, Tone};
-use crate::report::run::schema::Interface;
 use crate::report::run::why;
 
 /// All that a check says to a person, a newline at the end of each line.

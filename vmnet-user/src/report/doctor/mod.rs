@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::model::cause::Cause;
 use crate::model::chain::{Link, LinkName, LinkState, first_broken};
 use crate::model::checklist::{Item, ItemState};
+use crate::model::interface::Interface;
 use crate::model::machine::Machine;
 use crate::report::kit::format;
 use crate::report::kit::style::{Style, Tone};
-use crate::report::run::schema::Interface;
 use crate::report::run::{machine, why};
 
 /// The schema's name.

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::fix::Here;
 use crate::model::cause::{Cause, CauseId};
 use crate::model::checked::State;
 use crate::model::fix::{Change, DeviceState, Followed};
@@ -78,12 +77,12 @@ pub struct Interface {
 }
 
 impl FixReport {
-    /// Of a device as it is, with nothing done.
+    /// Of a device as it is, in the namespace with that inode, with nothing done.
     #[must_use]
-    pub fn new(state: &DeviceState, here: &Here) -> Self {
+    pub fn new(state: &DeviceState, netns: u64) -> Self {
         Self {
             schema: FIX_SCHEMA.to_owned(),
-            interface: Interface { name: state.name.clone(), ifindex: state.ifindex, netns: here.netns },
+            interface: Interface { name: state.name.clone(), ifindex: state.ifindex, netns },
             dry_run: false,
             undone: false,
             changes: Vec::new(),

@@ -2,10 +2,11 @@
 //! What only the run itself knows is explained where it arises, and stays.
 
 use crate::benchmark;
+use crate::benchmark::Benchmark;
 use crate::model::sample::{Counting, Mode};
 use crate::model::throughput::WIRE_UNMEASURED;
 use crate::report::run::machine;
-use crate::report::run::schema::{Benchmark, RunReport};
+use crate::report::run::schema::RunReport;
 
 /// Adds the reason for every null that follows from the report itself. What is there already stays.
 pub fn explain(report: &mut RunReport) {

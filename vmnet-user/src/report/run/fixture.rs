@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::benchmark::Benchmark;
+use crate::benchmark::Iperf3;
 use crate::model::audit::{Audit, Missed};
 use crate::model::breaks::{CSUM_GENERIC, GSO, SCATTER_GATHER, TSO_ECN, TSO4, TSO6};
 use crate::model::cause::{By, Cause, CauseId, Fix};
@@ -10,7 +12,9 @@ use crate::model::correlation::Correlations;
 use crate::model::cost::Cost;
 use crate::model::ending::RunEnding;
 use crate::model::hook::HookState;
+use crate::model::hook::{HookReport, ProgramsMethod};
 use crate::model::identity::{Identity, IdentityId, Unit};
+use crate::model::interface::{Interface, Netns};
 pub(crate) use crate::model::interval_fixture::{second, unknown};
 use crate::model::ledger::{Entry, Other, Protocol};
 use crate::model::machine::Machine;
@@ -21,8 +25,8 @@ use crate::model::throughput::{CpuShare, Interval, QueueRate};
 use crate::model::uso::UdpVerdict;
 use crate::model::verdict::{Confidence, State, Verdict, Witness};
 use crate::report::run::schema::{
-    Benchmark, Bucket, EventReport, HookReport, Interface, Iperf3, LedgerReport, Netns, Overhead, Probes,
-    ProgramsMethod, RunReport, SCHEMA, Sizes, ThroughputReport, WindowInfo,
+    Bucket, EventReport, LedgerReport, Overhead, Probes, RunReport, SCHEMA, Sizes, ThroughputReport,
+    WindowInfo,
 };
 
 /// All that TCP sent, it sent over IPv4; and the chain shows it.

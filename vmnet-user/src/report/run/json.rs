@@ -222,9 +222,9 @@ fn keep<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::benchmark::{Iperf3, Netperf};
     use crate::load::Summary;
     use crate::report::run::fixture;
-    use crate::report::run::schema::{Iperf3, Netperf};
 
     /// CONTRACT, "--json": renaming or losing one of these breaks somebody's script.
     const PROMISED: &[(&str, &[&str])] = &[

@@ -6,9 +6,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::load;
+use crate::benchmark::Benchmark;
 use crate::model::{
-    audit, cause::Cause, chain::Link, correlation, cost, ending::RunEnding, hook, ledger, machine::Machine,
+    audit,
+    cause::Cause,
+    chain::Link,
+    correlation, cost,
+    ending::RunEnding,
+    hook::{HookReport, ProgramsMethod},
+    interface::Interface,
+    ledger,
+    machine::Machine,
     reasons, sample, throughput, verdict,
 };
 
@@ -59,40 +67,6 @@ pub struct RunReport {
     pub machine: Option<Machine>,
     /// Path of a null → why it was not measured.
     pub unmeasured: BTreeMap<String, String>,
-}
-
-/// The interface and the machine around it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Interface {
-    /// Its name when the run began.
-    pub name: String,
-    /// Its index.
-    pub ifindex: u32,
-    /// Inode number of its network namespace, and the name it was asked for by.
-    pub netns: Netns,
-    /// Driver, or the link's kind (veth, vlan) where there is no driver.
-    pub driver: Option<String>,
-    /// MTU in bytes.
-    pub mtu: u32,
-    /// Transmit queues.
-    pub queues: Option<u32>,
-    /// Kernel release.
-    pub kernel: String,
-    /// False where the packets go on inside this machine (veth, lo, vlan, bond, bridge).
-    pub terminal: bool,
-    /// The root qdisc's kind.
-    pub qdisc: Option<String>,
-}
-
-/// A network namespace.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Netns {
-    /// As given to `--netns`.
-    pub name: Option<String>,
-    /// Inode number.
-    pub inode: u64,
 }
 
 /// The window of a run.
@@ -180,50 +154,6 @@ pub struct Probes {
     pub hooks: Vec<HookReport>,
 }
 
-/// One hook.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct HookReport {
-    /// The kernel function or tracepoint.
-    pub hook: String,
-    /// `fentry`, `fexit`, `kprobe`, `kretprobe`, `tp_btf`, `raw_tp`, `perf_event`.
-    pub kind: String,
-    /// How it took part.
-    pub state: hook::HookState,
-    /// Times it ran, all interfaces; None where the kernel was not asked to count.
-    pub events: Option<u64>,
-    /// Time of one run of the program, the kernel's clock reads included; None where not asked for (`--overhead`).
-    pub ns_per_event: Option<f64>,
-    /// The same less what an empty program takes that runs beside it: without the clock reads, and the call.
-    pub net_ns_per_event: Option<f64>,
-    /// Instructions of the program as this kernel runs it, after what can never run was taken out.
-    pub instructions: Option<u64>,
-    /// Why it is not attached.
-    pub reason: Option<String>,
-}
-
-/// How it is known what the programs took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum ProgramsMethod {
-    /// The kernel kept their run times all the time (`--overhead`).
-    RunTimes,
-    /// It kept them in the first window; the rest of the run is scaled from it by the packets that were queued.
-    FirstWindow,
-}
-
-impl ProgramsMethod {
-    /// To be put behind the share.
-    #[must_use]
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Self::RunTimes => ", as the kernel kept their run times",
-            Self::FirstWindow => ", scaled from the first window by packets",
-        }
-    }
-}
-
 /// What the tool took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -238,62 +168,6 @@ pub struct Overhead {
     pub user_cpu_share: Option<f64>,
     /// Its resident set at the end.
     pub rss_bytes: Option<u64>,
-}
-
-/// The command that ran.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Benchmark {
-    /// Words of the command line.
-    pub command: Vec<String>,
-    /// Its exit code; None when a signal ended it.
-    pub exit_code: Option<i32>,
-    /// The signal that ended it.
-    pub signal: Option<i32>,
-    /// What it printed, at most 64 KiB of it; None where its JSON was understood.
-    pub stdout: Option<String>,
-    /// `iperf3 --json`, understood.
-    pub iperf3: Option<Iperf3>,
-    /// netperf's result, understood.
-    pub netperf: Option<Netperf>,
-    /// `vmnet load client --json`, understood.
-    pub load: Option<load::Summary>,
-}
-
-/// What iperf3 said of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Iperf3 {
-    /// Streams.
-    pub streams: u32,
-    /// Sent, all streams.
-    pub sent_bytes: u64,
-    /// Received, all streams.
-    pub received_bytes: Option<u64>,
-    /// Until the receiver had all that, seconds.
-    pub received_seconds: Option<f64>,
-    /// Seconds of the test.
-    pub seconds: f64,
-    /// Sender's rate.
-    pub sent_gbps: f64,
-    /// Retransmits, where it knows.
-    pub retransmits: Option<u64>,
-}
-
-/// What netperf said of itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Netperf {
-    /// In its `units`.
-    pub throughput: f64,
-    /// In netperf's words: `10^6bits/s`, `MBytes/s` (of 2²⁰ bytes), `Trans/s`, …
-    pub units: String,
-    /// The same in 10⁹ bits per second; None of transactions.
-    pub gbps: Option<f64>,
-    /// The same where it is of requests with their answers.
-    pub transactions_per_s: Option<f64>,
-    /// Seconds of the test; None where it was not asked to tell.
-    pub seconds: Option<f64>,
 }
 
 /// One rare event.

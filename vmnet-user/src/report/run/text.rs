@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 pub use self::said::what_it_said;
 
+use crate::benchmark::Benchmark;
 use crate::model::audit::{Audit, Missed};
 use crate::model::cause::{Cause, quoted};
+use crate::model::hook::ProgramsMethod;
 use crate::model::ledger::Entry;
 use crate::model::reasons::Reason;
 use crate::model::sample::{Counting, Mode};
@@ -15,7 +17,7 @@ use crate::model::verdict::{Classes, Confidence, MIN_BULK_BYTES, State, Witness}
 use crate::report::kit::document::Document as _;
 use crate::report::kit::format;
 use crate::report::kit::style::{Style, Tone};
-use crate::report::run::schema::{Benchmark, ProgramsMethod, RunReport};
+use crate::report::run::schema::RunReport;
 use crate::report::run::why;
 use crate::stats;
 

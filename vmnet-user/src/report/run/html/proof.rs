@@ -3,10 +3,11 @@
 use crate::model::audit::Audit;
 use crate::model::chain::{LinkState, first_broken};
 use crate::model::hook::HookState;
+use crate::model::hook::ProgramsMethod;
 use crate::model::identity::Identity;
 use crate::report::kit::format;
 use crate::report::kit::parts::{Cell, Facts, Grid, Mark, Row};
-use crate::report::run::schema::{ProgramsMethod, RunReport};
+use crate::report::run::schema::RunReport;
 use crate::report::run::text;
 
 /// Events told here; a device that flaps must not fill the page.

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use roxmltree::{Node, ParsingOptions};
 
 use super::*;
+use crate::benchmark::Benchmark;
+use crate::benchmark::Netperf;
 use crate::model::cause::{By, Cause, CauseId, Fix};
 use crate::model::machine::{Ingress, Irq, QueueCounters, Relation, Setter, Stacked, Virtio};
 use crate::report::kit::document::{self, Document as _, DocumentError};
 use crate::report::run::fixture;
-use crate::report::run::schema::{Benchmark, Netperf};
 
 fn fixtures() -> [(&'static str, RunReport); 5] {
     let mut all = [

@@ -1,8 +1,9 @@
 //! What a benchmark says of itself, in a line.
 
+use crate::benchmark::Benchmark;
+use crate::benchmark::{Iperf3, Netperf};
 use crate::load::Summary;
 use crate::report::kit::format;
-use crate::report::run::schema::{Benchmark, Iperf3, Netperf};
 
 /// What it said of itself, where that was understood.
 #[must_use]

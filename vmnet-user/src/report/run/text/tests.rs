@@ -1,9 +1,9 @@
 use super::*;
 use crate::model::bound::Bound;
 use crate::model::identity::IdentityId;
+use crate::model::interface::Interface;
 use crate::model::reasons::ReasonId;
 use crate::report::run::fixture;
-use crate::report::run::schema::Interface;
 
 const UNICODE: Style = Style { colour: false, plain: false, width: 160 };
 

@@ -3,7 +3,7 @@
 use crate::device::driver::DriverError;
 use crate::device::links::Link;
 use crate::device::{driver, links, rings};
-use crate::report::run::schema::{Interface, Netns};
+use crate::model::interface::{Interface, Netns};
 
 /// What a report says of `link`; `netns` is the namespace's name as asked for, in which this thread is.
 ///

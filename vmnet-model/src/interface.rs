@@ -1,0 +1,37 @@
+//! The interface as every report shows it.
+
+use serde::{Deserialize, Serialize};
+
+/// The interface and the machine around it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Interface {
+    /// Its name when the run began.
+    pub name: String,
+    /// Its index.
+    pub ifindex: u32,
+    /// Inode number of its network namespace, and the name it was asked for by.
+    pub netns: Netns,
+    /// Driver, or the link's kind (veth, vlan) where there is no driver.
+    pub driver: Option<String>,
+    /// MTU in bytes.
+    pub mtu: u32,
+    /// Transmit queues.
+    pub queues: Option<u32>,
+    /// Kernel release.
+    pub kernel: String,
+    /// False where the packets go on inside this machine (veth, lo, vlan, bond, bridge).
+    pub terminal: bool,
+    /// The root qdisc's kind.
+    pub qdisc: Option<String>,
+}
+
+/// A network namespace.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Netns {
+    /// As given to `--netns`.
+    pub name: Option<String>,
+    /// Inode number.
+    pub inode: u64,
+}
