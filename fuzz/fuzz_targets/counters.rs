@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use vmnet::model::{sample::Sample, timeline::Timeline};
 use vmnet::recording::{self, Run, Writer};
-use vmnet::report::{charts::CHARTS, html};
+use vmnet::report::run;
 use vmnet_common::Counters;
 
 /// A run that the documentation shows.
@@ -50,10 +50,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some(report) = recording::report(&run) else { return };
     // Drawing takes a hundred times as long as all the rest.
     if bytes.len() % 16 == 0 {
-        let _ = html::page(&report);
-        for chart in CHARTS {
-            let _ = (chart.draw)(&report);
-        }
+        let _ = run::page(&report);
     }
     let Some(end) = end else { return };
     let file = writer.end(end).expect("room");

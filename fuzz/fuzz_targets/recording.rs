@@ -6,7 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vmnet::{recording, report::json};
+use vmnet::{recording, report::run::json};
 
 fuzz_target!(|bytes: &[u8]| {
     look(bytes);

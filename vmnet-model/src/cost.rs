@@ -14,12 +14,49 @@ use crate::stats;
 /// The same recording gives the same interval.
 const SEED: u64 = 0x766d_6e65_7400;
 
+/// How the cost was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum CostMethod {
+    /// Each call was timed by fentry and fexit.
+    Fexit,
+    /// Each call was timed by kprobe and kretprobe.
+    Kretprobe,
+    /// By stack samples, all the time.
+    Sampling,
+    /// By stack samples, in windows only.
+    SamplingWindows,
+    /// It was not.
+    None,
+}
+
+impl CostMethod {
+    /// As in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fexit => "fexit",
+            Self::Kretprobe => "kretprobe",
+            Self::Sampling => "sampling",
+            Self::SamplingWindows => "sampling-windows",
+            Self::None => "none",
+        }
+    }
+
+    /// Whether it is an estimate.
+    #[must_use]
+    pub const fn is_sampled(self) -> bool {
+        matches!(self, Self::Sampling | Self::SamplingWindows)
+    }
+}
+
 /// What software segmentation cost in the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cost {
-    /// `fexit`, `kretprobe`, `sampling` (all the time), `sampling-windows` (in windows only) or `none`.
-    pub method: String,
+    /// How it was measured.
+    pub method: CostMethod,
     /// Calls of `__skb_gso_segment` that segmented, for this device.
     pub segmentation_calls: Option<u64>,
     /// Time inside them (by sampling: estimated).
@@ -59,7 +96,8 @@ impl Cost {
     }
 
     fn timed(window: &Window<'_>, delta: &Delta, counted: &Counters, ns: u64) -> Self {
-        let method = if window.conditions.mode == Mode::Kprobe { "kretprobe" } else { "fexit" };
+        let method =
+            if window.conditions.mode == Mode::Kprobe { CostMethod::Kretprobe } else { CostMethod::Fexit };
         let inner = window.conditions.hooks.counts(Hook::SkbSegment);
         let by_interval: Vec<(f64, f64)> = window
             .intervals()
@@ -71,7 +109,7 @@ impl Cost {
             })
             .collect();
         Self {
-            method: method.to_owned(),
+            method,
             segmentation_calls: Some(calls(counted)),
             segmentation_ns: Some(ns),
             own_ns: Some(counted.segmentation.own_ns),
@@ -89,9 +127,9 @@ impl Cost {
         let seen = Sampled::in_window(window);
         let samples = &seen.samples;
         let in_windows = window.conditions.counting == Counting::Light;
-        let method = if in_windows { "sampling-windows" } else { "sampling" };
+        let method = if in_windows { CostMethod::SamplingWindows } else { CostMethod::Sampling };
         let Some(segmenting) = share(samples.segmenting, samples.total).filter(|_| seen.cpu_ns != 0) else {
-            return Self { method: method.to_owned(), ..Self::unmeasured() };
+            return Self { method, ..Self::unmeasured() };
         };
         let bytes = seen.software_bytes;
         let per_byte = |share: f64| share * seen.cpu_ns as f64 / bytes as f64;
@@ -111,7 +149,7 @@ impl Cost {
         let hooked = window.conditions.hooks.counts(Hook::SkbGsoSegment);
         let calls = delta.traced.as_deref().filter(|_| hooked).map(calls);
         Self {
-            method: method.to_owned(),
+            method,
             segmentation_calls: calls,
             segmentation_ns: ns.map(|ns| ns.round() as u64),
             own_ns: None,
@@ -124,7 +162,7 @@ impl Cost {
 
     fn unmeasured() -> Self {
         Self {
-            method: "none".to_owned(),
+            method: CostMethod::None,
             segmentation_calls: None,
             segmentation_ns: None,
             own_ns: None,
@@ -199,7 +237,7 @@ mod tests {
             scene.tick();
         }
         let cost = Cost::of(&scene.window());
-        assert_eq!((cost.method.as_str(), cost.segmentation_calls), ("fexit", Some(3_600)));
+        assert_eq!((cost.method, cost.segmentation_calls), (CostMethod::Fexit, Some(3_600)));
         assert_eq!(cost.segmentation_ns, Some(3_600 * 44 * 700));
         assert_eq!(cost.skb_segment_ns, Some(3_600 * 44 * 500));
         let per_byte = 700.0 / MSS as f64;
@@ -240,7 +278,7 @@ mod tests {
         scene.counters().samples.total = 200;
         scene.counters().samples.segmenting = 50;
         let cost = Cost::of(&scene.window());
-        assert_eq!((cost.method.as_str(), cost.cores), ("sampling", Some(0.5)));
+        assert_eq!((cost.method, cost.cores), (CostMethod::Sampling, Some(0.5)));
         assert_eq!(cost.segmentation_ns, Some(500_000_000));
         assert_eq!(cost.segmentation_calls, None);
         let per_byte = 500_000_000.0 / (440_000 * MSS) as f64;
@@ -266,7 +304,7 @@ mod tests {
         let view = crate::light::LightView::unaudited(&scene.window(), false);
         let window = view.window();
         let cost = Cost::of(&window);
-        assert_eq!(cost.method, "sampling-windows");
+        assert_eq!(cost.method, CostMethod::SamplingWindows);
         // Half of two CPUs for a second, for a quarter of all that was segmented.
         let window_ns = window.intervals().next().unwrap().duration_ns;
         assert_eq!(cost.segmentation_ns, Some(4 * window_ns));

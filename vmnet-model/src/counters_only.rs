@@ -300,7 +300,7 @@ mod tests {
         assert_ne!(found.0, State::Engaged, "{found:?}");
         let witnesses = verdict("ens4", &scene.window()).witnesses;
         let device = witnesses.iter().find(|witness| witness.name == "device-statistics").unwrap();
-        assert_eq!(device.says, "no-super-packets", "{device:?}");
+        assert_eq!(device.says, verdict::Says::NoSuperPackets, "{device:?}");
     }
 
     #[test]

@@ -26,3 +26,34 @@ pub enum What {
         function: u64,
     },
 }
+
+/// What kind of thing happened, as a report tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// `dev->features` changed.
+    FeaturesChanged,
+    /// The interface's MTU changed.
+    MtuChanged,
+    /// `__skb_gso_segment` failed.
+    SegmentationError,
+    /// An exit without its entry.
+    UnmatchedExit,
+    /// More of them than are told one by one.
+    More,
+}
+
+impl EventKind {
+    /// As in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FeaturesChanged => "features-changed",
+            Self::MtuChanged => "mtu-changed",
+            Self::SegmentationError => "segmentation-error",
+            Self::UnmatchedExit => "unmatched-exit",
+            Self::More => "more",
+        }
+    }
+}

@@ -87,10 +87,52 @@ pub enum Confidence {
 pub struct Witness {
     /// `tracing`, `kernel-counters`, `device-statistics`.
     pub name: String,
-    /// A state, `super-packets`, `no-super-packets`, `silent`.
-    pub says: String,
+    /// What it says.
+    pub says: Says,
     /// Its figures, or why it is silent.
     pub detail: String,
+}
+
+/// What a witness says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Says {
+    /// Nothing.
+    Silent,
+    /// Packets are longer than any single.
+    SuperPackets,
+    /// They are not.
+    NoSuperPackets,
+    /// The answer itself.
+    #[serde(untagged)]
+    State(State),
+}
+
+impl Says {
+    /// As in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::SuperPackets => "super-packets",
+            Self::NoSuperPackets => "no-super-packets",
+            Self::State(state) => state.name(),
+        }
+    }
+
+    /// Whether that is what the verdict says. None where either of them leaves it open.
+    #[must_use]
+    pub fn agrees(self, state: State) -> Option<bool> {
+        match (self, state) {
+            (Self::Silent, _) | (_, State::Inconclusive) => None,
+            (Self::SuperPackets | Self::NoSuperPackets, State::NothingToOffload) => None,
+            (Self::SuperPackets, _) => Some(matches!(state, State::Engaged | State::Partial)),
+            // A run of which a part left whole may look like one of which nothing did, to counters of packets.
+            (Self::NoSuperPackets, _) => Some(matches!(state, State::Software | State::NotBuilt)),
+            (Self::State(said), _) => Some(said == state),
+        }
+    }
 }
 
 /// The answer, with its evidence.
@@ -696,7 +738,7 @@ mod tests {
         scene.whole(10_000, 44).forget_the_programs();
         let verdict = Verdict::of("ens4", &scene.window(), None, None);
         assert_eq!((verdict.state, verdict.confidence), (State::Engaged, Confidence::Supported));
-        let says: Vec<_> = verdict.witnesses.iter().map(|witness| witness.says.as_str()).collect();
+        let says: Vec<_> = verdict.witnesses.iter().map(|witness| witness.says.name()).collect();
         assert_eq!(says, ["silent", "super-packets", "super-packets"]);
     }
 

@@ -7,7 +7,7 @@ use super::driver_semantics::{CountedAs, DriverRow};
 use super::ledger::Entry;
 use super::sample::Window;
 use super::tally::{Tally, share};
-use super::verdict::{State, Witness};
+use super::verdict::{Says, State, Witness};
 
 /// Wire segments per packet of the device, up to which no super-packets can be seen in it.
 pub(crate) const NO_SUPER_PACKETS_UP_TO: f64 = 1.03;
@@ -21,10 +21,6 @@ pub(crate) const FULL_FRAMES_FROM: f64 = 0.9;
 const FEWEST_PACKETS: u64 = 64;
 /// How far kernel counters may be from what the ledger predicts and still agree.
 const AGREEMENT: f64 = 0.05;
-
-const SUPER: &str = "super-packets";
-const NO_SUPER: &str = "no-super-packets";
-const SILENT: &str = "silent";
 
 /// What the witnesses say.
 pub(crate) struct Findings {
@@ -105,7 +101,7 @@ pub(crate) fn all(window: &Window<'_>, tcp: &Entry, seen: State) -> Findings {
         .and_then(|delta| delta.traced.as_deref())
         .map_or_else(Tally::default, |counted| Tally::of(counted, Stage::Driver, &Lane::ALL));
     let mut witnesses =
-        vec![Witness { name: "tracing".to_owned(), says: seen.to_string(), detail: tcp.detail() }];
+        vec![Witness { name: "tracing".to_owned(), says: Says::State(seen), detail: tcp.detail() }];
     let Some(delta) = delta else {
         let why = "there was no window".to_owned();
         return Findings { witnesses, kernel_counters: Agreement::Silent(why), disagreement: None };
@@ -128,23 +124,19 @@ pub(crate) fn all(window: &Window<'_>, tcp: &Entry, seen: State) -> Findings {
 pub(crate) fn without_programs(window: &Window<'_>, counters: &KernelCounters) -> Vec<Witness> {
     let tracing = Witness {
         name: "tracing".to_owned(),
-        says: SILENT.to_owned(),
+        says: Says::Silent,
         detail: "no programs in this mode".to_owned(),
     };
     vec![tracing, segments_per_packet(counters, None, "").0, mean_packet(window, counters, None).0]
 }
 
 fn segments_per_packet(counters: &KernelCounters, predicted: Option<f64>, by: &str) -> (Witness, Agreement) {
-    let witness = |says: &str, detail: String| Witness {
-        name: "kernel-counters".to_owned(),
-        says: says.to_owned(),
-        detail,
-    };
+    let witness = |says, detail: String| Witness { name: "kernel-counters".to_owned(), says, detail };
     let ratio = match &counters.segments_per_packet {
         Ok(ratio) => *ratio,
-        Err(why) => return (witness(SILENT, why.clone()), Agreement::Silent(why.clone())),
+        Err(why) => return (witness(Says::Silent, why.clone()), Agreement::Silent(why.clone())),
     };
-    let says = if ratio > NO_SUPER_PACKETS_UP_TO { SUPER } else { NO_SUPER };
+    let says = if ratio > NO_SUPER_PACKETS_UP_TO { Says::SuperPackets } else { Says::NoSuperPackets };
     let mut detail = format!("{ratio:.2} segments per packet of the device");
     let agreement = match predicted {
         None => Agreement::Silent("nothing was counted at the driver".to_owned()),
@@ -173,15 +165,13 @@ fn mean_packet(
     counters: &KernelCounters,
     predicted: Option<f64>,
 ) -> (Witness, Option<String>) {
-    let witness = |says: &str, detail: String| Witness {
-        name: "device-statistics".to_owned(),
-        says: says.to_owned(),
-        detail,
-    };
+    let witness = |says, detail: String| Witness { name: "device-statistics".to_owned(), says, detail };
     let mean = match (counters.sent, counters.mean_packet_bytes) {
-        (None, _) => return (witness(SILENT, "the interface's counters went backwards".to_owned()), None),
-        (_, None) => return (witness(SILENT, "the device sent nothing".to_owned()), None),
-        _ if counters.counts_segments => return (witness(SILENT, COUNTS_SEGMENTS.to_owned()), None),
+        (None, _) => {
+            return (witness(Says::Silent, "the interface's counters went backwards".to_owned()), None);
+        }
+        (_, None) => return (witness(Says::Silent, "the device sent nothing".to_owned()), None),
+        _ if counters.counts_segments => return (witness(Says::Silent, COUNTS_SEGMENTS.to_owned()), None),
         (Some(_), Some(mean)) => mean,
     };
     let mtu = window.mtu();
@@ -198,11 +188,14 @@ fn mean_packet(
         )
     });
     let says = if mean > longest {
-        SUPER
+        Says::SuperPackets
     } else if mean >= FULL_FRAMES_FROM * f64::from(mtu) {
-        NO_SUPER
+        Says::NoSuperPackets
     } else {
-        return (witness(SILENT, format!("{detail}: small packets may hide super-packets")), disagreement);
+        return (
+            witness(Says::Silent, format!("{detail}: small packets may hide super-packets")),
+            disagreement,
+        );
     };
     (witness(says, detail), disagreement)
 }

@@ -41,7 +41,7 @@ pub(super) struct Gathered<'a> {
     pub(super) blocks_begun: u32,
     pub(super) trials: Vec<Trial>,
     pub(super) sizes: Vec<Option<Sizes>>,
-    pub(super) mode: &'static str,
+    pub(super) mode: Mode,
 }
 
 impl<'a> Gathered<'a> {
@@ -51,7 +51,7 @@ impl<'a> Gathered<'a> {
         interface: Interface,
         start: &Zoned,
         warm_up_rule: String,
-        mode: &'static str,
+        mode: Mode,
     ) -> Self {
         Self {
             plan,
@@ -134,7 +134,7 @@ impl<'a> Gathered<'a> {
                 command: self.plan.command_line.clone(),
                 benchmark: self.plan.run.command.clone(),
                 vmnet: env!("CARGO_PKG_VERSION").to_owned(),
-                mode: self.mode.to_owned(),
+                mode: self.mode.name().to_owned(),
                 surroundings,
             },
             notes,
@@ -150,7 +150,7 @@ impl<'a> Gathered<'a> {
 /// What a reader has to bear in mind.
 fn bear_in_mind(gathered: &Gathered<'_>, whole: u32) -> Vec<String> {
     let mut notes = Vec::new();
-    if gathered.mode == Mode::Counters.name() {
+    if gathered.mode == Mode::Counters {
         notes.push("without programs no ledger shows that the treatment happened".to_owned());
     }
     if !gathered.interface.terminal {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::breaks::Family;
 use crate::model::comparison::Stretch;
+use crate::model::event::EventKind;
 use crate::model::experiment::{Arm, BusiestCpu, Figures, MetricId, Signs, expected};
 use crate::model::fix::DeviceState;
 use crate::model::identity::Identity;
@@ -159,7 +160,7 @@ pub(super) fn signs(run: &Run, report: &RunReport, arm: &Arm, settled: &DeviceSt
         drift: report
             .events
             .iter()
-            .filter(|event| event.kind == "features-changed")
+            .filter(|event| event.kind == EventKind::FeaturesChanged)
             .map(|event| event.text.clone())
             .collect(),
         failed_identities: failed

@@ -149,8 +149,7 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     let described = profilers.interface(plan.run.netns.as_deref());
     observer.planned(&targets.planned(plan, &described, &warm_up_rule));
 
-    let mut gathered =
-        Gathered::new(plan, &targets, described, &start, warm_up_rule, profilers.mode().name());
+    let mut gathered = Gathered::new(plan, &targets, described, &start, warm_up_rule, profilers.mode());
     if let Some(why) = targets.why_not() {
         gathered.causes =
             facts::read(interface).map(|machine| doctor::causes(&machine, Answers::NONE)).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Rare events in words.
 
-use crate::model::event::What;
+use crate::model::event::{EventKind, What};
 use crate::model::features::FeatureSet;
 use crate::model::sample::{Mode, Sample};
 use crate::report::run::schema::EventReport;
@@ -16,7 +16,7 @@ fn changes_of_mtu(samples: &[Sample]) -> impl Iterator<Item = EventReport> {
         let (was, is) = (pair[0].mtu?, pair[1].mtu?);
         (was != is).then(|| EventReport {
             t_s: pair[1].at_ns as f64 / 1e9,
-            kind: "mtu-changed".to_owned(),
+            kind: EventKind::MtuChanged,
             text: format!("MTU {was} → {is}"),
         })
     })
@@ -36,18 +36,20 @@ pub(super) fn events(run: &Run) -> Vec<EventReport> {
                 if last_features.replace(is) == Some(is) {
                     continue;
                 }
-                ("features-changed", features_in_words(was, is, names))
+                (EventKind::FeaturesChanged, features_in_words(was, is, names))
             }
             What::SegmentationError { errno, len } => {
                 let error = nix::errno::Errno::from_raw(i32::try_from(errno).unwrap_or_default());
                 (
-                    "segmentation-error",
+                    EventKind::SegmentationError,
                     format!("__skb_gso_segment failed with {error:?} for a packet of {len} bytes"),
                 )
             }
-            What::UnmatchedExit { function } => ("unmatched-exit", unmatched_in_words(function, event)),
+            What::UnmatchedExit { function } => {
+                (EventKind::UnmatchedExit, unmatched_in_words(function, event))
+            }
         };
-        told.push(EventReport { t_s: event.t_ns as f64 / 1e9, kind: kind.to_owned(), text });
+        told.push(EventReport { t_s: event.t_ns as f64 / 1e9, kind, text });
     }
     if run.start.conditions.mode == Mode::Counters {
         told.extend(changes_between_samples(run.timeline.samples()));
@@ -60,7 +62,7 @@ pub(super) fn events(run: &Run) -> Vec<EventReport> {
         if let Some(last) = told.last() {
             let at_least = if run.events.len() >= MOST_EVENTS { "at least " } else { "" };
             let text = format!("{at_least}{more} more events are not told one by one");
-            told.push(EventReport { t_s: last.t_s, kind: "more".to_owned(), text });
+            told.push(EventReport { t_s: last.t_s, kind: EventKind::More, text });
         }
     }
     told
@@ -81,7 +83,7 @@ fn changes_between_samples(samples: &[Sample]) -> Vec<EventReport> {
         let [before, after] = pair else { return None };
         (before.features != after.features).then(|| EventReport {
             t_s: after.at_ns as f64 / 1e9,
-            kind: "features-changed".to_owned(),
+            kind: EventKind::FeaturesChanged,
             text: format!(
                 "between {:.1} s and {:.1} s: tx-tcp-segmentation {}, tx-tcp6-segmentation {}",
                 before.at_ns as f64 / 1e9,

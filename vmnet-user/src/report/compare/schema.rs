@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::model::comparison::{Comparison, METHOD, RULE, Run, Sides};
+use crate::model::event::EventKind;
 use crate::model::sample::Mode;
 use crate::model::verdict::{Confidence, State};
 use crate::report::run::schema::RunReport;
@@ -184,7 +185,7 @@ fn facts(report: &RunReport) -> Value {
 }
 
 fn switches(report: &RunReport) -> usize {
-    report.events.iter().filter(|event| event.kind == "features-changed").count()
+    report.events.iter().filter(|event| event.kind == EventKind::FeaturesChanged).count()
 }
 
 fn notes(comparison: &Comparison, same_run: bool, runs: [(&str, &RunReport); 2]) -> Vec<String> {

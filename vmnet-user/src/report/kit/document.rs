@@ -171,14 +171,16 @@ pub(crate) fn write<D: Document>(
     {
         files.write(file, &text.map_err(|why| DocumentError::Csv { file, why })?)?;
     }
-    let mut figures = Vec::new();
-    for chart in D::CHARTS.iter().filter(|_| wanted(Format::Svg) || wanted(Format::Html)) {
-        let svg = (chart.draw)(&document).map_err(|why| DocumentError::Chart { file: chart.file, why })?;
-        if wanted(Format::Svg) {
-            files.write(chart.file, &svg)?;
-        }
-        figures.push(Figure::new(chart, &svg, &document));
+    if !wanted(Format::Svg) && !wanted(Format::Html) {
+        return Ok(files.written());
     }
+    let figures =
+        draw(
+            document.as_ref(),
+            |file, svg| {
+                if wanted(Format::Svg) { Ok(files.write(file, svg)?) } else { Ok(()) }
+            },
+        )?;
     if wanted(Format::Html) {
         let page = document.page(figures).map_err(|why| DocumentError::Page { file: D::PAGE, why })?;
         files.write(D::PAGE, &page)?;
@@ -190,14 +192,22 @@ pub(crate) fn write<D: Document>(
 /// The page alone, as text.
 ///
 /// # Errors
-/// As [`write`].
-#[cfg(test)]
+/// Where it cannot be made.
 pub(crate) fn page<D: Document>(document: &D) -> Result<String, DocumentError> {
     let document = document.finite().map_err(|why| DocumentError::Json { file: D::JSON, why })?;
-    let mut figures = Vec::new();
-    for chart in D::CHARTS {
-        let svg = (chart.draw)(&document).map_err(|why| DocumentError::Chart { file: chart.file, why })?;
-        figures.push(Figure::new(chart, &svg, &document));
-    }
+    let figures = draw(document.as_ref(), |_, _| Ok(()))?;
     document.page(figures).map_err(|why| DocumentError::Page { file: D::PAGE, why })
+}
+
+/// Every chart, each shown to `drawn` as file and SVG.
+fn draw<D: Document>(
+    document: &D,
+    mut drawn: impl FnMut(&str, &str) -> Result<(), DocumentError>,
+) -> Result<Vec<Figure>, DocumentError> {
+    let figure = |chart: &Chart<D>| {
+        let svg = (chart.draw)(document).map_err(|why| DocumentError::Chart { file: chart.file, why })?;
+        drawn(chart.file, &svg)?;
+        Ok(Figure::new(chart, &svg, document))
+    };
+    D::CHARTS.iter().map(figure).collect()
 }

@@ -362,7 +362,7 @@ fn of_cost(report: &RunReport) -> Vec<(&'static str, &'static str)> {
         .as_ref()
         .map_or(0, |tcp| tcp.total.software_bytes)
         .saturating_add(report.ledger.udp.as_ref().map_or(0, |udp| udp.total.software_bytes));
-    let sampled = cost.method.starts_with("sampling");
+    let sampled = cost.method.is_sampled();
     let untimed = match report.probes.mode {
         Mode::Counters => NO_PROGRAMS,
         _ if sampled => "there were too few stack samples",

@@ -9,7 +9,7 @@ use crate::model::breaks::{CSUM_GENERIC, GSO, SCATTER_GATHER, TSO_ECN, TSO4, TSO
 use crate::model::cause::{By, Cause, CauseId, Fix};
 use crate::model::chain;
 use crate::model::correlation::Correlations;
-use crate::model::cost::Cost;
+use crate::model::cost::{Cost, CostMethod};
 use crate::model::ending::RunEnding;
 use crate::model::hook::HookState;
 use crate::model::hook::{HookReport, ProgramsMethod};
@@ -23,7 +23,7 @@ use crate::model::reasons::{Reason, ReasonId};
 use crate::model::sample::{Counting, Mode};
 use crate::model::throughput::{CpuShare, Interval, QueueRate};
 use crate::model::uso::UdpVerdict;
-use crate::model::verdict::{Confidence, State, Verdict, Witness};
+use crate::model::verdict::{Confidence, Says, State, Verdict, Witness};
 use crate::report::run::schema::{
     Bucket, EventReport, LedgerReport, Overhead, Probes, RunReport, SCHEMA, Sizes, ThroughputReport,
     WindowInfo,
@@ -95,9 +95,13 @@ pub(crate) fn software() -> RunReport {
             summary: "99.8 % of 41.2 GB of bulk TCP was cut up by the CPU".to_owned(),
             thin: false,
             witnesses: vec![
-                witness("tracing", "software", "0 of 957000 super-packets reached the driver whole"),
-                witness("kernel-counters", "no-super-packets", "1.00 segments per packet"),
-                witness("device-statistics", "silent", "virtio_net counts no super-packets"),
+                witness(
+                    "tracing",
+                    Says::State(State::Software),
+                    "0 of 957000 super-packets reached the driver whole",
+                ),
+                witness("kernel-counters", Says::NoSuperPackets, "1.00 segments per packet"),
+                witness("device-statistics", Says::Silent, "virtio_net counts no super-packets"),
             ],
             udp: Some(UdpVerdict {
                 state: State::NothingToOffload,
@@ -138,7 +142,7 @@ pub(crate) fn software() -> RunReport {
             correlation: Correlations::default(),
         },
         cost: Cost {
-            method: "fexit".to_owned(),
+            method: CostMethod::Fexit,
             segmentation_calls: Some(957_000),
             segmentation_ns: Some(39_060_000_000),
             own_ns: Some(120_000_000),
@@ -237,8 +241,12 @@ pub(crate) fn engaged() -> RunReport {
     report.verdict.state = State::Engaged;
     report.verdict.summary = "99.8 % of 41.2 GB of bulk TCP left whole".to_owned();
     report.verdict.witnesses = vec![
-        witness("tracing", "engaged", "957000 of 957000 super-packets reached the driver whole"),
-        witness("kernel-counters", "super-packets", "29.50 segments per packet"),
+        witness(
+            "tracing",
+            Says::State(State::Engaged),
+            "957000 of 957000 super-packets reached the driver whole",
+        ),
+        witness("kernel-counters", Says::SuperPackets, "29.50 segments per packet"),
     ];
     if let Some(tcp) = &mut report.ledger.tcp {
         tcp.total.hardware_bytes = tcp.total.software_bytes;
@@ -273,8 +281,12 @@ pub(crate) fn flipped() -> RunReport {
     let mut report = software();
     report.verdict.state = State::Partial;
     report.verdict.witnesses = vec![
-        witness("tracing", "partial", "1480000 of 1740000 super-packets reached the driver whole"),
-        witness("kernel-counters", "super-packets", "6.10 segments per packet"),
+        witness(
+            "tracing",
+            Says::State(State::Partial),
+            "1480000 of 1740000 super-packets reached the driver whole",
+        ),
+        witness("kernel-counters", Says::SuperPackets, "6.10 segments per packet"),
     ];
     report.throughput.goodput_gbps = Some(20.0);
     report.cost.cores = Some(0.35);
@@ -313,7 +325,7 @@ pub(crate) fn counters() -> RunReport {
     report.audit = None;
     report.reasons = None;
     report.cost = Cost {
-        method: "none".to_owned(),
+        method: CostMethod::None,
         segmentation_calls: None,
         segmentation_ns: None,
         own_ns: None,
@@ -340,7 +352,8 @@ pub(crate) fn idle() -> RunReport {
     report.verdict.state = State::NothingToOffload;
     report.verdict.confidence = Confidence::Supported;
     report.verdict.summary = "no bulk TCP was sent".to_owned();
-    report.verdict.witnesses = vec![witness("tracing", "nothing-to-offload", "0 super-packets")];
+    report.verdict.witnesses =
+        vec![witness("tracing", Says::State(State::NothingToOffload), "0 super-packets")];
     report.throughput.goodput_gbps = Some(0.0);
     report.cost = engaged().cost;
     report.reasons = Some(Vec::new());
@@ -506,11 +519,11 @@ pub(crate) fn reason(id: ReasonId, bytes: u64, share: f64) -> Reason {
 }
 
 pub(crate) fn event(t_s: f64, text: &str) -> EventReport {
-    EventReport { t_s, kind: "features-changed".to_owned(), text: text.to_owned() }
+    EventReport { t_s, kind: crate::model::event::EventKind::FeaturesChanged, text: text.to_owned() }
 }
 
-pub(crate) fn witness(name: &str, says: &str, detail: &str) -> Witness {
-    Witness { name: name.to_owned(), says: says.to_owned(), detail: detail.to_owned() }
+pub(crate) fn witness(name: &str, says: Says, detail: &str) -> Witness {
+    Witness { name: name.to_owned(), says, detail: detail.to_owned() }
 }
 
 /// An identity that holds if its residual is at most 44; unmeasured without one.

@@ -11,5 +11,17 @@ pub mod schema;
 pub mod text;
 pub mod why;
 
+use schema::RunReport;
+
+use super::kit::document::{self as kit, DocumentError};
+
+/// The page of a run, with all of its charts.
+///
+/// # Errors
+/// When it has a number without which there is no page, or a chart cannot be drawn.
+pub fn page(report: &RunReport) -> Result<String, DocumentError> {
+    kit::page(report)
+}
+
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::benchmark::Benchmark;
+use crate::model::event::EventKind;
 use crate::model::{
     audit,
     cause::Cause,
@@ -176,8 +177,8 @@ pub struct Overhead {
 pub struct EventReport {
     /// Since the run began.
     pub t_s: f64,
-    /// `features-changed`, `mtu-changed`, `segmentation-error`, `unmatched-exit`.
-    pub kind: String,
+    /// What kind of thing.
+    pub kind: EventKind,
     /// For people.
     pub text: String,
 }

@@ -13,7 +13,7 @@ use crate::model::hook::ProgramsMethod;
 use crate::model::ledger::Entry;
 use crate::model::reasons::Reason;
 use crate::model::sample::{Counting, Mode};
-use crate::model::verdict::{Classes, Confidence, MIN_BULK_BYTES, State, Witness};
+use crate::model::verdict::{Classes, Confidence, MIN_BULK_BYTES, Says, State, Witness};
 use crate::report::kit::document::Document as _;
 use crate::report::kit::format;
 use crate::report::kit::style::{Style, Tone};
@@ -325,8 +325,11 @@ pub struct Testimony {
 pub fn testimonies(report: &RunReport) -> Vec<Testimony> {
     let heard = |witness: &Witness| Testimony {
         name: witness.name.replace('-', " "),
-        agrees: agrees(witness, report.verdict.state),
-        says: if witness.says == "silent" { "silent".to_owned() } else { format!("says {}", witness.says) },
+        agrees: witness.says.agrees(report.verdict.state),
+        says: match witness.says {
+            Says::Silent => "silent".to_owned(),
+            says => format!("says {}", says.name()),
+        },
         detail: witness.detail.clone(),
     };
     report.verdict.witnesses.iter().map(heard).collect()
@@ -346,19 +349,6 @@ fn witnesses(report: &RunReport, style: &Style) -> String {
         text += &style.paragraph(&first, &style.data(&format!("{name} {mark}{detail}")));
     }
     text
-}
-
-/// Whether a witness says the same as the verdict. None where either of them leaves it open.
-fn agrees(witness: &Witness, state: State) -> Option<bool> {
-    let said = witness.says.as_str();
-    match (said, state) {
-        ("silent", _) | (_, State::Inconclusive) => None,
-        ("super-packets" | "no-super-packets", State::NothingToOffload) => None,
-        ("super-packets", _) => Some(matches!(state, State::Engaged | State::Partial)),
-        // A run of which a part left whole may look like one of which nothing did, to counters of packets.
-        ("no-super-packets", _) => Some(matches!(state, State::Software | State::NotBuilt)),
-        _ => Some(serde_json::to_value(state).is_ok_and(|state| state == said)),
-    }
 }
 
 /// Why there is no audit.
@@ -539,8 +529,8 @@ fn cost_of_segmentation(report: &RunReport) -> String {
             None => "not measured".to_owned(),
         };
     }
-    let estimated = if cost.method.starts_with("sampling") { ", estimated" } else { "" };
-    format!("{} (by {}{estimated})", parts.join(", "), cost.method)
+    let estimated = if cost.method.is_sampled() { ", estimated" } else { "" };
+    format!("{} (by {}{estimated})", parts.join(", "), cost.method.name())
 }
 
 /// The command, how it ended, and what it said of itself where that was understood.

@@ -86,7 +86,7 @@ fn a_flip_is_marked_at_its_time() {
 #[test]
 fn other_events_are_not_marked_as_flips() {
     let mut report = fixture::flipped();
-    report.events[0].kind = "segmentation-error".to_owned();
+    report.events[0].kind = crate::model::event::EventKind::SegmentationError;
     report.events[1].t_s = f64::NAN;
     assert!(!has(&texts(&chart("throughput.svg", &report)), "tx-tcp-segmentation"));
 }

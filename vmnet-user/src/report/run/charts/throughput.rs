@@ -7,6 +7,7 @@ use self::columns::{BURST_BYTES, BURST_SHARE, BURST_TIMES, Column, Split, column
 use self::picture::{AXIS_BOTTOM, BURST_ROW, LABEL_ROW, Mark, Picture};
 use super::reason;
 use super::{ChartError, Table};
+use crate::model::event::EventKind;
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
 use crate::report::kit::colours::{INK, PURPLE};
@@ -43,7 +44,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let flips: Vec<_> = report
         .events
         .iter()
-        .filter(|event| event.kind == "features-changed" && event.t_s.is_finite())
+        .filter(|event| event.kind == EventKind::FeaturesChanged && event.t_s.is_finite())
         .collect();
 
     let description = description(&columns, &split, median, &flips);

@@ -143,7 +143,10 @@ pub(super) fn overhead(report: &RunReport) -> Facts {
 pub(super) fn events(report: &RunReport) -> Option<Grid> {
     let mut grid = Grid::new("Events", ["After, s", "Kind", "What"]);
     for event in report.events.iter().take(MOST_EVENTS) {
-        grid.row(format!("{:.2}", event.t_s), vec![Cell::Code(event.kind.clone()), Cell::words(&event.text)]);
+        grid.row(
+            format!("{:.2}", event.t_s),
+            vec![Cell::Code(event.kind.name().to_owned()), Cell::words(&event.text)],
+        );
     }
     let more = report.events.len().saturating_sub(MOST_EVENTS);
     grid.more = (more > 0).then(|| format!("{} more are in the JSON.", format::exact(more as u64)));

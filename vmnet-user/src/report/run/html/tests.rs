@@ -232,7 +232,7 @@ fn hostile(name: &str) -> RunReport {
     report.verdict.summary = all();
     report.verdict.basis = Some(all());
     for witness in &mut report.verdict.witnesses {
-        (witness.name, witness.says, witness.detail) = (all(), all(), all());
+        (witness.name, witness.detail) = (all(), all());
     }
     for cause in report.causes.iter_mut().flatten() {
         (cause.title, cause.detail) = (all(), all());
@@ -245,7 +245,7 @@ fn hostile(name: &str) -> RunReport {
         link.evidence = all();
     }
     for event in &mut report.events {
-        (event.kind, event.text) = (all(), all());
+        event.text = all();
     }
     if let Some(audit) = &mut report.audit {
         let identity = &mut audit.identities[0];
@@ -255,7 +255,6 @@ fn hostile(name: &str) -> RunReport {
     report.probes.fell_because = vec![all()];
     let hook = &mut report.probes.hooks[0];
     (hook.hook, hook.kind, hook.reason) = (all(), all(), Some(all()));
-    report.cost.method = all();
     report.benchmark = Some(Benchmark {
         command: vec![all(), all()],
         exit_code: Some(0),

@@ -145,11 +145,11 @@ fn a_proof_within_a_bound_says_the_bound_and_keeps_the_gap_in_sight() {
 fn a_witness_against_the_verdict_is_marked() {
     let mut report = fixture::software();
     report.verdict.witnesses[1] =
-        fixture::witness("kernel-counters", "super-packets", "29.5 segments per packet");
+        fixture::witness("kernel-counters", Says::SuperPackets, "29.5 segments per packet");
     assert!(said(&report).contains("kernel counters ✗ (29.5 segments per packet)"));
     // A state in kebab-case is compared as a state.
     report.verdict.state = State::NotBuilt;
-    report.verdict.witnesses = vec![fixture::witness("tracing", "not-built", "")];
+    report.verdict.witnesses = vec![fixture::witness("tracing", Says::State(State::NotBuilt), "")];
     assert!(said(&report).contains("tracing ✓\n"));
 }
 
