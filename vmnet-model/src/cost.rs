@@ -7,8 +7,9 @@ use super::delta::Delta;
 use super::hook::Hook;
 use super::ledger::Ledgers;
 use super::sample::{Counting, Mode, Window};
-use super::tally::{bounded, share};
+use super::tally::bounded;
 use super::throughput::segmentation_ns;
+use super::units::share;
 use crate::stats;
 
 /// The same recording gives the same interval.

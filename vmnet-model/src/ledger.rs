@@ -218,19 +218,19 @@ impl Entry {
     /// software / built; None where nothing was built.
     #[must_use]
     pub fn software_share(&self) -> Option<f64> {
-        super::tally::share(self.software_bytes, self.built_bytes())
+        units::share(self.software_bytes, self.built_bytes())
     }
 
     /// retransmitted / payload; None where nothing was sent, and where it is not known.
     #[must_use]
     pub fn retransmitted_share(&self) -> Option<f64> {
-        super::tally::share(self.retransmitted_bytes?, self.payload_bytes)
+        units::share(self.retransmitted_bytes?, self.payload_bytes)
     }
 
     /// Where bulk went: "60.0 % by the device, 39.0 % by the CPU, 1.0 % not built".
     #[must_use]
     pub fn shares_in_words(&self) -> String {
-        let percent = |part| units::percent(super::tally::share(part, self.bulk_bytes()).unwrap_or(0.0));
+        let percent = |part| units::percent(units::share(part, self.bulk_bytes()).unwrap_or(0.0));
         format!(
             "{} by the device, {} by the CPU, {} not built",
             percent(self.hardware_bytes),
@@ -249,7 +249,7 @@ impl Entry {
         else {
             return String::new();
         };
-        let Some(share) = super::tally::share(most, bulk) else {
+        let Some(share) = units::share(most, bulk) else {
             return format!("no bulk TCP among {} of payload", scaled(self.payload_bytes, "B"));
         };
         let bulk = format!("{} of {} of bulk TCP", units::percent(share), scaled(bulk, "B"));

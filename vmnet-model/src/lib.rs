@@ -36,6 +36,7 @@ pub mod merging;
 pub mod reasons;
 pub mod sample;
 pub mod senders;
+pub mod shell;
 mod slack;
 pub mod stats;
 mod tally;

@@ -6,7 +6,8 @@ use vmnet_common::{Caller, Class, Counters, Lane, Refusal, Stage};
 
 use super::{
     ledger::Entry,
-    tally::{bounded, cell, lane, share},
+    tally::{bounded, cell, lane},
+    units::share,
 };
 
 /// Why. The names are stable.

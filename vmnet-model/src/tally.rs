@@ -83,11 +83,6 @@ impl Tally {
     }
 }
 
-/// `part` of `whole`; None where there is no whole.
-pub(crate) fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole != 0).then(|| part as f64 / whole as f64)
-}
-
 /// `value` · `numerator` / `denominator`, rounded up, without overflow; 0 where there is no denominator.
 pub(crate) fn scaled_up(value: u64, numerator: u64, denominator: u64) -> u64 {
     if denominator == 0 {

@@ -8,7 +8,8 @@ use super::hook::Hook;
 use super::ledger::Protocol;
 use super::machine::QueueCounters;
 use super::sample::{CpuTimes, CpuWork, Mode, Window};
-use super::tally::{TCP_LANES, Tally, bounded, cell, lane, share};
+use super::tally::{TCP_LANES, Tally, bounded, cell, lane};
+use super::units::share;
 use super::witness::KernelCounters;
 
 /// Why `wire_gbps` is None without programs and without a qdisc.

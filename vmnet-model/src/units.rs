@@ -112,6 +112,12 @@ pub fn percent(share: f64) -> String {
     format!("{} %", percent_number(share))
 }
 
+/// `part` of `whole`; None where there is no whole.
+#[must_use]
+pub fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole != 0).then(|| part as f64 / whole as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -6,7 +6,8 @@ use super::delta::Delta;
 use super::driver_semantics::{CountedAs, DriverRow};
 use super::ledger::Entry;
 use super::sample::Window;
-use super::tally::{Tally, share};
+use super::tally::Tally;
+use super::units::share;
 use super::verdict::{Says, State, Witness};
 
 /// Wire segments per packet of the device, up to which no super-packets can be seen in it.

@@ -1,6 +1,7 @@
 //! `mtu-smaller`, `ipsec`, `nfqueue`: cut by a layer above the device's queue.
 
-use super::{Cause, CauseId, Evidence, Fix, Found, action::quoted};
+use super::{Cause, CauseId, Evidence, Fix, Found};
+use crate::shell::quoted;
 use crate::{machine::Machine, reasons::ReasonId};
 
 pub(super) fn cut_by_the_stack(evidence: &Evidence<'_>) -> Vec<Found> {

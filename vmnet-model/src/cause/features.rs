@@ -2,6 +2,7 @@
 //! switched, and is off.
 
 use super::{Action, By, Cause, CauseId, Evidence, Fix, Found};
+use crate::shell::quoted;
 use crate::{
     breaks::{Break, Family, GSO, SCATTER_GATHER, switchable_checksums},
     machine::{Device, Machine, Relation},
@@ -154,7 +155,7 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
             let ports = ports(machine);
             let lacking = lacking(&ports, families);
             let actions: Vec<Action> = lacking.iter().flat_map(|port| switch_all_on(port)).collect();
-            let doctor = |port: &&Device| format!("vmnet doctor {}", super::action::quoted(&port.name));
+            let doctor = |port: &&Device| format!("vmnet doctor {}", quoted(&port.name));
             // One that cannot be switched has a reason of its own.
             if actions.is_empty() || actions.len() < lacking.len() {
                 let asked = if lacking.is_empty() { &ports } else { &lacking };

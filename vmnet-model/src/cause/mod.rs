@@ -25,7 +25,7 @@ pub mod host;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    action::{Action, FeatureChange, quoted},
+    action::{Action, FeatureChange},
     elsewhere::{Elsewhere, QueueUse},
     evidence::{Evidence, Traffic},
     uso::causes as causes_of_udp,

@@ -1,14 +1,10 @@
 //! What no other cause claims.
 
 use super::{Cause, CauseId, Evidence, Fix, Found, qdisc, upper};
-use crate::{breaks::Family, chain::Asked, ledger::Entry, reasons::ReasonId};
+use crate::{breaks::Family, chain::Asked, reasons::ReasonId};
 
 /// Below this share of what was cut up, what stays unexplained is not worth a cause of its own.
 const WORTH_TELLING: f64 = 0.001;
-
-pub(super) fn bulk_bytes(total: &Entry) -> u64 {
-    total.hardware_bytes.saturating_add(total.software_bytes).saturating_add(total.unaggregated_bytes)
-}
 
 /// Super-packets made by hand that were cut up although nothing that is known stands in their way.
 pub(super) fn cut_for_no_known_reason(evidence: &Evidence<'_>) -> Option<Cause> {

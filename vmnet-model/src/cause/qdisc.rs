@@ -1,6 +1,7 @@
 //! `qdisc-splits`: a queueing discipline that cuts.
 
 use super::{Action, Cause, CauseId, Evidence, Fix, Found};
+use crate::shell::quoted;
 use crate::{
     breaks::Family,
     fix::burst_for,
@@ -37,10 +38,7 @@ pub(super) fn splits(evidence: &Evidence<'_>) -> Vec<Found> {
             detail:
                 "the device would have taken these packets whole; no qdisc that is known to cut is there now"
                     .to_owned(),
-            fix: Fix::by_hand(&[format!(
-                "tc -d qdisc show dev {}",
-                super::action::quoted(&machine.device.name)
-            )]),
+            fix: Fix::by_hand(&[format!("tc -d qdisc show dev {}", quoted(&machine.device.name))]),
         },
     };
     vec![Found { cause, bytes }]
@@ -91,7 +89,7 @@ fn describe(machine: &Machine, qdisc: &Qdisc, how: &str) -> Cause {
         QdiscOptions::Cake { .. } => {
             Fix::by_root(vec![Action::CakeNoSplit { interface, handle: qdisc.handle, parent: qdisc.parent }])
         }
-        _ => Fix::by_hand(&[format!("tc -d qdisc show dev {}", super::action::quoted(&interface))]),
+        _ => Fix::by_hand(&[format!("tc -d qdisc show dev {}", quoted(&interface))]),
     };
     Cause {
         id: CauseId::QdiscSplits,

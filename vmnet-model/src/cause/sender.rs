@@ -1,6 +1,7 @@
 //! `not-built`, `gro-off`, `small-writes`: what never was a super-packet.
 
-use super::{Action, By, Cause, CauseId, Evidence, Fix, Found, action::quoted, limits, path};
+use super::{Action, By, Cause, CauseId, Evidence, Fix, Found, limits};
+use crate::shell::quoted;
 use crate::{
     ledger::Entry,
     machine::{Ingress, Machine, OtherEnd},
@@ -41,7 +42,7 @@ pub(super) fn not_built(evidence: &Evidence<'_>) -> Vec<Found> {
         return Vec::new();
     }
     // Of a TSO that works, recovery from loss and small windows leave singles.
-    let mostly = total.unaggregated_bytes.saturating_mul(2) >= path::bulk_bytes(total);
+    let mostly = total.unaggregated_bytes.saturating_mul(2) >= total.bulk_bytes();
     let title = if mostly { BUILT_NONE } else { "TCP builds no super-packets for a part of the traffic" };
     let cause = if forwarded { came_in_cut(evidence) } else { built_none(machine, limited, title) };
     vec![Found { cause, bytes }]
@@ -153,7 +154,7 @@ pub(super) fn small_writes(evidence: &Evidence<'_>) -> Vec<Found> {
     let singles = if written.is_some() { total.unaggregated_bytes } else { 0 };
     let bytes = total.small_bytes.saturating_add(singles);
     let asked =
-        traffic.state == State::NothingToOffload || bytes > path::bulk_bytes(total).saturating_sub(singles);
+        traffic.state == State::NothingToOffload || bytes > total.bulk_bytes().saturating_sub(singles);
     if !asked || bytes < CHATTER_BYTES || !is_many(bytes, total) {
         return Vec::new();
     }

@@ -2,10 +2,10 @@
 
 use super::{
     Cause, CauseId, Evidence, Fix, Found,
-    action::quoted,
     features::{switch_all_on, takes_after_ports},
     qdisc,
 };
+use crate::shell::quoted;
 use crate::{
     breaks::{Break, Family, above, breaks_of},
     machine::{Device, Machine},

@@ -5,6 +5,7 @@ use super::{
     cpu_mask::cpu_mask,
     device::{QdiscState, Splits},
 };
+use crate::shell::quoted;
 
 /// Which device, in the namespace that is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,14 +204,4 @@ fn place(handle: u32, parent: u32) -> String {
         format!("parent {:x}:{}", parent >> 16, minor(parent))
     };
     format!("{parent} handle {:x}:", handle >> 16)
-}
-
-/// A name as a shell takes it for one word.
-fn quoted(name: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.:@%+".contains(c);
-    if !name.is_empty() && name.chars().all(is_plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', r"'\''"))
-    }
 }

@@ -5,7 +5,7 @@ use crate::audit::Audit;
 use crate::identity::{Identity, IdentityId};
 use crate::ledger::{Entry, Protocol};
 use crate::sample::{Counting, Window};
-use crate::tally::share;
+use crate::units::share;
 
 /// Identities that only hooks at the driver can tell.
 pub(crate) const OF_WINDOWS: [IdentityId; 3] =

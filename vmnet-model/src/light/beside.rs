@@ -5,7 +5,7 @@ use super::audited::under_way_bytes;
 use crate::audit::Audit;
 use crate::ledger::{Entry, Ledgers, Method};
 use crate::sample::Window;
-use crate::tally::share;
+use crate::units::share;
 use crate::verdict::{Confidence, FEWEST_AUDITED_PACKETS, Verdict};
 
 /// How far a lane's share of software may be from the exact one where it is counted or allotted.

@@ -279,18 +279,14 @@ pub(super) fn open_json(path: &PathBuf, caller: &Caller) -> Result<(File, PathBu
 pub(super) fn style_for(to_stderr: bool, plain: bool) -> Style {
     let is_terminal = if to_stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
     let no_color = std::env::var("NO_COLOR").ok();
-    let width =
-        std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).or_else(terminal_width);
+    let asked_for = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let size = if to_stderr {
+        terminal_size::terminal_size_of(io::stderr())
+    } else {
+        terminal_size::terminal_size_of(io::stdout())
+    };
+    let width = asked_for.or(size.map(|(terminal_size::Width(columns), _)| usize::from(columns)));
     Style::detect(is_terminal, no_color.as_deref(), plain, width.filter(|_| is_terminal))
-}
-
-fn terminal_width() -> Option<usize> {
-    // SAFETY: an all-zero winsize is valid, and the call writes nothing else.
-    unsafe {
-        let mut size: libc::winsize = std::mem::zeroed();
-        (libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) == 0 && size.ws_col > 0)
-            .then_some(usize::from(size.ws_col))
-    }
 }
 
 /// The person's terminal, or whatever reads us.

@@ -192,7 +192,7 @@ fn unexplained_share(identity: &Identity) -> f64 {
 fn drop_share(before: QdiscCounters, after: QdiscCounters) -> Option<f64> {
     let dropped = after.drops.checked_sub(before.drops)?;
     let sent = after.packets.checked_sub(before.packets)?;
-    crate::report::kit::format::share(dropped, dropped.checked_add(sent)?)
+    crate::units::share(dropped, dropped.checked_add(sent)?)
 }
 
 #[cfg(test)]

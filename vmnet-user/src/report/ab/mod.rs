@@ -21,10 +21,10 @@ use std::io::Read as _;
 use std::borrow::Cow;
 use std::path::Path;
 
+use crate::report::kit::format::{capitalised, plural};
 use charts::CHARTS;
 use results::{headline, short};
 use schema::AbReport;
-use words::{plural, with_capital};
 
 use crate::report::kit::document::{Chart, Document, PageError};
 use crate::report::kit::format;
@@ -48,8 +48,8 @@ impl Document for AbReport {
 
     fn titles(&self) -> Titles {
         Titles {
-            answer: with_capital(&headline(self)),
-            finding: with_capital(&short(self)),
+            answer: capitalised(&headline(self)),
+            finding: capitalised(&short(self)),
             circumstances: circumstances(self),
         }
     }

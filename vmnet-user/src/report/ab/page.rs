@@ -11,10 +11,12 @@ use super::schema::{AbReport, ThroughputFrom};
 use super::summary::{chief, with_role};
 use super::text::restored;
 use super::validity::blocks_said;
-use super::words::{Amount, command_line, figures, plural, reason, sentence, with_capital};
+use super::words::{Amount, figures, reason};
 use crate::model::experiment::{Effect, MetricId, Role};
+use crate::model::shell::command_line;
 use crate::report::kit::document::PageError;
 use crate::report::kit::format;
+use crate::report::kit::format::{capitalised, plural, sentence};
 use crate::report::kit::parts::{Facts, Figure, Grid};
 use crate::report::kit::style::Tone;
 use crate::report::run::html::causes::Told;
@@ -75,7 +77,7 @@ pub(super) fn page(report: &AbReport, figures: Vec<Figure>) -> Result<String, Pa
     let page = Page {
         style: STYLE,
         script: SCRIPT,
-        headline: with_capital(&headline(report)),
+        headline: capitalised(&headline(report)),
         results: said(report),
         circumstances: circumstances(report),
         ended: ended(report),
@@ -144,7 +146,7 @@ fn tiles(report: &AbReport) -> Vec<Tile> {
         .iter()
         .flat_map(|arm| shown.iter().filter_map(|metric| arm.effect(*metric)))
         .map(|effect| {
-            let mut tile = tile(format::capitalised(&effect.name), effect);
+            let mut tile = tile(capitalised(&effect.name), effect);
             if tile.value.is_some() {
                 tile.note = format!("{}; {}", figures(effect), tile.note);
             }

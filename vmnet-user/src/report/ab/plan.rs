@@ -3,9 +3,10 @@
 use super::lines::{section, verbatim};
 use super::text::told_commands;
 use super::validity::guards as all_guards;
-use super::words::{plural, role};
+use super::words::role;
 use crate::model::experiment::{Design, FEWEST_BLOCKS, Guards, Role};
 use crate::report::kit::format;
+use crate::report::kit::format::plural;
 use crate::report::kit::style::{Style, Tone};
 use crate::stats::smallest_visible_for;
 

@@ -1,8 +1,9 @@
 //! What is said while an experiment runs: a line when a trial has ended, another when a block has.
 
-use super::words::{Amount, in_unit, plural, reason};
+use super::words::{Amount, in_unit, reason};
 use crate::model::experiment::{ArmEffects, Design, MetricId, Trial};
 use crate::report::kit::format;
+use crate::report::kit::format::plural;
 use crate::report::kit::style::{Style, Tone};
 
 /// One trial: `block 2 of 6  tso=on   9.41 Gbit/s  engaged   0.520 ns/byte  3 min 10 s left`. One that does not count says why, below.

@@ -2,9 +2,10 @@
 
 use super::schema::{AbReport, BlockCount, EndedBy};
 use super::summary::{chief, is_of_identical_arms, result, told, with_role};
-use super::words::{Amount, label, plural};
+use super::words::{Amount, label};
 use crate::model::experiment::{Effect, Judgement, MOST_CHANCE, Role};
 use crate::report::kit::format;
+use crate::report::kit::format::plural;
 use crate::report::kit::style::Tone;
 
 /// A result in a word.

@@ -1,8 +1,9 @@
 //! The result in one line a treatment.
 
 use super::schema::BlockCount;
-use super::words::{Amount, label, plural, reason, smallest_visible};
+use super::words::{Amount, label, reason, smallest_visible};
 use crate::model::experiment::{ArmEffects, Design, Effect, Judgement, MetricId, Role};
+use crate::report::kit::format::plural;
 
 /// What one line tells beside each other: how fast, and at what cost.
 const TOLD: [MetricId; 3] = [MetricId::ThroughputGbps, MetricId::TransactionsPerS, MetricId::CpuNsPerByte];

@@ -8,11 +8,11 @@ use super::results::{how_it_ended, results};
 use super::schema::{AbReport, EndedBy};
 use super::summary::with_role;
 use super::validity::{arm_name, blocks_said, left_out_unevenly, place, tally, why_rejected};
-use super::words::{
-    Amount, chance, command_line, figures, judgement, judgement_of_placebo, plural, smallest_visible,
-};
+use super::words::{Amount, chance, figures, judgement, judgement_of_placebo, smallest_visible};
 use crate::model::experiment::{ArmEffects, Effect, Role};
+use crate::model::shell::command_line;
 use crate::report::kit::format;
+use crate::report::kit::format::plural;
 use crate::report::kit::style::Style;
 use crate::report::run::why;
 

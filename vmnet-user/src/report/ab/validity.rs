@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::schema::AbReport;
-use super::words::plural;
 use crate::model::experiment::{Guard, Guards, Trial};
 use crate::report::kit::format;
+use crate::report::kit::format::plural;
 
 /// An arm's trials.
 #[derive(Default)]

@@ -1,6 +1,5 @@
 //! Figures, changes and what may be said of them, as people read them.
 
-use crate::model::cause::quoted;
 use crate::model::experiment::{Arm, Design, Effect, Judgement, MOST_CHANCE, Role, Scale};
 use crate::report::kit::format;
 
@@ -206,21 +205,6 @@ pub(in crate::report) fn label<'a>(feature: &str, design: &Design, arm: usize, n
     if is_tso { "TSO" } else { name }
 }
 
-/// A phrase with a capital in front, unless it begins with a name: `gso_max_segs=16`, `tx-tcp-segmentation`.
-pub(in crate::report) fn with_capital(phrase: &str) -> String {
-    let first = phrase.split([' ', ':', ',']).next().unwrap_or_default();
-    if first.chars().all(char::is_alphabetic) { format::capitalised(phrase) } else { phrase.to_owned() }
-}
-
-/// As a sentence of its own.
-pub(in crate::report) fn sentence(phrase: &str) -> String {
-    let mut said = with_capital(phrase);
-    if !said.is_empty() && !said.ends_with(['.', '?', '!', '…', ':']) {
-        said.push('.');
-    }
-    said
-}
-
 /// What an arm is there for.
 pub(in crate::report) fn role(role: Role) -> &'static str {
     match role {
@@ -228,20 +212,6 @@ pub(in crate::report) fn role(role: Role) -> &'static str {
         Role::Treatment => "treatment",
         Role::Placebo => "placebo",
     }
-}
-
-/// `1 block`, `10 blocks`.
-pub(in crate::report) fn plural(count: usize, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
-}
-
-/// A command as it is typed.
-pub(in crate::report) fn command_line(words: &[String]) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@+=/,%".contains(c);
-    let typed = |word: &String| {
-        if !word.is_empty() && word.chars().all(is_plain) { word.clone() } else { quoted(word) }
-    };
-    words.iter().map(typed).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -274,15 +244,9 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_quoted_where_a_shell_would_take_it_apart_and_nowhere_else() {
-        let words = ["iperf3", "-c", "10.10.1.10", "-t", "10", "a;b", "", "it's"].map(str::to_owned);
-        assert_eq!(command_line(&words), r"iperf3 -c 10.10.1.10 -t 10 'a;b' '' 'it'\''s'");
-    }
-
-    #[test]
     fn a_name_has_no_capital_and_a_word_has_one() {
         let said = ["worse with TSO: −12 %", "gso_max_segs=16: +2 %", "tx-tcp-segmentation was off", ""]
-            .map(sentence);
+            .map(format::sentence);
         assert_eq!(
             said,
             ["Worse with TSO: −12 %.", "gso_max_segs=16: +2 %.", "tx-tcp-segmentation was off.", ""]

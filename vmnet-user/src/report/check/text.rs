@@ -193,7 +193,7 @@ fn sent(report: &CheckReport) -> String {
 }
 
 fn next(report: &CheckReport) -> Option<String> {
-    let name = crate::model::cause::quoted(&report.interface.name);
+    let name = crate::model::shell::quoted(&report.interface.name);
     match report.state {
         State::Software | State::Partial => Some(format!("vmnet doctor {name} shows the whole chain")),
         State::Inconclusive => Some(format!("vmnet run {name} judges by the traffic itself")),

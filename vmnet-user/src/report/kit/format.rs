@@ -61,9 +61,13 @@ pub fn exact(count: u64) -> String {
     said
 }
 
-/// A phrase with a capital in front.
+/// A phrase with a capital in front, unless it begins with a name: `gso_max_segs=16`, `tx-tcp-segmentation`.
 #[must_use]
 pub fn capitalised(phrase: &str) -> String {
+    let first = phrase.split([' ', ':', ',']).next().unwrap_or_default();
+    if !first.chars().all(char::is_alphabetic) {
+        return phrase.to_owned();
+    }
     let mut letters = phrase.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
@@ -78,10 +82,11 @@ pub fn sentence(phrase: &str) -> String {
     said
 }
 
-/// `part` of `whole`; None where there is no whole.
+/// `3 queues`, `1 queue`.
 #[must_use]
-pub fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
+pub fn plural(count: impl TryInto<u64>, one: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    if count == 1 { format!("1 {one}") } else { format!("{} {one}s", exact(count)) }
 }
 
 /// A rate given in Gbit/s, in the unit that suits it: `11.0 Gbit/s`, `935 Mbit/s`, `12.3 kbit/s`.
@@ -242,8 +247,8 @@ mod tests {
 
     #[test]
     fn a_share_of_nothing_is_unknown() {
-        assert_eq!(share(0, 0), None);
-        assert_eq!(share(1, 4), Some(0.25));
+        assert_eq!(crate::units::share(0, 0), None);
+        assert_eq!(crate::units::share(1, 4), Some(0.25));
     }
 
     #[test]

@@ -197,11 +197,6 @@ impl Facts {
     }
 }
 
-/// `3 queues`, `1 queue`.
-pub(in crate::report) fn plural(count: u64, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{} {one}s", format::exact(count)) }
-}
-
 /// `0–3, 6`.
 pub(in crate::report) fn ranges(numbers: &[u32]) -> String {
     let runs = numbers.chunk_by(|left, right| left.checked_add(1) == Some(*right));

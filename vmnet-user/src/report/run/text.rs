@@ -8,11 +8,12 @@ pub use self::said::what_it_said;
 
 use crate::benchmark::Benchmark;
 use crate::model::audit::{Audit, Missed};
-use crate::model::cause::{Cause, quoted};
+use crate::model::cause::Cause;
 use crate::model::hook::ProgramsMethod;
 use crate::model::ledger::Entry;
 use crate::model::reasons::Reason;
 use crate::model::sample::{Counting, Mode};
+use crate::model::shell::quoted;
 use crate::model::verdict::{Classes, Confidence, MIN_BULK_BYTES, Says, State, Witness};
 use crate::report::kit::document::Document as _;
 use crate::report::kit::format;
@@ -20,6 +21,7 @@ use crate::report::kit::style::{Style, Tone};
 use crate::report::run::schema::RunReport;
 use crate::report::run::why;
 use crate::stats;
+use crate::units;
 
 /// UDP below this is chatter (DNS, NTP), not worth a line.
 const UDP_WORTH_A_LINE_BYTES: u64 = 1 << 20;
@@ -131,18 +133,13 @@ pub fn confidence_word(confidence: Confidence) -> &'static str {
     }
 }
 
-/// Hardware + software + unaggregated: the bytes that the verdict is about.
-pub(crate) fn bulk_bytes(entry: &Entry) -> u64 {
-    entry.hardware_bytes.saturating_add(entry.software_bytes).saturating_add(entry.unaggregated_bytes)
-}
-
 /// What decided, in one phrase: `99.8 % of 41.2 GB of bulk TCP was cut up by the CPU`. None without bulk, without
 /// programs to count it, and where nothing is decided; the verdict's own summary says why.
 #[must_use]
 pub fn gist(report: &RunReport) -> Option<String> {
     let entry = &report.ledger.tcp.as_ref()?.total;
-    let bulk = bulk_bytes(entry);
-    let share = |bytes| format::share(bytes, bulk).map(format::percent);
+    let bulk = entry.bulk_bytes();
+    let share = |bytes| units::share(bytes, bulk).map(format::percent);
     let of_bulk = format!("of {} of bulk TCP", format::bytes(bulk));
     Some(match report.verdict.state {
         State::Engaged => format!("{} {of_bulk} left whole", share(entry.hardware_bytes)?),
@@ -251,8 +248,8 @@ fn fate_of_super_packets(tcp: &Entry) -> Option<String> {
 }
 
 fn shares_of_bulk(tcp: &Entry) -> Option<String> {
-    let bulk = bulk_bytes(tcp);
-    let share = |bytes| format::share(bytes, bulk).map(format::percent);
+    let bulk = tcp.bulk_bytes();
+    let share = |bytes| units::share(bytes, bulk).map(format::percent);
     Some(format!(
         "bulk: {} in hardware, {} in software, {} unaggregated",
         share(tcp.hardware_bytes)?,

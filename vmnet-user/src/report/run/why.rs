@@ -1,6 +1,7 @@
 //! Causes as people read them: why, and who can mend it how. The same words in every command.
 
-use crate::model::cause::{By, Cause, CauseId, quoted};
+use crate::model::cause::{By, Cause, CauseId};
+use crate::model::shell::quoted;
 use crate::report::kit::format;
 
 /// Causes told in full; the others are only named.

@@ -9,6 +9,7 @@ use crate::report::kit::sheet::{Words, empty_sheet, sheet};
 use crate::report::kit::table::Table;
 use crate::report::run::charts::sizes::{Axis, Panel};
 use crate::report::run::schema::Bucket;
+use crate::units;
 
 const TOPIC: Topic = Topic { stem: "compare-sizes", subject: "Packet sizes to the driver in both runs" };
 
@@ -60,7 +61,7 @@ pub(super) fn table(pair: &Pair) -> Table {
                 lower.to_string(),
                 upper.to_string(),
                 count.to_string(),
-                format::share(*count, packets).map_or_else(String::new, format::percent),
+                units::share(*count, packets).map_or_else(String::new, format::percent),
             ]);
         }
     }

@@ -13,6 +13,7 @@ use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{Lettering, write_within};
 use crate::report::kit::sheet::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, sheet};
 use crate::report::run::schema::RunReport;
+use crate::units;
 
 const TOPIC: Topic = Topic { stem: "flow", subject: "Where every byte of TCP payload went" };
 /// Left and right ends of the four stages, between which the flows bend.
@@ -92,7 +93,7 @@ struct Flow {
 
 fn said(bytes: u64, all: u64) -> String {
     let share =
-        format::share(bytes, all).map_or_else(String::new, |share| format!(" · {}", format::percent(share)));
+        units::share(bytes, all).map_or_else(String::new, |share| format!(" · {}", format::percent(share)));
     format!("{}{share}", format::bytes(bytes))
 }
 
@@ -263,7 +264,7 @@ pub(super) fn table(report: &RunReport) -> Table {
         Table::new(["what became of it", "payload, bytes", "share", "IPv4, bytes", "IPv6, bytes"]);
     let Some(tcp) = &report.ledger.tcp else { return table };
     let all = tcp.total.payload_bytes;
-    let share = |bytes| format::share(bytes, all).map_or_else(|| "of nothing".to_owned(), format::percent);
+    let share = |bytes| units::share(bytes, all).map_or_else(|| "of nothing".to_owned(), format::percent);
     for fate in Fate::ALL {
         let [total, ipv4, ipv6] = [&tcp.total, &tcp.ipv4, &tcp.ipv6].map(|entry| fate.bytes(entry));
         table.row([

@@ -3,10 +3,12 @@
 use crate::model::ledger::Entry;
 use crate::model::verdict::{Confidence, State};
 use crate::report::kit::format;
-use crate::report::kit::parts::{Mark, plural};
+use crate::report::kit::format::plural;
+use crate::report::kit::parts::Mark;
 use crate::report::kit::style::Tone;
 use crate::report::run::schema::RunReport;
 use crate::report::run::text;
+use crate::units;
 
 /// What stands first.
 pub(super) struct Answer {
@@ -133,9 +135,9 @@ fn shares(report: &RunReport) -> Result<Shares, String> {
     let Some(tcp) = report.ledger.tcp.as_ref().map(|tcp| &tcp.total) else {
         return Err(why(report, "ledger.tcp", "bytes were not counted by path"));
     };
-    let bulk = text::bulk_bytes(tcp);
+    let bulk = tcp.bulk_bytes();
     let part = |class, label, bytes| {
-        let share = format::share(bytes, bulk)?;
+        let share = units::share(bytes, bulk)?;
         Some(Share { class, label, percent: format::percent(share), bytes: format::bytes(bytes), share })
     };
     let parts: Option<Vec<Share>> = [

@@ -3,7 +3,8 @@
 use crate::model::features::Feature;
 use crate::model::machine::{Device, Limits, Machine, Qdisc, QdiscOptions, Relation};
 use crate::report::kit::format;
-use crate::report::kit::parts::{Cell, Facts, Grid, Mark, Row, plural, ranges};
+use crate::report::kit::format::plural;
+use crate::report::kit::parts::{Cell, Facts, Grid, Mark, Row, ranges};
 use crate::report::run::schema::RunReport;
 
 /// A part of the section: a heading, facts, tables.
