@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Result, bail};
 
+use super::options::{Looks, Namespace};
 use super::{
     output::{Output, open_json},
     run::{ModeName, parse_interval, parse_positive},
@@ -87,15 +88,13 @@ pub(super) struct Args {
     /// How packets are counted
     #[arg(long, value_name = "MODE", value_enum, default_value = "auto")]
     mode: ModeName,
-    /// The interface is in this network namespace; the benchmark runs there too
-    #[arg(long, value_name = "NAME|PATH|PID")]
-    netns: Option<String>,
+    #[command(flatten)]
+    namespace: Namespace,
     /// Say what would be done, and by which commands; needs no root, changes nothing
     #[arg(long)]
     dry_run: bool,
-    /// No colour, nothing but ASCII
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    looks: Looks,
     /// The built-in load as the benchmark, against the vmnet load server at that address
     #[arg(long, value_name = "ADDR[:PORT]", conflicts_with = "command")]
     load: Option<ServerAddress>,
@@ -128,14 +127,14 @@ fn parse_pause(text: &str) -> Result<Duration, String> {
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let caller = Caller::from_environment();
     let json = args.json.as_deref().map(|path| open_json(path, &caller)).transpose()?;
-    let mut output = Output::new(json, args.plain);
+    let mut output = Output::new(json, args.looks.plain);
     let command = benchmark(args)?;
-    session::be_in(args.netns.as_deref())?;
+    session::be_in(args.namespace.netns.as_deref())?;
     let seed = args.seed.unwrap_or_else(seed_by_the_clock);
     let plan = Plan {
         run: session::Plan {
             interface: args.interface.clone(),
-            netns: args.netns.clone(),
+            netns: args.namespace.netns.clone(),
             duration: None,
             interval: args.interval.unwrap_or_default(),
             mode: args.mode.mode(),

@@ -8,7 +8,9 @@ use std::{
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use super::run::{met, style_for, worst};
+use super::options::{Looks, Namespace};
+use super::output::style_for;
+use super::run::{met, worst};
 use crate::{
     check::Options,
     doctor,
@@ -43,15 +45,13 @@ pub(super) struct Args {
     /// The same for UDP super-packets
     #[arg(long, value_name = "STATE")]
     expect_udp: Option<UdpName>,
-    /// Look into this network namespace
-    #[arg(long, value_name = "NAME|PATH|PID")]
-    netns: Option<String>,
+    #[command(flatten)]
+    namespace: Namespace,
     /// Print one row of a table instead, without names and addresses, to send in: what this driver does on this kernel
     #[arg(long, conflicts_with = "json")]
     share: bool,
-    /// No colour, nothing but ASCII
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    looks: Looks,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -95,11 +95,11 @@ impl StateName {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    session::be_in(args.netns.as_deref())?;
-    let options = Options { netns: args.netns.clone(), ..Options::default() };
+    session::be_in(args.namespace.netns.as_deref())?;
+    let options = Options { netns: args.namespace.netns.clone(), ..Options::default() };
     let report = doctor::check(&args.interface, &options)?;
     let to_stdout = args.json.is_some();
-    let words = answer(&report, &style_for(to_stdout, args.plain));
+    let words = answer(&report, &style_for(to_stdout, args.looks.plain));
     if args.share {
         let today = jiff::Zoned::now().date();
         print(&format!("{}\n{}\n", share::HEAD, share::row(&report, &what_machine(), &today.to_string())))?;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use jiff::Zoned;
 
+use super::options::Looks;
 use super::output::{Output, open_json};
 use crate::output::OutputDir;
 use crate::recording::load;
@@ -37,9 +38,8 @@ pub(super) struct Args {
     /// Write the result as JSON (vmnet.compare/1) to FILE, or to standard output for -
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// No colour, nothing but ASCII
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    looks: Looks,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             return Err(error.into());
         }
     };
-    let mut output = Output::new(json, args.plain);
+    let mut output = Output::new(json, args.looks.plain);
     let page: Vec<PathBuf> = files.into_iter().take(1).collect();
     output.say(&text::answer(&pair.report, &page, &output.style()));
     output.json(&pair.json()?)?;

@@ -7,7 +7,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::run::style_for;
+use super::options::{Looks, Namespace};
+use super::output::style_for;
 use crate::doctor::watch::Watch;
 use crate::report::doctor::answer;
 use crate::report::kit::format::printable;
@@ -36,20 +37,18 @@ pub(super) struct Args {
     /// Send nothing, not even a few super-packets to the interface's own address
     #[arg(long)]
     no_check: bool,
-    /// Look into this network namespace
-    #[arg(long, value_name = "NAME|PATH|PID")]
-    netns: Option<String>,
-    /// No colour, nothing but ASCII
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    namespace: Namespace,
+    #[command(flatten)]
+    looks: Looks,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    session::be_in(args.netns.as_deref())?;
+    session::be_in(args.namespace.netns.as_deref())?;
     let watch = args.watch.then(|| Watch::begin(&args.interface)).transpose()?;
-    let report = doctor::examine(&args.interface, args.netns.as_deref(), !args.no_check)?;
+    let report = doctor::examine(&args.interface, args.namespace.netns.as_deref(), !args.no_check)?;
     let to_stdout = args.json.is_some();
-    let style = style_for(to_stdout, args.plain);
+    let style = style_for(to_stdout, args.looks.plain);
     let words = answer(&report, &style);
     if to_stdout {
         // A reader that has gone is no reason to fail.

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
+use super::options::{Looks, Namespace};
 use super::output::{Output, open_json};
 use crate::check::Options;
 use crate::device::change::Changer;
@@ -46,18 +47,16 @@ pub(super) struct Args {
     /// Write the result as JSON (vmnet.fix/1) to FILE, or to standard output for -
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// The interface is in this network namespace
-    #[arg(long, value_name = "NAME|PATH|PID")]
-    netns: Option<String>,
-    /// No colour, nothing but ASCII
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    namespace: Namespace,
+    #[command(flatten)]
+    looks: Looks,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let json = args.json.as_deref().map(|path| open_json(path, &Caller::from_environment())).transpose()?;
-    let mut output = Output::new(json, args.plain);
-    session::be_in(args.netns.as_deref())?;
+    let mut output = Output::new(json, args.looks.plain);
+    session::be_in(args.namespace.netns.as_deref())?;
     let here = Here::read()?;
     let report = if args.undo { undo(args, &here)? } else { mend(args, &here)? };
     output.say(&text::fix(&report, &output.style()));
@@ -124,7 +123,7 @@ fn file_report(change: &FileChange) -> FileReport {
 
 /// Asks the driver, where that may be done: what the kernel says is on is one thing, what arrives another.
 fn prove(report: &mut FixReport, args: &Args) {
-    let options = Options { netns: args.netns.clone(), ..Options::default() };
+    let options = Options { netns: args.namespace.netns.clone(), ..Options::default() };
     match doctor::check(&args.interface, &options) {
         Ok(proof) => report.proof = Some(proof),
         Err(error) => {

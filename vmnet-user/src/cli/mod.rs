@@ -7,6 +7,7 @@ mod doctor;
 mod fix;
 mod kernel;
 mod load;
+mod options;
 mod output;
 mod report;
 mod restore;

@@ -1,14 +1,13 @@
 //! Where words and JSON go: with `--json -`, JSON has standard output to itself, and words go to standard error.
 
 use std::{
-    fs::File,
-    io::{self, Write},
+    fs::{File, OpenOptions},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
 
-use super::run;
 use crate::report::kit::style::Style;
 use crate::session::Caller;
 
@@ -25,7 +24,7 @@ pub(super) fn open_json(path: &Path, caller: &Caller) -> Result<JsonTo> {
     if path.as_os_str() == "-" {
         return Ok(JsonTo::Stdout);
     }
-    let (file, path) = run::open_json(&path.to_owned(), caller)?;
+    let (file, path) = open_file(&path.to_owned(), caller)?;
     Ok(JsonTo::File(file, path))
 }
 
@@ -37,7 +36,7 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(json: Option<JsonTo>, plain: bool) -> Self {
-        let style = run::style_for(matches!(json, Some(JsonTo::Stdout)), plain);
+        let style = style_for(matches!(json, Some(JsonTo::Stdout)), plain);
         Self { json, style }
     }
 
@@ -71,4 +70,36 @@ impl Output {
             }
         }
     }
+}
+
+/// A new file belongs to the person who called; one that was there stays whose it is.
+pub(super) fn open_file(path: &PathBuf, caller: &Caller) -> Result<(File, PathBuf)> {
+    let refused = || format!("cannot write {}; name another file with --json", path.display());
+    let file = match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(file) => {
+            if let Some(owner) = caller.owner() {
+                std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))
+                    .with_context(|| format!("giving {} to its owner", path.display()))?;
+            }
+            file
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path).with_context(refused)?
+        }
+        Err(error) => return Err(error).with_context(refused),
+    };
+    Ok((file, path.clone()))
+}
+
+pub(super) fn style_for(to_stderr: bool, plain: bool) -> Style {
+    let is_terminal = if to_stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+    let no_color = std::env::var("NO_COLOR").ok();
+    let asked_for = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let size = if to_stderr {
+        terminal_size::terminal_size_of(io::stderr())
+    } else {
+        terminal_size::terminal_size_of(io::stdout())
+    };
+    let width = asked_for.or(size.map(|(terminal_size::Width(columns), _)| usize::from(columns)));
+    Style::detect(is_terminal, no_color.as_deref(), plain, width.filter(|_| is_terminal))
 }

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
 
+use super::options::Looks;
 use super::output::Output;
 use crate::output::OutputDir;
 use crate::recording;
@@ -31,9 +32,8 @@ pub(super) struct Args {
     /// What to write (several with commas between)
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', default_value = "html,svg,json")]
     format: Vec<Format>,
-    /// No colour, nothing but ASCII
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    looks: Looks,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let directory = OutputDir::at(&directory, Caller::from_environment().owner())?;
     let files = document::write(&directory, &report, &args.format)?;
 
-    let output = Output::new(None, args.plain);
+    let output = Output::new(None, args.looks.plain);
     output.say(&text::answer(&report, &files, &output.style()));
     if let Some(torn) = &run.torn {
         output.say(&output.style().paragraph("NOTE  ", torn));
@@ -74,7 +74,7 @@ fn experiment(args: &Args) -> Result<ExitCode> {
     let directory = args.output.clone().unwrap_or_else(|| beside.with_extension("report"));
     let output = OutputDir::at(&directory, Caller::from_environment().owner())?;
     let files = document::write(&output, &report, &args.format)?;
-    let output = Output::new(None, args.plain);
+    let output = Output::new(None, args.looks.plain);
     output.say(&ab::text::answer(&report, &files, &output.style()));
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
 
+use super::options::{Looks, Namespace};
 use super::output::{Output, open_json};
 use crate::device::change::Changer;
 use crate::fix::{FixError, Here, Interrupt, Store, state_directory};
@@ -22,20 +23,18 @@ pub(super) struct Args {
     /// Remove also the journals that cannot be served: of devices that are gone, and damaged ones
     #[arg(long)]
     forget: bool,
-    /// Put back the devices of this network namespace
-    #[arg(long, value_name = "NAME|PATH|PID")]
-    netns: Option<String>,
+    #[command(flatten)]
+    namespace: Namespace,
     /// Write the result as JSON (vmnet.restore/1) to FILE, or to standard output for -
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// No colour, nothing but ASCII
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    looks: Looks,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let json = args.json.as_deref().map(|path| open_json(path, &Caller::from_environment())).transpose()?;
-    let mut output = Output::new(json, args.plain);
+    let mut output = Output::new(json, args.looks.plain);
     if !fix::may_change() {
         return Err(FixError::NotRoot {
             interface: "devices back".to_owned(),
@@ -44,7 +43,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         }
         .into());
     }
-    session::be_in(args.netns.as_deref())?;
+    session::be_in(args.namespace.netns.as_deref())?;
     let here = Here::read()?;
     let mut kernel = Changer::open()?;
     let store = Store::open(&state_directory())?;

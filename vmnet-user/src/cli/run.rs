@@ -1,8 +1,7 @@
 //! `vmnet run`: profile, then answer.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -11,6 +10,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+use super::options::{Looks, Namespace};
+use super::output::{open_file, style_for};
 use crate::model::interface::Interface;
 use crate::model::sample::{Counting, Mode};
 use crate::model::throughput::Interval;
@@ -71,12 +72,10 @@ pub(super) struct Args {
     /// traffic needs
     #[arg(long)]
     exact: bool,
-    /// Look into this network namespace, and run COMMAND in it
-    #[arg(long, value_name = "NAME|PATH|PID")]
-    netns: Option<String>,
-    /// No colour, nothing but ASCII
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    namespace: Namespace,
+    #[command(flatten)]
+    looks: Looks,
     /// Let the kernel measure the programs' run time, and that of an empty program beside each (adds four clock reads to each run)
     #[arg(long)]
     overhead: bool,
@@ -186,13 +185,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     // Known before the traffic, not after.
     let json_file = match &args.json {
-        Some(path) if !to_stdout => Some(open_json(path, &caller)?),
+        Some(path) if !to_stdout => Some(open_file(path, &caller)?),
         _ => None,
     };
-    session::be_in(args.netns.as_deref())?;
+    session::be_in(args.namespace.netns.as_deref())?;
     let plan = Plan {
         interface: args.interface.clone(),
-        netns: args.netns.clone(),
+        netns: args.namespace.netns.clone(),
         duration: args.duration.or(if args.command.is_empty() { Some(DEFAULT_DURATION) } else { None }),
         interval: args.interval,
         mode: args.mode.mode(),
@@ -207,7 +206,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         overhead: args.overhead,
         caller,
     };
-    let style = style_for(to_stdout, args.plain);
+    let style = style_for(to_stdout, args.looks.plain);
     let mut screen = Screen { to_stderr: to_stdout, style };
     let outcome = session::run(&plan, &mut screen)?;
 
@@ -255,38 +254,6 @@ pub(super) fn met(is_met: bool, is_undecided: bool) -> u8 {
 /// Of several: what is not met comes before what is undecided.
 pub(super) fn worst(codes: impl Iterator<Item = u8>) -> u8 {
     codes.reduce(|worst, code| if worst == UNEXPECTED || code == 0 { worst } else { code }).unwrap_or(0)
-}
-
-/// A new file belongs to the person who called; one that was there stays whose it is.
-pub(super) fn open_json(path: &PathBuf, caller: &Caller) -> Result<(File, PathBuf)> {
-    let refused = || format!("cannot write {}; name another file with --json", path.display());
-    let file = match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(file) => {
-            if let Some(owner) = caller.owner() {
-                std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))
-                    .with_context(|| format!("giving {} to its owner", path.display()))?;
-            }
-            file
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            OpenOptions::new().write(true).open(path).with_context(refused)?
-        }
-        Err(error) => return Err(error).with_context(refused),
-    };
-    Ok((file, path.clone()))
-}
-
-pub(super) fn style_for(to_stderr: bool, plain: bool) -> Style {
-    let is_terminal = if to_stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
-    let no_color = std::env::var("NO_COLOR").ok();
-    let asked_for = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let size = if to_stderr {
-        terminal_size::terminal_size_of(io::stderr())
-    } else {
-        terminal_size::terminal_size_of(io::stdout())
-    };
-    let width = asked_for.or(size.map(|(terminal_size::Width(columns), _)| usize::from(columns)));
-    Style::detect(is_terminal, no_color.as_deref(), plain, width.filter(|_| is_terminal))
 }
 
 /// The person's terminal, or whatever reads us.
