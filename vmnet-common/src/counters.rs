@@ -49,7 +49,7 @@ indices! {
     pub enum Stage, STAGES {
         /// `net_dev_queue`: handed to the interface, before qdisc and segmentation.
         Queue => "queue",
-        /// `net_dev_xmit` with `NETDEV_TX_OK`: taken by the driver.
+        /// `net_dev_xmit`: taken by the driver (`fate`).
         Driver => "driver",
         /// `kfree_skb` between the two: dropped by the qdisc or by `validate_xmit_skb`.
         Dropped => "dropped",

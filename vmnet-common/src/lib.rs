@@ -10,6 +10,7 @@ extern crate alloc;
 mod config;
 mod counters;
 mod event;
+mod fate;
 mod histogram;
 mod names;
 mod refusal;
@@ -21,5 +22,6 @@ pub use counters::{
     TcpSendmsg,
 };
 pub use event::{Event, EventKind};
+pub use fate::{Fate, fate};
 pub use histogram::{LEN_BUCKETS, SEGS_BUCKETS, bucket, bucket_lower, bucket_upper};
 pub use refusal::{GsoBits, REFUSALS, Refusal, SuperPacket, needed, refusal};

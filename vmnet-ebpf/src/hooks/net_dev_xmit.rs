@@ -7,7 +7,7 @@ use aya_ebpf::{
     macros::{btf_tracepoint, raw_tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext},
 };
-use vmnet_common::{Counters, EventKind, Stage};
+use vmnet_common::{Counters, EventKind, Fate, Stage, fate};
 
 use crate::{
     account::{Entry, account, add, counters_of, per_cpu, record_len},
@@ -16,10 +16,6 @@ use crate::{
     packet::is_ours,
     tell::tell,
 };
-
-const NETDEV_TX_OK: i32 = 0;
-/// Below this a return code means that the packet was consumed (`dev_xmit_complete`).
-const NET_XMIT_MASK: i32 = 0x0f;
 
 #[btf_tracepoint(function = "net_dev_xmit")]
 fn net_dev_xmit(ctx: BtfTracePointContext) -> i32 {
@@ -57,15 +53,14 @@ fn finish<M: Memory>(skb: *const u8, rc: i32, device: *const u8) {
         return;
     }
     kept.skb = 0;
-    if rc == NETDEV_TX_OK && kept.freed == 0 {
-        account(counters, Stage::Driver, &Entry::kept(kept));
-        if config!(extras.driver_sizes) != 0 {
-            record_len(per_cpu, offset_of!(Counters, driver_len), kept.len_bucket);
+    match fate(rc, kept.freed != 0) {
+        Fate::Sent => {
+            account(counters, Stage::Driver, &Entry::kept(kept));
+            if config!(extras.driver_sizes) != 0 {
+                record_len(per_cpu, offset_of!(Counters, driver_len), kept.len_bucket);
+            }
         }
-    } else if rc < NET_XMIT_MASK {
-        account(counters, Stage::DriverDropped, &Entry::kept(kept));
-    } else {
-        // NETDEV_TX_BUSY: the same skb comes again.
-        add!(counters, health.tx_busy, 1);
+        Fate::Dropped => account(counters, Stage::DriverDropped, &Entry::kept(kept)),
+        Fate::Again => add!(counters, health.tx_busy, 1),
     }
 }
