@@ -5,11 +5,12 @@ use aya_ebpf::{
     macros::{btf_tracepoint, raw_tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext},
 };
-use vmnet_common::Stage;
+use vmnet_common::{Caller, Stage};
 
 use crate::{
     account::{Entry, account, counters_of, per_cpu},
     config::offset,
+    hooks::skb_gso_segment::caller,
     memory::{CopyOf, Direct, Memory, Probed, field},
     packet::{is_ours, parse},
 };
@@ -43,7 +44,7 @@ fn freed<M: Memory>(skb: *const u8) {
         return;
     }
     let Some(skb) = M::skb(skb, CopyOf::Freed) else { return };
-    if !is_on_its_way_out(skb) {
+    if !is_on_its_way_out::<M>(skb, device) {
         return;
     }
     // A qdisc that segments a packet and then has no room for any of its segments frees it too (`tbf_segment`), but the
@@ -58,12 +59,15 @@ fn freed<M: Memory>(skb: *const u8) {
 }
 
 /// Packets that wait for the driver start at their link header; received ones were pulled past it by
-/// `eth_type_trans`, or are marked as being at tc ingress.
+/// `eth_type_trans`, or are marked as being at tc ingress. What IP output segmented for a smaller MTU and then refused to make fragments of
+/// (`ip_fragment`) starts at its network header, as it never came to the queue.
 #[inline(always)]
-fn is_on_its_way_out(skb: *const u8) -> bool {
+fn is_on_its_way_out<M: Memory>(skb: *const u8, device: *const u8) -> bool {
     let head: u64 = field(skb, offset!(skb_head));
     let data: u64 = field(skb, offset!(skb_data));
     let mac_header: u16 = field(skb, offset!(skb_mac_header));
     let at_ingress = u32::from(field::<u8>(skb, offset!(skb_tc_at_ingress.offset)));
-    data.wrapping_sub(head) == u64::from(mac_header) && at_ingress & offset!(skb_tc_at_ingress.mask) == 0
+    data.wrapping_sub(head) == u64::from(mac_header)
+        && at_ingress & offset!(skb_tc_at_ingress.mask) == 0
+        && matches!(caller::<M>(skb, device), Caller::Device)
 }

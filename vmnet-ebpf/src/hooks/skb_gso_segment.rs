@@ -128,7 +128,7 @@ pub(crate) fn now_ns() -> u64 {
 /// the device's own queue too, but there `__dev_queue_xmit` has set the link header to the same place. `tx_path` does not tell:
 /// `skb_gso_segment` passes true too.
 #[inline(always)]
-fn caller<M: Memory>(skb: *const u8, device: *const u8) -> Caller {
+pub(crate) fn caller<M: Memory>(skb: *const u8, device: *const u8) -> Caller {
     let head: u64 = field(skb, offset!(skb_head));
     let data: u64 = field(skb, offset!(skb_data));
     let start = data.wrapping_sub(head);
