@@ -12,7 +12,7 @@ use testbed::report::document;
 use testbed::{Kernel, Vm, VmRun};
 
 /// In the guest, with a result that comes back as NAME.json, and a failure that ends the script:
-/// - `measure NAME [OPTIONS] [-- COMMAND]`: `vmnet run ens4 --exact`.
+/// - `measure NAME [OPTIONS] [-- COMMAND]`: `vmnet run ens4 --exact`, or another interface that INTERFACE names.
 /// - `measure_light …`: the same without `--exact`, as people run it.
 const PRELUDE: &str = r#"
 measure() {
@@ -23,7 +23,7 @@ measure() {
 measure_light() {
     name=$1
     shift
-    vmnet run ens4 --json "/tmp/$name.json" --output /tmp/reports "$@" >"/tmp/$name.log" 2>&1 || {
+    vmnet run "${INTERFACE:-ens4}" --json "/tmp/$name.json" --output /tmp/reports "$@" >"/tmp/$name.log" 2>&1 || {
         echo "$name failed with $?"
         cat "/tmp/$name.log"
         exit 1
