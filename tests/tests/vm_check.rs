@@ -124,6 +124,14 @@ ip link set gre1 up
 before=$(cat /sys/class/net/gre1/statistics/tx_packets)
 vmnet check gre1 2>&1 || true
 [ "$before" = "$(cat /sys/class/net/gre1/statistics/tx_packets)" ]
+ip link del gre1
+
+ethtool -K ens4 tx off
+before=$(cat /sys/class/net/ens4/statistics/tx_packets)
+udp-segments 10.10.1.10:5999 0.1 >/tmp/said 2>&1 && echo "a program hands over $(cat /tmp/said)" || echo "a program gets" $(tail -n 1 /tmp/said)
+echo "UDP packets $(($(cat /sys/class/net/ens4/statistics/tx_packets) - before))"
+ask no-checksum
+ethtool -K ens4 tx on
 "#;
 
 /// Devices to which nothing comes of what is sent to those above them.
@@ -152,7 +160,10 @@ fn what_turns_round_above_is_asked_below() {
 
 fn check_agrees_with_run(kernel: Kernel) {
     skip_unless!(skip::vm(kernel), skip::vmnet());
-    let run = asking(kernel, SWITCHED).run().unwrap();
+    let run = asking(kernel, SWITCHED)
+        .file(env!("CARGO_BIN_EXE_udp-segments"), "/usr/bin/udp-segments")
+        .run()
+        .unwrap();
     println!("{kernel}: {:.1} s", run.duration.as_secs_f64());
     assert_eq!(run.exit_code, 0, "{}", run.stdout);
     assert!(run.stdout.contains("unexpected 3\n"), "{}", run.stdout);
@@ -190,6 +201,34 @@ fn check_agrees_with_run(kernel: Kernel) {
     assert_eq!(below_off.of_type("tcp4")["cut_at"], "ens4", "{}", below_off.0);
     assert_eq!(Check::of(&run, "dummy").state(), "engaged");
     assert!(run.stdout.contains("gre1 is no Ethernet device"), "{}", run.stdout);
+    udp_without_checksums_is_refused_or_segmented(kernel, &run);
+}
+
+/// A device that makes no checksums: UDP_SEGMENT fails there until 6.10, and since then the CPU segments. What a program got, what left, and what
+/// is said of it.
+fn udp_without_checksums_is_refused_or_segmented(kernel: Kernel, run: &VmRun) {
+    let said = |front: &str| run.stdout.lines().find_map(|line| line.strip_prefix(front));
+    let packets: u64 = said("UDP packets ").unwrap().parse().unwrap();
+    let check = Check::of(run, "no-checksum");
+    let state = if matches!(kernel, Kernel::V5_10 | Kernel::V6_1) {
+        assert_eq!(said("a program gets "), Some("Input/output error (os error 5)"), "{}", run.stdout);
+        // ARP, or what the kernel says of its own accord.
+        assert!(packets < 10, "{packets} left all the same");
+        "refused"
+    } else {
+        let segments = said("a program hands over ").and_then(|rest| rest.strip_suffix(" segments"));
+        let segments: u64 = segments.unwrap().parse().unwrap();
+        assert!(
+            segments >= 40 && (segments..segments + 10).contains(&packets),
+            "{segments} in {packets} packets"
+        );
+        "software"
+    };
+    assert_eq!(check.0["udp"]["state"], state, "{}", check.0);
+    let summary = check.0["udp"]["summary"].as_str().unwrap();
+    assert_eq!(summary.contains("EIO"), state == "refused", "{summary}");
+    // It is TCP that is judged.
+    assert_eq!(check.state(), "software", "{}", check.0);
 }
 
 /// `virtio_net_hdr` has a type for UDP since 6.2.
