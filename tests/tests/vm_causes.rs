@@ -214,9 +214,9 @@ ip link set dev ens4 gso_max_segs 65535
 
 vmnet load client 10.10.1.10 -t 60 >/dev/null &
 live=$!
-sleep 1
+sleep 0.3
 ip link set dev ens4 gso_max_size 8000
-measure size -d 2s
+measure size -d 500ms
 kill -INT $live
 wait $live || true
 ask size
@@ -232,10 +232,10 @@ mend cake
 tc qdisc replace dev ens4 root fq_codel
 
 ethtool -K ens4 tso off
-measure flip -- sh -c 'vmnet load client 10.10.1.10 -t 2 & sleep 1; ethtool -K ens4 tso on; wait'
+measure flip -- sh -c 'vmnet load client 10.10.1.10 -t 1 & sleep 0.5; ethtool -K ens4 tso on; wait'
 ask flip
 
-diagnose small -- iperf3 -c 10.10.1.10 --no-delay --length 100 --bitrate 3M --bytes 1200K
+diagnose small -- iperf3 -c 10.10.1.10 --no-delay --length 100 --bitrate 3M --bytes 800K
 ";
 
 #[test]

@@ -164,13 +164,13 @@ for tso in on off; do
     ethtool -K ens4 tso $tso
     for streams in 1 8; do
         iperf3 -c 10.10.1.10 -t 60 -P $streams >/dev/null 2>&1 &
-        sleep 1
-        vmnet run ens4 --exact --plain -d 2s -o /tmp/reports --json /tmp/report.json
+        sleep 0.5
+        vmnet run ens4 --exact --plain -d 1s -o /tmp/reports --json /tmp/report.json
         kill $!
         wait || true
         send-file $tso-$streams.json /tmp/report.json
         # The server takes the next one when it has seen the end of this.
-        sleep 1
+        sleep 0.5
     done
 done
 "#;
@@ -205,7 +205,7 @@ for tso in on off; do
     vmnet run ens4 --exact --plain -o /tmp/reports --json /tmp/$name.json -- vmnet load client 10.10.1.10 -P 32 -n 64M --json
     quiet_mark $name-after
     send-file $name.json /tmp/$name.json
-    vmnet run ens4 --exact --plain -o /tmp/reports --json /tmp/report.json -- iperf3 -c 10.10.1.10 -t 3 -P 32 --json
+    vmnet run ens4 --exact --plain -o /tmp/reports --json /tmp/report.json -- iperf3 -c 10.10.1.10 -t 1 -P 32 --json
     send-file $tso-iperf3.json /tmp/report.json
 done
 "#;

@@ -33,7 +33,7 @@ fn light_is_proven_on_every_rung(kernel: Kernel) {
     let mut script = "set -e\n".to_owned();
     for (name, options, tso, _) in RUNS {
         script += &format!(
-            "ethtool -K ens4 tso {tso}\nmeasure_light {name} {options} -- vmnet load client 10.10.1.10 -t 2s\n"
+            "ethtool -K ens4 tso {tso}\nmeasure_light {name} {options} -- vmnet load client 10.10.1.10 -t 1200ms\n"
         );
     }
     let run = machine(kernel, &script).run().unwrap();
@@ -72,7 +72,7 @@ fn light_is_proven_on_every_rung_on_sid() {
 const MIXES: &str = r#"
 set -e
 ethtool -K ens4 tso off
-both='vmnet load client 10.10.1.10 -t 2s & vmnet load client fd00:10:10:1::10 -t 2s & wait'
+both='vmnet load client 10.10.1.10 -t 1200ms & vmnet load client fd00:10:10:1::10 -t 1200ms & wait'
 one_by_one='vmnet load client fd00:10:10:1::10 -n 80M && vmnet load client 10.10.1.10 -n 80M'
 measure_light mixed -- sh -c "iperf3 -c 10.10.1.10 -u -b 5M -t 2 >/dev/null & $both"
 ethtool -K ens4 tso on
@@ -82,9 +82,9 @@ ethtool -K ens4 tx-tcp6-segmentation on
 
 ethtool -K ens4 tso off
 tc qdisc replace dev ens4 root netem loss 1%
-measure_light dropping -- vmnet load client 10.10.1.10 -t 2s -P 4
+measure_light dropping -- vmnet load client 10.10.1.10 -t 1200ms -P 4
 tc qdisc replace dev ens4 root noqueue
-measure_light noqueue --mode tracepoint -- vmnet load client 10.10.1.10 -t 2s
+measure_light noqueue --mode tracepoint -- vmnet load client 10.10.1.10 -t 1200ms
 tc qdisc delete dev ens4 root
 ethtool -K ens4 tso on
 
@@ -96,7 +96,7 @@ ip -n inner address add 10.10.2.2/24 dev outer
 ip -n inner link set outer up
 ip -n inner route add default via 10.10.2.1
 echo 1 >/proc/sys/net/ipv4/ip_forward
-measure_light forwarded --mode tracepoint -- ip netns exec inner vmnet load client 10.10.1.10 -t 2s
+measure_light forwarded --mode tracepoint -- ip netns exec inner vmnet load client 10.10.1.10 -t 1200ms
 "#;
 
 #[test]

@@ -213,17 +213,17 @@ ethtool -K ens4 tso on
 with_vlan
 measure above -- sh -c '
     vmnet load client 10.10.7.10 -t 30 >/dev/null 2>&1 &
-    sleep 1
+    sleep 0.5
     tc filter del dev ens4 egress
-    sleep 1
+    sleep 0.5
     kill -KILL $!'
 without_vlan
 tc qdisc add dev ens4 clsact
 measure on-its-way -- sh -c '
     vmnet load client 10.10.1.10 -t 30 >/dev/null 2>&1 &
-    sleep 1
+    sleep 0.5
     tc filter add dev ens4 egress matchall action vlan push id 8
-    sleep 1
+    sleep 0.5
     kill -KILL $!'
 "#;
 

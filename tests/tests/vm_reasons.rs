@@ -24,8 +24,8 @@ tc qdisc replace dev ens4 root fq_codel
 
 for mode in fentry kprobe; do
     measure oversize-$mode --mode $mode -- sh -c '
-        vmnet load client 10.10.1.10 -t 2 &
-        sleep 1
+        vmnet load client 10.10.1.10 -t 1 &
+        sleep 0.5
         ip link set dev ens4 gso_max_size 8000
         wait'
     ip link set dev ens4 gso_max_size 65536
@@ -114,9 +114,9 @@ tc qdisc add dev ens4 clsact
 for mode in fentry kprobe; do
     measure tagged-$mode --mode $mode -- sh -c '
         vmnet load client 10.10.1.10 -t 30 >/dev/null 2>&1 &
-        sleep 1
+        sleep 0.5
         tc filter add dev ens4 egress matchall action vlan push id 7
-        sleep 1
+        sleep 0.5
         kill -KILL $!'
     tc filter del dev ens4 egress
 done

@@ -19,9 +19,9 @@ says_on() { ethtool -k ens4 | grep -q '^tcp-segmentation-offload: on$'; }
 
 vmnet load client 10.10.1.10 -t 60 >/dev/null &
 live=$!
-sleep 1
+sleep 0.3
 ip link set dev ens4 gso_max_size 8000
-measure oversize -d 2s
+measure oversize -d 500ms
 kill -INT $live
 wait $live || true
 ip link set dev ens4 gso_max_size 65536
@@ -37,7 +37,7 @@ measure one-segment -- vmnet load client 10.10.1.10 -n 4M
 ip link set dev ens4 gso_max_segs 65535
 says_on
 
-measure flip -i 500ms -- sh -c 'vmnet load client 10.10.1.10 -t 3 & sleep 1.5; ethtool -K ens4 tso off; wait'
+measure flip -i 200ms -- sh -c 'vmnet load client 10.10.1.10 -t 1600ms & sleep 0.8; ethtool -K ens4 tso off; wait'
 ethtool -K ens4 tso on
 
 measure small-writes -- iperf3 -c 10.10.1.10 --no-delay --length 100 --bitrate 3M --bytes 1200K
