@@ -349,9 +349,12 @@ fn whatever_hides_tcp_or_stands_beside_it_no_statement_is_false() {
     assert_eq!(vxlan.tcp("tunnel_bytes"), vxlan.tcp("payload_bytes"), "{vxlan}");
     assert_eq!(vxlan.first_sent_bytes(), 4 * MIB, "{vxlan}");
     assert_eq!((vxlan.tcp("super_packets_queued"), first_cause(&vxlan)), (0, "upper-device"), "{vxlan}");
+    let title = vxlan.report["causes"][0]["title"].as_str().unwrap();
+    assert!(title.contains("vx0"), "{title}");
 
     // What leaves is ESP: no TCP is seen in it, and none is claimed to be.
     let (ipsec, witness) = held(&run, "ipsec");
+    assert_eq!(first_cause(&ipsec), "ipsec", "{ipsec}");
     let [bytes, packets] = said(&run, "protected ")[..] else { panic!("{}", run.stdout) };
     assert!(
         bytes > 4 * MIB && packets > 2_800 && witness.packets >= packets,
@@ -365,6 +368,7 @@ fn whatever_hides_tcp_or_stands_beside_it_no_statement_is_false() {
     // What leaves is UDP, to the byte what the tunnel's device counted, none of it in super-packets.
     let (wireguard, _) = held(&run, "wireguard");
     wireguard.assert_exact();
+    assert_eq!(first_cause(&wireguard), "wireguard", "{wireguard}");
     assert_eq!((wireguard.state(), wireguard.tcp("payload_bytes")), ("nothing-to-offload", 0), "{wireguard}");
     assert_eq!(wireguard.report["verdict"]["udp"]["state"], "nothing-to-offload", "{wireguard}");
     assert_eq!(said(&run, "encrypted "), [wireguard.figure("/ledger/udp/payload_bytes")], "{wireguard}");
