@@ -86,10 +86,12 @@ impl Missed {
     /// All that was measured to be missed.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.packets().saturating_add(self.events_lost.unwrap_or(0))
+        let calls = self.uncountable_calls.unwrap_or(0);
+        self.packets().saturating_add(calls).saturating_add(self.events_lost.unwrap_or(0))
     }
 
-    /// The part that may stand for packets not counted, or counted in the wrong place. Lost events only go untold.
+    /// The part that may stand for packets not counted, or counted in the wrong place. Lost events only go untold, and what calls that cannot be
+    /// counted made is counted at the driver.
     #[must_use]
     pub fn packets(&self) -> u64 {
         [
@@ -97,7 +99,6 @@ impl Missed {
             self.unmatched_exits,
             self.unmatched_xmits,
             self.unreadable_packets,
-            self.uncountable_calls,
             self.recursion_misses,
             self.kprobe_misses,
         ]

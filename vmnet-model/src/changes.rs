@@ -38,6 +38,19 @@ pub fn between(before: &Machine, now: &Machine) -> Vec<String> {
     lines
 }
 
+/// What no sample of a run would show: limits, qdiscs, and devices that came, went, or were switched up or down.
+#[must_use]
+pub fn beside_samples(before: &Machine, now: &Machine) -> Vec<String> {
+    let without_the_rest = |machine: &Machine| {
+        let mut copy = machine.clone();
+        copy.setters.clear();
+        copy.device.features = Err(String::new());
+        copy.device.mtu = 0;
+        copy
+    };
+    between(&without_the_rest(before), &without_the_rest(now))
+}
+
 /// The tree as it is made, whatever it has counted.
 fn qdiscs(all: &[Qdisc]) -> String {
     let one = |qdisc: &Qdisc| match &qdisc.options {
@@ -112,6 +125,16 @@ mod tests {
         assert_eq!(between(&virtio(), &now), Vec::<String>::new());
         now.qdiscs = Ok(vec![qdisc("cake", QdiscOptions::Cake { split_gso: Some(true) })]);
         assert_eq!(between(&virtio(), &now), ["qdisc: fq_codel → cake Cake { split_gso: Some(true) }"]);
+    }
+
+    #[test]
+    fn what_samples_show_by_themselves_is_not_told_twice() {
+        let mut now = virtio();
+        now.device.turn_off(&[TSO4]);
+        now.device.mtu = 9000;
+        now.device.limits.gso_max_size = Some(16_384);
+        now.device.up = false;
+        assert_eq!(beside_samples(&virtio(), &now), ["ens4: gso_max_size 65536 → 16384", "ens4: down"]);
     }
 
     #[test]

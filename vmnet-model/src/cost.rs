@@ -97,6 +97,10 @@ impl Cost {
     }
 
     fn timed(window: &Window<'_>, delta: &Delta, counted: &Counters, ns: u64) -> Self {
+        if calls(counted) == 0 && software_bytes(delta) != 0 {
+            // It was segmented above this device, on its way here.
+            return Self::unmeasured();
+        }
         let method =
             if window.conditions.mode == Mode::Kprobe { CostMethod::Kretprobe } else { CostMethod::Fexit };
         let inner = window.conditions.hooks.counts(Hook::SkbSegment);
@@ -261,6 +265,14 @@ mod tests {
         let cost = Cost::of(&scene.window());
         assert!(cost.ns_per_byte.is_some());
         assert_eq!(cost.ns_per_byte_interval, None);
+    }
+
+    #[test]
+    fn what_was_segmented_above_the_device_is_not_measured_here() {
+        let mut scene = Scene::new();
+        scene.cut_above(1_000, 44);
+        let cost = Cost::of(&scene.window());
+        assert_eq!((cost.method, cost.cores), (CostMethod::None, None));
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub enum EventKind {
     SegmentationError,
     /// An exit without its entry.
     UnmatchedExit,
+    /// A limit, the qdisc, or a device around the interface is not as it was when the run began.
+    SettingsChanged,
     /// More of them than are told one by one.
     More,
 }
@@ -53,6 +55,7 @@ impl EventKind {
             Self::MtuChanged => "mtu-changed",
             Self::SegmentationError => "segmentation-error",
             Self::UnmatchedExit => "unmatched-exit",
+            Self::SettingsChanged => "settings-changed",
             Self::More => "more",
         }
     }

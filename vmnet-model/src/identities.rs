@@ -1,6 +1,6 @@
 //! The identities, one function each. Left and right always come from different sources.
 
-use vmnet_common::{Caller, Counters, Lane, Split, Stage};
+use vmnet_common::{Caller, Class, Counters, Lane, Split, Stage};
 
 use super::delta::{Delta, QdiscDelta};
 use super::driver_semantics::{CountedAs, DriverSemantics};
@@ -9,7 +9,7 @@ use super::identity::{Identity, IdentityId, Unit};
 use super::light::OF_WINDOWS;
 use super::sample::Window;
 use super::slack::Edges;
-use super::tally::{TCP_LANES, Tally, bounded, scaled_up};
+use super::tally::{TCP_LANES, Tally, bounded, cell, lane, scaled_up};
 
 /// `__skb_gso_segment` and `skb_segment` nest in tunnels, so a CPU can be inside a few calls at once.
 const CALLS_IN_FLIGHT_PER_CPU: u64 = 4;
@@ -71,6 +71,48 @@ struct Facts<'a> {
     tcp_queue: Tally,
     /// Segmentation at or below the qdisc, all lanes.
     at_device: Split,
+    hooks: BetweenHooks,
+}
+
+/// What hook is held against hook for.
+struct BetweenHooks {
+    queue: Tally,
+    driver: Tally,
+    dropped: Tally,
+    driver_dropped: Tally,
+    at_device: Split,
+    /// Lanes of which no formula tells how many segments there are.
+    left_out: bool,
+}
+
+impl BetweenHooks {
+    /// Of all lanes; without [`Lane::Other`] where its super-packets have no one length of segment (SCTP's `GSO_BY_FRAGS`): each hook tells
+    /// lanes apart by the same rule, so that the others stay comparable.
+    fn of(counted: &Counters) -> Self {
+        const TCP_AND_UDP: [Lane; 4] = [Lane::Tcp4, Lane::Tcp6, Lane::Udp4, Lane::Udp6];
+        let has_others = cell(lane(counted, Stage::Queue, Lane::Other), Class::Super).packets != 0;
+        let left_out = has_others && counted.segmentation.uncountable != 0;
+        let lanes: &[Lane] = if left_out { &TCP_AND_UDP } else { &Lane::ALL };
+        let of = |stage| Tally::of(counted, stage, lanes);
+        let splits = &counted.segmentation.splits[Caller::Device as usize];
+        let splits: Vec<Split> = lanes.iter().map(|lane| splits[*lane as usize]).collect();
+        Self {
+            queue: of(Stage::Queue),
+            driver: of(Stage::Driver),
+            dropped: of(Stage::Dropped),
+            driver_dropped: of(Stage::DriverDropped),
+            at_device: sum(&splits),
+            left_out,
+        }
+    }
+
+    fn note(&self, note: &'static str) -> &'static str {
+        if self.left_out {
+            "of TCP and UDP alone: other super-packets have no one length of segment"
+        } else {
+            note
+        }
+    }
 }
 
 /// An identity that could be measured.
@@ -131,6 +173,7 @@ impl<'a> Facts<'a> {
             driver_dropped: of(Stage::DriverDropped),
             tcp_queue: Tally::of(counted, Stage::Queue, &TCP_LANES),
             at_device: sum(&counted.segmentation.splits[Caller::Device as usize]),
+            hooks: BetweenHooks::of(counted),
         }
     }
 
@@ -181,18 +224,21 @@ impl<'a> Facts<'a> {
         ]) {
             return unmeasured(NAME, QUEUE_AND_SEGMENTATION, XMIT_AND_DROPS, why);
         }
-        let headers_added = self.at_device.bytes_out.saturating_sub(self.at_device.bytes_in);
+        let between = &self.hooks;
+        let headers_added = between.at_device.bytes_out.saturating_sub(between.at_device.bytes_in);
         // A tag that lies beside the packet at the queue is part of it at the driver.
         let tags_added = |tally: &Tally| tally.tagged_packets * VLAN_TAG_BYTES;
-        let left = self.queue.bytes.saturating_add(headers_added) + tags_added(&self.queue);
-        let right = self.driver.bytes + self.dropped.bytes + self.driver_dropped.bytes;
-        let right = right + tags_added(&self.dropped);
+        let left = between.queue.bytes.saturating_add(headers_added) + tags_added(&between.queue);
+        let right = between.driver.bytes + between.dropped.bytes + between.driver_dropped.bytes;
+        let right = right + tags_added(&between.dropped);
         Measured {
             name: NAME,
             left: (left, QUEUE_AND_SEGMENTATION),
             right: (right, XMIT_AND_DROPS),
             slack: self.between_the_hooks(Unit::Bytes, left.max(right)),
-            note: "positive: queued and not seen to leave or drop; negative: left without having been queued",
+            note: between.note(
+                "positive: queued and not seen to leave or drop; negative: left without having been queued",
+            ),
         }
         .identity()
     }
@@ -204,14 +250,17 @@ impl<'a> Facts<'a> {
         {
             return unmeasured(NAME, QUEUE, XMIT_AND_DROPS, why);
         }
+        let between = &self.hooks;
         let (left, right) =
-            (self.queue.segs, self.driver.segs + self.dropped.segs + self.driver_dropped.segs);
+            (between.queue.segs, between.driver.segs + between.dropped.segs + between.driver_dropped.segs);
         Measured {
             name: NAME,
             left: (left, QUEUE),
             right: (right, XMIT_AND_DROPS),
             slack: self.between_the_hooks(Unit::Packets, left.max(right)),
-            note: "positive: queued and not seen to leave or drop; negative: left without having been queued",
+            note: between.note(
+                "positive: queued and not seen to leave or drop; negative: left without having been queued",
+            ),
         }
         .identity()
     }
@@ -227,15 +276,16 @@ impl<'a> Facts<'a> {
         ]) {
             return unmeasured(NAME, QUEUE_AND_SEGMENTATION, XMIT_AND_DROPS, why);
         }
-        let packets_added = self.at_device.segs.saturating_sub(self.at_device.calls);
-        let left = self.queue.packets.saturating_add(packets_added);
-        let right = self.driver.packets + self.dropped.packets + self.driver_dropped.packets;
+        let between = &self.hooks;
+        let packets_added = between.at_device.segs.saturating_sub(between.at_device.calls);
+        let left = between.queue.packets.saturating_add(packets_added);
+        let right = between.driver.packets + between.dropped.packets + between.driver_dropped.packets;
         Measured {
             name: NAME,
             left: (left, QUEUE_AND_SEGMENTATION),
             right: (right, XMIT_AND_DROPS),
             slack: self.between_the_hooks(Unit::Packets, left.max(right)),
-            note: "positive: queued or made, and not seen to leave or drop; negative: left without having been queued",
+            note: between.note("positive: queued or made, and not seen to leave or drop; negative: left without having been queued"),
         }
         .identity()
     }

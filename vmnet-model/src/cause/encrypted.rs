@@ -5,10 +5,14 @@ use crate::{ledger::in_bytes, machine::Device, verdict::MIN_BULK_BYTES};
 
 const WIREGUARD: &str = "wireguard";
 
+pub(super) fn is_wireguard(device: &Device) -> bool {
+    device.kind.as_deref() == Some(WIREGUARD)
+}
+
 /// On a WireGuard device itself, and on the interface by which its packets leave as UDP; and what leaves as ESP.
 pub(super) fn segmented_before(evidence: &Evidence<'_>) -> Vec<Found> {
     let mut found = Vec::new();
-    if evidence.machine.device.kind.as_deref() == Some(WIREGUARD) {
+    if is_wireguard(&evidence.machine.device) {
         let lost =
             evidence.traffic.as_ref().and_then(|traffic| traffic.tcp).map(|tcp| tcp.total.software_bytes);
         if lost != Some(0) {
@@ -18,7 +22,7 @@ pub(super) fn segmented_before(evidence: &Evidence<'_>) -> Vec<Found> {
     let Some(traffic) = &evidence.traffic else { return found };
     // What it sent may have gone out by another interface, where no such UDP was seen.
     let is_wireguard = |(device, sent): &(&Device, u64)| {
-        device.kind.as_deref() == Some(WIREGUARD)
+        is_wireguard(device)
             && *sent >= MIN_BULK_BYTES
             && traffic.udp_payload_bytes.saturating_mul(2) >= *sent
     };
@@ -47,8 +51,9 @@ fn ipsec(esp_bytes: u64) -> Cause {
     Cause {
         id: CauseId::Ipsec,
         share: None,
-        title: format!("{} left as ESP: IPsec segments super-packets before it encrypts them", in_bytes(esp_bytes)),
-        detail: "each packet is encrypted on its own (xfrm_output_gso), unless the device does it (crypto offload), so TSO has no part in it"
+        title: format!("{} left as ESP: IPsec encrypts packet by packet", in_bytes(esp_bytes)),
+        detail: "TCP builds no super-packets for a route that IPsec encrypts (sk_setup_caps), and what others build is segmented before \
+                 (xfrm_output_gso), unless the device encrypts by itself (crypto offload): TSO has no part in it"
             .to_owned(),
         fix: Fix::none(),
     }

@@ -28,7 +28,7 @@ pub use self::{
     action::{Action, FeatureChange},
     elsewhere::{Elsewhere, QueueUse},
     evidence::{Evidence, Traffic},
-    uso::causes as causes_of_udp,
+    uso::{causes as causes_of_udp, has_checksums_off},
 };
 
 /// One cause, by its stable id.

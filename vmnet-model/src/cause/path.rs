@@ -1,6 +1,6 @@
 //! What no other cause claims.
 
-use super::{Cause, CauseId, Evidence, Fix, Found, qdisc, upper};
+use super::{Cause, CauseId, Evidence, Fix, Found, encrypted, qdisc, upper};
 use crate::{breaks::Family, chain::Asked, reasons::ReasonId};
 
 /// Below this share of what was cut up, what stays unexplained is not worth a cause of its own.
@@ -30,6 +30,10 @@ pub(super) fn unexplained(evidence: &Evidence<'_>) -> Vec<Found> {
         (ReasonId::Unexplained, "no reason was found"),
         (ReasonId::UsoMissing, "UDP segmentation"),
     ];
+    // Its driver segments by itself: `encrypted` says so.
+    if encrypted::is_wireguard(&evidence.machine.device) {
+        return Vec::new();
+    }
     let Some(traffic) = &evidence.traffic else { return Vec::new() };
     let software = traffic.tcp.map_or(0, |tcp| tcp.total.software_bytes);
     let mut said = Vec::new();

@@ -699,6 +699,14 @@ fn a_tunnel_that_is_bound_to_no_device_is_named_by_what_it_sent_and_with_what_to
 }
 
 #[test]
+fn what_wireguard_segments_in_its_driver_is_by_design_and_not_unexplained() {
+    let mut machine = virtio();
+    machine.device = device("wg0", 5, Some("wireguard"));
+    let seen = Seen::new().refused(ReasonId::Checksum, 100, 0);
+    assert_eq!(ids(&seen.judged(&machine, None, State::Inconclusive)), [CauseId::Wireguard]);
+}
+
+#[test]
 fn what_was_encrypted_before_it_came_here_is_said_and_by_whom() {
     const M: u64 = 1 << 20;
     let judged = |sent, udp_payload_bytes, esp_bytes| {

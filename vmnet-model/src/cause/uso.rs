@@ -4,11 +4,27 @@ use super::host::{self, HostNeed};
 use super::{Action, Cause, CauseId, Fix};
 use crate::{
     breaks::{Family, switchable_checksums},
+    features::FeatureSet,
     machine::Machine,
 };
 
 /// `NETIF_F_GSO_UDP_L4`.
 const USO: &str = "tx-udp-segmentation";
+
+/// Whether no transmit checksum is made by the device though one could be. Before 6.11 programs that ask for UDP_SEGMENT get EIO then
+/// (`udp_send_skb`).
+#[must_use]
+pub fn has_checksums_off(machine: &Machine) -> bool {
+    machine.device.features.as_ref().is_ok_and(|set| are_off(set, &checksums(set)))
+}
+
+fn checksums(set: &FeatureSet) -> Vec<&str> {
+    Family::ALL.into_iter().flat_map(|family| switchable_checksums(set, family)).collect()
+}
+
+fn are_off(set: &FeatureSet, checksums: &[&str]) -> bool {
+    !checksums.is_empty() && checksums.iter().all(|name| set.active(name) == Some(false))
+}
 
 /// The first broken link, by the device's features. Empty where USO is on, or its features cannot be read.
 #[must_use]
@@ -20,9 +36,8 @@ pub fn causes(machine: &Machine) -> Vec<Cause> {
     if uso.active {
         return Vec::new();
     }
-    let checksums: Vec<&str> =
-        Family::ALL.into_iter().flat_map(|family| switchable_checksums(set, family)).collect();
-    let no_checksum = !checksums.is_empty() && checksums.iter().all(|name| set.active(name) == Some(false));
+    let checksums = checksums(set);
+    let no_checksum = are_off(set, &checksums);
     let (id, title, detail, fix) = if uso.fixed() && machine.virtio.is_some() {
         (
             CauseId::HostNoUso,

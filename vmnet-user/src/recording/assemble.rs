@@ -24,6 +24,7 @@ use crate::model::reasons;
 use crate::model::sample::{Counting, Mode, Window};
 use crate::model::throughput::{CpuShare, gbps, mean};
 use crate::model::uso::UdpVerdict;
+use crate::model::verdict::State;
 use crate::model::verdict::Verdict;
 use crate::report::run::absences;
 use crate::report::run::schema::{
@@ -89,6 +90,13 @@ pub fn report(run: &Run) -> Option<RunReport> {
     if let Some(machine) = &report.machine {
         report.chain = Some(chain::links_of_run(machine, report.ledger.tcp.as_ref()));
         report.causes = Some(causes(run, machine, &delta, &report));
+        if let Some(udp) = report.verdict.udp.as_mut().filter(|udp| udp.state == State::NothingToOffload)
+            && cause::has_checksums_off(machine)
+        {
+            udp.summary.push_str(
+                "; transmit checksumming is off, and before 6.11 the kernel then refuses them (EIO)",
+            );
+        }
         if let Some(udp) = report.verdict.udp.as_mut().filter(|udp| udp.is_segmented()) {
             udp.causes = cause::causes_of_udp(machine);
         }

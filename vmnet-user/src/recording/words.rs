@@ -1,5 +1,6 @@
 //! Rare events in words.
 
+use crate::model::changes;
 use crate::model::event::{EventKind, What};
 use crate::model::features::FeatureSet;
 use crate::model::sample::{Mode, Sample};
@@ -55,6 +56,7 @@ pub(super) fn events(run: &Run) -> Vec<EventReport> {
         told.extend(changes_between_samples(run.timeline.samples()));
     }
     told.extend(changes_of_mtu(run.timeline.samples()));
+    told.extend(changes_of_settings(run));
     told.sort_by(|left, right| left.t_s.total_cmp(&right.t_s));
     if told.len() > MOST_TOLD {
         let more = told.len() - MOST_TOLD;
@@ -66,6 +68,22 @@ pub(super) fn events(run: &Run) -> Vec<EventReport> {
         }
     }
     told
+}
+
+/// Known to the whole run alone.
+fn changes_of_settings(run: &Run) -> Vec<EventReport> {
+    let before = run.start.machine.machine.as_ref();
+    let after = run.end.as_ref().and_then(|end| end.machine.machine.as_ref());
+    let (Some(before), Some(after), Some(last)) = (before, after, run.timeline.samples().last()) else {
+        return Vec::new();
+    };
+    let t_s = last.at_ns as f64 / 1e9;
+    let told = |text: String| EventReport {
+        t_s,
+        kind: EventKind::SettingsChanged,
+        text: format!("since the run began: {text}"),
+    };
+    changes::beside_samples(before, after).into_iter().map(told).collect()
 }
 
 fn unmatched_in_words(function: u64, event: &Event) -> String {

@@ -3,6 +3,7 @@
 
 use crate::benchmark;
 use crate::benchmark::Benchmark;
+use crate::model::cost::CostMethod;
 use crate::model::sample::{Counting, Mode};
 use crate::model::throughput::WIRE_UNMEASURED;
 use crate::report::run::machine;
@@ -365,6 +366,9 @@ fn of_cost(report: &RunReport) -> Vec<(&'static str, &'static str)> {
     let sampled = cost.method.is_sampled();
     let untimed = match report.probes.mode {
         Mode::Counters => NO_PROGRAMS,
+        Mode::Fentry | Mode::Kprobe if cost.method == CostMethod::None && software_bytes != 0 => {
+            "it was segmented above this device, where it is not timed"
+        }
         _ if sampled => "there were too few stack samples",
         _ => "neither functions nor stack samples could time it",
     };

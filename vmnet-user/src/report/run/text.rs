@@ -8,7 +8,7 @@ pub use self::said::what_it_said;
 
 use crate::benchmark::Benchmark;
 use crate::model::audit::{Audit, Missed};
-use crate::model::cause::Cause;
+use crate::model::cause::{Cause, CauseId};
 use crate::model::hook::ProgramsMethod;
 use crate::model::ledger::Entry;
 use crate::model::reasons::Reason;
@@ -575,6 +575,7 @@ pub fn next(report: &RunReport) -> Vec<String> {
                  benchmark round (iperf3 without -R)",
                 format::bytes(came)
             ),
+            None if is_encrypted(report) => "what left was encrypted before it came here: on the tunnel's own device vmnet can see what is inside".to_owned(),
             None => format!("let bulk TCP leave {name} meanwhile: vmnet run {name} -- iperf3 -c PEER"),
         }),
         State::Software | State::Partial | State::Engaged | State::NotBuilt | State::Inconclusive => {}
@@ -585,6 +586,12 @@ pub fn next(report: &RunReport) -> Vec<String> {
         lines.push("let the traffic end before the run does, and every byte can be accounted for".to_owned());
     }
     lines
+}
+
+/// Whether WireGuard or IPsec sent what left.
+fn is_encrypted(report: &RunReport) -> bool {
+    let is_cipher = |cause: &Cause| matches!(cause.id, CauseId::Wireguard | CauseId::Ipsec);
+    report.causes.iter().flatten().any(is_cipher)
 }
 
 /// What came in, where that is plainly what the traffic was: more than so many times what left.
