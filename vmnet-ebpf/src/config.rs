@@ -2,7 +2,7 @@
 
 use vmnet_common::{Bitfield, Config, Extras, GsoBits, Layout};
 
-use crate::memory::opaque;
+use crate::verifier::opaque;
 
 /// What the object file carries; userspace always overrides it.
 pub(crate) const UNSET: Config = Config {

@@ -4,7 +4,8 @@ use core::mem::MaybeUninit;
 
 use vmnet_common::Lane;
 
-use crate::memory::{Memory, field, opaque, read};
+use crate::memory::{Memory, field, read};
+use crate::verifier::opaque;
 
 const IPPROTO_HOPOPTS: u8 = 0;
 const IPPROTO_TCP: u8 = 6;

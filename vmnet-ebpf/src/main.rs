@@ -14,8 +14,10 @@ mod hooks;
 mod memory;
 mod packet;
 mod pairing;
+mod per_cpu;
 mod refused;
 mod tell;
+mod verifier;
 
 use aya_ebpf::{
     macros::map,

@@ -5,10 +5,11 @@ use core::{mem::MaybeUninit, num::NonZero};
 use vmnet_common::{Class, Lane, PerCpu};
 
 use crate::{
-    account::per_cpu,
     config::{config, offset},
     headers::{self, Found},
-    memory::{CopyOf, Memory, field, forget, read},
+    memory::{CopyOf, Memory, field, read},
+    per_cpu::per_cpu,
+    verifier::forget,
 };
 
 /// What the counters need to know of an skb.

@@ -3,7 +3,7 @@
 //! Bottom halves are off on the transmit path, so calls nest there. Elsewhere (IP output in a task) a call can be
 //! preempted or migrate, so an exit looks for its own entry and drops what lies above it.
 
-use crate::{CALLS, memory::opaque};
+use crate::{CALLS, verifier::opaque};
 
 const DEPTH: usize = 4;
 

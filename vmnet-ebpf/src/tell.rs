@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use vmnet_common::{Counters, Event, EventKind};
 
-use crate::{EVENTS, account::add};
+use crate::{EVENTS, per_cpu::add};
 
 /// Sends one event; counts it as lost where there is no room.
 #[inline(always)]

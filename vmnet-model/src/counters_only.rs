@@ -1,8 +1,9 @@
 //! The verdict without programs: never more than the interface's and the qdisc's counters can know.
 
+use super::answer::{Verdict, left_whole, summary};
 use super::delta::Delta;
 use super::sample::{Features, Window};
-use super::verdict::{self, Confidence, MIN_BULK_BYTES, State, Verdict};
+use super::state::{Confidence, MIN_BULK_BYTES, State};
 use super::witness::{self, FULL_FRAMES_FROM, KernelCounters, NO_SUPER_PACKETS_UP_TO, longest_single_bytes};
 
 /// Below this many segments per packet, something else than the qdisc feeds the device.
@@ -36,9 +37,9 @@ pub fn verdict(interface: &str, window: &Window<'_>) -> Verdict {
         bound: None,
         // Counters know no protocol.
         summary: if opinion.state == State::Engaged && !window.conditions.terminal {
-            verdict::left_whole("super-packets", interface)
+            left_whole("super-packets", interface)
         } else {
-            verdict::summary(interface, window.conditions.terminal, opinion.state, false, None)
+            summary(interface, window.conditions.terminal, opinion.state, false, None)
         },
         thin: false,
         witnesses,
@@ -300,7 +301,7 @@ mod tests {
         assert_ne!(found.0, State::Engaged, "{found:?}");
         let witnesses = verdict("ens4", &scene.window()).witnesses;
         let device = witnesses.iter().find(|witness| witness.name == "device-statistics").unwrap();
-        assert_eq!(device.says, verdict::Says::NoSuperPackets, "{device:?}");
+        assert_eq!(device.says, crate::state::Says::NoSuperPackets, "{device:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Pure functions of values: no kernel, no clock, no files.
 
+pub mod answer;
 pub mod audit;
 pub mod bound;
 pub mod breaks;
@@ -38,6 +39,7 @@ pub mod sample;
 pub mod senders;
 pub mod shell;
 mod slack;
+pub mod state;
 pub mod stats;
 mod tally;
 #[cfg(any(test, feature = "testing"))]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cause::Cause;
 use super::ledger::Entry;
-use super::verdict::{Confidence, MIN_BULK_BYTES, MOST_PERCENT, State, Verdict};
+use super::state::{Confidence, MIN_BULK_BYTES, MOST_PERCENT, State};
 
 /// The answer for UDP. Singles have no part in it: unlike TCP, UDP builds nothing by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,9 +27,9 @@ pub struct UdpVerdict {
 }
 
 impl UdpVerdict {
-    /// From UDP's part of the ledger, and TCP's verdict of the same run. Causes are for the caller to add.
+    /// From UDP's part of the ledger, and how far TCP's verdict of the same run is to be trusted. Causes are for the caller to add.
     #[must_use]
-    pub fn of(interface: &str, udp: &Entry, tcp: &Verdict, audit_holds: bool) -> Self {
+    pub fn of(interface: &str, udp: &Entry, tcp: Confidence, audit_holds: bool) -> Self {
         let built = udp.built_bytes();
         let at = |software: u64| {
             let at_least = |part: u64| u128::from(part) * 100 >= u128::from(built) * u128::from(MOST_PERCENT);
@@ -44,7 +44,7 @@ impl UdpVerdict {
         let seen = at(udp.software_bytes);
         let bounds = [udp.software_bytes_at_least, udp.software_bytes_at_most].map(at);
         let is_open = bounds.iter().any(|state| *state != seen);
-        let (state, confidence) = match tcp.confidence {
+        let (state, confidence) = match tcp {
             _ if is_open => (State::Inconclusive, Confidence::Weak),
             Confidence::Proven => (seen, Confidence::Proven),
             _ if audit_holds => (seen, Confidence::Supported),
@@ -95,17 +95,7 @@ mod tests {
             software_bytes_at_most: most,
             ..Entry::default()
         };
-        let tcp = Verdict {
-            state: State::NothingToOffload,
-            confidence,
-            basis: None,
-            bound: None,
-            summary: String::new(),
-            thin: false,
-            witnesses: Vec::new(),
-            udp: None,
-        };
-        UdpVerdict::of("ens4", &udp, &tcp, true)
+        UdpVerdict::of("ens4", &udp, confidence, true)
     }
 
     #[test]

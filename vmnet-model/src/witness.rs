@@ -6,9 +6,9 @@ use super::delta::Delta;
 use super::driver_semantics::{CountedAs, DriverRow};
 use super::ledger::Entry;
 use super::sample::Window;
+use super::state::{Says, State, Witness};
 use super::tally::Tally;
 use super::units::share;
-use super::verdict::{Says, State, Witness};
 
 /// Wire segments per packet of the device, up to which no super-packets can be seen in it.
 pub(crate) const NO_SUPER_PACKETS_UP_TO: f64 = 1.03;

@@ -7,10 +7,10 @@ use aya_ebpf::{
 };
 
 use crate::{
-    account::{add, counters},
     config::offset,
     memory::{Direct, Memory, Probed, read},
     packet::is_ours,
+    per_cpu::{add, counters},
 };
 
 const TCP_SYN_SENT: i32 = 2;

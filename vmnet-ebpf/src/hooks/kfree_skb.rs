@@ -8,11 +8,12 @@ use aya_ebpf::{
 use vmnet_common::{Caller, Stage};
 
 use crate::{
-    account::{Entry, account, counters_of, per_cpu},
+    account::{Entry, account},
     config::offset,
     hooks::skb_gso_segment::caller,
     memory::{CopyOf, Direct, Memory, Probed, field},
     packet::{is_ours, parse},
+    per_cpu::{counters_of, per_cpu},
 };
 
 #[btf_tracepoint(function = "kfree_skb")]

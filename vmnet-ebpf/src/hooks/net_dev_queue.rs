@@ -14,12 +14,13 @@ use vmnet_common::{Class, Counters, EventKind, Stage, needed};
 
 use crate::{
     account::{
-        Entry, account, account_forecast, account_from_above, add, counters_of, is_tcp_data, len_bucket,
-        per_cpu, record_len, record_segs,
+        Entry, account, account_forecast, account_from_above, is_tcp_data, len_bucket, record_len,
+        record_segs,
     },
     config::{config, gso_bits, offset},
     memory::{CopyOf, Direct, Memory, Probed},
     packet::{Packet, comes_from_above, is_ours, parse},
+    per_cpu::{add, counters_of, per_cpu},
     tell::tell,
 };
 

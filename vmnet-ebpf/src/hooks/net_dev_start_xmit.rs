@@ -8,10 +8,11 @@ use aya_ebpf::{
 
 use super::stack_sample::book;
 use crate::{
-    account::{Entry, add, counters_of, is_tcp_data, len_bucket, per_cpu},
+    account::{Entry, is_tcp_data, len_bucket},
     config::config,
     memory::{CopyOf, Direct, Memory, Probed},
     packet::{is_ours, parse},
+    per_cpu::{add, counters_of, per_cpu},
 };
 
 /// Beyond the last bucket.

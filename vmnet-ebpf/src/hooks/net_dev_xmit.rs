@@ -10,10 +10,11 @@ use aya_ebpf::{
 use vmnet_common::{Counters, EventKind, Fate, Stage, fate};
 
 use crate::{
-    account::{Entry, account, add, counters_of, per_cpu, record_len},
+    account::{Entry, account, record_len},
     config::config,
     memory::{Direct, Memory, Probed},
     packet::is_ours,
+    per_cpu::{add, counters_of, per_cpu},
     tell::tell,
 };
 

@@ -10,13 +10,14 @@ use aya_ebpf::{
 use vmnet_common::{CALLERS, Caller, Counters, CutUp, EventKind, LANES, REFUSALS, Refusal, Refused, Split};
 
 use crate::{
-    account::{add, counters, counters_of, per_cpu},
     config::{gso_bits, offset},
-    memory::{CopyOf, Direct, Memory, Probed, field, opaque},
+    memory::{CopyOf, Direct, Memory, Probed, field},
     packet::{Packet, gso_size, is_ours, parse, segments},
     pairing::{Call, Function, place, pop, push},
+    per_cpu::{add, counters, counters_of, per_cpu},
     refused::why,
     tell::tell,
+    verifier::opaque,
 };
 
 /// `GSO_BY_FRAGS`: segments are as long as the fragments they are made of.

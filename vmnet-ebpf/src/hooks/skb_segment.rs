@@ -9,12 +9,12 @@ use aya_ebpf::{
 };
 
 use crate::{
-    account::{add, counters},
     config::offset,
     hooks::skb_gso_segment::{RETURN_ADDRESS, is_error, now_ns, stack_pointer, unmatched},
     memory::{Direct, Memory, Probed},
     packet::{gso_size, segments},
     pairing::{Function, place, pop, push, top},
+    per_cpu::{add, counters},
 };
 
 #[fentry(function = "skb_segment")]

@@ -9,9 +9,9 @@ use vmnet_common::PerCpu;
 
 use crate::{
     STACK_TRACE,
-    account::{add, counters_of, per_cpu},
     config::config,
-    memory::opaque,
+    per_cpu::{add, counters_of, per_cpu},
+    verifier::opaque,
 };
 
 /// Return addresses looked at. From a send call to segmentation is 25 to 30 deep; softirq adds some.

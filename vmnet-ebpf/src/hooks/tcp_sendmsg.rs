@@ -4,10 +4,10 @@
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 
 use crate::{
-    account::{add, counters},
     config::offset,
     memory::{Direct, field},
     packet::is_ours,
+    per_cpu::{add, counters},
 };
 
 #[fexit(function = "tcp_sendmsg")]

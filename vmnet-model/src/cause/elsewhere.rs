@@ -1,7 +1,7 @@
 //! `not-the-bottleneck`: TSO engages, so what else could be the limit.
 
 use super::{Cause, CauseId, Evidence, Fix, Found};
-use crate::{senders::SenderLimits, throughput::CpuShare, verdict::State};
+use crate::{senders::SenderLimits, state::State, throughput::CpuShare};
 
 /// What else a run saw that could limit it.
 #[derive(Clone, Debug, Default, PartialEq)]

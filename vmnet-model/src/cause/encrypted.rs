@@ -1,7 +1,7 @@
 //! `wireguard`, `ipsec`: each packet is encrypted by itself, so super-packets are segmented before.
 
 use super::{Cause, CauseId, Evidence, Fix, Found};
-use crate::{ledger::in_bytes, machine::Device, verdict::MIN_BULK_BYTES};
+use crate::{ledger::in_bytes, machine::Device, state::MIN_BULK_BYTES};
 
 const WIREGUARD: &str = "wireguard";
 

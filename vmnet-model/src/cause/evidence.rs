@@ -7,7 +7,7 @@ use crate::{
     ledger::{Entry, Protocol},
     machine::{Device, Machine, Relation, Stacked},
     reasons::{Reason, ReasonId},
-    verdict::State,
+    state::State,
 };
 
 /// The machine, and what was seen of its traffic, if anything was.

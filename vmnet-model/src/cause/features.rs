@@ -1,16 +1,13 @@
 //! `driver-param`, `turned-off`, `csum-off`, `sg-off` (and `one-family`, `vlan-stack` where they come from here): what can be
 //! switched, and is off.
 
+use super::remedy::{reload, switch_all_on, takes_after_ports};
 use super::{Action, By, Cause, CauseId, Evidence, Fix, Found};
 use crate::shell::quoted;
 use crate::{
-    breaks::{Break, Family, GSO, SCATTER_GATHER, switchable_checksums},
+    breaks::{Break, Family, SCATTER_GATHER},
     machine::{Device, Machine, Relation},
 };
-
-/// What `ethtool -K IFACE tso off` switches off beside the TSO of both families (`NETIF_F_ALL_TSO`).
-const TSO_BESIDE: [&str; 3] =
-    ["tx-tcp-ecn-segmentation", "tx-tcp-accecn-segmentation", "tx-tcp-mangleid-segmentation"];
 
 /// Payload that was cut up because the TSO of these families is not active. None where no traffic was seen.
 pub(super) fn lost(evidence: &Evidence<'_>, families: &[Family]) -> Option<u64> {
@@ -164,7 +161,7 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
                 Fix::by_root(actions)
             }
         }
-        Break::Below => super::upper::reload(machine),
+        Break::Below => reload(machine),
         Break::Dropped if is_tun(device) => Fix {
             by: By::Application,
             commands: vec![
@@ -190,11 +187,6 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
     Some(Cause { id, share: None, title, detail, fix })
 }
 
-/// A bond or team (`bond_compute_features`), or a bridge.
-pub(super) fn takes_after_ports(device: &Device) -> bool {
-    matches!(device.kind.as_deref(), Some("bond" | "team" | "bridge"))
-}
-
 /// Those next below.
 fn ports(machine: &Machine) -> Vec<&Device> {
     let below = machine.stack.iter().filter(|at| at.relation == Relation::Below && at.distance == 1);
@@ -213,28 +205,6 @@ fn lacking<'a>(ports: &[&'a Device], families: &[Family]) -> Vec<&'a Device> {
 /// A tap is one too.
 fn is_tun(device: &Device) -> bool {
     device.kind.as_deref() == Some("tun")
-}
-
-/// Everything that TSO hangs on and that can be switched on this device, in the order in which it hangs on each other. None of it where all is on
-/// by now.
-pub(super) fn switch_all_on(device: &Device) -> Vec<Action> {
-    let mut features: Vec<&str> = Vec::new();
-    if let Ok(set) = &device.features {
-        for family in Family::ALL {
-            for name in switchable_checksums(set, family) {
-                if !features.contains(&name) {
-                    features.push(name);
-                }
-            }
-        }
-        let rest = [SCATTER_GATHER, GSO, Family::Ipv4.feature(), Family::Ipv6.feature()]
-            .into_iter()
-            .chain(TSO_BESIDE);
-        features.extend(rest.filter(|name| set.get(name).is_some_and(|feature| !feature.fixed())));
-        let asked = |name: &&str| set.get(name).is_some_and(|feature| !feature.active || !feature.wanted);
-        features.retain(asked);
-    }
-    if features.is_empty() { Vec::new() } else { vec![Action::switch_on(&device.name, features)] }
 }
 
 /// The files that turn it off, if any were found.

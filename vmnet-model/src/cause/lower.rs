@@ -1,7 +1,7 @@
 //! `turned-off`, of a device below: one that stands above others keeps TSO for what the kernel can segment in software (`netdev_increment_features`, bridge and
 //! macvlan), so that its own features do not tell.
 
-use super::{Cause, CauseId, Evidence, Fix, Found, features::switch_all_on};
+use super::{Cause, CauseId, Evidence, Fix, Found, remedy::switch_all_on};
 use crate::shell::quoted;
 use crate::{
     breaks::{Break, Family, breaks_of},

@@ -15,6 +15,7 @@ mod limits;
 mod lower;
 mod path;
 mod qdisc;
+mod remedy;
 mod sender;
 mod tunnel;
 mod upper;

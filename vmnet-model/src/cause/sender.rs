@@ -5,7 +5,7 @@ use crate::shell::quoted;
 use crate::{
     ledger::Entry,
     machine::{Ingress, Machine, OtherEnd},
-    verdict::State,
+    state::State,
 };
 
 /// Below this share of the TCP payload, singles are the ends of what was written, not a way of writing.

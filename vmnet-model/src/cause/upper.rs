@@ -1,9 +1,8 @@
 //! `upper-device`, `vlan-stack`: what was cut before it came here.
 
 use super::{
-    Cause, CauseId, Evidence, Fix, Found,
-    features::{switch_all_on, takes_after_ports},
-    qdisc,
+    Cause, CauseId, Evidence, Fix, Found, qdisc,
+    remedy::{reload, switch_all_on, takes_after_ports},
 };
 use crate::shell::quoted;
 use crate::{
@@ -121,24 +120,4 @@ fn tagged(machine: &Machine) -> Cause {
             .to_owned(),
         fix: reload(machine),
     }
-}
-
-/// A driver fixes what it passes on when it probes.
-pub(super) fn reload(machine: &Machine) -> Fix {
-    let gso_off = ["gso", "csum"].iter().filter(|name| {
-        machine.module_parameters.get(**name).is_some_and(|value| matches!(value.trim(), "N" | "n" | "0"))
-    });
-    let mut commands: Vec<String> = gso_off
-        .map(|name| {
-            format!(
-                "remove {name}=N from the options of virtio_net (/etc/modprobe.d, the kernel's command line)"
-            )
-        })
-        .collect();
-    commands.push(
-        "load the driver again with its offloads on (a restart, or rmmod and modprobe from a console): what it passes on to \
-         devices above is fixed when it probes"
-            .to_owned(),
-    );
-    Fix::by_hand(&commands)
 }

@@ -3,7 +3,7 @@
 use super::arm::{Arm, Setting};
 use crate::breaks::Family;
 use crate::fix::DeviceState;
-use crate::verdict::State;
+use crate::state::State;
 
 /// What bulk TCP of that family comes to on a device in that state. None where the arm sets nothing that segmentation hangs on: then
 /// nothing is promised.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bound::UNSEEN_ONE_IN;
+use crate::state::State;
 use crate::units::percent;
-use crate::verdict::State;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

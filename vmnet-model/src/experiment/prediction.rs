@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::arm::{Arm, Setting};
 use super::metric::MetricId;
 use super::trial::Trial;
+use crate::state::State;
 use crate::stats::{self, NoMeanInterval};
 use crate::units;
-use crate::verdict::State;
 
 /// What has to be on for an arm to be the one that is predicted.
 const TSO: &str = "tx-tcp-segmentation";

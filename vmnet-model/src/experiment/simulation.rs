@@ -6,8 +6,8 @@ use super::design::{Design, Turn};
 use super::effects::{Effect, Judgement, effects};
 use super::metric::MetricId;
 use super::trial::{Figures, Trial};
+use crate::state::{Confidence, State};
 use crate::stats::{SplitMix64, mean_interval, of_sorted};
-use crate::verdict::{Confidence, State};
 
 /// Experiments of a kind.
 const TIMES: u32 = 1_000;

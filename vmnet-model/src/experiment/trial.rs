@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::Rejection;
 use super::metric::MetricId;
-use crate::verdict::{Confidence, State};
+use crate::state::{Confidence, State};
 
 /// What was measured in a trial; what is not in it was not measured.
 pub type Figures = BTreeMap<MetricId, f64>;

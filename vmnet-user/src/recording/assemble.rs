@@ -46,7 +46,7 @@ pub fn report(run: &Run) -> Option<RunReport> {
         Verdict::of(&interface.name, &window, tcp.as_ref().map(|tcp| &tcp.total), audit.as_ref());
     verdict.udp = ledgers.as_ref().map(|ledgers| {
         let audit_holds = audit.as_ref().is_some_and(|audit| audit.ok);
-        UdpVerdict::of(&interface.name, &ledgers.udp.total, &verdict, audit_holds)
+        UdpVerdict::of(&interface.name, &ledgers.udp.total, verdict.confidence, audit_holds)
     });
     let intervals = run.timeline.intervals();
     let mut report = RunReport {
