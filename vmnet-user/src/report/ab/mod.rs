@@ -26,16 +26,27 @@ use charts::CHARTS;
 use results::{headline, short};
 use schema::AbReport;
 
-use crate::report::kit::document::{Chart, Document, PageError};
+use crate::report::kit::chart::Chart;
+use crate::report::kit::document::{Document, PageError};
 use crate::report::kit::format;
 use crate::report::kit::json::{JsonError, indented};
 use crate::report::kit::parts::Figure;
-use crate::report::kit::sheet::Titles;
+use crate::report::kit::titles::{Titled, Titles};
 
 /// All of it, for programs, and what the rest can be drawn from again.
 pub const JSON: &str = "ab.json";
 /// More than any experiment comes to: a thousand blocks of ten trials are a few megabytes.
 const MOST_BYTES: u64 = 64 << 20;
+
+impl Titled for AbReport {
+    fn titles(&self) -> Titles {
+        Titles {
+            answer: capitalised(&headline(self)),
+            finding: capitalised(&short(self)),
+            circumstances: circumstances(self),
+        }
+    }
+}
 
 impl Document for AbReport {
     const PAGE: &'static str = "ab.html";
@@ -44,14 +55,6 @@ impl Document for AbReport {
 
     fn finite(&self) -> Result<Cow<'_, Self>, JsonError> {
         finite::finite(self).map(Cow::Owned)
-    }
-
-    fn titles(&self) -> Titles {
-        Titles {
-            answer: capitalised(&headline(self)),
-            finding: capitalised(&short(self)),
-            circumstances: circumstances(self),
-        }
     }
 
     fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {

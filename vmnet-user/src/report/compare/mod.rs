@@ -13,11 +13,12 @@ use schema::{CompareReport, RunSummary};
 use text::gist;
 use words::answer;
 
-use crate::report::kit::document::{Chart, Document, PageError};
+use crate::report::kit::chart::Chart;
+use crate::report::kit::document::{Document, PageError};
 use crate::report::kit::format;
 use crate::report::kit::json::{JsonError, indented};
 use crate::report::kit::parts::Figure;
-use crate::report::kit::sheet::Titles;
+use crate::report::kit::titles::{Titled, Titles};
 use crate::report::run::schema::RunReport;
 use crate::report::run::text::confidence_word;
 
@@ -32,15 +33,7 @@ pub struct Pair {
     pub b: RunReport,
 }
 
-impl Document for Pair {
-    const PAGE: &'static str = "compare.html";
-    const JSON: &'static str = "compare.json";
-    const CHARTS: &'static [Chart<Self>] = CHARTS;
-
-    fn finite(&self) -> Result<Cow<'_, Self>, JsonError> {
-        Ok(Cow::Borrowed(self))
-    }
-
+impl Titled for Pair {
     fn titles(&self) -> Titles {
         let runs = &self.report.runs;
         Titles {
@@ -48,6 +41,16 @@ impl Document for Pair {
             finding: format::capitalised(&gist(&self.report)),
             circumstances: format!("A: {} · B: {}", circumstances(&runs.a), circumstances(&runs.b)),
         }
+    }
+}
+
+impl Document for Pair {
+    const PAGE: &'static str = "compare.html";
+    const JSON: &'static str = "compare.json";
+    const CHARTS: &'static [Chart<Self>] = CHARTS;
+
+    fn finite(&self) -> Result<Cow<'_, Self>, JsonError> {
+        Ok(Cow::Borrowed(self))
     }
 
     fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {

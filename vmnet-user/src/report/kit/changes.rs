@@ -5,9 +5,10 @@ use plotters::style::text_anchor::HPos;
 
 use super::colours::{GRID, INK};
 use super::lettering::{Lettering, text_width, write};
-use super::sheet::{Area, RIGHT, dashes};
+use super::sheet::dashes;
 use crate::report::compare::words::signed;
-use crate::report::kit::document::ChartError;
+use crate::report::kit::canvas::{Area, RIGHT};
+use crate::report::kit::chart::ChartError;
 
 /// Ratios beyond these are drawn as arrows.
 const FARTHEST: f64 = 64.0;

@@ -3,34 +3,11 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use super::chart::{Chart, ChartError};
 use super::json::JsonError;
 use super::parts::Figure;
-use super::sheet::Titles;
-use super::table::Table;
+use super::titles::Titled;
 use crate::output::{FilesError, OutputDir};
-
-/// One picture of a document.
-pub struct Chart<D> {
-    /// What it shows, as a heading.
-    pub name: &'static str,
-    /// The file it is written to.
-    pub file: &'static str,
-    /// The whole SVG document.
-    pub draw: fn(&D) -> Result<String, ChartError>,
-    /// The same in numbers, for those who cannot see it or want to know exactly.
-    pub table: fn(&D) -> Table,
-}
-
-/// plotters could not draw.
-#[derive(Debug, thiserror::Error)]
-#[error("plotters: {0}")]
-pub struct ChartError(String);
-
-impl<E: std::error::Error + Send + Sync> From<plotters::drawing::DrawingAreaErrorKind<E>> for ChartError {
-    fn from(error: plotters::drawing::DrawingAreaErrorKind<E>) -> Self {
-        Self(error.to_string())
-    }
-}
 
 /// How a document can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -62,7 +39,7 @@ pub enum CsvError {
 }
 
 /// What is drawn, shown and kept of one answer.
-pub(crate) trait Document: Clone + 'static {
+pub(crate) trait Document: Titled + Clone + 'static {
     /// The page for people: what a person opens first.
     const PAGE: &'static str;
     /// All of it, for programs.
@@ -75,9 +52,6 @@ pub(crate) trait Document: Clone + 'static {
     /// # Errors
     /// A number that the document cannot do without is none.
     fn finite(&self) -> Result<Cow<'_, Self>, JsonError>;
-
-    /// The three lines above every chart.
-    fn titles(&self) -> Titles;
 
     /// The page. `self` is [finite](Self::finite).
     ///

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::sheet::escaped;
+use crate::report::kit::canvas::escaped;
 
 /// The areas of one chart. Class `hover` tells a script which they are.
 #[derive(Default)]

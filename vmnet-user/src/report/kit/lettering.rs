@@ -3,8 +3,8 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::sheet::Area;
-use crate::report::kit::document::ChartError;
+use crate::report::kit::canvas::Area;
+use crate::report::kit::chart::ChartError;
 use crate::report::kit::format;
 
 pub(in crate::report) const FONT: &str = "sans-serif";

@@ -1,7 +1,9 @@
 //! What documents are made of: the sheet of a chart, parts of a page, words for numbers. It knows no document.
 
 pub(in crate::report) mod axes;
+pub(in crate::report) mod canvas;
 pub(in crate::report) mod changes;
+pub mod chart;
 pub(in crate::report) mod colours;
 pub mod document;
 pub(in crate::report) mod escape;
@@ -14,3 +16,4 @@ pub(in crate::report) mod parts;
 pub(in crate::report) mod sheet;
 pub mod style;
 pub(in crate::report) mod table;
+pub(crate) mod titles;

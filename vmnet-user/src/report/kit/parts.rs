@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::model::fact::Fact;
-use crate::report::kit::document::Chart;
+use crate::report::kit::chart::Chart;
 use crate::report::kit::format;
 use crate::report::kit::table::Table;
 

@@ -1,25 +1,15 @@
 //! The sheet that every chart is drawn on: its ground, the answer as its title, text alternatives, legend.
 
-use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
+use super::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, WIDTH, escaped};
+use super::chart::ChartError;
 use super::colours::{FAINT, INK, edge, style};
-use super::document::{ChartError, Document};
 use super::hover::Hovers;
 use super::lettering::{Lettering, bold, characters_in, text_width, write};
+use super::titles::{Titled, Titles};
 use crate::report::kit::format;
-
-/// Pixels: 16:9, the shape of a slide.
-pub(in crate::report) const WIDTH: i32 = 1200;
-pub(in crate::report) const HEIGHT: i32 = 675;
-/// Where everything starts on the left, and ends on the right.
-pub(in crate::report) const LEFT: i32 = 40;
-pub(in crate::report) const RIGHT: i32 = WIDTH - 40;
-/// The first line below the titles.
-pub(in crate::report) const BODY_TOP: i32 = 124;
-
-pub(in crate::report) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// What a chart is about.
 #[derive(Clone, Copy)]
@@ -33,22 +23,15 @@ pub(in crate::report) struct Topic {
 /// What a chart says in words.
 pub(in crate::report) struct Words<'a> {
     pub(in crate::report) topic: Topic,
-    /// What decided, below the title; what [`Document::titles`] says where this is None.
+    /// What decided, below the title; what [`Titled::titles`] says where this is None.
     pub(in crate::report) finding: Option<String>,
     /// The text alternative: what a person would see.
     pub(in crate::report) description: &'a str,
 }
 
-/// The three lines above every chart.
-pub(crate) struct Titles {
-    pub(crate) answer: String,
-    pub(crate) finding: String,
-    pub(crate) circumstances: String,
-}
-
 /// A whole chart, its body drawn by `body`.
-pub(in crate::report) fn sheet<D: Document>(
-    of: &D,
+pub(in crate::report) fn sheet(
+    of: &impl Titled,
     words: Words<'_>,
     body: impl FnOnce(&Area<'_>, &mut Hovers) -> Result<(), ChartError>,
 ) -> Result<String, ChartError> {
@@ -79,8 +62,8 @@ pub(in crate::report) fn sheet<D: Document>(
 }
 
 /// A chart that says why there is nothing to see.
-pub(in crate::report) fn empty_sheet<D: Document>(
-    of: &D,
+pub(in crate::report) fn empty_sheet(
+    of: &impl Titled,
     topic: Topic,
     why: &str,
 ) -> Result<String, ChartError> {
@@ -224,8 +207,4 @@ pub(in crate::report) fn finished(
         escaped(description),
         style()
     )
-}
-
-pub(in crate::report) fn escaped(text: &str) -> String {
-    format::printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -6,21 +6,14 @@ use super::charts::CHARTS;
 use super::schema::RunReport;
 use super::text::{confidence_word, gist, state_sentence};
 use super::{csv, html, json};
-use crate::report::kit::document::{Chart, CsvError, Document, PageError};
+use crate::report::kit::chart::Chart;
+use crate::report::kit::document::{CsvError, Document, PageError};
 use crate::report::kit::format;
 use crate::report::kit::json::{JsonError, indented};
 use crate::report::kit::parts::Figure;
-use crate::report::kit::sheet::Titles;
+use crate::report::kit::titles::{Titled, Titles};
 
-impl Document for RunReport {
-    const PAGE: &'static str = "report.html";
-    const JSON: &'static str = "run.json";
-    const CHARTS: &'static [Chart<Self>] = CHARTS;
-
-    fn finite(&self) -> Result<Cow<'_, Self>, JsonError> {
-        json::finite(self).map(Cow::Owned)
-    }
-
+impl Titled for RunReport {
     fn titles(&self) -> Titles {
         let confidence = confidence_word(self.verdict.confidence);
         let finding = gist(self).unwrap_or_else(|| self.verdict.summary.clone());
@@ -29,6 +22,16 @@ impl Document for RunReport {
             finding: format::capitalised(&finding),
             circumstances: circumstances(self),
         }
+    }
+}
+
+impl Document for RunReport {
+    const PAGE: &'static str = "report.html";
+    const JSON: &'static str = "run.json";
+    const CHARTS: &'static [Chart<Self>] = CHARTS;
+
+    fn finite(&self) -> Result<Cow<'_, Self>, JsonError> {
+        json::finite(self).map(Cow::Owned)
     }
 
     fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {

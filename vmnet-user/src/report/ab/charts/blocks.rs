@@ -11,8 +11,9 @@ use crate::report::ab::schema::AbReport;
 use crate::report::ab::summary::chief;
 use crate::report::ab::validity::{Fate, arm_name, blocks, why_rejected};
 use crate::report::ab::words::in_unit;
-use crate::report::kit::document::ChartError;
-use crate::report::kit::sheet::{BODY_TOP, HEIGHT, Topic, Words, empty_sheet, sheet};
+use crate::report::kit::canvas::{BODY_TOP, HEIGHT};
+use crate::report::kit::chart::ChartError;
+use crate::report::kit::sheet::{Topic, Words, empty_sheet, sheet};
 use crate::report::kit::table::Table;
 
 const TOPIC: Topic =

@@ -6,10 +6,11 @@ use crate::report::ab::schema::AbReport;
 use crate::report::ab::words::{
     Amount, chance, figure, figures, judgement, judgement_of_placebo, smallest_visible,
 };
+use crate::report::kit::canvas::{BODY_TOP, HEIGHT};
+use crate::report::kit::chart::ChartError;
 use crate::report::kit::colours::{BLUE, FAINT, GREY, VERMILLION};
-use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
-use crate::report::kit::sheet::{BODY_TOP, HEIGHT, Topic, Words, empty_sheet, sheet};
+use crate::report::kit::sheet::{Topic, Words, empty_sheet, sheet};
 use crate::report::kit::table::Table;
 
 const TOPIC: Topic = Topic { stem: "ab-effects", subject: "What each arm causes, with 95 % intervals" };

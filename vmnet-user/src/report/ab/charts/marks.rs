@@ -3,9 +3,9 @@
 use plotters::prelude::*;
 
 use crate::model::experiment::{Arm, Role};
+use crate::report::kit::canvas::Area;
+use crate::report::kit::chart::ChartError;
 use crate::report::kit::colours::{BLUE, FAINT, GREEN, INK, PURPLE, VERMILLION};
-use crate::report::kit::document::ChartError;
-use crate::report::kit::sheet::Area;
 
 /// What an arm's trials are drawn as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ mod rows;
 mod sizes;
 
 use crate::report::ab::schema::AbReport;
-use crate::report::kit::document::Chart;
+use crate::report::kit::chart::Chart;
 
 /// Every chart, in the order in which they tell the story.
 pub const CHARTS: &[Chart<AbReport>] = &[

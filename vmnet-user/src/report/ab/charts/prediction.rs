@@ -4,12 +4,13 @@ use super::rows::{Group, Row, draw as draw_rows};
 use crate::report::ab::foresight::{Foreseen, foreseen, why_no_prediction};
 use crate::report::ab::schema::AbReport;
 use crate::report::ab::words::Amount;
+use crate::report::kit::canvas::{BODY_TOP, HEIGHT, LEFT, RIGHT};
+use crate::report::kit::chart::ChartError;
 use crate::report::kit::colours::{BLUE, FAINT, GREEN};
-use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
 use crate::report::kit::format::sentence;
 use crate::report::kit::lettering::{Lettering, write_lines};
-use crate::report::kit::sheet::{BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, sheet};
+use crate::report::kit::sheet::{Topic, Words, empty_sheet, sheet};
 use crate::report::kit::table::Table;
 
 const TOPIC: Topic =

@@ -2,12 +2,12 @@
 
 use plotters::prelude::*;
 
+use crate::report::kit::canvas::{Area, LEFT, RIGHT};
 use crate::report::kit::changes::{Axis, Frame, Size};
+use crate::report::kit::chart::ChartError;
 use crate::report::kit::colours::{FAINT, INK};
-use crate::report::kit::document::ChartError;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{Lettering, write, write_lines, write_within};
-use crate::report::kit::sheet::{Area, LEFT, RIGHT};
 
 /// Height of a group's heading.
 const HEADING: i32 = 26;

@@ -3,8 +3,8 @@
 use super::marks::marks;
 use crate::model::experiment::Role;
 use crate::report::ab::schema::AbReport;
+use crate::report::kit::chart::ChartError;
 use crate::report::kit::colours::GREY;
-use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
 use crate::report::kit::sheet::Topic;
 use crate::report::kit::sheet::{Words, empty_sheet, sheet};

@@ -3,11 +3,12 @@
 use crate::model::comparison::Effect;
 use crate::report::compare::Pair;
 use crate::report::compare::words::{change, figure, judgement, signed};
+use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT};
 use crate::report::kit::changes::{Axis, Frame, Size};
+use crate::report::kit::chart::ChartError;
 use crate::report::kit::colours::{BLUE, FAINT, GREY, INK, VERMILLION};
-use crate::report::kit::document::ChartError;
 use crate::report::kit::lettering::{Lettering, write_lines, write_within};
-use crate::report::kit::sheet::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, sheet};
+use crate::report::kit::sheet::{Topic, Words, empty_sheet, sheet};
 use crate::report::kit::table::Table;
 
 const TOPIC: Topic = Topic { stem: "compare-effects", subject: "How B differs from A, with 95 % intervals" };

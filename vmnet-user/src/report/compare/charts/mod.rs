@@ -5,7 +5,7 @@ mod sizes;
 mod throughput;
 
 use super::Pair;
-use crate::report::kit::document::Chart;
+use crate::report::kit::chart::Chart;
 
 /// Every chart, in the order in which they tell the story.
 pub const CHARTS: &[Chart<Pair>] = &[

@@ -1,8 +1,8 @@
 //! Packet sizes to the driver, A above B, on one axis.
 
 use crate::report::compare::Pair;
+use crate::report::kit::chart::ChartError;
 use crate::report::kit::colours::{BLUE, GREEN};
-use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
 use crate::report::kit::sheet::Topic;
 use crate::report::kit::sheet::{Words, empty_sheet, sheet};

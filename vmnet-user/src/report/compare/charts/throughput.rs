@@ -8,15 +8,14 @@ use crate::model::throughput::Interval;
 use crate::report::compare::Pair;
 use crate::report::compare::schema::RunSummary;
 use crate::report::kit::axes::{TimeAxis, rate_unit, stretch, tick};
+use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, WIDTH};
+use crate::report::kit::chart::ChartError;
 use crate::report::kit::colours::{FAINT, GRID, INK, edge};
-use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{FONT, Lettering, font_size, write_within};
 use crate::report::kit::over_time::{is_placed, number, slim};
-use crate::report::kit::sheet::{
-    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, WIDTH, Words, empty_sheet, hatched, legend, sheet,
-};
+use crate::report::kit::sheet::{Key, Topic, Words, empty_sheet, hatched, legend, sheet};
 use crate::report::kit::table::Table;
 use crate::report::run::charts::throughput::columns::{Column, Split, columns};
 

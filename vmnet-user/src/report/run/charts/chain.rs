@@ -7,11 +7,12 @@ use super::reason;
 use super::{ChartError, Table};
 use crate::model::cause::{By, Cause};
 use crate::model::chain::{Link, LinkName, LinkState, first_broken};
+use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT};
 use crate::report::kit::colours::{BLUE, FAINT, GREY, INK, VERMILLION, YELLOW, edge};
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{Lettering, lines_in, write, write_lines, write_within};
-use crate::report::kit::sheet::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, sheet};
+use crate::report::kit::sheet::{Topic, Words, empty_sheet, sheet};
 use crate::report::run::schema::RunReport;
 
 const TOPIC: Topic = Topic { stem: "chain", subject: "The chain that TSO hangs on" };

@@ -7,14 +7,13 @@ use super::{ChartError, Table};
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
 use crate::report::kit::axes::{rate_unit, stretch, tick};
+use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, WIDTH};
 use crate::report::kit::colours::{FAINT, GRID, INK, VERMILLION};
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{FONT, Lettering, font_size, write, write_within};
 use crate::report::kit::over_time::{MOST_ROWS, is_placed, number, slim};
-use crate::report::kit::sheet::{
-    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, WIDTH, Words, empty_sheet, legend, sheet,
-};
+use crate::report::kit::sheet::{Key, Topic, Words, empty_sheet, legend, sheet};
 use crate::report::run::schema::RunReport;
 use crate::stats::{Line, PearsonInterval, least_squares, pearson};
 

@@ -7,11 +7,12 @@ use plotters::prelude::*;
 use super::reason;
 use super::{ChartError, Table};
 use crate::model::ledger::Entry;
+use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT};
 use crate::report::kit::colours::{BLUE, FAINT, GREY, INK, PURPLE, SKY, VERMILLION, YELLOW, edge};
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{Lettering, write_within};
-use crate::report::kit::sheet::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, sheet};
+use crate::report::kit::sheet::{Topic, Words, empty_sheet, sheet};
 use crate::report::run::schema::RunReport;
 use crate::units;
 

@@ -9,14 +9,13 @@ use self::rows::{Cell, Group, Row, groups};
 use super::{ChartError, Table};
 use crate::model::throughput::Interval;
 use crate::report::kit::axes::{TimeAxis, stretch, tick};
+use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT};
 use crate::report::kit::colours::{FAINT, INK, SHADES, shade};
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{Lettering, write, write_within};
 use crate::report::kit::over_time::is_placed;
-use crate::report::kit::sheet::{
-    Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, hatched, sheet,
-};
+use crate::report::kit::sheet::{Topic, Words, empty_sheet, hatched, sheet};
 use crate::report::run::schema::RunReport;
 
 const TOPIC: Topic = Topic { stem: "heat", subject: "Transmit queues and CPUs over time" };

@@ -11,7 +11,7 @@ mod reasons;
 pub(in crate::report) mod sizes;
 pub(in crate::report) mod throughput;
 
-use crate::report::kit::document::{Chart, ChartError};
+use crate::report::kit::chart::{Chart, ChartError};
 use crate::report::kit::table::Table;
 use crate::report::run::schema::RunReport;
 

@@ -6,10 +6,11 @@ use plotters::style::text_anchor::HPos;
 use super::{ChartError, Table};
 use crate::model::hook::HookState;
 use crate::model::hook::{HookReport, ProgramsMethod};
+use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT};
 use crate::report::kit::colours::{FAINT, GRID, INK, PURPLE};
 use crate::report::kit::format;
 use crate::report::kit::lettering::{Lettering, write, write_within};
-use crate::report::kit::sheet::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, Words, empty_sheet, sheet};
+use crate::report::kit::sheet::{Topic, Words, empty_sheet, sheet};
 use crate::report::run::schema::RunReport;
 
 const TOPIC: Topic = Topic { stem: "probes", subject: "What the probes themselves cost" };

@@ -5,13 +5,12 @@ use plotters::prelude::*;
 use super::reason;
 use super::{ChartError, Table};
 use crate::model::reasons::Reason;
+use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT};
 use crate::report::kit::colours::{APRICOT, FAINT, GRID, INK, VERMILLION};
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{Lettering, write, write_within};
-use crate::report::kit::sheet::{
-    Area, BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Topic, Words, empty_sheet, filled, legend, sheet,
-};
+use crate::report::kit::sheet::{Key, Topic, Words, empty_sheet, filled, legend, sheet};
 use crate::report::run::schema::RunReport;
 
 const TOPIC: Topic = Topic { stem: "reasons", subject: "Why super-packets were cut up by the CPU" };

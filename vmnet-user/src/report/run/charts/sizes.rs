@@ -10,13 +10,12 @@ use super::reason;
 use super::{ChartError, Table};
 use crate::model::sample::Counting;
 use crate::report::kit::axes::tick;
+use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, WIDTH};
 use crate::report::kit::colours::{FAINT, GREEN, GRID, INK, PURPLE};
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{FONT, Lettering, font_size, text_width, write};
-use crate::report::kit::sheet::{
-    Area, BODY_TOP, HEIGHT, LEFT, RIGHT, Topic, WIDTH, Words, dashes, empty_sheet, sheet,
-};
+use crate::report::kit::sheet::{Topic, Words, dashes, empty_sheet, sheet};
 use crate::report::run::schema::{Bucket, RunReport};
 
 const TOPIC: Topic =

@@ -10,10 +10,11 @@ use super::{ChartError, Table};
 use crate::model::event::EventKind;
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
+use crate::report::kit::canvas::BODY_TOP;
 use crate::report::kit::colours::{INK, PURPLE};
 use crate::report::kit::format;
 use crate::report::kit::over_time::{MOST_ROWS, is_placed, number, slim};
-use crate::report::kit::sheet::{BODY_TOP, Key, Topic, Words, dashes, empty_sheet, legend, sheet};
+use crate::report::kit::sheet::{Key, Topic, Words, dashes, empty_sheet, legend, sheet};
 use crate::report::run::schema::{EventReport, RunReport};
 
 const TOPIC: Topic = Topic { stem: "throughput", subject: "Throughput over time by path" };

@@ -7,12 +7,12 @@ use super::{Line, MOST_PERCENT, Placed};
 use crate::model::experiment::{Effect, Scale};
 use crate::report::ab::validity::{arm_name, place, why_rejected};
 use crate::report::ab::words::{Amount, in_unit};
+use crate::report::kit::canvas::Area;
+use crate::report::kit::chart::ChartError;
 use crate::report::kit::colours::{FAINT, INK};
-use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{Lettering, write};
-use crate::report::kit::sheet::Area;
 
 /// The values of a panel, with some room around them.
 #[derive(Clone, Copy)]

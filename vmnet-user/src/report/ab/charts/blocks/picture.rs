@@ -12,11 +12,11 @@ use crate::report::ab::schema::AbReport;
 use crate::report::ab::validity::{Fate, arm_name};
 use crate::report::ab::words::{Amount, role};
 use crate::report::kit::axes::tick;
+use crate::report::kit::canvas::{Area, HEIGHT, LEFT, RIGHT, WIDTH};
+use crate::report::kit::chart::ChartError;
 use crate::report::kit::colours::{BAND, FAINT, GREY, GRID, INK};
-use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
 use crate::report::kit::lettering::{FONT, Lettering, font_size, text_width, write, write_within};
-use crate::report::kit::sheet::{Area, HEIGHT, LEFT, RIGHT, WIDTH};
 
 pub(super) const AXIS_LEFT: i32 = LEFT + 80;
 /// Means stand to the right of this.

@@ -5,12 +5,13 @@ use plotters::style::text_anchor::HPos;
 
 use super::columns::{Column, Split};
 use crate::report::kit::axes::{TimeAxis, rate_unit, stretch, tick};
+use crate::report::kit::canvas::{Area, HEIGHT, LEFT, RIGHT, WIDTH};
+use crate::report::kit::chart::ChartError;
 use crate::report::kit::colours::{FAINT, GRID, INK, PURPLE, edge};
-use crate::report::kit::document::ChartError;
 use crate::report::kit::format;
 use crate::report::kit::hover::Hovers;
 use crate::report::kit::lettering::{FONT, Lettering, font_size, text_width, write};
-use crate::report::kit::sheet::{Area, HEIGHT, LEFT, RIGHT, WIDTH, hatched, triangle};
+use crate::report::kit::sheet::{hatched, triangle};
 use crate::report::run::schema::EventReport;
 
 /// More labels than fit into so many rows are counted, not written.
