@@ -8,10 +8,10 @@ use vmnet_common::{Counters, Lane, Stage};
 use super::audit::Audit;
 use super::hook::{Hook, HookState};
 use super::identity::{Identity, IdentityId};
-use super::light::OF_WINDOWS;
 use super::sample::{Counting, Window};
 use super::state::{Classes, State};
 use super::tally::Tally;
+use crate::audited::OF_WINDOWS;
 
 /// A proof within a bound allows unseen bytes of less than one in this many of bulk.
 pub const UNSEEN_ONE_IN: u64 = 100;

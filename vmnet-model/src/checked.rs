@@ -6,7 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{features::FeatureSet, sample::Features};
+use super::features::FeatureSet;
+use crate::features::Features;
 
 /// Rounds that must say the same before it is believed: one could be a burst of others.
 pub const ROUNDS_TO_BELIEVE: usize = 2;

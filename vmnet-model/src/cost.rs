@@ -5,11 +5,11 @@ use vmnet_common::{Caller, Counters, StackSamples};
 
 use super::delta::Delta;
 use super::hook::Hook;
-use super::ledger::Ledgers;
 use super::sample::{Counting, Mode, Window};
 use super::tally::bounded;
 use super::throughput::segmentation_ns;
 use super::units::share;
+use crate::ledgers::Ledgers;
 use crate::stats;
 
 /// The same recording gives the same interval.

@@ -2,9 +2,10 @@
 
 use super::answer::{Verdict, left_whole, summary};
 use super::delta::Delta;
-use super::sample::{Features, Window};
+use super::sample::Window;
 use super::state::{Confidence, MIN_BULK_BYTES, State};
 use super::witness::{self, FULL_FRAMES_FROM, KernelCounters, NO_SUPER_PACKETS_UP_TO, longest_single_bytes};
+use crate::features::Features;
 
 /// Below this many segments per packet, something else than the qdisc feeds the device.
 const NO_SUPER_PACKETS_FROM: f64 = 0.97;

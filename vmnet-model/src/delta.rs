@@ -2,14 +2,12 @@
 
 use vmnet_common::{Counters, Lane, Stage};
 
-use super::frees;
-use super::light::Light;
+use super::light::ledger::Light;
 use super::machine::QueueCounters;
-use super::sample::{
-    Counting, CpuTimes, CpuWork, Features, LinkCounters, MissedByKernel, QdiscCounters, Retransmitted,
-    Sample, SocketTotals, Window,
-};
+use super::sample::{CpuTimes, CpuWork, MissedByKernel, QdiscCounters, Retransmitted, Sample, SocketTotals};
 use super::tally::{Tally, bounded};
+use crate::features::Features;
+use crate::link_counters::LinkCounters;
 
 /// What happened between two samples. A part that either sample lacks, or whose counters went backwards (the
 /// interface or its qdisc was made anew), is None: never a huge number.
@@ -74,66 +72,6 @@ pub struct SocketsDelta {
     pub lower_bound: bool,
 }
 
-impl Window<'_> {
-    /// The longest MTU that the interface had: what was sent under another one is judged by it as well.
-    #[must_use]
-    pub fn mtu(&self) -> u32 {
-        self.samples.iter().filter_map(|sample| sample.mtu).fold(self.conditions.mtu, u32::max)
-    }
-
-    /// From the first sample to the last. Counters of less than 64 bits are added up over consecutive samples, so
-    /// they may wrap as often as there are samples. None with fewer than two samples.
-    #[must_use]
-    pub fn delta(&self) -> Option<Delta> {
-        let delta = self.differences().reduce(Delta::then)?;
-        // Sockets are dear to ask, so only the samples at the edges know them.
-        let (first, last) = (self.samples.first()?, self.samples.last()?);
-        let sockets = both(first.sockets, last.sockets, sockets_between);
-        let retransmitted = both(first.retransmitted, last.retransmitted, Retransmitted::between);
-        Some(self.completed(Delta { sockets, retransmitted, ..delta }))
-    }
-
-    /// Between consecutive samples, in order of time.
-    pub fn intervals(&self) -> impl Iterator<Item = Delta> {
-        self.differences().map(|delta| self.completed(delta))
-    }
-
-    /// Where counting is light, the hooks at the driver counted nothing, or only now and then.
-    fn completed(&self, mut delta: Delta) -> Delta {
-        delta.freed_after_sending = frees::take_out(self, &mut delta);
-        if self.conditions.counting == Counting::Light && delta.traced.is_some() {
-            let light = Light::of(self, &delta).map(Box::new);
-            if let Some(counted) = delta.traced.as_deref_mut() {
-                // A packet that was in the driver, or in `skb_segment`, as a window began or ended: no fault of the light ledger's, which
-                // does not use either.
-                let health = &mut counted.health;
-                (health.unmatched_xmits, health.lost_starts, health.unmatched_skb_segment_exits) = (0, 0, 0);
-                if let Ok(light) = &light {
-                    light.fill(counted);
-                }
-            }
-            delta.light = Some(light);
-        }
-        delta
-    }
-
-    fn differences(&self) -> impl Iterator<Item = Delta> {
-        self.samples.windows(2).filter_map(|pair| match pair {
-            [earlier, later] => Some(Delta::between(earlier, later)),
-            _ => None,
-        })
-    }
-
-    /// From the first sample to the last.
-    #[must_use]
-    pub fn duration_ns(&self) -> u64 {
-        match (self.samples.first(), self.samples.last()) {
-            (Some(first), Some(last)) => last.at_ns.saturating_sub(first.at_ns),
-            _ => 0,
-        }
-    }
-}
-
 impl Delta {
     /// `later` − `earlier`.
     #[must_use]
@@ -189,7 +127,7 @@ impl Delta {
     }
 
     /// This one and the next, as one.
-    fn then(self, next: Self) -> Self {
+    pub(crate) fn then(self, next: Self) -> Self {
         let traced = match (self.traced, next.traced) {
             (Some(mut sum), Some(next)) => {
                 sum.add(&next);
@@ -248,7 +186,7 @@ impl Delta {
     }
 }
 
-fn both<T, U>(a: Option<T>, b: Option<T>, f: impl FnOnce(T, T) -> Option<U>) -> Option<U> {
+pub(crate) fn both<T, U>(a: Option<T>, b: Option<T>, f: impl FnOnce(T, T) -> Option<U>) -> Option<U> {
     f(a?, b?)
 }
 
@@ -329,12 +267,12 @@ impl Delta {
 
 impl Retransmitted {
     /// None where a socket that was counted is not any more.
-    fn between(earlier: Self, later: Self) -> Option<Self> {
+    pub(crate) fn between(earlier: Self, later: Self) -> Option<Self> {
         Some(Self { ipv4: growth(earlier.ipv4, later.ipv4)?, ipv6: growth(earlier.ipv6, later.ipv6)? })
     }
 }
 
-fn sockets_between(earlier: SocketTotals, later: SocketTotals) -> Option<SocketsDelta> {
+pub(crate) fn sockets_between(earlier: SocketTotals, later: SocketTotals) -> Option<SocketsDelta> {
     let not_sent =
         |totals: &SocketTotals| i128::from(totals.bytes_not_sent) + i128::from(totals.bytes_discarded);
     let not_sent = not_sent(&later) - not_sent(&earlier);

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use vmnet_common::{Counters, Lane, Stage};
 
-use super::sample::LinkCounters;
 use super::tally::Tally;
+use crate::link_counters::LinkCounters;
 
 /// What a frame check sequence adds to a packet, bytes.
 const FCS_BYTES: i64 = 4;

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sample::Features;
-
 /// One feature, by the name that this kernel gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -87,4 +85,19 @@ impl FeatureSet {
             gso: self.active("tx-generic-segmentation"),
         }
     }
+}
+
+/// Active offloads that matter here; None where the kernel could not be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// `tx-tcp-segmentation`.
+    pub tso4: Option<bool>,
+    /// `tx-tcp6-segmentation`.
+    pub tso6: Option<bool>,
+    /// `tx-tcp-ecn-segmentation`.
+    pub tso_ecn: Option<bool>,
+    /// `tx-udp-segmentation`.
+    pub uso: Option<bool>,
+    /// `tx-generic-segmentation`.
+    pub gso: Option<bool>,
 }

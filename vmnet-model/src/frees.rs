@@ -69,7 +69,8 @@ fn device_bears_out(window: &Window<'_>, delta: &Delta, open: u64) -> bool {
 mod tests {
     use crate::audit::Audit;
     use crate::identity::IdentityId;
-    use crate::ledger::{Entry, Ledgers};
+    use crate::ledger::Entry;
+    use crate::ledgers::Ledgers;
     use crate::light::LightView;
     use crate::testing::Scene;
     use crate::verdict::{Confidence, State, Verdict};

@@ -6,10 +6,10 @@ use super::delta::{Delta, QdiscDelta};
 use super::driver_semantics::{CountedAs, DriverSemantics};
 use super::hook::{Hook, HookState};
 use super::identity::{Identity, IdentityId, Unit};
-use super::light::OF_WINDOWS;
 use super::sample::Window;
 use super::slack::Edges;
 use super::tally::{TCP_LANES, Tally, bounded, cell, lane, scaled_up};
+use crate::audited::OF_WINDOWS;
 
 /// `__skb_gso_segment` and `skb_segment` nest in tunnels, so a CPU can be inside a few calls at once.
 const CALLS_IN_FLIGHT_PER_CPU: u64 = 4;
@@ -351,12 +351,12 @@ impl<'a> Facts<'a> {
     }
 
     /// What the device's counters count, where every packet was counted at the driver.
-    fn semantics(&self, link: &super::sample::LinkCounters) -> DriverSemantics {
+    fn semantics(&self, link: &crate::link_counters::LinkCounters) -> DriverSemantics {
         self.window.conditions.driver.or_nearest(self.counted, link)
     }
 
     /// Where the device counts wire segments, it is held against those.
-    fn counted_as(&self, link: &super::sample::LinkCounters) -> CountedAs {
+    fn counted_as(&self, link: &crate::link_counters::LinkCounters) -> CountedAs {
         match &self.delta.light {
             Some(Ok(light)) => light.counted_as(),
             _ => self.semantics(link).packets,
@@ -378,7 +378,7 @@ impl<'a> Facts<'a> {
 
     /// Whether TCP's sockets sent at least half as much more than `net_dev_queue` saw as the device counted more than
     /// `net_dev_xmit` saw.
-    fn is_mostly_local_tcp(&self, link: Option<super::sample::LinkCounters>) -> bool {
+    fn is_mostly_local_tcp(&self, link: Option<crate::link_counters::LinkCounters>) -> bool {
         let (Some(sockets), Some(link)) = (self.delta.sockets, link) else { return false };
         let slack = self.edges.reading_sockets(sockets.bytes_sent);
         let unqueued = sockets.bytes_sent.saturating_sub(self.local_tcp_payload()).saturating_sub(slack);
@@ -386,7 +386,7 @@ impl<'a> Facts<'a> {
         unqueued != 0 && unqueued.saturating_mul(2) >= unseen
     }
 
-    fn link(&self) -> Result<super::sample::LinkCounters, String> {
+    fn link(&self) -> Result<crate::link_counters::LinkCounters, String> {
         match &self.delta.light {
             Some(Err(why)) => return Err(format!("the light ledger does not count this: {why}")),
             Some(Ok(light)) if light.uses_up_the_device() => {

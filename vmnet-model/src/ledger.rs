@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use vmnet_common::{Class, Counters, Lane, LaneCounts, SEGS_BUCKETS, Stage, bucket_lower, bucket_upper};
 
-use super::delta::Delta;
-use super::tally::{TCP_LANES, Tally, bounded, cell, lane, scaled_up};
+use super::tally::{Tally, bounded, cell, lane, scaled_up};
 use crate::{stats, units};
 
 /// One transport protocol's bytes and packets. Bytes are payload: headers excluded, retransmits included.
@@ -81,35 +80,6 @@ pub enum Method {
     Windows,
     /// Only that it is between a least and a most.
     Bounds,
-}
-
-/// Both protocols' ledgers.
-#[derive(Clone, Debug)]
-pub struct Ledgers {
-    /// TCP's.
-    pub tcp: Protocol,
-    /// UDP's.
-    pub udp: Protocol,
-}
-
-impl Ledgers {
-    /// Of a window's difference, as its packets were counted.
-    #[must_use]
-    pub fn of(delta: &Delta, counted: &Counters) -> Self {
-        let mut ledgers = match &delta.light {
-            Some(Ok(light)) => Self { tcp: light.tcp(counted), udp: light.udp(counted) },
-            Some(Err(_)) | None => Self { tcp: Protocol::tcp(counted), udp: Protocol::udp(counted) },
-        };
-        let retransmitted = |lanes: &[Lane]| delta.retransmitted_bytes(counted, lanes);
-        let tcp = &mut ledgers.tcp;
-        tcp.ipv4.retransmitted_bytes = retransmitted(&[Lane::Tcp4]);
-        tcp.ipv6.retransmitted_bytes = retransmitted(&[Lane::Tcp6]);
-        tcp.total.retransmitted_bytes = retransmitted(&TCP_LANES);
-        for row in [&mut ledgers.udp.ipv4, &mut ledgers.udp.ipv6, &mut ledgers.udp.total] {
-            row.retransmitted_bytes = Some(0);
-        }
-        ledgers
-    }
 }
 
 /// Neither TCP nor UDP.

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod audit;
+pub mod audited;
 pub mod bound;
 pub mod breaks;
 pub mod cause;
@@ -29,7 +30,9 @@ pub mod interface;
 #[cfg(any(test, feature = "testing"))]
 pub mod interval_fixture;
 pub mod ledger;
+pub mod ledgers;
 pub mod light;
+pub mod link_counters;
 pub mod machine;
 #[cfg(any(test, feature = "testing"))]
 pub mod machine_fixture;
@@ -50,4 +53,5 @@ mod unexplained;
 pub mod units;
 pub mod uso;
 pub mod verdict;
+mod window;
 mod witness;

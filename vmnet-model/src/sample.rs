@@ -3,9 +3,11 @@
 use vmnet_common::Counters;
 
 use super::driver_semantics::DriverRow;
+use super::features::Features;
 use super::hook::Hooks;
-use super::light::Audited;
+use super::link_counters::LinkCounters;
 use super::machine::QueueCounters;
+use crate::audited::Audited;
 
 /// Everything read at one tick. All counts only grow; a [`Window`] subtracts them.
 #[derive(Clone, Debug)]
@@ -48,19 +50,6 @@ pub struct Sample {
     pub rtt_us: Option<u32>,
 }
 
-/// `IFLA_STATS64`, transmit side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LinkCounters {
-    /// skbs that the driver counts as sent: super-packets count once.
-    pub tx_packets: u64,
-    /// Their bytes.
-    pub tx_bytes: u64,
-    /// Dropped by the device or for want of it.
-    pub tx_dropped: u64,
-    /// Transmit errors.
-    pub tx_errors: u64,
-}
-
 /// A qdisc's counters; its packets are wire segments (`gso_segs`), unlike the device's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QdiscCounters {
@@ -80,21 +69,6 @@ pub struct QdiscCounters {
     pub backlog_bytes: u64,
     /// Whether a qdisc of the tree segments by itself (cake, tbf, netem, taprio), which spoils packets per skb.
     pub may_segment: bool,
-}
-
-/// Active offloads that matter here; None where the kernel could not be asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Features {
-    /// `tx-tcp-segmentation`.
-    pub tso4: Option<bool>,
-    /// `tx-tcp6-segmentation`.
-    pub tso6: Option<bool>,
-    /// `tx-tcp-ecn-segmentation`.
-    pub tso_ecn: Option<bool>,
-    /// `tx-udp-segmentation`.
-    pub uso: Option<bool>,
-    /// `tx-generic-segmentation`.
-    pub gso: Option<bool>,
 }
 
 /// Time of one CPU since boot, from `/proc/stat`.

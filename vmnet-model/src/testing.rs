@@ -12,9 +12,11 @@ use vmnet_common::{Caller, Cell, Class, Counters, Lane, Refusal, Stage, bucket};
 use super::driver_semantics::DriverRow;
 use super::hook::{Hook, HookState, Hooks};
 use super::sample::{
-    Conditions, Counting, CpuTimes, Features, LinkCounters, MissedByKernel, Mode, QdiscCounters,
-    Retransmitted, Sample, SocketTotals, Window,
+    Conditions, Counting, CpuTimes, MissedByKernel, Mode, QdiscCounters, Retransmitted, Sample, SocketTotals,
+    Window,
 };
+use crate::features::Features;
+use crate::link_counters::LinkCounters;
 
 /// Payload of a full segment at MTU 1500 with TCP timestamps.
 pub const MSS: u64 = 1_448;

@@ -16,10 +16,10 @@ use super::delta::Delta;
 use super::hook::Hook;
 use super::identity::IdentityId;
 use super::ledger::Entry;
-use super::light::OF_WINDOWS;
 use super::sample::{Counting, Mode, Window};
 use super::unexplained::Unexplained;
 use super::witness;
+use crate::audited::OF_WINDOWS;
 
 impl Verdict {
     /// The verdict of a window. `interface` is its name, for the summary; `tcp` the total of TCP's ledger, None in

@@ -2,27 +2,15 @@
 
 use super::LightView;
 use crate::audit::Audit;
-use crate::identity::{Identity, IdentityId};
+use crate::audited::Audited;
+use crate::audited::OF_WINDOWS;
+use crate::identity::IdentityId;
 use crate::ledger::{Entry, Protocol};
 use crate::sample::{Counting, Window};
 use crate::units::share;
 
-/// Identities that only hooks at the driver can tell.
-pub(crate) const OF_WINDOWS: [IdentityId; 3] =
-    [IdentityId::WireBytes, IdentityId::WireSegments, IdentityId::DriverPackets];
 /// How far the two ledgers' shares of software may be apart.
 const MOST_APART: f64 = 0.001;
-
-/// What a window with the exact hooks shows of the light ledger.
-#[derive(Clone, Debug)]
-pub struct Audited {
-    /// Packets at the driver.
-    pub packets: u64,
-    /// A lane whose share does not fit, in words; None where all do.
-    pub disagreement: Option<String>,
-    /// Hook against hook.
-    pub(crate) identities: Vec<Identity>,
-}
 
 impl Audited {
     /// Of a window in which every hook counted. `segmentation` is whether the light ledger has the hook on `__skb_gso_segment`.

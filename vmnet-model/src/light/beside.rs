@@ -3,7 +3,8 @@
 use super::LightView;
 use super::audited::under_way_bytes;
 use crate::audit::Audit;
-use crate::ledger::{Entry, Ledgers, Method};
+use crate::ledger::{Entry, Method};
+use crate::ledgers::Ledgers;
 use crate::sample::Window;
 use crate::units::share;
 use crate::verdict::{Confidence, FEWEST_AUDITED_PACKETS, Verdict};

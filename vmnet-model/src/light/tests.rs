@@ -5,8 +5,11 @@ use vmnet_common::{Class, Lane, Stage};
 
 use super::*;
 use crate::audit::Audit;
+use crate::audited::Audited;
 use crate::identity::IdentityId;
-use crate::ledger::{Entry, Ledgers};
+use crate::ledger::Entry;
+use crate::ledger::{Method, Protocol};
+use crate::ledgers::Ledgers;
 use crate::testing::{HEADER, MSS, Scene};
 use crate::verdict::{Confidence, State, Verdict};
 

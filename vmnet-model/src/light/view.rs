@@ -2,7 +2,8 @@
 
 use vmnet_common::{Counters, Stage};
 
-use super::{Audited, semantics};
+use super::semantics;
+use crate::audited::Audited;
 use crate::driver_semantics::DriverRow;
 use crate::hook::{Hook, HookState};
 use crate::sample::{Conditions, Counting, Sample, Window};

@@ -14,8 +14,8 @@ use super::{
 use crate::model::checked;
 use crate::model::checked::{CountsBy, Fate, Pause, Round, State, Type, UdpState, fastest_others_per_s};
 use crate::model::features::FeatureSet;
+use crate::model::features::Features;
 use crate::model::interface::Interface;
-use crate::model::sample::Features;
 use crate::report::check;
 use crate::report::check::{
     Background, BelowReport, CheckReport, CostComparison, Frames, TapReport, TypeReport, TypeState, UdpReport,

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::device::{attributes::push_attribute, netlink::payloads};
-use crate::model::sample::Features;
+use crate::model::features::Features;
 
 /// A virtio-net interface with TSO, kernel 6.18, unprivileged: `ethtool -k`, once with names and once compact.
 const VIRTIO_NAMES: &[u8] = include_bytes!("recorded/features-virtio-names.bin");

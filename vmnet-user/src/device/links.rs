@@ -13,7 +13,7 @@ use super::{
     attributes::{array_at, attribute, attributes, push_attribute, text, u16_at, u32_at, u64_at},
     netlink::{Netlink, NetlinkError},
 };
-use crate::model::sample::LinkCounters;
+use crate::model::link_counters::LinkCounters;
 
 /// `struct ifinfomsg`.
 const IFINFOMSG_BYTES: usize = 16;

@@ -105,7 +105,8 @@ fn is_paired(link: &Link) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{device::links::OperState, model::sample::LinkCounters};
+    use crate::device::links::OperState;
+    use crate::model::link_counters::LinkCounters;
 
     fn link(ifindex: u32, kind: Option<&str>) -> Link {
         Link {

@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 
 use vmnet_common::Counters;
 
+use crate::model::features::Features;
+use crate::model::link_counters::LinkCounters;
 use crate::model::machine::QueueCounters;
 use crate::model::sample::{
-    CpuTimes, CpuWork, Features, LinkCounters, MissedByKernel, QdiscCounters, Retransmitted, Sample,
-    SocketTotals,
+    CpuTimes, CpuWork, MissedByKernel, QdiscCounters, Retransmitted, Sample, SocketTotals,
 };
 
 /// CPUs that have columns of their own; what others count goes to the last of them.
