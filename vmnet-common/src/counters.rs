@@ -360,7 +360,7 @@ pub struct InDriver {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[repr(C)]
-pub struct CutUp {
+pub struct SegmentedLast {
     /// Its address; 0 when another packet was queued since.
     pub skb: u64,
     /// Its length.
@@ -375,7 +375,7 @@ pub struct PerCpu {
     /// Of no use to userspace.
     pub in_driver: InDriver,
     /// Likewise.
-    pub cut_up: CutUp,
+    pub segmented_last: SegmentedLast,
     /// Address of our device, once a packet of it was seen, for programs to which each look at it is dear.
     pub device: u64,
     /// Samples in the middle of segmentation, until the next packet for a driver tells for which device it was.

@@ -17,8 +17,8 @@ mod refusal;
 
 pub use config::{Bitfield, Config, Extras, Layout};
 pub use counters::{
-    CALLERS, CLASSES, Caller, Cell, Class, ClosedSockets, Counters, CutUp, Forecast, Health, InDriver, LANES,
-    Lane, LaneCounts, PerCpu, Refused, STAGES, Segmentation, SkbSegment, Split, StackSamples, Stage,
+    CALLERS, CLASSES, Caller, Cell, Class, ClosedSockets, Counters, Forecast, Health, InDriver, LANES, Lane,
+    LaneCounts, PerCpu, Refused, STAGES, Segmentation, SegmentedLast, SkbSegment, Split, StackSamples, Stage,
     TcpSendmsg,
 };
 pub use event::{Event, EventKind};

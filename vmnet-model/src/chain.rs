@@ -81,7 +81,7 @@ pub enum Asked {
     /// The driver got them whole.
     Whole,
     /// It got segments.
-    Cut,
+    Segmented,
     /// Nobody asked, or the answer was not plain.
     Unknown,
 }
@@ -360,7 +360,7 @@ fn taken(asked: [Asked; 2], why_not: &str) -> Link {
     const NAME: LinkName = LinkName::Taken;
     let say = |asked| match asked {
         Asked::Whole => "whole",
-        Asked::Cut => "cut up by the CPU",
+        Asked::Segmented => "cut up by the CPU",
         Asked::Unknown => "not known",
     };
     let evidence = match asked {
@@ -378,9 +378,9 @@ fn taken(asked: [Asked; 2], why_not: &str) -> Link {
     };
     let state = match asked {
         [Asked::Whole, Asked::Whole] => LinkState::Ok,
-        [Asked::Cut, Asked::Cut] | [Asked::Cut, Asked::Unknown] | [Asked::Unknown, Asked::Cut] => {
-            LinkState::Broken
-        }
+        [Asked::Segmented, Asked::Segmented]
+        | [Asked::Segmented, Asked::Unknown]
+        | [Asked::Unknown, Asked::Segmented] => LinkState::Broken,
         [Asked::Unknown, Asked::Whole] | [Asked::Whole, Asked::Unknown] => LinkState::Ok,
         _ => LinkState::Partial,
     };

@@ -85,7 +85,7 @@ pub fn udp(counted: &Counters) -> Vec<Reason> {
 
 /// TCP payload that a layer above the device's queue cut up, of packets that no local socket owns.
 #[must_use]
-pub fn forwarded_and_cut_bytes(counted: &Counters) -> u64 {
+pub fn forwarded_and_segmented_bytes(counted: &Counters) -> u64 {
     let by_the_stack = &counted.segmentation.splits[Caller::Stack as usize];
     [Lane::Tcp4, Lane::Tcp6]
         .into_iter()

@@ -51,7 +51,7 @@ fn freed<M: Memory>(skb: *const u8) {
     // A qdisc that segments a packet and then has no room for any of its segments frees it too (`tbf_segment`), but the
     // segments are what was dropped.
     // SAFETY: as above.
-    let cut_up = unsafe { &(*per_cpu).cut_up };
+    let cut_up = unsafe { &(*per_cpu).segmented_last };
     if cut_up.skb == address && cut_up.len == u64::from(field::<u32>(skb, offset!(skb_len))) {
         return;
     }

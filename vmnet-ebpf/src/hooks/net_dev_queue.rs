@@ -54,7 +54,7 @@ fn queued<M: Memory>(ctx: &impl EbpfContext, skb: *const u8) {
     let Some(per_cpu) = per_cpu() else { return };
     let counters = counters_of(per_cpu);
     // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
-    unsafe { (*per_cpu).cut_up.skb = 0 };
+    unsafe { (*per_cpu).segmented_last.skb = 0 };
     let packet = parse::<M>(skb, device, per_cpu, CopyOf::Transmit);
     account(counters, Stage::Queue, &Entry::of(&packet));
     // `netif_skb_features` reads it per packet, so `ethtool -K` acts on flows that already run.

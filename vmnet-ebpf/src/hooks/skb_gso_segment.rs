@@ -7,7 +7,9 @@ use aya_ebpf::{
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
-use vmnet_common::{CALLERS, Caller, Counters, CutUp, EventKind, LANES, REFUSALS, Refusal, Refused, Split};
+use vmnet_common::{
+    CALLERS, Caller, Counters, EventKind, LANES, REFUSALS, Refusal, Refused, SegmentedLast, Split,
+};
 
 use crate::{
     config::{gso_bits, offset},
@@ -167,7 +169,7 @@ fn leave<M: Memory>(key: u64, list: *const u8) {
         return;
     }
     // SAFETY: the pointer came from the per-CPU map, whose value is a `PerCpu`.
-    unsafe { (*per_cpu).cut_up = CutUp { skb: call.skb, len: u64::from(call.len) } };
+    unsafe { (*per_cpu).segmented_last = SegmentedLast { skb: call.skb, len: u64::from(call.len) } };
     let first_len: u32 = M::load(list, offset!(skb_len));
     // What nothing refused is segmented for its fragment list alone, and may come out as several super-packets.
     let may_be_supers = call.partial != 0 || call.refusal == Refusal::NotRefused as u32;

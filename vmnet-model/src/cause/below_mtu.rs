@@ -4,12 +4,12 @@ use super::{Cause, CauseId, Evidence, Fix, Found};
 use crate::shell::quoted;
 use crate::{machine::Machine, reasons::ReasonId};
 
-pub(super) fn cut_by_the_stack(evidence: &Evidence<'_>) -> Vec<Found> {
+pub(super) fn segmented_by_the_stack(evidence: &Evidence<'_>) -> Vec<Found> {
     let Some(bytes) = evidence.refused(&[ReasonId::StackSplits]).filter(|bytes| *bytes != 0) else {
         return Vec::new();
     };
     let machine = evidence.machine;
-    let forwarded = evidence.traffic.as_ref().map_or(0, |traffic| traffic.forwarded_and_cut_bytes);
+    let forwarded = evidence.traffic.as_ref().map_or(0, |traffic| traffic.forwarded_and_segmented_bytes);
     let cause = if forwarded.saturating_mul(2) >= bytes {
         smaller_mtu(machine)
     } else if machine.nfqueues.as_ref().is_ok_and(|queues| *queues != 0) {

@@ -95,7 +95,8 @@ pub(super) fn no_ecn(evidence: &Evidence<'_>) -> Vec<Found> {
     let matters = match bytes {
         Some(bytes) => bytes != 0,
         None => {
-            evidence.traffic.is_none() && (evidence.answers.ecn == Asked::Cut || machine.tcp_ecn == Ok(1))
+            evidence.traffic.is_none()
+                && (evidence.answers.ecn == Asked::Segmented || machine.tcp_ecn == Ok(1))
         }
     };
     if ecn.active || !tso_is_on || !matters {

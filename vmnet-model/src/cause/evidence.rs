@@ -34,7 +34,7 @@ pub struct Traffic<'a> {
     pub reasons: Option<&'a [Reason]>,
     /// The part of what a layer above the device's queue cut up (`stack-splits`) that no local socket owns: it was forwarded. It may
     /// leave in fragments, in which the ledger sees no TCP. 0 where segmentation cannot be hooked.
-    pub forwarded_and_cut_bytes: u64,
+    pub forwarded_and_segmented_bytes: u64,
     /// UDP's payload.
     pub udp_payload_bytes: u64,
     /// What IPsec had encrypted, link and IP headers included.
@@ -144,7 +144,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// Without reasons by packet: payload that was cut up although its family's TSO was on all the time.
-    pub(super) fn cut_up_in_spite_of_tso(&self) -> Option<u64> {
+    pub(super) fn segmented_in_spite_of_tso(&self) -> Option<u64> {
         let traffic = self.traffic.as_ref()?;
         let mut sum = 0_u64;
         for family in Family::ALL {

@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// Super-packets made by hand that were segmented though the interface's own TSO is on: the nearest device below whose TSO is not.
-pub(super) fn cut_below(evidence: &Evidence<'_>) -> Vec<Found> {
+pub(super) fn segmented_below(evidence: &Evidence<'_>) -> Vec<Found> {
     let (machine, answers) = (evidence.machine, evidence.answers);
     let cut = |family: &Family| {
         let asked = match family {
             Family::Ipv4 => answers.ipv4,
             Family::Ipv6 => answers.ipv6,
         };
-        asked == Asked::Cut && evidence.broken(*family).is_none()
+        asked == Asked::Segmented && evidence.broken(*family).is_none()
     };
     if evidence.traffic.is_some() {
         return Vec::new();

@@ -227,13 +227,13 @@ const RULES: [Rule; 14] = [
     device::driver_has_none,
     features::switched_off,
     device::no_ecn,
-    upper::cut_above,
-    tunnel::cut_inside,
+    upper::segmented_above,
+    tunnel::segmented_inside,
     encrypted::segmented_before,
-    lower::cut_below,
+    lower::segmented_below,
     qdisc::splits,
     limits::too_large,
-    below_mtu::cut_by_the_stack,
+    below_mtu::segmented_by_the_stack,
     sender::not_built,
     sender::small_writes,
     path::unexplained,
@@ -261,7 +261,7 @@ pub fn find(evidence: &Evidence<'_>) -> Vec<Cause> {
         found.sort_by_key(|found| std::cmp::Reverse(found.bytes.unwrap_or(0)));
     }
     if found.is_empty() {
-        found.extend(path::cut_for_no_known_reason(evidence).map(|cause| Found { cause, bytes: None }));
+        found.extend(path::segmented_for_no_known_reason(evidence).map(|cause| Found { cause, bytes: None }));
     }
     let mut causes = found;
     if let Some(elsewhere) = elsewhere::not_the_bottleneck(evidence) {

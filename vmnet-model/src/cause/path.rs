@@ -7,10 +7,10 @@ use crate::{breaks::Family, chain::Asked, reasons::ReasonId};
 const WORTH_TELLING: f64 = 0.001;
 
 /// Super-packets made by hand that were cut up although nothing that is known stands in their way.
-pub(super) fn cut_for_no_known_reason(evidence: &Evidence<'_>) -> Option<Cause> {
+pub(super) fn segmented_for_no_known_reason(evidence: &Evidence<'_>) -> Option<Cause> {
     let cut = [(evidence.answers.ipv4, Family::Ipv4), (evidence.answers.ipv6, Family::Ipv6)]
         .into_iter()
-        .any(|(asked, family)| asked == Asked::Cut && evidence.broken(family).is_none());
+        .any(|(asked, family)| asked == Asked::Segmented && evidence.broken(family).is_none());
     (evidence.traffic.is_none() && cut).then(|| Cause {
         id: CauseId::Unexplained,
         share: None,
@@ -48,7 +48,7 @@ pub(super) fn unexplained(evidence: &Evidence<'_>) -> Vec<Found> {
         && qdisc::culprit(evidence.machine).is_none()
         && upper::culprits(evidence).next().is_none()
     {
-        bytes = evidence.cut_up_in_spite_of_tso().unwrap_or(0);
+        bytes = evidence.segmented_in_spite_of_tso().unwrap_or(0);
         said.push("why cannot be seen on this rung, where segmentation cannot be hooked");
     }
     if (bytes as f64) < WORTH_TELLING * software as f64 || bytes == 0 {

@@ -19,7 +19,7 @@ pub(super) fn splits(evidence: &Evidence<'_>) -> Vec<Found> {
     let machine = evidence.machine;
     let culprit = culprit(machine);
     let bytes = match evidence.refused(&[ReasonId::QdiscSplits]) {
-        None if evidence.reasons_are_unknown() && culprit.is_some() => evidence.cut_up_in_spite_of_tso(),
+        None if evidence.reasons_are_unknown() && culprit.is_some() => evidence.segmented_in_spite_of_tso(),
         known => known,
     };
     let cause = match (culprit, bytes) {

@@ -27,7 +27,7 @@ pub(super) fn not_built(evidence: &Evidence<'_>) -> Vec<Found> {
         }
         // What only ends here needs no GRO for the device's sake.
         if machine.forwarding == Ok(true) && machine.ingress.iter().any(Ingress::hands_on_singles) {
-            found.push(Found { cause: came_in_cut(evidence), bytes: None });
+            found.push(Found { cause: came_in_segmented(evidence), bytes: None });
         }
         return found;
     };
@@ -44,7 +44,7 @@ pub(super) fn not_built(evidence: &Evidence<'_>) -> Vec<Found> {
     // Of a TSO that works, recovery from loss and small windows leave singles.
     let mostly = total.unaggregated_bytes.saturating_mul(2) >= total.bulk_bytes();
     let title = if mostly { BUILT_NONE } else { "TCP builds no super-packets for a part of the traffic" };
-    let cause = if forwarded { came_in_cut(evidence) } else { built_none(machine, limited, title) };
+    let cause = if forwarded { came_in_segmented(evidence) } else { built_none(machine, limited, title) };
     vec![Found { cause, bytes }]
 }
 
@@ -96,7 +96,7 @@ fn writes_less_than_a_segment(evidence: &Evidence<'_>) -> bool {
 }
 
 /// Where a sender on this machine segments by itself, its own TSO comes first: to merge what it segmented is a way round.
-fn came_in_cut(evidence: &Evidence<'_>) -> Cause {
+fn came_in_segmented(evidence: &Evidence<'_>) -> Cause {
     let machine = evidence.machine;
     let names = |of: fn(&Ingress) -> bool| {
         let all = machine.ingress.iter().filter(|ingress| of(ingress));

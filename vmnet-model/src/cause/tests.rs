@@ -26,7 +26,7 @@ fn ids(causes: &[Cause]) -> Vec<CauseId> {
 struct Seen {
     tcp: Protocol,
     reasons: Option<Vec<Reason>>,
-    forwarded_and_cut_bytes: u64,
+    forwarded_and_segmented_bytes: u64,
     udp_payload_bytes: u64,
     esp_bytes: u64,
     mean_write_bytes: Option<f64>,
@@ -83,7 +83,7 @@ impl Seen {
             state,
             tcp: Some(&self.tcp),
             reasons: self.reasons.as_deref(),
-            forwarded_and_cut_bytes: self.forwarded_and_cut_bytes,
+            forwarded_and_segmented_bytes: self.forwarded_and_segmented_bytes,
             udp_payload_bytes: self.udp_payload_bytes,
             esp_bytes: self.esp_bytes,
             mean_write_bytes: self.mean_write_bytes,
@@ -300,7 +300,7 @@ fn what_the_kernel_refused_by_packet_is_told_apart() {
         (ReasonId::QdiscSplits, 0, CauseId::QdiscSplits),
         (ReasonId::Checksum, 0, CauseId::Unexplained),
     ] {
-        let seen = Seen { forwarded_and_cut_bytes: forwarded, ..Seen::new() }.refused(reason, 1000, 0);
+        let seen = Seen { forwarded_and_segmented_bytes: forwarded, ..Seen::new() }.refused(reason, 1000, 0);
         let causes = seen.judged(&virtio(), None, State::Software);
         assert_eq!(ids(&causes), [expected], "{reason:?}");
         assert_eq!(causes[0].share, Some(1.0));
@@ -317,7 +317,7 @@ fn what_left_in_fragments_is_named_though_no_ledger_has_it() {
         ipv6_bytes: 0,
         text: String::new(),
     };
-    let seen = Seen { reasons: Some(vec![reason]), forwarded_and_cut_bytes: 1000, ..Seen::default() };
+    let seen = Seen { reasons: Some(vec![reason]), forwarded_and_segmented_bytes: 1000, ..Seen::default() };
     let causes = seen.judged(&virtio(), None, State::NothingToOffload);
     assert_eq!((ids(&causes), causes[0].share), (vec![CauseId::MtuSmaller], Some(1.0)));
 }
@@ -590,11 +590,11 @@ fn what_was_asked_by_hand_speaks_where_no_traffic_was_seen() {
         |machine: &Machine, answers| ids(&find(&Evidence { machine, before: None, traffic: None, answers }));
     let mut machine = virtio();
     machine.not_offered(&["HOST_ECN"]).device.never_have(&[TSO_ECN]);
-    let whole = Answers { ipv4: Asked::Whole, ipv6: Asked::Whole, ecn: Asked::Cut };
+    let whole = Answers { ipv4: Asked::Whole, ipv6: Asked::Whole, ecn: Asked::Segmented };
     assert_eq!(asked(&machine, whole), [CauseId::HostNoEcn]);
     assert_eq!(asked(&machine, Answers::NONE), []);
     // Cut up, and nothing that is known explains it: said, not hidden.
-    let cut = Answers { ipv4: Asked::Cut, ..Answers::NONE };
+    let cut = Answers { ipv4: Asked::Segmented, ..Answers::NONE };
     assert_eq!(asked(&virtio(), cut), [CauseId::Unexplained]);
     machine.device.turn_off(&TSO);
     assert_eq!(asked(&machine, cut), [CauseId::TurnedOff]);

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Super-packets in a tunnel, on a device that cannot cut inside one.
-pub(super) fn cut_inside(evidence: &Evidence<'_>) -> Vec<Found> {
+pub(super) fn segmented_inside(evidence: &Evidence<'_>) -> Vec<Found> {
     let machine = evidence.machine;
     let mut found = Vec::new();
     if let Some(bytes) =

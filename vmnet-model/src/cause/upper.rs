@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Segments that were handed to this device; and tagged packets that this device would not take whole.
-pub(super) fn cut_above(evidence: &Evidence<'_>) -> Vec<Found> {
+pub(super) fn segmented_above(evidence: &Evidence<'_>) -> Vec<Found> {
     let machine = evidence.machine;
     let handed_over = evidence.refused(&[ReasonId::UpperDevice]);
     let mut found = Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn cut_above(evidence: &Evidence<'_>) -> Vec<Found> {
             _ if index != 0 => None,
             // Without reasons by packet, what nothing on this device explains is put down to the first above that cuts.
             None if evidence.reasons_are_unknown() && qdisc::culprit(machine).is_none() => {
-                evidence.cut_up_in_spite_of_tso()
+                evidence.segmented_in_spite_of_tso()
             }
             known => known,
         };

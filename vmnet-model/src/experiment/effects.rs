@@ -209,7 +209,7 @@ impl Effect {
             Scale::Ratio => self.interval_percent = Some(interval),
             Scale::Difference => self.interval = Some(interval),
         }
-        self.chance = stats::share_of_sign_flips(&differences, seed);
+        self.chance = stats::permutation_p_value(&differences, seed);
         self.smallest_visible = stats::smallest_visible_for(found.deviation, differences.len())
             .map(|difference| self.told(difference))
             .filter(|told| told.is_finite());

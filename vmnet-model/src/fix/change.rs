@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     channels::{ChannelCount, ChannelState},
     cpu_mask::cpu_mask,
+    dependencies::missing_for,
     device::{DeviceState, Splits},
-    hangs_on::missing_for,
     step::{FeatureRequest, QueueCpus, Step, on_off},
 };
 use crate::features::Feature;

@@ -2,8 +2,8 @@
 
 use super::{
     change::{Change, said_of_feature},
+    dependencies::missing_for,
     device::{DeviceState, Splits},
-    hangs_on::missing_for,
     step::{DeviceId, FeatureRequest, LimitRequest, Step, on_off},
 };
 use crate::cause::{Action, FeatureChange};

@@ -4,11 +4,11 @@ mod block_bootstrap;
 mod bootstrap;
 mod correlation;
 mod line;
-mod outstanding;
+mod outliers;
 mod paired;
+mod permutation;
 mod proportion;
 mod quantile;
-mod sign_flips;
 mod student;
 
 pub use block_bootstrap::{FEWEST_PAIRS, NoInterval, RatioInterval, block_bootstrap_ratio_interval};
@@ -16,11 +16,11 @@ pub(crate) use bootstrap::SplitMix64;
 pub use bootstrap::ratio_of_sums_interval;
 pub use correlation::{PearsonInterval, pearson};
 pub use line::{Line, least_squares};
-pub use outstanding::{Outstanding, outstanding};
+pub use outliers::{Outliers, outliers};
 pub use paired::{FEWEST_DIFFERENCES, MeanInterval, NoMeanInterval, mean_interval, smallest_visible_for};
+pub use permutation::permutation_p_value;
 pub use proportion::wilson_interval;
 pub use quantile::{of_sorted, of_whole_numbers};
-pub use sign_flips::share_of_sign_flips;
 
 /// The standard normal's 97.5 % point: two-sided 95 % intervals.
 pub const Z_95: f64 = 1.959_963_984_540_054;

@@ -129,7 +129,7 @@ fn asked(plan: &Plan, arm: &Arm, settled: &DeviceState) -> Answer {
         };
         let found = match answer {
             Asked::Whole => State::Engaged,
-            Asked::Cut => State::Software,
+            Asked::Segmented => State::Software,
             Asked::Unknown => {
                 not_known = Some(report.summary.clone());
                 continue;

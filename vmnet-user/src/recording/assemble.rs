@@ -137,7 +137,10 @@ fn causes(run: &Run, machine: &Machine, delta: &Delta, report: &RunReport) -> Ve
         state: report.verdict.state,
         tcp: report.ledger.tcp.as_ref(),
         reasons: report.reasons.as_deref(),
-        forwarded_and_cut_bytes: delta.traced.as_deref().map_or(0, reasons::forwarded_and_cut_bytes),
+        forwarded_and_segmented_bytes: delta
+            .traced
+            .as_deref()
+            .map_or(0, reasons::forwarded_and_segmented_bytes),
         udp_payload_bytes: report.ledger.udp.as_ref().map_or(0, |udp| udp.total.payload_bytes),
         esp_bytes: delta.traced.as_deref().map_or(0, |counted| counted.esp_bytes),
         mean_write_bytes: delta.traced.as_deref().and_then(mean_write_bytes),

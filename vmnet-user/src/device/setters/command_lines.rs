@@ -1,6 +1,6 @@
 //! Lines that run `ethtool -K`: udev rules, ifupdown, units, boot and dispatcher scripts, cloud-init's user data.
 
-use super::{Files, Source, Target, matching, segmentation_hangs_on, yes_or_no};
+use super::{Files, Source, Target, affects_segmentation, matching, yes_or_no};
 use crate::model::machine::Setter;
 
 const UDEV_DIRECTORIES: [&str; 4] =
@@ -77,7 +77,7 @@ fn in_interfaces(interfaces: &Source, target: &Target) -> Vec<Setter> {
             ["auto" | "allow-hotplug" | "mapping" | "source" | "source-directory", ..] => own = false,
             [key, value] if own => {
                 if let (Some(feature), Some(on)) = (key.strip_prefix("offload-"), yes_or_no(value))
-                    && segmentation_hangs_on(feature)
+                    && affects_segmentation(feature)
                 {
                     found.push(interfaces.setter(line, text, !on));
                 }
@@ -106,7 +106,7 @@ fn ethtool_turns_off(line: &str, target: &Target) -> Option<bool> {
     }
     let words: Vec<&str> = words.collect();
     let switched = words.windows(2).filter_map(|pair| match pair {
-        [feature, value] if segmentation_hangs_on(feature) => yes_or_no(value),
+        [feature, value] if affects_segmentation(feature) => yes_or_no(value),
         _ => None,
     });
     switched.map(|on| !on).reduce(|one, other| one || other)

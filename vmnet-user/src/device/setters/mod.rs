@@ -150,7 +150,7 @@ fn yes_or_no(word: &str) -> Option<bool> {
 }
 
 /// Whether an offload, by its ethtool name, short or long, is segmentation of TCP or what it hangs on.
-fn segmentation_hangs_on(feature: &str) -> bool {
+fn affects_segmentation(feature: &str) -> bool {
     matches!(
         feature,
         "tso"

@@ -1,9 +1,9 @@
 //! NetworkManager's connections (`ethtool.feature-tso`).
 
 use super::{
-    Files, Source, Target,
+    Files, Source, Target, affects_segmentation,
     ini::{Entry, entries},
-    matching, segmentation_hangs_on, yes_or_no,
+    matching, yes_or_no,
 };
 use crate::model::machine::Setter;
 
@@ -27,7 +27,7 @@ fn settings(source: &Source, target: &Target) -> Vec<Setter> {
     let feature = |entry: &Entry<'_>| {
         let name = entry.key.strip_prefix("feature-").filter(|_| entry.section == "ethtool")?;
         let turns_off = !yes_or_no(entry.value)?;
-        segmentation_hangs_on(name).then(|| source.setter(entry.line, entry.text, turns_off))
+        affects_segmentation(name).then(|| source.setter(entry.line, entry.text, turns_off))
     };
     entries.iter().filter_map(feature).collect()
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::{
-    Files, Source, Target, command_lines,
+    Files, Source, Target, affects_segmentation, command_lines,
     ini::{Entry, entries},
-    matching, segmentation_hangs_on, yes_or_no,
+    matching, yes_or_no,
 };
 use crate::model::machine::Setter;
 
@@ -70,7 +70,7 @@ fn features(source: &Source, entries: &[Entry<'_>], target: &Target) -> Vec<Sett
         });
         let words: Vec<&str> = entry.value.split([',', ' ', '\t']).filter(|word| !word.is_empty()).collect();
         let switched = words.chunks(2).filter_map(|pair| match pair {
-            [feature, value] if segmentation_hangs_on(feature) => yes_or_no(value),
+            [feature, value] if affects_segmentation(feature) => yes_or_no(value),
             _ => None,
         });
         if let Some(turns_off) = switched.map(|on| !on).reduce(|one, other| one || other)

@@ -66,7 +66,7 @@ impl CheckReport {
     pub fn answers(&self) -> Answers {
         let of = |kind: Type| match self.types.iter().find(|one| one.kind == kind).map(|one| one.state) {
             Some(TypeState::Whole) => Asked::Whole,
-            Some(TypeState::Cut) => Asked::Cut,
+            Some(TypeState::Cut) => Asked::Segmented,
             _ => Asked::Unknown,
         };
         // Without TSO for the family at all, what became of its CWR says nothing about CWR.

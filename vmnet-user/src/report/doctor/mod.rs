@@ -245,7 +245,7 @@ mod tests {
     fn the_first_broken_link_is_marked_and_the_others_are_not() {
         let mut machine = virtio();
         machine.not_offered(&["CSUM", "HOST_TSO4", "HOST_TSO6"]).device.never_have(&[TSO4, TSO6]);
-        let cut = Answers { ipv4: Asked::Cut, ipv6: Asked::Cut, ecn: Asked::Unknown };
+        let cut = Answers { ipv4: Asked::Segmented, ipv6: Asked::Segmented, ecn: Asked::Unknown };
         let report = examined(machine, cut);
         let text = answer(&report, &Style::PLAIN);
         assert_eq!(text.matches("<- breaks here first").count(), 1, "{text}");
@@ -262,7 +262,7 @@ mod tests {
     fn one_family_alone_is_half_a_chain() {
         let mut machine = virtio();
         machine.not_offered(&["HOST_TSO6"]).device.never_have(&[TSO6]);
-        let report = examined(machine, Answers { ipv6: Asked::Cut, ..whole() });
+        let report = examined(machine, Answers { ipv6: Asked::Segmented, ..whole() });
         assert_eq!(
             report.summary,
             "the chain breaks on ens4 for one family: TSO is offered by the host for the other only"

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostFacts, path_id};
+use super::{HostFacts, path_id, uevent::uevent_property};
 use crate::device::links::LinkReader;
 use crate::model::fact::Fact;
 
@@ -48,12 +48,6 @@ impl LinkFacts {
             host: HostFacts::read(),
         }
     }
-}
-
-/// A property that the kernel gives a device of sysfs.
-pub(super) fn uevent_property(device: &Path, name: &str) -> Option<String> {
-    let text = fs::read_to_string(device.join("uevent")).ok()?;
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
 }
 
 /// As networkctl lists it (`net_get_type_string` of systemd): by the device's type, else by its link layer.

@@ -6,6 +6,7 @@ mod facts;
 mod host;
 mod path_id;
 mod pattern;
+mod uevent;
 mod version;
 
 use super::Identity;

@@ -103,7 +103,7 @@ impl Node {
 
     /// `3.1:1.0` of the interface `2-3.1:1.0`: the number of the host controller does not last.
     fn usb_port(&self) -> Option<String> {
-        let kind = super::facts::uevent_property(&self.0, "DEVTYPE")?;
+        let kind = super::uevent::uevent_property(&self.0, "DEVTYPE")?;
         let port = self.name().split_once('-')?.1.to_owned();
         matches!(kind.as_str(), "usb_interface" | "usb_device").then_some(port)
     }

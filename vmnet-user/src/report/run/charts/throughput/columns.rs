@@ -123,7 +123,7 @@ impl Column {
 /// The run as columns, and the retransmitted share of payload that is usual in it.
 pub(in crate::report) fn columns(samples: &[Interval], split: &Split) -> (Vec<Column>, Option<f64>) {
     let shares: Vec<Option<f64>> = samples.iter().map(retransmitted_share).collect();
-    let found = stats::outstanding(&shares, BURST_SHARE, BURST_TIMES);
+    let found = stats::outliers(&shares, BURST_SHARE, BURST_TIMES);
     let mut bursts = vec![None; samples.len()];
     for place in found.iter().flat_map(|found| &found.places).copied() {
         let enough = samples.get(place).and_then(|sample| sample.retransmitted_bytes) >= Some(BURST_BYTES);

@@ -19,7 +19,7 @@ const ROUNDING: f64 = 1e-9;
 /// less than 2 / 2ⁿ for n differences: the way that was seen, and its opposite. Exact up to 16 differences; beyond, estimated from 20,000 ways that
 /// `seed` draws, and the one that was seen. None where there are no differences, or their sum is not finite.
 #[must_use]
-pub fn share_of_sign_flips(differences: &[f64], seed: u64) -> Option<f64> {
+pub fn permutation_p_value(differences: &[f64], seed: u64) -> Option<f64> {
     let sizes: f64 = differences.iter().map(|difference| difference.abs()).sum();
     if differences.is_empty() || !sizes.is_finite() {
         return None;
@@ -102,14 +102,14 @@ mod tests {
             (&[f64::MAX / 4.0, f64::MAX / 4.0, f64::MAX / 4.0], 0.25),
         ];
         for (differences, expected) in cases {
-            assert_eq!(share_of_sign_flips(differences, 1), Some(expected), "{differences:?}");
+            assert_eq!(permutation_p_value(differences, 1), Some(expected), "{differences:?}");
         }
     }
 
     #[test]
     fn what_is_not_finite_has_no_share() {
         for differences in [&[][..], &[f64::NAN, 1.0], &[f64::INFINITY], &[f64::MAX, f64::MAX]] {
-            assert_eq!(share_of_sign_flips(differences, 1), None, "{differences:?}");
+            assert_eq!(permutation_p_value(differences, 1), None, "{differences:?}");
         }
     }
 
@@ -117,20 +117,20 @@ mod tests {
     fn beyond_sixteen_it_is_drawn_and_comes_close() {
         // One value of 16 or of 17 that is 0 changes no sum, so that both shares are the same.
         let mut differences: Vec<f64> = (0..16).map(|at| f64::from(at) - 4.0).collect();
-        let exact = share_of_sign_flips(&differences, 1).unwrap();
+        let exact = permutation_p_value(&differences, 1).unwrap();
         differences.push(0.0);
-        let close = share_of_sign_flips(&differences, 1).unwrap();
+        let close = permutation_p_value(&differences, 1).unwrap();
         assert!(
             (exact - close).abs() < 4.0 * (exact * (1.0 - exact) / f64::from(DRAWN)).sqrt(),
             "{exact} {close}"
         );
         assert_ne!(exact, close);
-        assert_eq!(share_of_sign_flips(&differences, 1), Some(close), "the seed decides");
+        assert_eq!(permutation_p_value(&differences, 1), Some(close), "the seed decides");
     }
 
     #[test]
     fn a_drawn_share_is_never_nothing() {
-        assert!(share_of_sign_flips(&[1.0; 100], 1).is_some_and(|share| share > 0.0 && share < 1e-4));
+        assert!(permutation_p_value(&[1.0; 100], 1).is_some_and(|share| share > 0.0 && share < 1e-4));
     }
 
     proptest! {
@@ -138,7 +138,7 @@ mod tests {
         fn walking_from_way_to_way_counts_as_going_through_all_of_them(
             differences in proptest::collection::vec(-1e3_f64..1e3, 1..10),
         ) {
-            let share = share_of_sign_flips(&differences, 1).unwrap();
+            let share = permutation_p_value(&differences, 1).unwrap();
             prop_assert!((share - counted_one_by_one(&differences)).abs() < 1e-12);
         }
     }
