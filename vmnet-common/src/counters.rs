@@ -116,7 +116,7 @@ counters! {
     #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
     #[repr(C)]
     pub struct Split {
-        /// Super-packets cut up.
+        /// Super-packets segmented.
         pub calls: u64,
         /// Segments made, from lengths: ceil((L − h) / `gso_size`), h being the header length of the first segment.
         pub segs: u64,
@@ -136,7 +136,7 @@ counters! {
 }
 
 counters! {
-    /// Super-packets of one lane that were cut up for one [`crate::Refusal`].
+    /// Super-packets of one lane that were segmented for one [`crate::Refusal`].
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     #[cfg_attr(feature = "user", derive(bytemuck::Pod, bytemuck::Zeroable))]
     #[repr(C)]

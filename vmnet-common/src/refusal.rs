@@ -1,10 +1,10 @@
-//! Why a super-packet was cut up by the CPU: the rule, as a pure function of what `__skb_gso_segment` was called with. It runs
+//! Why a super-packet was segmented in software: the rule, as a pure function of what `__skb_gso_segment` was called with. It runs
 //! in the kernel, once a super-packet.
 
 use crate::names::indices;
 
 indices! {
-    /// Why a device did not get a super-packet whole. One each, so that bytes by refusal add up to what was cut up.
+    /// Why a device did not get a super-packet whole. One each, so that bytes by refusal add up to what was segmented.
     pub enum Refusal, REFUSALS {
         /// The kernel's BTF does not name its feature bits.
         Unknown => "unknown",
@@ -52,7 +52,7 @@ pub struct GsoBits {
     pub fixed_ids: u64,
     /// `NETIF_F_TSO_MANGLEID`.
     pub mangleid: u64,
-    /// `NETIF_F_GSO_ROBUST`: without it a packet's headers are checked (`tcp_gso_segment`), but it is not cut up.
+    /// `NETIF_F_GSO_ROBUST`: without it a packet's headers are checked (`tcp_gso_segment`), but it is not segmented.
     pub robust: u64,
     /// `NETIF_F_GSO_PARTIAL`: without it no segment is a super-packet itself. 0 where the kernel does not name it.
     pub partial: u64,
@@ -89,7 +89,7 @@ pub trait SuperPacket {
     fn tagged_features(&self) -> Option<u64>;
 }
 
-/// The one reason that comes first. What the device lacks comes before what the packet or its caller did to itself: mending the
+/// The one reason that comes first. What the device lacks comes before what the packet or its caller did to itself: fixing the
 /// latter would change nothing. Of what it lacks, the tunnel comes first (without it, TSO is of no use), then the
 /// family's TSO, ECN, UDP, and the rest.
 ///

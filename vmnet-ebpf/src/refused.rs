@@ -16,7 +16,7 @@ const ETH_P_IPV6: u16 = 0x86dd;
 /// From the start of an Ethernet frame with one tag to what it carries (`struct vlan_ethhdr`).
 const ENCAPSULATED_PROTOCOL: u64 = 16;
 
-/// Why a super-packet is to be cut up. `features` is the second argument of `__skb_gso_segment`.
+/// Why a super-packet is to be segmented. `features` is the second argument of `__skb_gso_segment`.
 #[inline(always)]
 pub(crate) fn why<M: Memory>(
     skb: *const u8,

@@ -42,12 +42,12 @@ pub(crate) fn summary(
         State::Engaged if terminal => format!("TSO is happening on {interface}"),
         State::Engaged => left_whole("TCP super-packets", interface),
         State::Software => format!("TSO is not happening on {interface}"),
-        State::Partial => format!("TSO is happening on {interface} for at most a part of the traffic"),
+        State::Partial => format!("TSO is active for only part of the traffic on {interface}"),
         State::NotBuilt => {
             format!("TSO has nothing to do on {interface}: TCP builds no super-packets for it")
         }
         State::NothingToOffload => format!("too little bulk TCP left through {interface} to judge TSO by"),
-        State::Inconclusive => format!("whether TSO is happening on {interface} could not be told"),
+        State::Inconclusive => format!("whether TSO is happening on {interface} could not be determined"),
     };
     if thin {
         sentence.push_str(", with thin super-packets of under 4 segments");

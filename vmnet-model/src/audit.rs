@@ -344,7 +344,7 @@ mod tests {
         let dequeued = identity(&scene, IdentityId::QdiscPackets);
         assert_eq!((dequeued.residual, dequeued.slack), (Some(0), Some(0)));
         assert_eq!(identity(&scene, IdentityId::QdiscBytes).residual, Some(0));
-        // Where the qdisc dropped as well, it cannot be told which of the nine it had counted.
+        // Where the qdisc dropped as well, it cannot be determined which of the nine it had counted.
         scene.last().qdisc.as_mut().unwrap().drops = 4;
         let mixed = identity(&scene, IdentityId::QdiscPackets);
         assert_eq!((mixed.residual, mixed.slack, mixed.ok), (Some(9), Some(9), Some(true)));

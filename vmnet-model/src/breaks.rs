@@ -1,5 +1,5 @@
 //! What keeps one family's TSO off, in the order of the chain offered → negotiated → hw → wanted → active. What is broken
-//! first is the cause; what is broken behind it is hidden until that is mended.
+//! first is the cause; what is broken behind it is hidden until that is fixed.
 
 use serde::{Deserialize, Serialize};
 

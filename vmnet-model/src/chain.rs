@@ -1,4 +1,4 @@
-//! The chain that a super-packet's offload hangs on, link by link: offered → negotiated → hw → wanted → active → allowed
+//! The chain that a super-packet's offload depends on, link by link: offered → negotiated → hw → wanted → active → allowed
 //! for this packet → taken by the driver.
 
 use serde::{Deserialize, Serialize};
@@ -285,13 +285,13 @@ fn allowed(machine: &Machine) -> Link {
     for qdisc in machine.qdiscs.iter().flatten() {
         match &qdisc.options {
             QdiscOptions::Tbf { burst_bytes, .. } if *burst_bytes < u64::from(most_bytes.min(65_536)) => {
-                against.push(format!("tbf cuts what is longer than its burst of {burst_bytes} bytes"));
+                against.push(format!("tbf segments what is longer than its burst of {burst_bytes} bytes"));
             }
             QdiscOptions::Cake { split_gso: Some(true) } => {
-                against.push("cake cuts all of them (split-gso)".to_owned());
+                against.push("cake segments all of them (split-gso)".to_owned());
             }
             QdiscOptions::Taprio { max_sdu_bytes: Some(most) } => {
-                against.push(format!("taprio cuts what is longer than {most} bytes"));
+                against.push(format!("taprio segments what is longer than {most} bytes"));
             }
             _ => {}
         }
@@ -360,7 +360,7 @@ fn taken(asked: [Asked; 2], why_not: &str) -> Link {
     const NAME: LinkName = LinkName::Taken;
     let say = |asked| match asked {
         Asked::Whole => "whole",
-        Asked::Segmented => "cut up by the CPU",
+        Asked::Segmented => "segmented in software",
         Asked::Unknown => "not known",
     };
     let evidence = match asked {

@@ -157,7 +157,7 @@ impl Round {
         self.sent
     }
 
-    /// What the driver gets if every one is cut up.
+    /// What the driver gets if every one is segmented.
     #[must_use]
     pub fn cut(&self) -> u64 {
         self.sent.saturating_mul(self.segments_each)

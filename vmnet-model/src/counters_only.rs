@@ -65,7 +65,7 @@ impl Opinion {
 
     fn of(window: &Window<'_>, counters: &KernelCounters) -> Self {
         let Some((packets, bytes)) = counters.sent else {
-            return Self::inconclusive("the interface's counters went backwards: it was made anew");
+            return Self::inconclusive("the interface's counters went backwards: it was recreated");
         };
         let Some(mean) = counters.mean_packet_bytes else {
             return Self::weak(State::NothingToOffload, "the device sent nothing");
@@ -83,7 +83,9 @@ impl Opinion {
         match seen(window, counters) {
             Seen::SuperPackets { share, ratio } => {
                 by_super_packets(window, share, &ratio).unwrap_or_else(|| {
-                    Self::inconclusive(format!("{ratio}, and what the other segments were cannot be told"))
+                    Self::inconclusive(format!(
+                        "{ratio}, and what the other segments were cannot be determined"
+                    ))
                 })
             }
             Seen::Singles { ratio } => by_singles(window, packets, mean, &ratio),
@@ -165,7 +167,7 @@ fn by_super_packets(window: &Window<'_>, share: f64, ratio: &str) -> Option<Opin
     (share >= LIKELY_FROM && window.samples.iter().all(|sample| tso_active(&sample.features))).then(|| {
         let basis = format!(
             "{basis}, and TSO was active throughout; up to {:.1} % of the segments may be pure ACKs, small packets, \
-             UDP, or super-packets that the CPU cut up",
+             UDP, or super-packets that the CPU segmented",
             100.0 * (1.0 - share)
         );
         Opinion::weak(State::Engaged, basis)
@@ -230,10 +232,10 @@ fn by_singles(window: &Window<'_>, packets: u64, mean: f64, ratio: &str) -> Opin
             ),
         ),
         Some(_) => Opinion::inconclusive(format!(
-            "{figures}, and TSO is not known to have been inactive: singles may be cut up, or may never have been built"
+            "{figures}, and TSO is not known to have been inactive: singles may be segmented, or may never have been built"
         )),
         None => Opinion::inconclusive(format!(
-            "{figures}, and gso_max_segs is unknown: singles may be cut up, or may never have been built"
+            "{figures}, and gso_max_segs is unknown: singles may be segmented, or may never have been built"
         )),
     }
 }

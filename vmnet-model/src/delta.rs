@@ -10,7 +10,7 @@ use crate::features::Features;
 use crate::link_counters::LinkCounters;
 
 /// What happened between two samples. A part that either sample lacks, or whose counters went backwards (the
-/// interface or its qdisc was made anew), is None: never a huge number.
+/// interface or its qdisc was recreated), is None: never a huge number.
 #[derive(Clone, Debug)]
 pub struct Delta {
     /// Its end, since the run began.

@@ -399,7 +399,7 @@ impl<'a> Facts<'a> {
                 }
             }
         }
-        self.delta.link.ok_or_else(|| "the interface's counters went backwards: it was made anew".to_owned())
+        self.delta.link.ok_or_else(|| "the interface's counters went backwards: it was recreated".to_owned())
     }
 
     fn qdisc_packets(&self) -> Identity {
@@ -485,7 +485,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Of `amount` dropped between queue and driver, what the qdisc had counted as sent: `validate_xmit_skb` drops
-    /// after the dequeue. Where both dropped, it cannot be told which, and all of it is uncertain.
+    /// after the dequeue. Where both dropped, it cannot be determined which, and all of it is uncertain.
     fn dropped_after_dequeue(&self, qdisc: &QdiscDelta, amount: u64) -> (u64, u64) {
         if qdisc.drops == 0 {
             (amount, 0)

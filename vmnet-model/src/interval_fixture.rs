@@ -9,7 +9,7 @@
 
 use super::throughput::{CpuShare, Interval, QueueRate};
 
-/// One second in which `gbps` of payload left, `software` of it cut up by the CPU.
+/// One second in which `gbps` of payload left, `software` of it segmented in software.
 pub fn second(t_s: f64, gbps: f64, software: f64) -> Interval {
     let unaggregated = gbps * 0.002;
     let small = gbps * 0.000_5;

@@ -197,19 +197,19 @@ impl Entry {
         units::share(self.retransmitted_bytes?, self.payload_bytes)
     }
 
-    /// Where bulk went: "60.0 % by the device, 39.0 % by the CPU, 1.0 % not built".
+    /// Where bulk went: "60.0 % offloaded, 39.0 % segmented in software, 1.0 % never in super-packets".
     #[must_use]
     pub fn shares_in_words(&self) -> String {
         let percent = |part| units::percent(units::share(part, self.bulk_bytes()).unwrap_or(0.0));
         format!(
-            "{} by the device, {} by the CPU, {} not built",
+            "{} offloaded, {} segmented in software, {} never in super-packets",
             percent(self.hardware_bytes),
             percent(self.software_bytes),
             percent(self.unaggregated_bytes),
         )
     }
 
-    /// The ledger in a sentence: "99.8 % of 41.2 GB of bulk TCP was cut up by the CPU: 0.96 M super-packets into 27.3 M
+    /// The ledger in a sentence: "99.8 % of 41.2 GB of bulk TCP was segmented in software: 0.96 M super-packets into 27.3 M
     /// segments".
     #[must_use]
     pub fn detail(&self) -> String {
@@ -226,7 +226,7 @@ impl Entry {
         if most == self.software_bytes {
             let cut = self.super_packets_queued.saturating_sub(self.super_packets_to_driver);
             let (cut, made) = (scaled(cut, ""), scaled(self.segments_made, ""));
-            format!("{bulk} was cut up by the CPU: {cut} super-packets into {made} segments")
+            format!("{bulk} was segmented in software: {cut} super-packets into {made} segments")
         } else if most == self.hardware_bytes {
             let whole = scaled(self.super_packets_to_driver, "");
             format!("{bulk} went to the device in super-packets: {whole} of them")
@@ -438,7 +438,7 @@ mod tests {
         scene.cut(960_000, 28).full(38_000);
         assert_eq!(
             Protocol::tcp(&scene.traced()).total.detail(),
-            "99.9 % of 39.0 GB of bulk TCP was cut up by the CPU: 0.96 M super-packets into 26.9 M segments"
+            "99.9 % of 39.0 GB of bulk TCP was segmented in software: 0.96 M super-packets into 26.9 M segments"
         );
         let mut quiet = Scene::new();
         quiet.small(9, 100);

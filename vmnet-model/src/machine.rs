@@ -330,24 +330,24 @@ pub struct QdiscCounts {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "of", rename_all = "kebab-case")]
 pub enum QdiscOptions {
-    /// tbf cuts what is longer than its burst.
+    /// tbf segments what is longer than its burst.
     Tbf {
         /// Bytes.
         burst_bytes: u64,
         /// Bytes per second.
         rate_bytes_per_s: u64,
     },
-    /// cake cuts everything while `split-gso` is on (its default).
+    /// cake segments everything while `split-gso` is on (its default).
     Cake {
         /// None where the kernel does not tell.
         split_gso: Option<bool>,
     },
-    /// taprio cuts what is longer than a class's max SDU.
+    /// taprio segments what is longer than a class's max SDU.
     Taprio {
         /// Smallest that is set, bytes.
         max_sdu_bytes: Option<u32>,
     },
-    /// netem cuts what it corrupts.
+    /// netem segments what it corrupts.
     Netem {
         /// `corrupt`, per 2^32.
         corrupt: u32,
@@ -421,6 +421,6 @@ pub struct Setter {
     pub line: u32,
     /// The line itself, trimmed.
     pub text: String,
-    /// Whether it turns segmentation (or what it hangs on) off; otherwise it turns it on.
+    /// Whether it turns segmentation (or what it depends on) off; otherwise it turns it on.
     pub turns_off: bool,
 }

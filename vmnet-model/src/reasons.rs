@@ -1,4 +1,4 @@
-//! Why super-packets were cut up by the CPU, in bytes: what the programs asked at `__skb_gso_segment`, and what was cut up
+//! Why super-packets were segmented in software, in bytes: what the programs asked at `__skb_gso_segment`, and what was segmented
 //! before it came here.
 
 use serde::{Deserialize, Serialize};
@@ -55,9 +55,9 @@ pub enum ReasonId {
 pub struct Reason {
     /// Which.
     pub id: ReasonId,
-    /// Payload of the super-packets that were cut up for it.
+    /// Payload of the super-packets that were segmented for it.
     pub bytes: u64,
-    /// Of all that was cut up; the shares add up to 1.
+    /// Of all that was segmented; the shares add up to 1.
     pub share: f64,
     /// The part that is IPv4.
     pub ipv4_bytes: u64,
@@ -67,7 +67,7 @@ pub struct Reason {
     pub text: String,
 }
 
-/// TCP's, the most bytes first; empty where the CPU cut up nothing.
+/// TCP's, the most bytes first; empty where the CPU segmented nothing.
 ///
 /// Means something only where `__skb_gso_segment` was hooked. Its base is the payload that went into segmentation, for this device or
 /// on a device above, whether or not it then left: so it can exceed the ledger's `software_bytes` by what was dropped, or
@@ -83,7 +83,7 @@ pub fn udp(counted: &Counters) -> Vec<Reason> {
     of(counted, Lane::Udp4, Lane::Udp6)
 }
 
-/// TCP payload that a layer above the device's queue cut up, of packets that no local socket owns.
+/// TCP payload that a layer above the device's queue segmented, of packets that no local socket owns.
 #[must_use]
 pub fn forwarded_and_segmented_bytes(counted: &Counters) -> u64 {
     let by_the_stack = &counted.segmentation.splits[Caller::Stack as usize];
@@ -191,7 +191,7 @@ impl ReasonId {
             Self::Checksum => "with a checksum that the device cannot make",
             Self::QdiscSplits => "a qdisc asked for segments; the device would have taken them whole",
             Self::StackSplits => {
-                "cut up above the device's queue (forwarding to a smaller MTU, IPsec, nfqueue and the like)"
+                "segmented above the device's queue (forwarding to a smaller MTU, IPsec, nfqueue and the like)"
             }
             Self::DriverCheck => "the driver refused them, though its features do not say so",
             Self::NotRefused => {

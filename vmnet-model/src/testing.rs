@@ -272,7 +272,7 @@ impl Scene {
         self
     }
 
-    /// Super-packets that the CPU cut up for this device.
+    /// Super-packets that the CPU segmented for this device.
     pub fn cut(&mut self, packets: u64, segs: u64) -> &mut Self {
         self.queued(Class::Super, packets, segs * MSS, segs);
         self.dequeued(packets, segs * MSS, segs);
@@ -296,7 +296,7 @@ impl Scene {
         self
     }
 
-    /// Super-packets that a device above this one cut up.
+    /// Super-packets that a device above this one segmented.
     pub fn cut_above(&mut self, packets: u64, segs: u64) -> &mut Self {
         self.queued(Class::Made, packets * segs, MSS, 1);
         self.dequeued(packets * segs, MSS, 1);
@@ -304,7 +304,7 @@ impl Scene {
         self
     }
 
-    /// Super-packets that the IP layer cut up for this device: their segments pass its queue.
+    /// Super-packets that the IP layer segmented for this device: their segments pass its queue.
     pub fn cut_in_the_stack(&mut self, packets: u64, segs: u64) -> &mut Self {
         self.refused_for(Lane::Tcp4, Refusal::StackSplits, packets, segs).cut_above(packets, segs)
     }
@@ -349,7 +349,7 @@ impl Scene {
         }
     }
 
-    /// Super-packets of a vlan device above that the CPU cuts up: their tag lies beside them until after the qdisc.
+    /// Super-packets of a vlan device above that the CPU segments: their tag lies beside them until after the qdisc.
     pub fn vlan_cut(&mut self, packets: u64, segs: u64) -> &mut Self {
         const TAG: u64 = 4;
         let made = packets * segs;
@@ -380,7 +380,7 @@ impl Scene {
         self
     }
 
-    /// Forwarded super-packets that the CPU cut up for this device.
+    /// Forwarded super-packets that the CPU segmented for this device.
     pub fn forwarded_cut(&mut self, packets: u64, segs: u64) -> &mut Self {
         self.queued(Class::Super, packets, segs * MSS, segs);
         self.dequeued(packets, segs * MSS, segs);

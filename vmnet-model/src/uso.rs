@@ -63,14 +63,16 @@ impl UdpVerdict {
                     format!("USO is not happening on {interface}: the CPU segmented every UDP super-packet")
                 }
                 State::Partial => {
-                    format!("USO is happening on {interface} for a part of the UDP super-packets")
+                    format!("USO is active for only part of the UDP super-packets on {interface}")
                 }
                 State::NothingToOffload | State::NotBuilt => {
                     format!(
                         "no program handed UDP super-packets (UDP_SEGMENT) to {interface}, or too few to judge by"
                     )
                 }
-                State::Inconclusive => format!("whether USO is happening on {interface} could not be told"),
+                State::Inconclusive => {
+                    format!("whether USO is happening on {interface} could not be determined")
+                }
             },
             causes: Vec::new(),
         }

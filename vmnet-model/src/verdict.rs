@@ -254,7 +254,7 @@ mod tests {
                     s.whole(5_000, 44).cut(5_000, 44);
                 },
                 State::Partial,
-                "TSO is happening on ens4 for at most a part",
+                "TSO is active for only part of the traffic on ens4",
             ),
             (
                 |s| {

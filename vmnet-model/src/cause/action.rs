@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Action {
-    /// Switch features, in one request, so that the kernel resolves what hangs on what.
+    /// Switch features, in one request, so that the kernel resolves what depends on what.
     Features {
         /// The device: the interface, or one above it.
         interface: String,
-        /// By the kernel's names (`tx-tcp-segmentation`), in the order in which they hang on each other.
+        /// By the kernel's names (`tx-tcp-segmentation`), in the order in which they depend on each other.
         changes: Vec<FeatureChange>,
     },
     /// Raise what a super-packet may be (`ip link set … gso_max_size`). None: left as it is.

@@ -28,7 +28,7 @@ fn smaller_mtu(machine: &Machine) -> Cause {
         share: None,
         title: format!("forwarded super-packets have segments too long for the MTU of {}", device.name),
         detail: format!(
-            "IP cuts them up before the device is asked (ip_finish_output_gso), and fragments what is still too long: MTU {} here",
+            "IP segments them before the device is asked (ip_finish_output_gso), and fragments what is still too long: MTU {} here",
             device.mtu
         ),
         fix: Fix::by_hand(&[
@@ -45,7 +45,7 @@ fn ipsec(machine: &Machine) -> Cause {
     Cause {
         id: CauseId::Ipsec,
         share: None,
-        title: "a layer above the device cuts up super-packets: IPsec, or a smaller MTU of the route"
+        title: "a layer above the device segments super-packets: IPsec, or a smaller MTU of the route"
             .to_owned(),
         detail: format!(
             "the packets are local, and came to {} from IP output already asked to be segments (xfrm_output_gso, \
@@ -61,7 +61,7 @@ fn nfqueue() -> Cause {
         id: CauseId::Nfqueue,
         share: None,
         title: "a netfilter queue gets each segment by itself".to_owned(),
-        detail: "a program reads /proc/net/netfilter/nfnetlink_queue's queues without NFQA_CFG_F_GSO, so the kernel cuts for it"
+        detail: "a program reads /proc/net/netfilter/nfnetlink_queue's queues without NFQA_CFG_F_GSO, so the kernel segments for it"
             .to_owned(),
         fix: Fix::by_hand(&["have that program set NFQA_CFG_F_GSO, or take bulk traffic out of its rule".to_owned()]),
     }

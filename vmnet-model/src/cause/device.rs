@@ -77,7 +77,7 @@ fn one_family(evidence: &Evidence<'_>, family: Family) -> Found {
         evidence,
         &[family],
         CauseId::OneFamily,
-        &format!("the host offers TSO for {} only: {} is cut up by the CPU", other.name(), family.name()),
+        &format!("the host offers TSO for {} only: {} is segmented in software", other.name(), family.name()),
         format!("{shown}; {} is off [fixed]", family.feature()),
         Fix::by_host(host::settings(HostNeed::tso(&[family]))),
     )
@@ -90,7 +90,7 @@ pub(super) fn no_ecn(evidence: &Evidence<'_>) -> Vec<Found> {
         return Vec::new();
     };
     let bytes = evidence.refused(&[ReasonId::EcnMissing]);
-    // ECN hangs on TSO: where that is off, this is not what is broken.
+    // ECN depends on TSO: where that is off, this is not what is broken.
     let tso_is_on = Family::ALL.into_iter().any(|family| evidence.broken(family).is_none());
     let matters = match bytes {
         Some(bytes) => bytes != 0,

@@ -32,7 +32,7 @@ pub struct Traffic<'a> {
     pub tcp: Option<&'a Protocol>,
     /// Refusals by packet; None where segmentation cannot be hooked.
     pub reasons: Option<&'a [Reason]>,
-    /// The part of what a layer above the device's queue cut up (`stack-splits`) that no local socket owns: it was forwarded. It may
+    /// The part of what a layer above the device's queue segmented (`stack-splits`) that no local socket owns: it was forwarded. It may
     /// leave in fragments, in which the ledger sees no TCP. 0 where segmentation cannot be hooked.
     pub forwarded_and_segmented_bytes: u64,
     /// UDP's payload.
@@ -46,7 +46,7 @@ pub struct Traffic<'a> {
 }
 
 impl Traffic<'_> {
-    /// TCP payload that left without the device's help: cut up by the CPU, or never built into super-packets.
+    /// TCP payload that left without the device's help: segmented in software, or never built into super-packets.
     pub(super) fn not_in_hardware_bytes(&self) -> u64 {
         self.tcp.map_or(0, |tcp| {
             let total = &tcp.total;
@@ -120,7 +120,7 @@ impl<'a> Evidence<'a> {
         sending
     }
 
-    /// Payload of a family that was cut up because its TSO is not active. Without reasons by packet, all that was cut up of it is
+    /// Payload of a family that was segmented because its TSO is not active. Without reasons by packet, all that was segmented of it is
     /// put down to that. None where no traffic was seen.
     pub(super) fn lost_to_tso_off(&self, family: Family) -> Option<u64> {
         let traffic = self.traffic.as_ref()?;
@@ -143,7 +143,7 @@ impl<'a> Evidence<'a> {
         self.traffic.as_ref().is_some_and(|traffic| traffic.reasons.is_none())
     }
 
-    /// Without reasons by packet: payload that was cut up although its family's TSO was on all the time.
+    /// Without reasons by packet: payload that was segmented although its family's TSO was on all the time.
     pub(super) fn segmented_in_spite_of_tso(&self) -> Option<u64> {
         let traffic = self.traffic.as_ref()?;
         let mut sum = 0_u64;

@@ -9,7 +9,7 @@ use crate::{
     machine::{Device, Machine, Relation},
 };
 
-/// Payload that was cut up because the TSO of these families is not active. None where no traffic was seen.
+/// Payload that was segmented because the TSO of these families is not active. None where no traffic was seen.
 pub(super) fn lost(evidence: &Evidence<'_>, families: &[Family]) -> Option<u64> {
     let mut sum = 0_u64;
     for family in families {
@@ -23,7 +23,7 @@ pub(super) fn other_is_on(evidence: &Evidence<'_>, family: Family) -> bool {
     Family::ALL.into_iter().filter(|other| *other != family).all(|other| evidence.broken(other).is_none())
 }
 
-/// One cause for each broken link that root can mend, with the families that it breaks. The first link of a family's chain takes
+/// One cause for each broken link that root can fix, with the families that it breaks. The first link of a family's chain takes
 /// its bytes; what is broken behind it is named, without a share.
 pub(super) fn switched_off(evidence: &Evidence<'_>) -> Vec<Found> {
     let mut found: Vec<(Break, Vec<Family>, Vec<Family>, bool)> = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn switched_off(evidence: &Evidence<'_>) -> Vec<Found> {
                 cause.say_that_it_is_hidden();
             }
             if mended_since {
-                cause.detail.push_str("; it was so when the run began, and was mended meanwhile");
+                cause.detail.push_str("; it was so when the run began, and was fixed meanwhile");
             }
             let bytes = if first.is_empty() { None } else { lost(evidence, &first) };
             Some(Found { cause, bytes })
@@ -86,7 +86,7 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
         ),
         Break::ChecksumOff => (
             CauseId::CsumOff,
-            "transmit checksumming is off, and TSO hangs on it".to_owned(),
+            "transmit checksumming is off, and TSO depends on it".to_owned(),
             format!(
                 "{listed}: drops out while transmit checksumming is off (ethtool shows it as requested){}",
                 who(machine)
@@ -94,7 +94,7 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
         ),
         Break::ScatterGatherOff => (
             CauseId::SgOff,
-            "scatter-gather is off, and TSO hangs on it".to_owned(),
+            "scatter-gather is off, and TSO depends on it".to_owned(),
             format!(
                 "{listed}: drops out while {SCATTER_GATHER} is off (ethtool shows it as requested){}",
                 who(machine)

@@ -66,7 +66,7 @@ pub fn settings(need: HostNeed) -> Vec<String> {
 const OVS_DPDK: &str = "OVS-DPDK: ovs-vsctl set Open_vSwitch . other_config:userspace-tso-enable=true, restart ovs-vswitchd, then stop \
                         and start the virtual machine";
 
-/// `offloads` by libvirt's names, the checksum first: the others hang on it.
+/// `offloads` by libvirt's names, the checksum first: the others depend on it.
 fn offer(offloads: &[&str], ovs_dpdk: &str) -> Vec<String> {
     let qemu: Vec<String> = offloads
         .iter()

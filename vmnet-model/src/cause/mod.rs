@@ -1,4 +1,4 @@
-//! Why TSO does not happen, and who can mend it: the first broken link of the chain.
+//! Why TSO does not happen, and who can fix it: the first broken link of the chain.
 
 //!
 //! [`find`] asks each rule of [`RULES`] in the chain's order. A rule sees the [`Evidence`] alone, and claims bytes that no
@@ -45,14 +45,14 @@ pub struct Cause {
     pub title: String,
     /// What shows it.
     pub detail: String,
-    /// Who can mend it, and how.
+    /// Who can fix it, and how.
     pub fix: Fix,
 }
 
 impl Cause {
     /// No bytes show it, as another cause takes them before it.
     fn say_that_it_is_hidden(&mut self) {
-        self.detail.push_str("; it stays hidden behind the cause before it until that is mended");
+        self.detail.push_str("; it stays hidden behind the cause before it until that is fixed");
     }
 }
 
@@ -79,11 +79,11 @@ pub enum CauseId {
     SgOff,
     /// The host takes no super-packets with CWR set.
     HostNoEcn,
-    /// A device above cuts first.
+    /// A device above segments first.
     UpperDevice,
     /// A vlan device did not inherit TSO from the device below, or the tag is in the way.
     VlanStack,
-    /// Encapsulated packets, and the device cannot cut inside a tunnel.
+    /// Encapsulated packets, and the device cannot segment inside a tunnel.
     Tunnel,
     /// The qdisc cuts.
     QdiscSplits,
@@ -91,15 +91,15 @@ pub enum CauseId {
     TooLarge,
     /// Forwarded to a smaller MTU.
     MtuSmaller,
-    /// Cut for IPsec.
+    /// Segmented for IPsec.
     Ipsec,
-    /// Cut inside WireGuard, by design.
+    /// Segmented inside WireGuard, by design.
     Wireguard,
-    /// Cut for a user-space queue.
+    /// Segmented for a user-space queue.
     Nfqueue,
     /// TCP builds no super-packets.
     NotBuilt,
-    /// Forwarded packets came in already cut.
+    /// Forwarded packets came in already segmented.
     GroOff,
     /// The application writes little at a time.
     SmallWrites,
@@ -147,7 +147,7 @@ impl CauseId {
     }
 }
 
-/// Who can mend a cause, and how.
+/// Who can fix a cause, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fix {
@@ -183,7 +183,7 @@ impl Fix {
     }
 }
 
-/// Who can mend it.
+/// Who can fix it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]

@@ -3,10 +3,10 @@
 use super::{Cause, CauseId, Evidence, Fix, Found, encrypted, qdisc, upper};
 use crate::{breaks::Family, chain::Asked, reasons::ReasonId};
 
-/// Below this share of what was cut up, what stays unexplained is not worth a cause of its own.
+/// Below this share of what was segmented, what stays unexplained is not worth a cause of its own.
 const WORTH_TELLING: f64 = 0.001;
 
-/// Super-packets made by hand that were cut up although nothing that is known stands in their way.
+/// Super-packets made by hand that were segmented although nothing that is known stands in their way.
 pub(super) fn segmented_for_no_known_reason(evidence: &Evidence<'_>) -> Option<Cause> {
     let cut = [(evidence.answers.ipv4, Family::Ipv4), (evidence.answers.ipv6, Family::Ipv6)]
         .into_iter()
@@ -14,13 +14,13 @@ pub(super) fn segmented_for_no_known_reason(evidence: &Evidence<'_>) -> Option<C
     (evidence.traffic.is_none() && cut).then(|| Cause {
         id: CauseId::Unexplained,
         share: None,
-        title: "super-packets are cut up, and nothing that is known here explains it".to_owned(),
+        title: "super-packets are segmented, and nothing that is known here explains it".to_owned(),
         detail: "TSO is on, and the driver got segments; vmnet run tells why, packet by packet".to_owned(),
         fix: Fix::none(),
     })
 }
 
-/// Bytes that were cut up for reasons that no cause of the catalogue stands for.
+/// Bytes that were segmented for reasons that no cause of the catalogue stands for.
 pub(super) fn unexplained(evidence: &Evidence<'_>) -> Vec<Found> {
     const REST: [(ReasonId, &str); 6] = [
         (ReasonId::OtherMissing, "a rarer kind of segmentation that the device lacks"),
@@ -57,7 +57,7 @@ pub(super) fn unexplained(evidence: &Evidence<'_>) -> Vec<Found> {
     let cause = Cause {
         id: CauseId::Unexplained,
         share: None,
-        title: "cut up for reasons that the catalogue does not know".to_owned(),
+        title: "segmented for reasons that the catalogue does not know".to_owned(),
         detail: said.join("; "),
         fix: Fix::none(),
     };

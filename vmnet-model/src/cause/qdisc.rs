@@ -36,7 +36,7 @@ pub(super) fn splits(evidence: &Evidence<'_>) -> Vec<Found> {
             share: None,
             title: "the qdisc asked for segments".to_owned(),
             detail:
-                "the device would have taken these packets whole; no qdisc that is known to cut is there now"
+                "the device would have taken these packets whole; no qdisc that is known to segment is there now"
                     .to_owned(),
             fix: Fix::by_hand(&[format!("tc -d qdisc show dev {}", quoted(&machine.device.name))]),
         },
@@ -58,16 +58,16 @@ pub(super) fn culprit(machine: &Machine) -> Option<(&Qdisc, String)> {
 fn how(machine: &Machine, qdisc: &Qdisc) -> Option<String> {
     Some(match &qdisc.options {
         QdiscOptions::Tbf { burst_bytes, .. } if *burst_bytes < largest(machine) => {
-            format!("tbf cuts what is longer than its burst of {burst_bytes} bytes")
+            format!("tbf segments what is longer than its burst of {burst_bytes} bytes")
         }
         QdiscOptions::Cake { split_gso } if *split_gso != Some(false) => {
-            "cake cuts every super-packet (split-gso, its default)".to_owned()
+            "cake segments every super-packet (split-gso, its default)".to_owned()
         }
         QdiscOptions::Taprio { max_sdu_bytes: Some(most) } => {
-            format!("taprio cuts what is longer than {most} bytes")
+            format!("taprio segments what is longer than {most} bytes")
         }
         QdiscOptions::Netem { corrupt } if *corrupt != 0 => {
-            "netem cuts the packets that it corrupts".to_owned()
+            "netem segments the packets that it corrupts".to_owned()
         }
         _ => return None,
     })
@@ -94,7 +94,7 @@ fn describe(machine: &Machine, qdisc: &Qdisc, how: &str) -> Cause {
     Cause {
         id: CauseId::QdiscSplits,
         share: None,
-        title: format!("the qdisc {} cuts up super-packets before the device is asked", qdisc.kind),
+        title: format!("the qdisc {} segments super-packets before the device is asked", qdisc.kind),
         detail: how.to_owned(),
         fix,
     }

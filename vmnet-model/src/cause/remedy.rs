@@ -1,4 +1,4 @@
-//! What mends several causes.
+//! What fixes several causes.
 
 use super::{Action, Fix};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 const TSO_BESIDE: [&str; 3] =
     ["tx-tcp-ecn-segmentation", "tx-tcp-accecn-segmentation", "tx-tcp-mangleid-segmentation"];
 
-/// Everything that TSO hangs on and that can be switched on this device, in the order in which it hangs on each other. None of it where all is on
+/// Everything that TSO depends on and that can be switched on this device, in the order in which it depends on each other. None of it where all is on
 /// by now.
 pub(super) fn switch_all_on(device: &Device) -> Vec<Action> {
     let mut features: Vec<&str> = Vec::new();

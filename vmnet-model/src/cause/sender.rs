@@ -135,9 +135,9 @@ fn came_in_segmented(evidence: &Evidence<'_>) -> Cause {
         id: CauseId::GroOff,
         share: None,
         title: if senders.is_empty() {
-            "forwarded packets come in already cut".to_owned()
+            "forwarded packets come in already segmented".to_owned()
         } else {
-            "forwarded packets come in already cut: the sender's own end, on this machine, segments them"
+            "forwarded packets come in already segmented: the sender's own end, on this machine, segments them"
                 .to_owned()
         },
         detail: format!("forwarded packets that came in one by one: {}", why.join("; ")),

@@ -231,7 +231,7 @@ fn two_causes_at_once_are_both_named_in_the_order_of_the_chain() {
     let causes = without_traffic(&machine);
     assert_eq!(ids(&causes), [CauseId::TurnedOff, CauseId::CsumOff]);
     assert!(causes[1].detail.contains("hidden behind"), "{}", causes[1].detail);
-    // One stroke mends both.
+    // One stroke fixes both.
     assert_eq!(causes[0].fix.actions, causes[1].fix.actions);
 }
 
@@ -267,7 +267,7 @@ fn what_was_mended_during_the_run_still_explains_what_was_cut_before() {
     let seen = Seen::new().hardware(500, 0).refused(ReasonId::Tso4Missing, 500, 0);
     let causes = seen.judged(&virtio(), Some(&before), State::Partial);
     assert_eq!(ids(&causes), [CauseId::TurnedOff]);
-    assert!(causes[0].detail.contains("mended meanwhile"));
+    assert!(causes[0].detail.contains("fixed meanwhile"));
     assert!(causes[0].fix.commands.is_empty(), "nothing is left to be done: {:?}", causes[0].fix);
     assert_eq!(causes[0].share, Some(1.0));
 }
@@ -593,7 +593,7 @@ fn what_was_asked_by_hand_speaks_where_no_traffic_was_seen() {
     let whole = Answers { ipv4: Asked::Whole, ipv6: Asked::Whole, ecn: Asked::Segmented };
     assert_eq!(asked(&machine, whole), [CauseId::HostNoEcn]);
     assert_eq!(asked(&machine, Answers::NONE), []);
-    // Cut up, and nothing that is known explains it: said, not hidden.
+    // Segmented, and nothing that is known explains it: said, not hidden.
     let cut = Answers { ipv4: Asked::Segmented, ..Answers::NONE };
     assert_eq!(asked(&virtio(), cut), [CauseId::Unexplained]);
     machine.device.turn_off(&TSO);

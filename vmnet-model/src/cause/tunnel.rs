@@ -7,7 +7,7 @@ use crate::{
     reasons::ReasonId,
 };
 
-/// Super-packets in a tunnel, on a device that cannot cut inside one.
+/// Super-packets in a tunnel, on a device that cannot segment inside one.
 pub(super) fn segmented_inside(evidence: &Evidence<'_>) -> Vec<Found> {
     let machine = evidence.machine;
     let mut found = Vec::new();
@@ -80,7 +80,7 @@ fn encapsulated(machine: &Machine, device: &Device, needed: &[&'static str]) -> 
     Cause {
         id: CauseId::Tunnel,
         share: None,
-        title: "packets inside a tunnel are cut up: the device cannot segment inside it".to_owned(),
+        title: "packets inside a tunnel are segmented: the device cannot segment inside it".to_owned(),
         detail: format!(
             "encapsulated super-packets need {} on {}, which is off{}",
             needed.first().unwrap_or(&"segmentation"),

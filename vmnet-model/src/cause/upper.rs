@@ -62,7 +62,7 @@ fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
         return Cause {
             id: CauseId::UpperDevice,
             share: None,
-            title: format!("the {kind} {name} above has no TSO, and cuts before {below} is asked"),
+            title: format!("the {kind} {name} above has no TSO, and segments before {below} is asked"),
             detail: format!(
                 "TSO is wanted on {name} and not active: it has what all of its ports have, and another lacks it"
             ),
@@ -85,9 +85,9 @@ fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
     Cause {
         id: CauseId::UpperDevice,
         share: None,
-        title: format!("the {kind} {name} above has no TSO, and cuts before {below} is asked"),
+        title: format!("the {kind} {name} above has no TSO, and segments before {below} is asked"),
         detail: format!(
-            "packets for {below} that come through {name} are cut up there{}",
+            "packets for {below} that come through {name} are segmented there{}",
             match link {
                 Break::DriverHasNone => ": its features are fixed",
                 Break::ChecksumOff => ": its transmit checksum is off, which takes TSO along",
@@ -103,7 +103,7 @@ fn unknown_device() -> Cause {
     Cause {
         id: CauseId::UpperDevice,
         share: None,
-        title: "a device above cuts before this one is asked".to_owned(),
+        title: "a device above segments before this one is asked".to_owned(),
         detail: "packets came here as segments of super-packets; none of the devices known to stand above has its TSO off"
             .to_owned(),
         fix: Fix::by_hand(&["vmnet doctor on each device that routes or tunnels through this one".to_owned()]),
@@ -114,7 +114,7 @@ fn tagged(machine: &Machine) -> Cause {
     Cause {
         id: CauseId::VlanStack,
         share: None,
-        title: "packets with a VLAN tag are cut up: the device takes none of these whole".to_owned(),
+        title: "packets with a VLAN tag are segmented: the device takes none of these whole".to_owned(),
         detail: "TSO is on, but not among the features for tagged packets (vlan_features), which were fixed when the driver probed, or \
                  there are two tags"
             .to_owned(),

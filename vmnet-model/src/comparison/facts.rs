@@ -23,7 +23,7 @@ pub struct Difference {
     pub a: String,
     /// With the second run.
     pub b: String,
-    /// Whether TSO, or what it brings, hangs on it.
+    /// Whether TSO, or what it brings, depends on it.
     pub matters_for_tso: bool,
 }
 

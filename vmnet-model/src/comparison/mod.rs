@@ -96,7 +96,7 @@ fn paths(a: &Entry, b: &Entry) -> Vec<Path> {
     type Bytes = fn(&Entry) -> u64;
     let rows: [(&str, &str, Bytes); 6] = [
         ("hardware", "super-packets, whole to the device", |entry| entry.hardware_bytes),
-        ("software", "cut up by the CPU", |entry| entry.software_bytes),
+        ("software", "segmented in software", |entry| entry.software_bytes),
         ("unaggregated", "full-size singles", |entry| entry.unaggregated_bytes),
         ("small", "small packets", |entry| entry.small_bytes),
         ("dropped", "dropped before the wire", |entry| entry.dropped_bytes),

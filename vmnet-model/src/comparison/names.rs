@@ -1,4 +1,4 @@
-//! People's words for what can differ, in the order of what TSO hangs on.
+//! People's words for what can differ, in the order of what TSO depends on.
 
 /// How a difference is told.
 pub(super) struct Name {
@@ -7,7 +7,7 @@ pub(super) struct Name {
     pub(super) matters_for_tso: bool,
 }
 
-/// (path, words, whether TSO hangs on it): a path that ends in `.` or `[` is of all that follow it, and `{}` in the words is what
+/// (path, words, whether TSO depends on it): a path that ends in `.` or `[` is of all that follow it, and `{}` in the words is what
 /// follows. The first that fits names it.
 const NAMES: &[(&str, &str, bool)] = &[
     ("interface.name", "interface", true),

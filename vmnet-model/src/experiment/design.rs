@@ -35,7 +35,7 @@ impl Design {
     /// (a host that warms up) has the same mean under every arm. For two arms that is ABBA or BAAB.
     #[must_use]
     pub fn block(&self, block: u32) -> Vec<Turn> {
-        // Each block's order hangs on the seed and its number alone.
+        // Each block's order depends on the seed and its number alone.
         let mut random =
             SplitMix64::new(self.seed ^ (u64::from(block) + 1).wrapping_mul(0xd6e8_feb8_6659_fd93));
         let mut arms: Vec<usize> = (0..self.arms.len()).collect();

@@ -5,7 +5,7 @@ use crate::breaks::Family;
 use crate::fix::DeviceState;
 use crate::state::State;
 
-/// What bulk TCP of that family comes to on a device in that state. None where the arm sets nothing that segmentation hangs on: then
+/// What bulk TCP of that family comes to on a device in that state. None where the arm sets nothing that segmentation depends on: then
 /// nothing is promised.
 ///
 /// Since 4.17 TCP builds super-packets whatever the device's features are (`sk_setup_caps`), unless `gso_max_segs` forbids it.

@@ -20,7 +20,7 @@ const LIMITING_SHARE: f64 = 0.95;
 /// What every prediction takes for granted.
 const ASSUMPTIONS: [&str; 3] = [
     "only the work inside __skb_gso_segment is taken to go, and all other work to stay: with fewer packets for the driver the gain may be larger",
-    "what the host does with super-packets is not seen from here: where it cuts them up itself, the gain may be smaller",
+    "what the host does with super-packets is not seen from here: where it segments them itself, the gain may be smaller",
     "nothing else is taken to be near its limit: the link, the receiver or the congestion window may end the gain earlier",
 ];
 
@@ -126,7 +126,7 @@ fn has_tso_on(arm: &Arm) -> bool {
 /// Of the busiest CPU's busy time, one number a block.
 ///
 /// # Errors
-/// Why throughput does not hang on it.
+/// Why throughput does not depend on it.
 fn segmenting_share_of_limit(trials: &[&Trial], busy: Option<f64>) -> Result<Vec<f64>, String> {
     let busy =
         busy.ok_or_else(|| "which CPU is the busiest is not known in every trial under the base".to_owned())?;

@@ -121,7 +121,8 @@ pub fn not_as_before(before: &DeviceState, now: &DeviceState) -> Vec<String> {
         ("gso_ipv4_max_size", before.limits.gso_ipv4_max_size, now.limits.gso_ipv4_max_size),
         ("gso_max_segs", before.limits.gso_max_segs, now.limits.gso_max_segs),
     ];
-    let said = |value: Option<u32>| value.map_or_else(|| "not told".to_owned(), |value| value.to_string());
+    let said =
+        |value: Option<u32>| value.map_or_else(|| "not reported".to_owned(), |value| value.to_string());
     for (what, was, is) in limits {
         if was != is {
             lines.push(format!("{what} was {}, is {}", said(was), said(is)));
@@ -147,7 +148,7 @@ fn other_channels(before: &DeviceState, now: &DeviceState) -> Vec<String> {
     // Where they were not told then (by an earlier vmnet, say) or are not now, nothing can be said.
     let (Some(was), Some(is)) = (before.channels, now.channels) else { return Vec::new() };
     let said = |count: Option<ChannelCount>| {
-        count.map_or_else(|| "not told".to_owned(), |channels| channels.count.to_string())
+        count.map_or_else(|| "not reported".to_owned(), |channels| channels.count.to_string())
     };
     let sorts = [
         ("receive channels", was.rx, is.rx),

@@ -164,7 +164,7 @@ impl Aspect<'_> {
     }
 
     fn said_of(&self, state: &DeviceState) -> String {
-        const UNKNOWN: &str = "not told by the kernel";
+        const UNKNOWN: &str = "not reported by the kernel";
         let number = |value: Option<u32>| value.map_or_else(|| UNKNOWN.to_owned(), |value| value.to_string());
         let channels = |sort: fn(ChannelState) -> Option<ChannelCount>| {
             number(state.channels.and_then(sort).map(|channels| channels.count))
@@ -235,7 +235,7 @@ impl Aspect<'_> {
                     format!("fixed {}: it cannot be switched", on_off(feature.active))
                 }
                 Some(feature) if feature.wanted != request.on => {
-                    "the kernel took the request and did not heed it".to_owned()
+                    "the kernel accepted the request but did not apply it".to_owned()
                 }
                 Some(feature) if request.on => {
                     let missing = missing_for(&feature.name, &after.features);

@@ -1,4 +1,4 @@
-//! Which features hang on which: what the kernel silently drops from the wanted ones (`netdev_fix_features`, the same rules for
+//! Which features depend on which: what the kernel silently drops from the wanted ones (`netdev_fix_features`, the same rules for
 //! these from 5.10 to 6.18). Known here only to explain what came back; the kernel decides.
 
 use crate::features::FeatureSet;
@@ -21,7 +21,7 @@ fn needs(feature: &str) -> &'static [&'static [&'static str]] {
     }
 }
 
-/// What a feature hangs on that is not active: `tx-scatter-gather`, `tx-checksum-ip-generic`. Empty where nothing known is missing.
+/// What a feature depends on that is not active: `tx-scatter-gather`, `tx-checksum-ip-generic`. Empty where nothing known is missing.
 #[must_use]
 pub fn missing_for<'a>(feature: &str, features: &'a FeatureSet) -> Vec<&'a str> {
     let unmet =

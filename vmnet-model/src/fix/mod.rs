@@ -1,4 +1,4 @@
-//! Mending as values: what is to be changed, what came of it, what puts it back. The kernel is asked elsewhere
+//! Fixing as values: what is to be changed, what came of it, what puts it back. The kernel is asked elsewhere
 //! ([`Kernel`] is what it takes).
 
 mod back;

@@ -40,7 +40,7 @@ fn interface(action: &Action) -> &str {
 }
 
 /// What to ask of the kernel. What is as it should be already is left out; an action about a device that is not among
-/// `states` too. Features of one device become one request, as what hangs on each other must not be torn apart.
+/// `states` too. Features of one device become one request, as what depends on each other must not be torn apart.
 #[must_use]
 pub fn plan(actions: &[Action], states: &[DeviceState]) -> Plan {
     let mut plan = Plan::default();
@@ -102,7 +102,7 @@ impl Plan {
                 self.refuse(state, &feature.name, &said_of_feature(feature), on_off(change.on), why);
                 continue;
             }
-            // Wanted already: asking again changes nothing while what it hangs on stays off.
+            // Wanted already: asking again changes nothing while what it depends on stays off.
             let missing = missing_for(&feature.name, &state.features);
             let mut unasked = missing.into_iter().filter(|name| !is_asked_for(name));
             if change.on
@@ -127,7 +127,7 @@ impl Plan {
                 self.refuse(
                     state,
                     what,
-                    "not told by the kernel",
+                    "not reported by the kernel",
                     &asked?.to_string(),
                     "this kernel has no such limit",
                 );
@@ -181,7 +181,7 @@ impl Plan {
             self.refuse(state, &what, &format!("{burst_bytes} B"), &requested, why);
             return;
         }
-        // tbf drops a packet that its queue cannot hold whole; cut up, the same would have passed.
+        // tbf drops a packet that its queue cannot hold whole; segmented, the same would have passed.
         if limit_bytes < wanted_bytes {
             let why = format!(
                 "its limit of {limit_bytes} B would drop super-packets whole: raise that first, to several times {wanted_bytes} B"

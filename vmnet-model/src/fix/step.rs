@@ -19,7 +19,7 @@ pub struct DeviceId {
 /// One request to the kernel. It is carried out whole or not at all, but for limits and XPS, which are several things set one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Wanted features, all in one, so that the kernel resolves what hangs on what.
+    /// Wanted features, all in one, so that the kernel resolves what depends on what.
     Features {
         /// Whose.
         device: DeviceId,
