@@ -16,6 +16,7 @@ pub mod driver_info;
 pub mod ethtool;
 pub mod facts;
 pub mod features;
+pub(crate) mod ini;
 pub mod interface;
 pub mod irqs;
 pub mod links;

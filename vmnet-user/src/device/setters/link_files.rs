@@ -2,11 +2,8 @@
 
 use std::path::Path;
 
-use super::{
-    Files, Source, Target,
-    ini::{Entry, entries},
-    matching, yes_or_no,
-};
+use super::{Files, Source, Target, matching, yes_or_no};
+use crate::device::ini::{Dialect, Entry, read};
 use crate::model::machine::Setter;
 
 /// The earlier hides the later's files of the same name.
@@ -30,12 +27,14 @@ pub(super) fn find(files: &Files<'_>, target: &Target) -> Vec<Setter> {
         let Some(source) = files.read(&path) else { continue };
         let drop_ins = drop_ins(files, &path);
         let sources: Vec<&Source> = [&source].into_iter().chain(&drop_ins).collect();
-        let all: Vec<(&Source, Entry<'_>)> = sources
+        let all: Vec<(&Source, Entry)> = sources
             .iter()
-            .flat_map(|source| entries(source).into_iter().map(move |entry| (*source, entry)))
+            .flat_map(|source| {
+                read(&source.text, Dialect::Systemd).entries.into_iter().map(move |entry| (*source, entry))
+            })
             .collect();
-        let conditions: Vec<Entry<'_>> =
-            all.iter().map(|(_, entry)| *entry).filter(|entry| entry.section == "Match").collect();
+        let conditions: Vec<&Entry> =
+            all.iter().map(|(_, entry)| entry).filter(|entry| entry.section == "Match").collect();
         let fit = fits(&conditions, target);
         if fit != Fit::No {
             found.extend(all.iter().filter_map(|(source, entry)| setting(source, entry)));
@@ -55,11 +54,11 @@ fn drop_ins(files: &Files<'_>, path: &Path) -> Vec<Source> {
     files.list_overriding(&directories, ".conf").iter().filter_map(|path| files.read(path)).collect()
 }
 
-fn setting(source: &Source, entry: &Entry<'_>) -> Option<Setter> {
-    if entry.section != "Link" || !KEYS.contains(&entry.key) {
+fn setting(source: &Source, entry: &Entry) -> Option<Setter> {
+    if entry.section != "Link" || !KEYS.contains(&entry.key.as_str()) {
         return None;
     }
-    Some(source.setter(entry.line, entry.text, !yes_or_no(entry.value)?))
+    Some(source.setter_of(entry, !yes_or_no(&entry.value)?))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,7 +70,7 @@ enum Fit {
 }
 
 /// All conditions must hold. A file without any is not used at all.
-fn fits(conditions: &[Entry<'_>], target: &Target) -> Fit {
+fn fits(conditions: &[&Entry], target: &Target) -> Fit {
     let mut fit = Fit::Yes;
     if conditions.is_empty() {
         return Fit::No;
@@ -79,11 +78,11 @@ fn fits(conditions: &[Entry<'_>], target: &Target) -> Fit {
     for entry in conditions.iter().filter(|entry| !entry.value.is_empty()) {
         let (negated, list) = match entry.value.strip_prefix('!') {
             Some(rest) => (true, rest),
-            None => (false, entry.value),
+            None => (false, entry.value.as_str()),
         };
         let patterns: Vec<&str> = list.split_whitespace().collect();
         let any = |text: &str| patterns.iter().any(|pattern| matching::glob(pattern, text));
-        let holds = match entry.key {
+        let holds = match entry.key.as_str() {
             "MACAddress" | "PermanentMACAddress" => matching::macs(&patterns, target),
             // The kernel's own first name is forgotten by now, so a pattern for such names may have meant it.
             "OriginalName" if !matching::names(&patterns, target) && any("eth0") != negated => {

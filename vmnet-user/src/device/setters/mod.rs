@@ -4,7 +4,6 @@
 //! meant for another is not. Files may hold anything: at most [`MOST_BYTES`] of a regular file are read, and at most [`MOST_FILES`] of a directory.
 
 mod command_lines;
-mod ini;
 mod link_files;
 mod matching;
 mod netplan;
@@ -18,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::ini::Entry;
 use super::{links::Link, small_file};
 use crate::model::machine::Setter;
 
@@ -128,6 +128,11 @@ impl Source {
     /// The lines with their numbers from 1.
     fn lines(&self) -> impl Iterator<Item = (u32, &str)> {
         (1..).zip(self.text.lines())
+    }
+
+    fn setter_of(&self, entry: &Entry, turns_off: bool) -> Setter {
+        let line = u32::try_from(entry.first_line + 1).unwrap_or(u32::MAX);
+        self.setter(line, self.text.lines().nth(entry.first_line).unwrap_or_default(), turns_off)
     }
 
     fn setter(&self, line: u32, text: &str, turns_off: bool) -> Setter {

@@ -1,10 +1,7 @@
 //! NetworkManager's connections (`ethtool.feature-tso`).
 
-use super::{
-    Files, Source, Target, affects_segmentation,
-    ini::{Entry, entries},
-    matching, yes_or_no,
-};
+use super::{Files, Source, Target, affects_segmentation, matching, yes_or_no};
+use crate::device::ini::{Dialect, Entry, read};
 use crate::model::machine::Setter;
 
 /// The first are readable by root alone.
@@ -20,23 +17,23 @@ pub(super) fn find(files: &Files<'_>, target: &Target) -> Vec<Setter> {
 }
 
 fn settings(source: &Source, target: &Target) -> Vec<Setter> {
-    let entries = entries(source);
+    let entries = read(&source.text, Dialect::KeyFile).entries;
     if !entries.iter().all(|entry| allows(entry, target)) {
         return Vec::new();
     }
-    let feature = |entry: &Entry<'_>| {
+    let feature = |entry: &Entry| {
         let name = entry.key.strip_prefix("feature-").filter(|_| entry.section == "ethtool")?;
-        let turns_off = !yes_or_no(entry.value)?;
-        affects_segmentation(name).then(|| source.setter(entry.line, entry.text, turns_off))
+        let turns_off = !yes_or_no(&entry.value)?;
+        affects_segmentation(name).then(|| source.setter_of(entry, turns_off))
     };
     entries.iter().filter_map(feature).collect()
 }
 
 /// Whether a key leaves the connection open to the interface.
-fn allows(entry: &Entry<'_>, target: &Target) -> bool {
-    match (entry.section, entry.key) {
-        ("connection", "interface-name") => matching::names(&[entry.value], target),
-        ("ethernet" | "802-3-ethernet", "mac-address") => matching::macs(&[entry.value], target),
+fn allows(entry: &Entry, target: &Target) -> bool {
+    match (entry.section.as_str(), entry.key.as_str()) {
+        ("connection", "interface-name") => matching::names(&[entry.value.as_str()], target),
+        ("ethernet" | "802-3-ethernet", "mac-address") => matching::macs(&[entry.value.as_str()], target),
         _ => true,
     }
 }

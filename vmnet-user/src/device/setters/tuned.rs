@@ -2,11 +2,8 @@
 
 use std::path::Path;
 
-use super::{
-    Files, Source, Target, affects_segmentation, command_lines,
-    ini::{Entry, entries},
-    matching, yes_or_no,
-};
+use super::{Files, Source, Target, affects_segmentation, command_lines, matching, yes_or_no};
+use crate::device::ini::{Dialect, Entry, read};
 use crate::model::machine::Setter;
 
 /// Where profiles are, the earlier before the later; the second and fourth since tuned 2.23.
@@ -32,7 +29,7 @@ pub(super) fn find(files: &Files<'_>, target: &Target) -> Vec<Setter> {
         }) else {
             continue;
         };
-        let entries = entries(&source);
+        let entries = read(&source.text, Dialect::KeyFile).entries;
         let included = entries.iter().filter(|entry| entry.section == "main" && entry.key == "include");
         for include in
             included.flat_map(|entry| entry.value.split([',', ' '])).filter(|name| !name.is_empty())
@@ -55,14 +52,17 @@ pub(super) fn find(files: &Files<'_>, target: &Target) -> Vec<Setter> {
 }
 
 /// `features=tso off, gso off` of the sections of type net whose `devices` allow for the interface.
-fn features(source: &Source, entries: &[Entry<'_>], target: &Target) -> Vec<Setter> {
+fn features(source: &Source, entries: &[Entry], target: &Target) -> Vec<Setter> {
     let key_of = |section: &str, key: &str| {
-        entries.iter().find(|entry| entry.section == section && entry.key == key).map(|entry| entry.value)
+        entries
+            .iter()
+            .find(|entry| entry.section == section && entry.key == key)
+            .map(|entry| entry.value.as_str())
     };
     let mut found = Vec::new();
     for entry in entries.iter().filter(|entry| entry.key == "features") {
-        let is_net = key_of(entry.section, "type").unwrap_or(entry.section) == "net";
-        let allowed = key_of(entry.section, "devices").is_none_or(|devices| {
+        let is_net = key_of(&entry.section, "type").unwrap_or(&entry.section) == "net";
+        let allowed = key_of(&entry.section, "devices").is_none_or(|devices| {
             let patterns: Vec<&str> =
                 devices.split([',', ' ']).filter(|pattern| !pattern.is_empty()).collect();
             // `!eth0` takes one out of all.
@@ -77,7 +77,7 @@ fn features(source: &Source, entries: &[Entry<'_>], target: &Target) -> Vec<Sett
             && is_net
             && allowed
         {
-            found.push(source.setter(entry.line, entry.text, turns_off));
+            found.push(source.setter_of(entry, turns_off));
         }
     }
     found
