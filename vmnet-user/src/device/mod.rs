@@ -22,6 +22,7 @@ pub mod irqs;
 pub mod links;
 pub mod machine;
 pub mod netlink;
+pub(crate) mod netplan;
 pub(crate) mod other_end;
 pub mod qdisc;
 pub mod qdisc_options;

@@ -97,6 +97,10 @@ impl Files<'_> {
         }
     }
 
+    fn cannot_read(&self, source: &Source, why: &str) {
+        self.unread.borrow_mut().push(format!("{}: {why}", source.path.display()));
+    }
+
     /// The paths of a directory's files with that ending, in order; empty where there is no such directory.
     fn list(&self, directory: &str, ending: &str) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(self.root.join(directory.trim_start_matches('/'))) else {
@@ -131,8 +135,13 @@ impl Source {
     }
 
     fn setter_of(&self, entry: &Entry, turns_off: bool) -> Setter {
-        let line = u32::try_from(entry.first_line + 1).unwrap_or(u32::MAX);
-        self.setter(line, self.text.lines().nth(entry.first_line).unwrap_or_default(), turns_off)
+        self.setter_at(entry.first_line + 1, turns_off)
+    }
+
+    /// `line` is from 1.
+    fn setter_at(&self, line: usize, turns_off: bool) -> Setter {
+        let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        self.setter(u32::try_from(line).unwrap_or(u32::MAX), text, turns_off)
     }
 
     fn setter(&self, line: u32, text: &str, turns_off: bool) -> Setter {

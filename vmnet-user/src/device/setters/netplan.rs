@@ -1,6 +1,7 @@
-//! netplan's YAML, and what is like it (cloud-init's network-config version 2): lines below an interface's own key.
+//! netplan's files: the keys below an interface's own.
 
 use super::{Files, Source, Target, matching, yes_or_no};
+use crate::device::netplan::{Definition, Match, definitions};
 use crate::model::machine::Setter;
 
 /// The earlier hides the later's files of the same name.
@@ -11,87 +12,34 @@ const KEYS: [&str; 4] = [
     "generic-segmentation-offload",
     "transmit-checksum-offload",
 ];
-/// The keys above an interface's.
-const SECTIONS: [&str; 9] =
-    ["ethernets", "vlans", "bonds", "bridges", "tunnels", "wifis", "modems", "vrfs", "dummy-devices"];
 
 pub(super) fn find(files: &Files<'_>, target: &Target) -> Vec<Setter> {
-    let paths = files.list_overriding(&DIRECTORIES, ".yaml");
-    paths.iter().filter_map(|path| files.read(path)).flat_map(|source| settings(&source, target)).collect()
-}
-
-/// A line of a block mapping.
-struct Line<'a> {
-    number: u32,
-    indent: usize,
-    key: &'a str,
-    value: &'a str,
-    text: &'a str,
-}
-
-fn settings(source: &Source, target: &Target) -> Vec<Setter> {
-    let lines: Vec<Line<'_>> = source.lines().filter_map(|(number, text)| line(number, text)).collect();
     let mut found = Vec::new();
-    let mut rest = lines.as_slice();
-    while let Some((section, after)) = rest.split_first() {
-        rest = after;
-        if !SECTIONS.contains(&section.key) {
-            continue;
-        }
-        let mut inside = below(after, section.indent);
-        rest = after.get(inside.len()..).unwrap_or_default();
-        while let Some((interface, after)) = inside.split_first() {
-            let own = below(after, interface.indent);
-            inside = after.get(own.len()..).unwrap_or_default();
-            if !is_for(interface, own, target) {
-                continue;
-            }
-            found.extend(
-                own.iter()
-                    .filter(|line| KEYS.contains(&line.key))
-                    .filter_map(|line| Some(source.setter(line.number, line.text, !yes_or_no(line.value)?))),
-            );
+    for source in files.list_overriding(&DIRECTORIES, ".yaml").iter().filter_map(|path| files.read(path)) {
+        match definitions(&source.text) {
+            Ok(all) => found.extend(all.iter().flat_map(|definition| settings(&source, definition, target))),
+            Err(damage) => files.cannot_read(&source, &format!("line {}: {}", damage.line, damage.why)),
         }
     }
     found
 }
 
-/// The lines that are indented more than their head.
-fn below<'a, 'b>(lines: &'b [Line<'a>], indent: usize) -> &'b [Line<'a>] {
-    let end = lines.iter().position(|line| line.indent <= indent).unwrap_or(lines.len());
-    lines.get(..end).unwrap_or_default()
-}
-
-fn line(number: u32, text: &str) -> Option<Line<'_>> {
-    let content = text.trim_start_matches(' ');
-    if content.starts_with('#') {
-        return None;
+fn settings(source: &Source, definition: &Definition, target: &Target) -> Vec<Setter> {
+    if !is_for(definition, target) {
+        return Vec::new();
     }
-    let (key, value) = content.split_once(':')?;
-    let value = value.split(" #").next().unwrap_or_default().trim();
-    Some(Line { number, indent: text.len() - content.len(), key: unquoted(key), value, text })
+    let switching = definition.scalars.iter().filter(|scalar| KEYS.contains(&scalar.key.as_str()));
+    switching.filter_map(|scalar| Some(source.setter_at(scalar.line, !yes_or_no(&scalar.value)?))).collect()
 }
 
 /// By its id, unless it says by `match` which it means.
-fn is_for(interface: &Line<'_>, own: &[Line<'_>], target: &Target) -> bool {
-    let Some(at) = own.iter().position(|line| line.key == "match") else {
-        return matching::names(&[interface.key], target);
-    };
-    let Some((head, after)) = own.get(at..).and_then(<[_]>::split_first) else { return true };
-    let conditions = below(after, head.indent);
-    // Names are matched before `set-name` gives another; `{…}` on one line is not taken apart.
-    let renamed =
-        own.iter().any(|line| line.key == "set-name" && matching::names(&[unquoted(line.value)], target));
-    conditions.iter().all(|line| match line.key {
-        "name" => renamed || matching::names(&[unquoted(line.value)], target),
-        "macaddress" => matching::macs(&[unquoted(line.value)], target),
-        "driver" if !line.value.is_empty() => {
-            matching::glob(unquoted(line.value), target.driver.as_deref().unwrap_or_default())
-        }
-        _ => true,
-    })
-}
-
-fn unquoted(text: &str) -> &str {
-    text.trim().trim_matches(['"', '\''])
+fn is_for(definition: &Definition, target: &Target) -> bool {
+    let is_called = |name: &String| matching::names(&[name], target);
+    let Some(Match { name, mac, drivers }) = &definition.matches else { return is_called(&definition.id) };
+    // Names are matched before `set-name` gives another.
+    let is_renamed = definition.set_name.as_ref().is_some_and(is_called);
+    let driver = target.driver.as_deref().unwrap_or_default();
+    (is_renamed || name.as_ref().is_none_or(is_called))
+        && mac.as_ref().is_none_or(|mac| matching::macs(&[mac], target))
+        && (drivers.is_empty() || drivers.iter().any(|wanted| matching::glob(wanted, driver)))
 }

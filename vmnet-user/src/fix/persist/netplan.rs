@@ -3,10 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use saphyr::{LoadableYamlNode as _, Yaml};
-
 use super::settings::link_key;
 use super::{FileChange, Identity, PersistError, Settings, name, owned, read};
+use crate::device::netplan::{self, Match};
 
 /// As netplan orders them: of files with the same name the first counts; all are merged sorted by name.
 const DIRECTORIES: &[&str] = &["run/netplan", "etc/netplan", "lib/netplan", "usr/lib/netplan"];
@@ -23,7 +22,7 @@ pub(super) fn plan(
     let mut ids: Vec<&str> = definitions
         .iter()
         .filter(|definition| definition.is_for(interface, &definitions))
-        .map(|definition| definition.id.as_str())
+        .map(|definition| definition.said.id.as_str())
         .collect();
     ids.sort_unstable();
     ids.dedup();
@@ -79,50 +78,37 @@ fn assignments(settings: &Settings) -> Vec<(&'static str, bool)> {
 /// What one file says of one ethernet.
 struct Definition {
     file: PathBuf,
-    id: String,
-    set_name: Option<String>,
-    matches: Option<Match>,
-    /// Each key of the definition with its value as text.
-    scalars: Vec<(String, String)>,
-}
-
-#[derive(Default)]
-struct Match {
-    name: Option<String>,
-    mac: Option<String>,
-    drivers: Vec<String>,
+    said: netplan::Definition,
 }
 
 impl Definition {
     /// A definition may be spread over files: what matches is in one of them.
     fn is_for(&self, interface: &Identity, all: &[Self]) -> bool {
-        let parts = || all.iter().filter(|part| part.id == self.id);
-        if parts().any(|part| part.set_name.as_deref() == Some(&interface.name)) {
+        let parts = || all.iter().filter(|part| part.said.id == self.said.id);
+        if parts().any(|part| part.said.set_name.as_deref() == Some(&interface.name)) {
             return true;
         }
-        match parts().find_map(|part| part.matches.as_ref()) {
-            Some(matches) => matches.fits(interface),
-            None => self.id == interface.name,
+        match parts().find_map(|part| part.said.matches.as_ref()) {
+            Some(matches) => fits(matches, interface),
+            None => self.said.id == interface.name,
         }
     }
 }
 
-impl Match {
-    fn fits(&self, interface: &Identity) -> bool {
-        let mac = |wanted: &str| {
-            [&interface.permanent_mac, &interface.mac]
-                .into_iter()
-                .flatten()
-                .any(|mac| mac.eq_ignore_ascii_case(wanted))
-        };
-        let glob = |pattern: &str, text: &str| {
-            glob::Pattern::new(pattern).map_or(pattern == text, |pattern| pattern.matches(text))
-        };
-        let driver = |wanted: &String| interface.driver.as_deref().is_some_and(|driver| glob(wanted, driver));
-        self.mac.as_deref().is_none_or(mac)
-            && self.name.as_deref().is_none_or(|name| glob(name, &interface.name))
-            && (self.drivers.is_empty() || self.drivers.iter().any(driver))
-    }
+fn fits(matches: &Match, interface: &Identity) -> bool {
+    let mac = |wanted: &str| {
+        [&interface.permanent_mac, &interface.mac]
+            .into_iter()
+            .flatten()
+            .any(|mac| mac.eq_ignore_ascii_case(wanted))
+    };
+    let glob = |pattern: &str, text: &str| {
+        glob::Pattern::new(pattern).map_or(pattern == text, |pattern| pattern.matches(text))
+    };
+    let driver = |wanted: &String| interface.driver.as_deref().is_some_and(|driver| glob(wanted, driver));
+    matches.mac.as_deref().is_none_or(mac)
+        && matches.name.as_deref().is_none_or(|name| glob(name, &interface.name))
+        && (matches.drivers.is_empty() || matches.drivers.iter().any(driver))
 }
 
 /// All ethernets of all files but ours, in the order in which netplan merges them.
@@ -133,56 +119,15 @@ fn definitions(root: &Path, ours: &Path) -> Result<Vec<Definition>, PersistError
             continue;
         }
         let text = read::existing(&path)?;
-        let documents = Yaml::load_from_str(&text).map_err(|error| PersistError::Damaged {
+        let said = netplan::definitions(&text).map_err(|damage| PersistError::Damaged {
             path: path.clone(),
-            line: error.marker().line(),
-            why: error.info().to_owned(),
+            line: damage.line,
+            why: damage.why,
         })?;
-        let ethernets = documents.iter().filter_map(|document| {
-            document.as_mapping_get("network")?.as_mapping_get("ethernets")?.as_mapping()
-        });
-        for (id, definition) in ethernets.flatten() {
-            let Some(id) = id.as_str() else { continue };
-            all.push(Definition {
-                file: path.clone(),
-                id: id.to_owned(),
-                set_name: text_of(definition, "set-name"),
-                matches: definition.as_mapping_get("match").map(match_of),
-                scalars: scalars_of(definition),
-            });
-        }
+        let ethernets = said.into_iter().filter(|definition| definition.section == "ethernets");
+        all.extend(ethernets.map(|said| Definition { file: path.clone(), said }));
     }
     Ok(all)
-}
-
-fn match_of(node: &Yaml<'_>) -> Match {
-    let drivers = match node.as_mapping_get("driver") {
-        Some(driver) => match (driver.as_str(), driver.as_sequence()) {
-            (Some(one), _) => vec![one.to_owned()],
-            (None, Some(several)) => {
-                several.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect()
-            }
-            (None, None) => Vec::new(),
-        },
-        None => Vec::new(),
-    };
-    Match { name: text_of(node, "name"), mac: text_of(node, "macaddress"), drivers }
-}
-
-fn text_of(node: &Yaml<'_>, key: &str) -> Option<String> {
-    node.as_mapping_get(key)?.as_str().map(str::to_owned)
-}
-
-fn scalars_of(node: &Yaml<'_>) -> Vec<(String, String)> {
-    let Some(mapping) = node.as_mapping() else { return Vec::new() };
-    mapping
-        .iter()
-        .filter_map(|(key, value)| {
-            let text =
-                value.as_bool().map(|on| on.to_string()).or_else(|| value.as_str().map(str::to_owned))?;
-            Some((key.as_str()?.to_owned(), text))
-        })
-        .collect()
 }
 
 /// Of two files, the one whose name sorts later wins.
@@ -193,11 +138,15 @@ fn refuse_if_overruled(
     settings: &Settings,
 ) -> Result<(), PersistError> {
     let later =
-        definitions.iter().filter(|other| other.id == id && other.file.file_name() > ours.file_name());
+        definitions.iter().filter(|other| other.said.id == id && other.file.file_name() > ours.file_name());
     for other in later {
         for (key, on) in assignments(settings) {
-            let theirs =
-                other.scalars.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
+            let theirs = other
+                .said
+                .scalars
+                .iter()
+                .find(|scalar| scalar.key == key)
+                .map(|scalar| scalar.value.as_str());
             // YAML 1.1, which netplan speaks, knows more words for it.
             let is_on =
                 theirs.map(|word| matches!(word.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "y"));
