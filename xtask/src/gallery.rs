@@ -1,4 +1,4 @@
-//! `cargo xtask gallery`: the runs that the documentation shows, made anew in virtual machines.
+//! `cargo xtask gallery`: the runs that the documentation shows, made in virtual machines.
 
 mod guest;
 mod render;

@@ -13,7 +13,7 @@ struct Column {
     value: fn(&Interval) -> Option<String>,
 }
 
-/// With programs. Device, CPU and not built are shares of the bulk: what left in super-packets, what was cut up, what
+/// With programs. Device, CPU and not built are shares of the bulk: what left in super-packets, what was segmented, what
 /// left in full-size singles.
 const TRACED: &[Column] = &[
     Column { head: "time", width: 7, value: time },

@@ -1,5 +1,5 @@
 //! tbf's options (`struct tc_tbf_qopt` and attributes beside it). A change replaces them all (`tbf_change`), so what was dumped is
-//! sent again with one of them changed.
+//! sent once more with one of them changed.
 
 use crate::{
     device::attributes::{attribute, attributes, push_attribute, u32_at, u64_at},

@@ -163,7 +163,7 @@ fn yes_or_no(word: &str) -> Option<bool> {
     }
 }
 
-/// Whether an offload, by its ethtool name, short or long, is segmentation of TCP or what it hangs on.
+/// Whether an offload, by its ethtool name, short or long, is segmentation of TCP or what it depends on.
 fn affects_segmentation(feature: &str) -> bool {
     matches!(
         feature,
