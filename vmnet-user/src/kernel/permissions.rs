@@ -44,6 +44,13 @@ pub fn drop_privileges_but_switching() -> Result<(), String> {
     drop_all_but(&[KEPT, KEPT_TO_SWITCH])
 }
 
+/// Drops every capability, for good: what this process starts has none either. For those who need none, before threads are started.
+pub fn drop_all() {
+    // Who has none has lost nothing where this fails.
+    drop_all_but(&[]).unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
+    nix::sys::prctl::set_no_new_privs().unwrap_or_else(|error| log::debug!("no_new_privs: {error}"));
+}
+
 fn drop_all_but(needed: &[&[Capability]]) -> Result<(), String> {
     let current = caps::read(None, CapSet::Permitted).map_err(|error| error.to_string())?;
     let is_needed = |capability: &Capability| needed.iter().any(|some| some.contains(capability));

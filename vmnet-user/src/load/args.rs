@@ -33,6 +33,27 @@ pub struct ServerArgs {
     /// End when the first client is done
     #[arg(long)]
     pub once: bool,
+    /// How much strangers may take of it
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// What those who connect can have a server hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+pub struct Limits {
+    /// Connections at once; further ones are told that there is no place, and closed
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = value_parser!(u16).range(1..))]
+    pub max_connections: u16,
+    /// Close a connection that sends nothing for so long
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "60s")]
+    pub idle_timeout: Duration,
+}
+
+impl Limits {
+    /// Connections at once.
+    pub(super) fn connections(&self) -> usize {
+        self.max_connections.into()
+    }
 }
 
 /// `vmnet load client`.

@@ -9,7 +9,7 @@ use std::{
 use tokio::task::{JoinError, JoinSet};
 
 use super::{
-    CONFIRMATION_BYTES, POLL_MS, Stop,
+    CONFIRMATION_BYTES, POLL_MS, SERVER_SAYS, Stop,
     address::ServerAddress,
     args::ClientArgs,
     summary::{EndedBy, SCHEMA, Summary},
@@ -22,6 +22,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an interrupted client still waits for the server's word.
 const INTERRUPT_PATIENCE: Duration = Duration::from_secs(2);
+/// A server's reason is a line.
+const MOST_WORDS: u64 = 200;
 
 /// Why the transfer failed.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +51,14 @@ pub enum ClientError {
         sent_bytes: u64,
         /// How it broke.
         cause: io::Error,
+    },
+    /// The server ended it, and said why.
+    #[error(
+        "the server ended the connection: {said}; wait until it is free, or raise its --max-connections or --idle-timeout"
+    )]
+    Refused {
+        /// What it said.
+        said: String,
     },
     /// Nothing moves.
     #[error("nothing moved for {} s after {sent_bytes} bytes: the server, or the path to it, hangs", STALL_TIMEOUT.as_secs())]
@@ -178,7 +188,9 @@ impl Stream {
         prepared.map_err(|cause| self.broken(cause))?;
 
         let interrupted = self.send_messages(&vec![0x5A; message_bytes])?;
-        self.connection.shutdown(Shutdown::Write).map_err(|cause| self.broken(cause))?;
+        if let Err(cause) = self.connection.shutdown(Shutdown::Write) {
+            return Err(self.refused(&[]).unwrap_or_else(|| self.broken(cause)));
+        }
         let received_bytes = self.await_confirmation()?;
         let ended = Instant::now();
         match received_bytes {
@@ -223,7 +235,7 @@ impl Stream {
                         return Err(ClientError::Stalled { sent_bytes: self.sent_bytes });
                     }
                 }
-                Err(cause) => return Err(self.broken(cause)),
+                Err(cause) => return Err(self.refused(&[]).unwrap_or_else(|| self.broken(cause))),
             }
         }
     }
@@ -238,7 +250,7 @@ impl Stream {
                 Ok(0) => return Err(ClientError::Unconfirmed { sent_bytes: self.sent_bytes }),
                 Ok(length) => filled += length,
                 Err(error) if is_passing(&error) => {}
-                Err(cause) => return Err(self.broken(cause)),
+                Err(cause) => return Err(self.refused(&[]).unwrap_or_else(|| self.broken(cause))),
             }
             if self.stop.is_wanted()
                 && interrupted.get_or_insert_with(Instant::now).elapsed() > INTERRUPT_PATIENCE
@@ -253,7 +265,19 @@ impl Stream {
                 return Err(ClientError::Stalled { sent_bytes: self.sent_bytes });
             }
         }
-        Ok(Some(u64::from_be_bytes(count)))
+        self.refused(&count).map_or(Ok(Some(u64::from_be_bytes(count))), Err)
+    }
+
+    /// What the server said for an end, if `begun` and what can still be read are its words. They outlive a reset of the connection.
+    fn refused(&mut self, begun: &[u8]) -> Option<ClientError> {
+        if !begun.is_empty() && !SERVER_SAYS.as_bytes().starts_with(begun) {
+            return None;
+        }
+        let mut words = begun.to_vec();
+        let _ = (&mut self.connection).take(MOST_WORDS).read_to_end(&mut words);
+        let words = String::from_utf8_lossy(&words);
+        let said = words.strip_prefix(SERVER_SAYS)?.lines().next()?.to_owned();
+        Some(ClientError::Refused { said })
     }
 
     fn broken(&self, cause: io::Error) -> ClientError {

@@ -3,7 +3,10 @@
 //! On the wire there is nothing but the payload asked for, and, when a stream is done, 8 bytes back: how much the server got. So a
 //! transfer of *n* bytes is *n* bytes of TCP payload, which the profiler's ledger can be held against.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    net::TcpListener,
+};
 
 mod address;
 mod args;
@@ -13,9 +16,9 @@ mod stop;
 mod summary;
 
 pub use address::{DEFAULT_PORT, ServerAddress};
-pub use args::{ClientArgs, LoadArgs, LoadCommand, ServerArgs};
+pub use args::{ClientArgs, Limits, LoadArgs, LoadCommand, ServerArgs};
 pub use client::{ClientError, send};
-pub use server::{Connection, Received, ServerError, bind, serve};
+pub use server::{Connection, Received, ServerError, bind, reach, serve};
 pub use stop::Stop;
 pub use summary::{EndedBy, SCHEMA, Summary};
 
@@ -24,20 +27,35 @@ const CONFIRMATION_BYTES: usize = 8;
 /// How often a blocked read or write looks whether it should stop.
 const POLL_MS: u64 = 200;
 
-/// Runs `vmnet load …`: results on standard output, remarks on standard error.
+/// What the server says, in a line, instead of a count where it ends a connection early. No count begins with these bytes.
+const SERVER_SAYS: &str = "vmnet load server: ";
+
+/// Takes the server's port. Before privileges go, as a port below 1024 takes one.
+///
+/// # Errors
+/// When the port cannot be had.
+pub fn listener(args: &LoadArgs) -> Result<Option<TcpListener>, ServerError> {
+    match &args.command {
+        LoadCommand::Server(args) => bind(args.listen).map(Some),
+        LoadCommand::Client(_) => Ok(None),
+    }
+}
+
+/// Runs `vmnet load …`: results on standard output, remarks on standard error. A server has its `listener` already.
 ///
 /// # Errors
 /// When the server cannot listen, the client cannot connect, or the server did not get what was sent.
-pub async fn run(args: LoadArgs) -> anyhow::Result<()> {
+pub async fn run(args: LoadArgs, listener: Option<TcpListener>) -> anyhow::Result<()> {
     let stop = Stop::on_signals()?;
     match args.command {
         LoadCommand::Server(args) => {
-            let listener = bind(args.listen)?;
-            writeln!(io::stderr(), "listening on {}; Ctrl-C ends", listener.local_addr()?)?;
+            let listener = listener.map_or_else(|| bind(args.listen), Ok)?;
+            let address = listener.local_addr()?;
+            writeln!(io::stderr(), "listening on {address}: {}. Ctrl-C ends", reach(address))?;
             // A reader of the lines who went away is no reason to end for those who still send.
             let print = |connection: &Connection| drop(writeln!(io::stdout(), "{connection}"));
-            let total = serve(listener, args.once, stop, print).await?;
-            writeln!(io::stderr(), "{} connections, {} bytes received", total.connections, total.bytes)?;
+            let total = serve(listener, args.once, args.limits, stop, print).await?;
+            writeln!(io::stderr(), "{total}")?;
         }
         LoadCommand::Client(args) => {
             let summary = send(&args, stop).await?;

@@ -23,12 +23,14 @@ fn client(words: &[&str]) -> ClientArgs {
     }
 }
 
+const LIMITS: Limits = Limits { max_connections: 256, idle_timeout: Duration::from_secs(60) };
+
 /// A server on a port of its own, and what it got when it has ended.
 fn server(address: &str, once: bool, stop: &Stop) -> (String, tokio::task::JoinHandle<Received>) {
     let listener = bind(Some(address.parse().unwrap())).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let stop = stop.clone();
-    (address, tokio::spawn(async move { serve(listener, once, stop, |_| ()).await.unwrap() }))
+    (address, tokio::spawn(async move { serve(listener, once, LIMITS, stop, |_| ()).await.unwrap() }))
 }
 
 #[tokio::test]
@@ -38,7 +40,7 @@ async fn a_finite_transfer_sends_exactly_so_many_bytes_and_the_server_got_them_a
     assert_eq!((summary.sent_bytes, summary.received_bytes), (6 << 20, Some(6 << 20)));
     assert_eq!(summary.ended_by, EndedBy::Bytes);
     assert!(summary.goodput_gbps.unwrap() > 0.0);
-    assert_eq!(server.await.unwrap(), Received { connections: 1, bytes: 6 << 20 });
+    assert_eq!(server.await.unwrap(), Received { connections: 1, bytes: 6 << 20, refused: 0 });
 }
 
 #[tokio::test]
@@ -46,12 +48,12 @@ async fn the_streams_share_an_amount_that_does_not_divide_and_once_waits_for_all
     let (address, server) = server("127.0.0.1:0", true, &Stop::default());
     let summary = send(&client(&[&address, "-n", "1000003", "-P", "4"]), Stop::default()).await.unwrap();
     assert_eq!(summary.received_bytes, Some(1_000_003));
-    assert_eq!(server.await.unwrap(), Received { connections: 4, bytes: 1_000_003 });
+    assert_eq!(server.await.unwrap(), Received { connections: 4, bytes: 1_000_003, refused: 0 });
 }
 
 /// Segments that the kernel sent for a client with these arguments, as `inet_diag` tells while the client awaits its confirmation.
 async fn segments_of_client(words: &[&str]) -> u32 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let server = std::thread::spawn(move || {
         let (mut stream, peer) = listener.accept().unwrap();
@@ -82,7 +84,7 @@ async fn ipv6_in_brackets_works() {
     };
     let address = listener.local_addr().unwrap().to_string();
     assert!(address.starts_with("[::1]:"));
-    let server = tokio::spawn(serve(listener, true, Stop::default(), |_| ()));
+    let server = tokio::spawn(serve(listener, true, LIMITS, Stop::default(), |_| ()));
     let summary = send(&client(&[&address, "-n", "5k"]), Stop::default()).await.unwrap();
     assert_eq!((summary.server.as_str(), summary.received_bytes), (address.as_str(), Some(5 << 10)));
     assert_eq!(server.await.unwrap().unwrap().bytes, 5 << 10);
@@ -118,7 +120,7 @@ async fn an_interrupt_ends_the_client_with_a_true_summary_and_the_server_with_it
 
 #[tokio::test]
 async fn a_refused_connection_says_what_to_run() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error =
         send(&client(&[&format!("127.0.0.1:{port}")]), Stop::default()).await.unwrap_err().to_string();
     assert!(error.contains(&format!("run `vmnet load server --listen [::]:{port}`")), "{error}");
@@ -126,7 +128,7 @@ async fn a_refused_connection_says_what_to_run() {
 
 /// A server that answers `reply` when the client is done.
 fn impostor(reply: &'static [u8]) -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
@@ -152,7 +154,7 @@ async fn a_client_that_resets_does_not_end_the_server_and_what_it_sent_is_report
     let address = listener.local_addr().unwrap();
     let (sender, mut reports) = tokio::sync::mpsc::unbounded_channel();
     let stop = Stop::default();
-    let server = tokio::spawn(serve(listener, false, stop.clone(), move |connection| {
+    let server = tokio::spawn(serve(listener, false, LIMITS, stop.clone(), move |connection| {
         sender.send(connection.error.clone()).unwrap();
     }));
     let stream = TcpStream::connect(address).unwrap();
@@ -168,12 +170,53 @@ async fn a_client_that_resets_does_not_end_the_server_and_what_it_sent_is_report
     assert_eq!(summary.received_bytes, Some(1024));
     assert_eq!(reports.recv().await.unwrap(), None);
     stop.want();
-    assert_eq!(server.await.unwrap().unwrap(), Received { connections: 2, bytes: 1024 });
+    assert_eq!(server.await.unwrap().unwrap(), Received { connections: 2, bytes: 1024, refused: 0 });
+}
+
+#[tokio::test]
+async fn who_finds_no_place_is_told_and_finds_one_when_another_has_gone() {
+    let listener = bind(Some("127.0.0.1:0".parse().unwrap())).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let stop = Stop::default();
+    let (sender, mut reports) = tokio::sync::mpsc::unbounded_channel();
+    let limits = Limits { max_connections: 2, ..LIMITS };
+    let server = tokio::spawn(serve(listener, false, limits, stop.clone(), move |connection| {
+        sender.send(connection.bytes).unwrap();
+    }));
+    let idle = [TcpStream::connect(&address).unwrap(), TcpStream::connect(&address).unwrap()];
+    // A transfer that ends before it can be told, and one that does not.
+    for bytes in ["1k", "64M"] {
+        let refused = send(&client(&[&address, "-n", bytes]), Stop::default()).await.unwrap_err();
+        assert!(matches!(refused, ClientError::Refused { .. }), "{bytes}: {refused}");
+        assert!(refused.to_string().contains("2 connections are open, and it takes no more"), "{refused}");
+    }
+    let [first, _second] = idle;
+    drop(first);
+    assert_eq!(reports.recv().await, Some(0));
+    let summary = send(&client(&[&address, "-n", "1k"]), Stop::default()).await.unwrap();
+    assert_eq!(summary.received_bytes, Some(1024));
+    stop.want();
+    let total = server.await.unwrap().unwrap();
+    assert_eq!(total, Received { connections: 3, bytes: 1024, refused: 2 });
+    assert!(total.to_string().ends_with("2 connections refused"), "{total}");
+}
+
+#[tokio::test]
+async fn a_connection_that_sends_nothing_is_told_and_closed() {
+    let listener = bind(Some("127.0.0.1:0".parse().unwrap())).unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Limits { idle_timeout: Duration::from_millis(100), ..LIMITS };
+    let server = tokio::spawn(serve(listener, true, limits, Stop::default(), |connection| {
+        assert_eq!(connection.error.as_deref(), Some("nothing came for 0.1 s"));
+    }));
+    let said = tokio::task::spawn_blocking(move || io::read_to_string(TcpStream::connect(address)?));
+    assert_eq!(said.await.unwrap().unwrap(), "vmnet load server: nothing came for 0.1 s\n");
+    assert_eq!(server.await.unwrap().unwrap().connections, 1);
 }
 
 #[test]
 fn a_port_that_is_taken_is_said_to_be_taken() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let error = bind(Some(taken.local_addr().unwrap())).unwrap_err().to_string();
     assert!(error.contains("another server has it"), "{error}");
 }
@@ -190,6 +233,8 @@ fn the_command_line_has_its_defaults_and_its_bounds() {
         &["client", "h", "-P", "0"],
         &["client", "h", "--message-bytes", "65M"],
         &["server", "--listen", "5310"],
+        &["server", "--max-connections", "0"],
+        &["server", "--idle-timeout", "0s"],
     ] {
         assert!(parse(refused).is_err(), "{refused:?}");
     }
