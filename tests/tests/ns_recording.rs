@@ -121,3 +121,70 @@ fn what_cannot_be_read_is_said_with_the_place_where_it_ends() {
     let missing = captured(missing.args(["report", "/nowhere/run.vmnet"])).unwrap();
     assert!(String::from_utf8_lossy(&missing.stderr).contains("No such file"), "{missing:?}");
 }
+
+/// A recording of 99 kB that has 2,000 samples of 4,096 queues each; the fuzzer begins with it.
+fn bomb() -> PathBuf {
+    paths::workspace().join("fuzz/seeds/recording/many-queues.vmnet")
+}
+
+/// `vmnet` with 200 MB of address space, and what it wrote into `out`.
+fn within_200_mb(arguments: &[&str], out: &Path) -> (Option<i32>, String, u64) {
+    let mut vmnet = Command::new("sh");
+    vmnet
+        .args(["-c", "ulimit -v 204800; exec \"$0\" \"$@\""])
+        .arg(paths::vmnet())
+        .args(arguments)
+        .arg("-o")
+        .arg(out);
+    let said = captured(&mut vmnet).unwrap();
+    let words = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    let found =
+        output(Command::new("find").arg(out).args(["-type", "f", "-printf", "%s\\n"])).unwrap_or_default();
+    (said.status.code(), words, found.lines().map(|size| size.parse::<u64>().unwrap()).sum())
+}
+
+#[test]
+fn a_small_recording_of_many_samples_and_queues_is_reported_within_bounds() {
+    skip_unless!(skip::vmnet());
+    let place = tempfile::tempdir().unwrap();
+    let bomb = bomb();
+    let bomb = bomb.to_str().unwrap();
+    let out = place.path().join("report");
+    let (code, words, bytes) = within_200_mb(&["report", bomb, "--format", "html,svg,json,csv"], &out);
+    println!("the report has {bytes} bytes");
+    assert_eq!(code, Some(0), "{words}");
+    assert!(bytes < 32_000_000, "{bytes}");
+    let drawn = out.join("run.json");
+    for other in [bomb, drawn.to_str().unwrap()] {
+        let out = place.path().join("compare");
+        let (code, words, bytes) = within_200_mb(&["compare", bomb, other], &out);
+        assert_eq!(code, Some(0), "{words}");
+        assert!(bytes < 32_000_000, "{bytes}");
+    }
+}
+
+#[test]
+fn json_that_would_take_too_much_memory_is_refused_within_bounds() {
+    skip_unless!(skip::vmnet());
+    let place = tempfile::tempdir().unwrap();
+    let hostile = place.path().join("run.json");
+    let head = "{\"schema\": \"vmnet.run/1\", \"throughput\": {\"samples\": [{\"queues\": [";
+    for (text, said) in [
+        (format!("{head}{}", "{},".repeat(9_000_000)), "values, more than any run"),
+        (format!("{head}\"{}\"", "x".repeat(30_000_000)), "bytes of text, more than any run"),
+        (format!("{head}{}", " ".repeat(40_000_000)), "longer than 33554432 bytes"),
+    ] {
+        fs::write(&hostile, text).unwrap();
+        let hostile = hostile.to_str().unwrap();
+        let (code, words, _) = within_200_mb(&["compare", hostile, hostile], &place.path().join("out"));
+        assert_eq!(code, Some(1), "{words}");
+        assert!(words.contains(said), "{words}");
+    }
+    let experiment = place.path().join("ab.json");
+    fs::write(&experiment, format!("{{\"schema\": \"vmnet.ab/1\", \"trials\": [{}", "{},".repeat(9_000_000)))
+        .unwrap();
+    let (code, words, _) =
+        within_200_mb(&["report", experiment.to_str().unwrap()], &place.path().join("out"));
+    assert_eq!(code, Some(1), "{words}");
+    assert!(words.contains("values, more than any experiment"), "{words}");
+}

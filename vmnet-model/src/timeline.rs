@@ -8,6 +8,11 @@ use super::throughput::{self, Interval};
 const MOST_SAMPLES: usize = 4096;
 /// Intervals kept at most. Beyond, pairs are merged, with their extremes.
 const MOST_INTERVALS: usize = 8192;
+/// CPUs and queues that the samples kept have, all together (48 bytes each): of 64 CPUs and 64 queues, 4096 samples. A recording
+/// of 150 kB can have four gigabytes of them.
+const MOST_PLACES_OF_SAMPLES: usize = 1 << 19;
+/// The same of intervals, each of which becomes some 250 bytes of a report: of 8 CPUs and 8 queues, 4096 intervals.
+const MOST_PLACES_OF_INTERVALS: usize = 1 << 16;
 
 /// Samples in order of time, and the intervals between them. The same samples always give the same timeline, whether they
 /// are taken now or were recorded.
@@ -15,11 +20,16 @@ const MOST_INTERVALS: usize = 8192;
 pub struct Timeline {
     samples: Vec<Sample>,
     intervals: Vec<Interval>,
+    /// CPUs and queues of all samples.
+    places_of_samples: usize,
+    /// And of all intervals.
+    places_of_intervals: usize,
 }
 
 impl Timeline {
     /// Adds the next sample. Gives the interval that it ends; None for the first.
     pub fn push(&mut self, sample: Sample, conditions: &Conditions) -> Option<Interval> {
+        self.places_of_samples += places_of_sample(&sample);
         self.samples.push(sample);
         let interval = self.samples.last_chunk::<2>().and_then(|pair| {
             let window = Window {
@@ -32,12 +42,21 @@ impl Timeline {
             };
             throughput::whole(&window)
         })?;
+        self.places_of_intervals += places_of_interval(&interval);
         self.intervals.push(interval.clone());
-        thin(&mut self.samples, MOST_SAMPLES);
-        if self.intervals.len() >= MOST_INTERVALS {
-            self.intervals = merged(&self.intervals, MOST_INTERVALS / 2);
-        }
+        self.keep_within_bounds();
         Some(interval)
+    }
+
+    fn keep_within_bounds(&mut self) {
+        if self.samples.len() >= MOST_SAMPLES || self.places_of_samples > MOST_PLACES_OF_SAMPLES {
+            thin(&mut self.samples);
+            self.places_of_samples = self.samples.iter().map(places_of_sample).sum();
+        }
+        if self.intervals.len() >= MOST_INTERVALS || self.places_of_intervals > MOST_PLACES_OF_INTERVALS {
+            self.intervals = merged(&self.intervals, self.intervals.len().div_ceil(2));
+            self.places_of_intervals = self.intervals.iter().map(places_of_interval).sum();
+        }
     }
 
     /// In order of time; the first and the last are always there.
@@ -53,22 +72,29 @@ impl Timeline {
     }
 }
 
-/// Leaves out every other sample but the ends when there are too many.
-fn thin(samples: &mut Vec<Sample>, most: usize) {
-    if samples.len() >= most {
-        let last = samples.len() - 1;
-        let mut index = 0;
-        samples.retain(|_| {
-            let keep = index % 2 == 0 || index == last;
-            index += 1;
-            keep
-        });
-    }
+fn places_of_sample(sample: &Sample) -> usize {
+    sample.cpus.len() + sample.work.len() + sample.queues.len()
+}
+
+fn places_of_interval(interval: &Interval) -> usize {
+    interval.cpus.len() + interval.queues.len()
+}
+
+/// Leaves out every other sample but the ends.
+fn thin(samples: &mut Vec<Sample>) {
+    let last = samples.len().saturating_sub(1);
+    let mut index = 0;
+    samples.retain(|_| {
+        let keep = index % 2 == 0 || index == last;
+        index += 1;
+        keep
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::QueueCounters;
     use crate::testing::{SECOND_NS, Scene, sample_at};
 
     #[test]
@@ -91,6 +117,31 @@ mod tests {
         let covered: f64 = intervals.iter().map(|interval| interval.duration_s).sum();
         assert!((covered - seconds as f64).abs() < 1e-6, "{covered}");
         assert_eq!(intervals.last().unwrap().t_s, seconds as f64);
+    }
+
+    #[test]
+    fn many_queues_cost_detail_and_not_memory() {
+        let conditions = Scene::counters_only().conditions;
+        let mut timeline = Timeline::default();
+        let (seconds, queues) = (2_000, 1_000);
+        for second in 0..=seconds {
+            let mut sample = sample_at(second);
+            sample.traced = None;
+            sample.queues =
+                vec![QueueCounters { packets: Some(second), bytes: Some(0), kicks: None }; queues];
+            timeline.push(sample, &conditions);
+        }
+        let of_samples: usize = timeline.samples().iter().map(places_of_sample).sum();
+        let of_intervals: usize = timeline.intervals().iter().map(places_of_interval).sum();
+        assert!((MOST_PLACES_OF_SAMPLES / 3..=MOST_PLACES_OF_SAMPLES).contains(&of_samples), "{of_samples}");
+        assert!(
+            (MOST_PLACES_OF_INTERVALS / 3..=MOST_PLACES_OF_INTERVALS).contains(&of_intervals),
+            "{of_intervals}"
+        );
+        let covered: f64 = timeline.intervals().iter().map(|interval| interval.duration_s).sum();
+        assert!((covered - seconds as f64).abs() < 1e-6, "{covered}");
+        assert!(timeline.intervals().iter().all(|interval| interval.queues.len() == queues));
+        assert_eq!(timeline.samples().last().unwrap().at_ns, seconds * SECOND_NS);
     }
 
     #[test]

@@ -16,6 +16,9 @@ use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+/// No file of a report is longer: what it is made from is bounded, so this is for what nobody has thought of.
+const MOST_FILE_BYTES: usize = 64 << 20;
+
 /// More runs than this do not start on one interface in one second.
 const SAME_SECOND_RUNS: u32 = 100;
 
@@ -72,6 +75,17 @@ pub enum FilesError {
         answer: io::Error,
         /// The files that are there, each complete.
         written: Vec<PathBuf>,
+    },
+    /// What it is made from was not written by vmnet.
+    #[error(
+        "{} would have {bytes} bytes, more than any report: what it is made from was not written by vmnet, or is damaged",
+        path.display()
+    )]
+    TooLong {
+        /// The file, which was not written.
+        path: PathBuf,
+        /// Its length.
+        bytes: usize,
     },
 }
 
@@ -159,6 +173,9 @@ impl OutputDir {
 
     fn write_file(&self, name: &str, text: &str, written: &[PathBuf]) -> Result<PathBuf, FilesError> {
         let path = self.path.join(name);
+        if text.len() > MOST_FILE_BYTES {
+            return Err(FilesError::TooLong { path, bytes: text.len() });
+        }
         let unfinished = format!(".{name}.unfinished");
         let result = self
             .create(&unfinished)

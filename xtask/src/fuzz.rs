@@ -49,6 +49,7 @@ pub(crate) fn fuzz(arguments: &FuzzArguments) -> Result<Outcome> {
         let corpus = paths::target().join("fuzz").join(target);
         fs::create_dir_all(&corpus)?;
         seed(&corpus, target == "counters")?;
+        copy_kept(&paths::workspace().join("fuzz/seeds").join(target), &corpus)?;
         let mut fuzz = Command::new(&program);
         fuzz.args(["fuzz", "run", "--fuzz-dir"])
             .arg(paths::workspace().join("fuzz"))
@@ -72,6 +73,19 @@ pub(crate) fn fuzz(arguments: &FuzzArguments) -> Result<Outcome> {
         run(&mut fuzz)?;
     }
     Ok(Outcome::Done)
+}
+
+/// Inputs that once did harm, kept beside the targets.
+fn copy_kept(seeds: &Path, corpus: &Path) -> Result<()> {
+    let entries = match fs::read_dir(seeds) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        fs::copy(entry.path(), corpus.join(entry.file_name()))?;
+    }
+    Ok(())
 }
 
 /// Real recordings to begin with. As edits they are as good as chance, so their ends will do.

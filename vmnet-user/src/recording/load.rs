@@ -9,8 +9,12 @@ use serde::Deserialize;
 use super::{FILE, assemble::report, frames::MAGIC, read::read_file};
 use crate::report::run::schema::{RunReport, SCHEMA};
 
-/// A day at ten samples a second on a large machine is less.
-const MOST_BYTES: u64 = 1 << 30;
+/// The JSON of a run, which has a bounded number of intervals, CPUs and queues, is less.
+pub(crate) const MOST_BYTES: u64 = 32 << 20;
+/// Values in it. Each takes some tens of bytes of memory, and as few as three of the file.
+const MOST_VALUES: usize = 1_000_000;
+/// Bytes of text in it, names and all, of which reports hold several copies.
+const MOST_TEXT_BYTES: usize = 12 << 20;
 
 /// What a run's directory is looked through for: the first that is there.
 const IN_A_DIRECTORY: [&str; 2] = [FILE, "run.json"];
@@ -37,6 +41,14 @@ pub enum LoadError {
     TooLong {
         /// The file.
         path: PathBuf,
+    },
+    /// What it says would take too much memory.
+    #[error("{} has {what}, more than any run: it was not written by vmnet, or is damaged", path.display())]
+    TooMuch {
+        /// The file.
+        path: PathBuf,
+        /// What there is too much of.
+        what: String,
     },
     /// JSON of a later vmnet.
     #[error("{} was written as {schema}, by a newer vmnet than this one, which reads {SCHEMA}; update vmnet", path.display())]
@@ -83,8 +95,41 @@ pub fn load(path: &Path) -> Result<(RunReport, PathBuf), LoadError> {
         let why = if bytes.is_empty() { "it is empty" } else { "it is neither a recording nor JSON" };
         return Err(LoadError::NotARun { path: file, why: why.to_owned() });
     }
+    within_budget(&bytes).map_err(|what| LoadError::TooMuch { path: file.clone(), what })?;
     let report = from_json(&bytes, &file)?;
     Ok((report, file))
+}
+
+/// Whether JSON is as little as a run has to say. Counted before it is parsed: a value may take ten times the memory of its text.
+pub(crate) fn within_budget(json: &[u8]) -> Result<(), String> {
+    within(json, MOST_VALUES, MOST_TEXT_BYTES)
+}
+
+/// Whether JSON has no more values, and no more bytes of text.
+pub(super) fn within(json: &[u8], most_values: usize, most_text_bytes: usize) -> Result<(), String> {
+    let (mut values, mut text_bytes) = (0_usize, 0_usize);
+    let (mut in_text, mut is_escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => {
+                is_escaped = false;
+                text_bytes += 1;
+            }
+            b'\\' => is_escaped = in_text,
+            b'"' => in_text = !in_text,
+            _ if in_text => text_bytes += 1,
+            // Each value but the first of all follows one of these.
+            b',' | b'[' | b'{' => values += 1,
+            _ => {}
+        }
+    }
+    if values > most_values {
+        return Err(format!("{values} values"));
+    }
+    if text_bytes > most_text_bytes {
+        return Err(format!("{text_bytes} bytes of text"));
+    }
+    Ok(())
 }
 
 fn in_directory(path: &Path) -> Result<PathBuf, LoadError> {
@@ -189,6 +234,18 @@ mod tests {
         assert!(said(r#"{"schema": "vmnet.run/0"}"#).contains("only runs can be compared"));
         assert!(said(&"[".repeat(100_000)).contains("neither a recording nor JSON"));
         assert!(said(&format!("{{\"a\":{}", "[".repeat(100_000))).contains("cannot be understood"));
+    }
+
+    #[test]
+    fn json_that_would_take_more_memory_than_a_run_is_refused_before_it_is_parsed() {
+        let whole = json::to_text(&fixture::software()).unwrap();
+        let with_queues =
+            |queues: &str| whole.replacen("\"queues\": [", &format!("\"queues\": [{queues}"), 1);
+        let said = |text: &str| load(written(text).path()).unwrap_err().to_string();
+        assert!(said(&with_queues(&"{},".repeat(600_000))).contains("values, more than any run"));
+        let long = format!("{{\"schema\": \"{SCHEMA}\", \"a\": \"{}\"}}", "\\\"[{,".repeat(3 << 20));
+        assert!(said(&long).contains("bytes of text, more than any run"));
+        assert!(within_budget(whole.as_bytes()).is_ok());
     }
 
     #[test]

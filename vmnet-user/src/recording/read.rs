@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::changes::Decoder;
 use super::columns::{self, MOST_CPUS, MOST_QUEUES, Places, Row, Shape};
 use super::frames::{BEGIN, END, EVENT, Frame, FrameError, Frames, Next, SAMPLE};
+use super::load::within;
 use super::run::{End, MOST_EVENTS, Run, Start};
 use super::write::Begin;
 use crate::model::timeline::Timeline;
@@ -153,7 +154,15 @@ fn content(frame: &Frame, what: &str) -> RecordingError {
     RecordingError::Content { at_byte: frame.at_byte, what: what.to_owned() }
 }
 
+/// Values in the JSON of a frame: the queues of the largest machine have a tenth of them. Each can be three bytes here, and a line of
+/// several files.
+const MOST_VALUES: usize = 200_000;
+/// Text in it, names and all: a machine with all its files has some 100 kB. A report holds it several times over.
+const MOST_TEXT_BYTES: usize = 1 << 20;
+
 fn json<T: DeserializeOwned>(frame: &Frame) -> Result<T, RecordingError> {
+    within(&frame.body, MOST_VALUES, MOST_TEXT_BYTES)
+        .map_err(|what| content(frame, &format!("it has {what}, more than any run")))?;
     serde_json::from_slice(&frame.body)
         .map_err(|error| content(frame, &format!("its JSON is not understood: {error}")))
 }

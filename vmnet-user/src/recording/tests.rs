@@ -6,6 +6,7 @@ use super::frames::{BEGIN, END, SAMPLE, write_frame, write_preamble};
 use super::testing::{Load, end, event, recording, start};
 use super::*;
 use crate::model::ending::RunEnding;
+use crate::model::machine::QueueCounters;
 use crate::model::timeline::Timeline;
 use crate::report::run::json;
 
@@ -138,6 +139,12 @@ fn what_is_whole_but_cannot_be_is_refused_where_it_stands() {
     assert!(said(&begin(&columns(1 << 40))).contains("more CPUs"));
     let mut file = begin(&columns(1));
     assert!(said(&file).contains("no sample"));
+    for (much, what) in [
+        ("\"\",".repeat(300_000), "values, more than any run"),
+        (format!("\"{}\"", "x".repeat(2 << 20)), "bytes of text"),
+    ] {
+        assert!(said(&begin(format!("{{\"a\": [{much}").as_bytes())).contains(what), "{what}");
+    }
     write_frame(&mut file, SAMPLE, b"\x01\x02").unwrap();
     assert!(said(&file).contains("damaged at byte"));
     let mut twice = recording(2, 1, 1, Some(&end()));
@@ -253,4 +260,40 @@ fn what_the_first_version_recorded_has_the_same_light_ledger() {
             assert_eq!(held, Some(Ok(())), "{name}, segmentation {segmentation}");
         }
     }
+}
+
+/// Few bytes, and many queues times many samples: nothing moves but time. Under `VMNET_BLESS=1` it becomes a seed of the fuzzer.
+fn bomb(samples: u64) -> Vec<u8> {
+    let load = Load::new(8, 4096);
+    let mut sample = load.first();
+    for queue in &mut sample.queues {
+        *queue = QueueCounters { packets: Some(1), bytes: Some(1), kicks: Some(1) };
+    }
+    let mut writer = Writer::begin(Vec::new(), &start(), &sample, &load.by_cpu).unwrap();
+    for _ in 0..samples {
+        sample.at_ns += 1_000_000_000;
+        writer.sample(&sample, &load.by_cpu).unwrap();
+    }
+    writer.end(&end()).unwrap()
+}
+
+#[test]
+fn a_small_recording_of_many_queues_makes_no_large_report() {
+    let file = bomb(2_000);
+    if std::env::var_os("VMNET_BLESS").is_some() {
+        let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/recording");
+        std::fs::create_dir_all(&seeds).unwrap();
+        std::fs::write(seeds.join("many-queues.vmnet"), &file).unwrap();
+    }
+    assert!(file.len() < 200_000, "{}", file.len());
+    let run = read(file.as_slice()).unwrap();
+    let text = json::to_text(&report(&run).unwrap()).unwrap();
+    println!(
+        "{} bytes of recording, {} samples, {} of JSON",
+        file.len(),
+        run.timeline.samples().len(),
+        text.len()
+    );
+    assert!(text.len() < 20 << 20, "{} bytes", text.len());
+    assert_eq!(run.timeline.samples().last().unwrap().at_ns, 2_000_000_000_000);
 }
