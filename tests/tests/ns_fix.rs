@@ -222,3 +222,83 @@ fn without_root_it_says_what_to_run_and_shows_what_it_would_do() {
     assert!(dry.code() == Some(0) && dry.words().contains("ethtool -K veth0"), "{}", dry.words());
     assert_eq!(broken.snapshot(), before);
 }
+
+fn inode(namespace: &Netns) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata(Path::new("/run/netns").join(namespace.name())).unwrap().ino()
+}
+
+/// The namespace of a device that was changed goes, and another one comes with its number, a device of the same name and index in it.
+#[test]
+fn a_device_in_the_place_of_the_one_that_was_changed_is_not_touched() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let broken = Broken::new("veth0");
+    assert_eq!(broken.vmnet(&["fix", "veth0"]).code(), Some(0));
+    let number = inode(&broken.namespace);
+    let Broken { namespace, state, .. } = broken;
+    drop(namespace);
+    // The kernel gives the lowest free number, unless another test was quicker.
+    let mut taken = Vec::new();
+    let another = loop {
+        let namespace = Netns::new("fix").unwrap();
+        if inode(&namespace) == number {
+            break namespace;
+        }
+        taken.push(namespace);
+        assert!(taken.len() < 50, "the number {number} does not come back");
+    };
+    let another = Broken { namespace: another, interface: "veth0".to_owned(), state };
+    another.tool("ip", &["link", "add", "name", "veth0", "type", "veth", "peer", "name", "far"]);
+    let before = another.snapshot();
+    assert!(before.contains("tx-tcp-segmentation: on"), "{before}");
+    for arguments in [&["restore"][..], &["fix", "veth0", "--undo"]] {
+        let refused = another.vmnet(arguments);
+        assert_eq!(refused.code(), Some(1), "{}", refused.words());
+        let said = refused.words().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("veth0 (index") && said.contains("is another device"), "{said}");
+        assert!(said.contains("vmnet restore --adopt veth0"), "{said}");
+        assert_eq!(another.snapshot(), before);
+    }
+    let adopted = another.vmnet(&["restore", "--adopt", "veth0"]);
+    assert_eq!(adopted.code(), Some(0), "{}", adopted.words());
+    assert!(another.snapshot().contains("tx-tcp-segmentation: off"), "as the one before was");
+    assert!(another.journals().is_empty());
+}
+
+/// Within one namespace, which stays.
+#[test]
+fn a_device_that_was_made_anew_with_its_name_and_index_is_not_touched() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let broken = Broken::new("veth0");
+    let show = broken.tool("ip", &["-o", "link", "show", "dev", "veth0"]);
+    let index = show.split(':').next().unwrap().to_owned();
+    assert_eq!(broken.vmnet(&["fix", "veth0"]).code(), Some(0));
+    broken.tool("ip", &["link", "del", "veth0"]);
+    broken.tool(
+        "ip",
+        &["link", "add", "name", "veth0", "index", &index, "type", "veth", "peer", "name", "far"],
+    );
+    let before = broken.snapshot();
+    let refused = broken.vmnet(&["restore"]);
+    assert_eq!(refused.code(), Some(1), "{}", refused.words());
+    let said = refused.words().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("is another device") && said.contains("its hardware address was"), "{said}");
+    assert_eq!(broken.snapshot(), before);
+    assert_eq!(broken.vmnet(&["restore", "--forget"]).code(), Some(0));
+}
+
+#[test]
+fn files_for_the_next_boot_are_refused_in_a_namespace_that_is_not_that_of_process_1() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let broken = Broken::new("veth0");
+    let before = broken.snapshot();
+    for form in ["networkd", "netplan", "nm", "udev", "cloud-init"] {
+        for more in [&["--dry-run"][..], &[]] {
+            let refused = broken.vmnet(&[&["fix", "veth0", "--persist", form], more].concat());
+            assert_eq!(refused.code(), Some(1), "{}", refused.words());
+            assert!(refused.words().contains("it is not process 1's"), "{}", refused.words());
+        }
+    }
+    assert_eq!(broken.snapshot(), before);
+    assert!(!Path::new("/etc/systemd/network/90-vmnet-veth0.link").exists());
+}

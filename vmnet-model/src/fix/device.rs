@@ -25,6 +25,45 @@ pub struct DeviceState {
     /// devices that can have one queue only; and in journals of before.
     #[serde(default)]
     pub xps: Vec<Vec<u32>>,
+    /// What tells it from another device that has its name and index by now. None where the kernel does not tell, and in journals of
+    /// before.
+    #[serde(default)]
+    pub identity: Option<DeviceIdentity>,
+}
+
+/// What a device keeps for as long as it lives, and another one hardly has as well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceIdentity {
+    /// The address that it came with, or where it was made without one, the one that it has.
+    pub hardware_address: String,
+    /// As `ethtool -i` names it.
+    pub driver: Option<String>,
+    /// `veth`, `vlan`, …; None of hardware.
+    pub kind: Option<String>,
+    /// The device on its bus that it is of, as a path of `/sys`.
+    pub parent: Option<String>,
+    /// Index of the interface below, or of a veth's peer.
+    pub link: Option<u32>,
+}
+
+impl DeviceIdentity {
+    /// In what the device that is there now differs from this one, in words; nothing where it is the same.
+    #[must_use]
+    pub fn differences(&self, now: &Self) -> Vec<String> {
+        let none = || "none".to_owned();
+        let link = |link: Option<u32>| link.map_or_else(none, |index| format!("index {index}"));
+        [
+            ("hardware address", self.hardware_address.clone(), now.hardware_address.clone()),
+            ("driver", self.driver.clone().unwrap_or_else(none), now.driver.clone().unwrap_or_else(none)),
+            ("kind", self.kind.clone().unwrap_or_else(none), now.kind.clone().unwrap_or_else(none)),
+            ("parent", self.parent.clone().unwrap_or_else(none), now.parent.clone().unwrap_or_else(none)),
+            ("link", link(self.link), link(now.link)),
+        ]
+        .into_iter()
+        .filter(|(_, was, is)| was != is)
+        .map(|(what, was, is)| format!("its {what} was {was} and is {is}"))
+        .collect()
+    }
 }
 
 impl DeviceState {

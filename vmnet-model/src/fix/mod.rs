@@ -16,7 +16,7 @@ pub use change::{Change, Followed, Outcome, followed, said_of_feature};
 pub use channels::{ChannelCount, ChannelRequest, ChannelState};
 pub use cpu_mask::{MOST_CPUS, cpu_mask};
 pub use dependencies::missing_for;
-pub use device::{DeviceState, QdiscState, Splits};
+pub use device::{DeviceIdentity, DeviceState, QdiscState, Splits};
 pub use kernel::Kernel;
 pub use plan::{Plan, burst_for, interfaces, plan};
 pub use step::{DeviceId, FeatureRequest, LimitRequest, QueueCpus, Step};

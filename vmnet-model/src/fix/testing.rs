@@ -12,7 +12,7 @@ mod queues;
 
 use proptest::prelude::*;
 
-use super::{ChannelRequest, DeviceState, QdiscState, Splits, Step};
+use super::{ChannelRequest, DeviceIdentity, DeviceState, QdiscState, Splits, Step};
 use crate::{
     features::{Feature, FeatureSet},
     fix::Kernel,
@@ -115,6 +115,13 @@ pub fn device(wanted: &[&str], fixed: &[&str]) -> DeviceState {
         qdiscs: Vec::new(),
         channels: None,
         xps: Vec::new(),
+        identity: Some(DeviceIdentity {
+            hardware_address: "52:54:00:00:00:01".to_owned(),
+            driver: Some("virtio_net".to_owned()),
+            kind: None,
+            parent: Some("/sys/devices/pci0000:00/0000:00:04.0/virtio1".to_owned()),
+            link: None,
+        }),
     }
 }
 

@@ -70,6 +70,10 @@ fn mend(args: &Args, here: &Here) -> Result<FixReport> {
     let causes = doctor::causes(&machine, Answers::NONE);
     let actions = fix::actions(&causes);
     let mut kernel = Changer::open()?;
+    // `/etc` configures the namespace of process 1: what is written there for another would hold for a namesake in that one.
+    if args.persist.is_some() && !here.is_of_process_1 {
+        return Err(FixError::NoBootFiles.into());
+    }
     let plan = args.persist.map(|form| kept_plan(form, &machine, &actions)).transpose()?;
     let mut report = if args.dry_run {
         fix::preview(&mut kernel, here, name, &actions)?
@@ -137,7 +141,8 @@ fn undo(args: &Args, here: &Here) -> Result<FixReport> {
     root_for(name, &format!("fix {name} --undo"), "its journal is root's")?;
     let store = Store::open(&state_directory())?;
     let mut kernel = Changer::open()?;
-    let kept = Kept::read(&store, name)?;
+    // The files are of a namesake in process 1's namespace, where this is not that.
+    let kept = if here.is_of_process_1 { Kept::read(&store, name)? } else { Kept::none(name) };
     let files = kept.files.iter().map(|file| FileReport {
         path: file.path.clone(),
         note: String::new(),
@@ -146,7 +151,7 @@ fn undo(args: &Args, here: &Here) -> Result<FixReport> {
     });
     let files: Vec<FileReport> = files.collect();
     // First what a person may have changed since: then the device stays as it is, too.
-    if !args.dry_run {
+    if !args.dry_run && here.is_of_process_1 {
         Kept::undo(&store, name)?;
     }
     // After a boot there is no journal any more, but the files are there all the same.

@@ -16,13 +16,16 @@ use crate::{fix, session};
 ///
 /// For after a crash, and for all devices at once; `vmnet fix IFACE --undo` does it for one. What an interrupted experiment left comes first, and by
 /// itself: a fix is meant to stay, and is put back only where no experiment was interrupted, or by asking once more. A device that is gone, or in another
-/// network namespace, keeps its journal, and is named.
+/// network namespace, keeps its journal, and is named; so does another one that has its name and index by now.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 nothing is left to put back; 1 something is; 2 wrong usage.")]
 pub(super) struct Args {
     /// Remove also the journals that cannot be served: of devices that are gone, and damaged ones
     #[arg(long)]
     forget: bool,
+    /// Take the interface of that name for the one that was changed, though it may be another one in its place
+    #[arg(long, value_name = "IFACE", conflicts_with = "forget")]
+    adopt: Option<String>,
     #[command(flatten)]
     namespace: Namespace,
     /// Write the result as JSON (vmnet.restore/1) to FILE, or to standard output for -
@@ -48,7 +51,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let mut kernel = Changer::open()?;
     let store = Store::open(&state_directory())?;
     let mut interrupt = Interrupt::hold_back();
-    let report = fix::restore(&mut kernel, &store, &here, args.forget, || interrupt.came())?;
+    let report =
+        fix::restore(&mut kernel, &store, &here, args.forget, args.adopt.as_deref(), || interrupt.came())?;
     output.say(&text::restore(&report, &output.style()));
     let json = serde_json::to_string_pretty(&report).context("putting the result in JSON")?;
     output.json(&format!("{json}\n"))?;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    os::unix::fs::MetadataExt,
+    os::{fd::AsRawFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -63,6 +63,43 @@ pub fn netns_inode() -> Result<u64, DriverError> {
     let metadata =
         std::fs::metadata(path).map_err(|cause| DriverError::Read { path: path.to_owned(), cause })?;
     Ok(metadata.ino())
+}
+
+/// The number of the network namespace of this thread that no other has until the next boot, unlike its inode's. None before 5.14.
+#[must_use]
+pub fn netns_cookie() -> Option<u64> {
+    let socket = nix::sys::socket::socket(
+        nix::sys::socket::AddressFamily::Unix,
+        nix::sys::socket::SockType::Datagram,
+        nix::sys::socket::SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .ok()?;
+    let mut cookie = 0_u64;
+    let mut length = libc::socklen_t::try_from(size_of_val(&cookie)).ok()?;
+    // SAFETY: the kernel writes at most `length` bytes, which `cookie` has, and the count of them into `length`; both outlive the call.
+    let answer = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    (answer == 0).then_some(cookie)
+}
+
+/// Whether this thread is in the network namespace of process 1: it lives as long as the machine, or the container, and udevd and
+/// NetworkManager see its interfaces.
+#[must_use]
+pub fn netns_is_of_process_1() -> bool {
+    match std::fs::metadata("/proc/1/ns/net") {
+        Ok(of_first) => netns_inode().is_ok_and(|here| here == of_first.ino()),
+        // For root to look at, and not for every root. The kernel's first namespace alone shows what is the same for all
+        // (`net_core_table` in net/core/sysctl_net_core.c, 5.10 to 6.18).
+        Err(_) => Path::new("/proc/sys/net/core/netdev_budget").exists(),
+    }
 }
 
 /// A feature of virtio-net, by its bit (virtio 1.3, section 5.1.3; `linux/virtio_net.h`). Those that decide about transmit offloads.

@@ -209,7 +209,7 @@ mod tests {
         ["tx-scatter-gather", "tx-checksum-ip-generic", "tx-tcp-segmentation", "tx-tcp6-segmentation"];
 
     fn here() -> Here {
-        Here { boot_id: "b".to_owned(), netns: 7 }
+        Here { boot_id: "b".to_owned(), netns: 7, netns_cookie: Some(70), is_of_process_1: false }
     }
 
     fn store() -> (tempfile::TempDir, Store) {
@@ -369,7 +369,7 @@ mod tests {
         let now = kernel.devices[0].clone();
         let refused = Switch::begin(&mut kernel, &store, &here(), now).err().unwrap().to_string();
         assert!(refused.contains("sudo vmnet restore"), "{refused}");
-        let report = crate::fix::restore(&mut kernel, &store, &here(), false, || false).unwrap();
+        let report = crate::fix::restore(&mut kernel, &store, &here(), false, None, || false).unwrap();
         assert!(report.ok(), "{report:?}");
         assert_eq!((&kernel.devices[0], experiments(&store)), (&before, 0));
     }

@@ -76,6 +76,19 @@ pub enum JournalError {
     /// An experiment was interrupted, and what it set is still there.
     #[error("{0}. Nothing was changed")]
     Unfinished(Unfinished),
+    /// It is about a device that is gone, and another one has its place.
+    #[error(
+        "{} is of another {name}: {what}. `vmnet restore --forget` removes it. Nothing was changed",
+        path.display()
+    )]
+    Another {
+        /// The file.
+        path: PathBuf,
+        /// Its name, then and now.
+        name: String,
+        /// What tells them apart.
+        what: String,
+    },
     /// It is about a device that has another name now.
     #[error(
         "{} was written when index {ifindex} was called {was}, and now it is {is}: `vmnet restore` first. Nothing was changed",
@@ -104,6 +117,9 @@ pub struct Journal {
     pub boot_id: String,
     /// Inode number of its network namespace.
     pub netns: u64,
+    /// What no other namespace has; None before 5.14, and in journals of before.
+    #[serde(default)]
+    pub netns_cookie: Option<u64>,
     /// Before the first change.
     pub before: DeviceState,
     /// Indexes of other devices that were changed for its sake, each with a journal of its own.
@@ -125,9 +141,39 @@ impl Journal {
             written: jiff::Timestamp::now().to_string(),
             boot_id: here.boot_id.clone(),
             netns: here.netns,
+            netns_cookie: here.netns_cookie,
             before,
             also,
         }
+    }
+
+    /// What shows that a later one, of the same name and index, is of another device; None where nothing does.
+    fn differs_from(&self, later: &Self) -> Option<String> {
+        if let (Some(was), Some(is)) = (self.netns_cookie, later.netns_cookie)
+            && was != is
+        {
+            return Some("its network namespace is gone, and another has its number".to_owned());
+        }
+        let differences = self.before.identity.as_ref()?.differences(later.before.identity.as_ref()?);
+        (!differences.is_empty()).then(|| differences.join(", "))
+    }
+
+    /// Why the device that is there by the name and index of this one's may be another; None where it is the same.
+    pub(super) fn doubt(&self, here: &Here, now: &DeviceState) -> Option<String> {
+        let DeviceState { name, ifindex, .. } = &self.before;
+        let there = Self { netns_cookie: here.netns_cookie, before: now.clone(), ..self.clone() };
+        if let Some(what) = self.differs_from(&there) {
+            return Some(format!(
+                "{name} (index {ifindex}) is another device than the one that was changed: {what}"
+            ));
+        }
+        let is_told_apart = self.netns_cookie.is_some() && here.netns_cookie.is_some();
+        (!here.is_of_process_1 && !is_told_apart).then(|| {
+            format!(
+                "whether {name} (index {ifindex}) is the device that was changed is not known: its network namespace is not process 1's, and \
+                 may have been made anew with the same number (the kernel tells them apart from 5.14 on)"
+            )
+        })
     }
 
     /// This one, with what is new in a later one: what was before stays, qdiscs that it does not know are added.
@@ -312,6 +358,9 @@ impl Store {
                     was: known.before.name.clone(),
                     is: journal.before.name.clone(),
                 });
+            }
+            if let Some(what) = known.as_ref().and_then(|known| known.differs_from(journal)) {
+                return Err(JournalError::Another { path, name: journal.before.name.clone(), what });
             }
             let is_new = known.is_none();
             let journal = known.map_or_else(|| journal.clone(), |known| known.and_then(journal.clone()));

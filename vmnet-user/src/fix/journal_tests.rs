@@ -6,7 +6,7 @@ use super::*;
 use crate::model::fix::testing::{any_device, device, tbf};
 
 fn here() -> Here {
-    Here { boot_id: "b".to_owned(), netns: 7 }
+    Here { boot_id: "b".to_owned(), netns: 7, netns_cookie: Some(70), is_of_process_1: false }
 }
 
 fn journal() -> Journal {

@@ -107,6 +107,12 @@ impl Kept {
         Ok(self.store(store)?)
     }
 
+    /// Nothing written yet.
+    #[must_use]
+    pub fn none(interface: &str) -> Self {
+        Self { vmnet_kept: VERSION, interface: interface.to_owned(), files: Vec::new() }
+    }
+
     /// What was written for it so far.
     ///
     /// # Errors
@@ -116,7 +122,7 @@ impl Kept {
         let mut text = String::new();
         match File::open(&path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { vmnet_kept: VERSION, interface: interface.to_owned(), files: Vec::new() });
+                return Ok(Self::none(interface));
             }
             Err(cause) => return Err(KeptError::CannotRead { path, cause }),
             Ok(_) => {}

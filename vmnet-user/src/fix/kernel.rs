@@ -3,7 +3,7 @@
 use crate::{
     device::{
         change::{ChangeError, Changer},
-        driver::netns_inode,
+        driver::{self, netns_inode},
     },
     fix::FixError,
     model::fix::{DeviceState, Kernel, Step},
@@ -35,8 +35,12 @@ impl Kernel for Changer {
 pub struct Here {
     /// `/proc/sys/kernel/random/boot_id`.
     pub boot_id: String,
-    /// Inode number.
+    /// Inode number, which another namespace may have once this one is gone.
     pub netns: u64,
+    /// What no other namespace has until the next boot; None before 5.14.
+    pub netns_cookie: Option<u64>,
+    /// Whether it is process 1's, whose boot files are those in `/etc`.
+    pub is_of_process_1: bool,
 }
 
 impl Here {
@@ -51,6 +55,11 @@ impl Here {
         })?;
         let netns =
             netns_inode().map_err(|error| FixError::Device(format!("{error}; nothing was changed")))?;
-        Ok(Self { boot_id: boot_id.trim().to_owned(), netns })
+        Ok(Self {
+            boot_id: boot_id.trim().to_owned(),
+            netns,
+            netns_cookie: driver::netns_cookie(),
+            is_of_process_1: driver::netns_is_of_process_1(),
+        })
     }
 }

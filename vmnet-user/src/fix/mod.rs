@@ -61,6 +61,12 @@ pub enum FixError {
         /// Where journals are.
         directory: PathBuf,
     },
+    /// `--persist` where no files are read at boot.
+    #[error(
+        "--persist is refused in this network namespace: it is not process 1's, whose interfaces the files in /etc are about. Have whatever \
+         makes the namespace set its interfaces up; `vmnet fix` without --persist lasts until then. Nothing was changed"
+    )]
+    NoBootFiles,
     /// The journaled device is not there, or not the same.
     #[error("{0}; nothing was changed")]
     NotTheSame(String),

@@ -43,7 +43,7 @@ pub fn undo(
     ways.push(journal);
     let mut ends = Vec::new();
     for journal in ways {
-        let now = the_same(kernel, here, &journal).map_err(FixError::NotTheSame)?;
+        let now = the_same(kernel, here, &journal, None).map_err(FixError::NotTheSame)?;
         ends.push((journal, now));
     }
     let mut report = FixReport { undone: true, dry_run, ..FixReport::new(&target, here.netns) };
@@ -71,7 +71,7 @@ pub fn undo(
 }
 
 /// Puts back what experiments left, or where there are none, what fixes changed: a fix is meant to stay, and an experiment is not. Device by device; each is put back or left with its journal and the reason. With `forget`, journals
-/// that cannot be served are removed.
+/// that cannot be served are removed. A device that may be another than the one that was changed is left alone, unless `adopt` is its name.
 ///
 /// # Errors
 /// When the journals cannot be listed.
@@ -80,6 +80,7 @@ pub fn restore(
     store: &Store,
     here: &Here,
     forget: bool,
+    adopt: Option<&str>,
     mut interrupted: impl FnMut() -> bool,
 ) -> Result<RestoreReport, FixError> {
     let mut devices = Vec::new();
@@ -95,7 +96,7 @@ pub fn restore(
         let mut restored = if interrupted() {
             Restored { problem: Some("not done: interrupted".to_owned()), ..nothing_yet(path) }
         } else {
-            restore_one(kernel, here, path, journal)
+            restore_one(kernel, here, path, journal, adopt)
         };
         if restored.problem.is_none() || forget {
             match store.remove(&restored.journal) {
@@ -133,6 +134,7 @@ fn restore_one(
     here: &Here,
     path: PathBuf,
     journal: Result<Journal, JournalError>,
+    adopt: Option<&str>,
 ) -> Restored {
     let journal = match journal {
         Ok(journal) => journal,
@@ -151,7 +153,7 @@ fn restore_one(
         restored.note = Some("from before the last boot, which undid it".to_owned());
         return restored;
     }
-    match the_same(kernel, here, &journal) {
+    match the_same(kernel, here, &journal, adopt) {
         Err(why) => restored.problem = Some(why),
         Ok(now) => {
             let steps = way_back(&journal.before, &now);
@@ -166,8 +168,13 @@ fn restore_one(
     restored
 }
 
-/// The journaled device as it is now, or why it is not there or not the same.
-fn the_same(kernel: &mut impl Kernel, here: &Here, journal: &Journal) -> Result<DeviceState, String> {
+/// The journaled device as it is now, or why it is not there or not the same. Whoever adopts it says that it is, by its name.
+fn the_same(
+    kernel: &mut impl Kernel,
+    here: &Here,
+    journal: &Journal,
+    adopt: Option<&str>,
+) -> Result<DeviceState, String> {
     let before = &journal.before;
     if journal.netns != here.netns {
         let inode = journal.netns;
@@ -186,7 +193,15 @@ fn the_same(kernel: &mut impl Kernel, here: &Here, journal: &Journal) -> Result<
             "index {} was {} and is called {name} now: rename it back, or another device is there",
             before.ifindex, before.name
         )),
-        Some(_) => read_again(kernel, before),
+        Some(name) => {
+            let now = read_again(kernel, before)?;
+            match journal.doubt(here, &now).filter(|_| adopt != Some(name.as_str())) {
+                None => Ok(now),
+                Some(doubt) => Err(format!(
+                    "{doubt}. If it is to be as that one was: `vmnet restore --adopt {name}`; if not: `vmnet restore --forget`"
+                )),
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 fn here() -> Here {
-    Here { boot_id: "b".to_owned(), netns: 7 }
+    Here { boot_id: "b".to_owned(), netns: 7, netns_cookie: Some(70), is_of_process_1: false }
 }
 
 fn store() -> (tempfile::TempDir, Store) {
@@ -100,7 +100,7 @@ fn a_signal_between_changes_leaves_the_rest_undone_and_a_journal_that_restores()
         assert!(report.interrupted && !report.ok());
         assert_eq!(kernel.steps, steps_before_it);
         assert_eq!(report.journal.is_some(), steps_before_it > 0);
-        let restored = restore(&mut kernel, &store, &here(), false, || false).unwrap();
+        let restored = restore(&mut kernel, &store, &here(), false, None, || false).unwrap();
         assert!(restored.ok(), "{restored:?}");
         assert_eq!(kernel.devices, before);
     }
@@ -122,11 +122,11 @@ fn a_device_that_is_gone_renamed_or_elsewhere_keeps_its_journal_until_it_is_forg
         change(&mut kernel, &mut here);
         let (devices, steps) = (kernel.devices.clone(), kernel.steps);
         assert!(undo(&mut kernel, &store, &here, "ens4", false).is_err());
-        let report = restore(&mut kernel, &store, &here, false, || false).unwrap();
+        let report = restore(&mut kernel, &store, &here, false, None, || false).unwrap();
         assert!(report.devices[0].problem.as_ref().unwrap().contains(said), "{report:?}");
         assert!(!report.devices[0].removed && store.read(7, 2).unwrap().is_some());
         assert_eq!((&kernel.devices, kernel.steps), (&devices, steps), "nothing is changed for {said}");
-        assert!(restore(&mut kernel, &store, &here, true, || false).unwrap().ok());
+        assert!(restore(&mut kernel, &store, &here, true, None, || false).unwrap().ok());
         assert_eq!(store.list().unwrap().0.len(), 0);
     }
 }
@@ -139,7 +139,7 @@ fn after_a_boot_there_is_nothing_to_put_back() {
     let now = kernel.devices.clone();
     let rebooted = Here { boot_id: "c".to_owned(), ..here() };
     assert!(matches!(undo(&mut kernel, &store, &rebooted, "ens4", false), Err(FixError::NoJournal { .. })));
-    let report = restore(&mut kernel, &store, &rebooted, false, || false).unwrap();
+    let report = restore(&mut kernel, &store, &rebooted, false, None, || false).unwrap();
     testbed::schema::validate(&serde_json::to_value(&report).unwrap()).unwrap();
     assert!(report.ok() && report.devices[0].removed, "{report:?}");
     assert_eq!(kernel.devices, now);
@@ -244,7 +244,7 @@ proptest! {
         let mut kernel = ModelKernel { dies_after: Some(steps), ..ModelKernel::of(before.clone()) };
         let _ = fixed(&mut kernel, &store);
         kernel.dies_after = None;
-        prop_assert!(restore(&mut kernel, &store, &here(), false, || false).unwrap().ok());
+        prop_assert!(restore(&mut kernel, &store, &here(), false, None, || false).unwrap().ok());
         prop_assert_eq!(&kernel.devices[0], &before);
     }
 }
@@ -258,10 +258,82 @@ fn what_an_experiment_left_is_put_back_first_and_a_fix_stays() {
     let as_fixed = kernel.devices[0].clone();
     store.keep_for_experiment(&Journal::new("ab", &here(), as_fixed.clone(), Vec::new())).unwrap();
     kernel.want("tx-tcp-segmentation", false);
-    let first = restore(&mut kernel, &store, &here(), false, || false).unwrap();
+    let first = restore(&mut kernel, &store, &here(), false, None, || false).unwrap();
     assert!(first.ok() && first.devices.len() == 1 && first.fixes_kept.len() == 1, "{first:?}");
     assert_eq!(kernel.devices[0], as_fixed);
-    let second = restore(&mut kernel, &store, &here(), false, || false).unwrap();
+    let second = restore(&mut kernel, &store, &here(), false, None, || false).unwrap();
     assert!(second.ok() && second.fixes_kept.is_empty(), "{second:?}");
     assert_eq!(kernel.devices[0], before_the_fix);
+}
+
+/// A machine after a fix, and what it was before.
+fn mended() -> (tempfile::TempDir, Store, ModelKernel) {
+    let (directory, store) = store();
+    let mut kernel = off_in_every_way();
+    assert!(fixed(&mut kernel, &store).ok());
+    (directory, store, kernel)
+}
+
+#[test]
+fn a_namespace_with_the_same_number_is_another_and_its_devices_are_left_alone() {
+    let (_directory, store, mut kernel) = mended();
+    let now = kernel.devices.clone();
+    let another = Here { netns_cookie: Some(71), ..here() };
+    let restored = restore(&mut kernel, &store, &another, false, None, || false).unwrap();
+    let problem = restored.devices[0].problem.clone().unwrap();
+    assert!(problem.contains("ens4 (index 2) is another device"), "{problem}");
+    assert!(
+        problem.contains("its network namespace is gone") && problem.contains("--adopt ens4"),
+        "{problem}"
+    );
+    assert_eq!(kernel.devices, now);
+    let undone = undo(&mut kernel, &store, &another, "ens4", false).unwrap_err().to_string();
+    assert!(undone.contains("another device") && undone.contains("nothing was changed"), "{undone}");
+    // Nor is what is there now kept under the other one's name.
+    kernel.want("tx-tcp-segmentation", false);
+    let (actions, _) = actions_by_features(&kernel.devices[0]);
+    let kept = apply(&mut kernel, &store, &another, "ens4", &actions, || false).unwrap_err().to_string();
+    assert!(kept.contains("is of another ens4") && kept.contains("--forget"), "{kept}");
+    // Whoever says that it is the same is believed; whoever names another is not.
+    assert!(!restore(&mut kernel, &store, &another, false, Some("ens5"), || false).unwrap().ok());
+    assert!(restore(&mut kernel, &store, &another, false, Some("ens4"), || false).unwrap().ok());
+}
+
+#[test]
+fn a_device_that_took_the_place_of_another_is_left_alone_and_what_differs_is_named() {
+    let changed: [(&str, fn(&mut crate::model::fix::DeviceIdentity)); 5] = [
+        ("its hardware address was 52:54:00:00:00:01 and is 02:", |of| {
+            of.hardware_address = "02:00".to_owned()
+        }),
+        ("its driver was virtio_net and is none", |of| of.driver = None),
+        ("its kind was none and is veth", |of| of.kind = Some("veth".to_owned())),
+        ("its parent was /sys/devices/", |of| of.parent = None),
+        ("its link was none and is index 9", |of| of.link = Some(9)),
+    ];
+    for (said, change) in changed {
+        let (_directory, store, mut kernel) = mended();
+        change(kernel.devices[0].identity.as_mut().unwrap());
+        let now = kernel.devices.clone();
+        let restored = restore(&mut kernel, &store, &here(), false, None, || false).unwrap();
+        let problem = restored.devices[0].problem.clone().unwrap();
+        assert!(problem.contains(said), "{said}: {problem}");
+        assert_eq!(kernel.devices, now);
+    }
+}
+
+#[test]
+fn where_the_kernel_does_not_tell_namespaces_apart_only_that_of_process_1_is_certain() {
+    for is_of_process_1 in [true, false] {
+        let (_directory, store) = store();
+        let old = Here { netns_cookie: None, is_of_process_1, ..here() };
+        let mut kernel = off_in_every_way();
+        let (actions, _) = actions_by_features(&kernel.devices[0]);
+        apply(&mut kernel, &store, &old, "ens4", &actions, || false).unwrap();
+        let restored = restore(&mut kernel, &store, &old, false, None, || false).unwrap();
+        assert_eq!(restored.ok(), is_of_process_1, "{restored:?}");
+        if !is_of_process_1 {
+            assert!(restored.devices[0].problem.as_ref().unwrap().contains("5.14"), "{restored:?}");
+            assert!(restore(&mut kernel, &store, &old, false, Some("ens4"), || false).unwrap().ok());
+        }
+    }
 }

@@ -10,19 +10,22 @@ mod qdisc;
 mod tbf;
 mod xps;
 
+use std::path::Path;
+
 use netlink_sys::protocols::NETLINK_ROUTE;
 
 use super::{
     channels as channel_reader,
+    driver_info::{ethtool_driver, permanent_address},
     ethtool::{Ethtool, EthtoolError},
     features::FeatureReader,
     interface_files::Identity,
-    links::{LinkError, LinkReader},
+    links::{Link, LinkError, LinkReader},
     netlink::{Netlink, NetlinkError},
     xps as xps_reader,
 };
 use crate::model::{
-    fix::{DeviceState, Step},
+    fix::{DeviceIdentity, DeviceState, Step},
     machine::Limits,
 };
 
@@ -86,6 +89,7 @@ impl Changer {
         let identity =
             Identity { ifindex: link.ifindex, name: &link.name, hardware_address: &link.hardware_address };
         let xps = xps_reader::xps_of(identity).unwrap_or_default();
+        let lasting = identity_of(&link);
         Ok(DeviceState {
             ifindex: link.ifindex,
             name: link.name,
@@ -100,6 +104,7 @@ impl Changer {
             qdiscs: qdisc::read(&mut self.route, link.ifindex)?,
             channels: channel_reader::read(&mut self.ethtool, link.ifindex).ok(),
             xps,
+            identity: Some(lasting),
         })
     }
 
@@ -162,6 +167,21 @@ impl Changer {
             }
         }
         Ok(())
+    }
+}
+
+/// What lasts as long as the device. The current address may be set by anybody, and a bond's ports all get the bond's, so the one that the
+/// device came with counts where it has one.
+fn identity_of(link: &Link) -> DeviceIdentity {
+    let permanent = permanent_address(&link.name).ok().flatten();
+    let address = permanent.as_ref().unwrap_or(&link.hardware_address);
+    let parent = std::fs::canonicalize(Path::new("/sys/class/net").join(&link.name).join("device"));
+    DeviceIdentity {
+        hardware_address: address.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"),
+        driver: ethtool_driver(&link.name).ok().flatten(),
+        kind: link.kind.clone(),
+        parent: parent.ok().map(|path| path.to_string_lossy().into_owned()),
+        link: link.below_ifindex,
     }
 }
 

@@ -1,7 +1,6 @@
 //! What tells this interface from others at boot, when it may not have its name yet.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -126,12 +125,7 @@ fn udev_properties(device: &Path) -> Option<String> {
 /// udevd and NetworkManager see the interfaces of one network namespace. udevd keeps what it knows by their index, NetworkManager by their
 /// name: of an interface elsewhere, which has its index or its name from a namespace of its own, they would say what holds for another.
 fn daemons_see_this_namespace() -> bool {
-    match fs::metadata("/proc/1/ns/net") {
-        Ok(watched) => driver::netns_inode().is_ok_and(|here| here == watched.ino()),
-        // For root to look at, and not for every root. The kernel's first namespace alone shows what is the same for all
-        // (`net_core_table` in net/core/sysctl_net_core.c, 5.10 to 6.18).
-        Err(_) => Path::new("/proc/sys/net/core/netdev_budget").exists(),
-    }
+    driver::netns_is_of_process_1()
 }
 
 fn answer(command: &mut Command) -> Option<String> {
