@@ -87,7 +87,14 @@ fn tell_of_what_was_interrupted(command: &Command) {
         return;
     }
     let Ok(here) = crate::fix::Here::read() else { return };
-    for left in crate::fix::unfinished(&crate::fix::state_directory(), &here.boot_id) {
+    let directory = crate::fix::state_directory();
+    for left in crate::fix::unfinished(&directory, &here.boot_id) {
         let _ = writeln!(io::stderr(), "vmnet: {}", printable(&left.to_string()));
+    }
+    // What these find holds for a moment only.
+    if matches!(command, Command::Doctor(_) | Command::Check(_) | Command::Run(_)) {
+        for going_on in crate::fix::going_on(&directory, &here.boot_id) {
+            let _ = writeln!(io::stderr(), "vmnet: {}", printable(&going_on.to_string()));
+        }
     }
 }

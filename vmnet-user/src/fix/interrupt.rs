@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM while something is being changed: the change under way is finished and read back, and no other begun.
+//! Ctrl-C, SIGTERM and whatever else would end this process while something is being changed: the change under way is finished and read back, and no other begun.
 
 use nix::sys::{
     signal::{SigSet, Signal},
@@ -18,8 +18,18 @@ impl Interrupt {
     #[must_use]
     pub fn hold_back() -> Self {
         let mut set = SigSet::empty();
-        set.add(Signal::SIGINT);
-        set.add(Signal::SIGTERM);
+        for signal in [
+            Signal::SIGINT,
+            Signal::SIGTERM,
+            Signal::SIGHUP,
+            Signal::SIGQUIT,
+            Signal::SIGUSR1,
+            Signal::SIGUSR2,
+            Signal::SIGALRM,
+            Signal::SIGTSTP,
+        ] {
+            set.add(signal);
+        }
         let signals = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).ok();
         let signals = signals.filter(|_| set.thread_block().is_ok());
         Self { signals, came: false }

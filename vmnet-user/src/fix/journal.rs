@@ -51,7 +51,7 @@ pub enum JournalError {
     /// Somebody else is at it.
     #[error("another vmnet{holder} is changing devices; wait until it has ended. Nothing was changed")]
     Locked {
-        /// ` (process N)`, where known.
+        /// ` (process N)`, where known, and whether it is suspended.
         holder: String,
     },
     /// It cannot be read.
@@ -249,15 +249,67 @@ impl fmt::Display for Unfinished {
 /// devices: an experiment that goes on is not one that was interrupted.
 #[must_use]
 pub fn unfinished(directory: &Path, boot_id: &str) -> Vec<Unfinished> {
-    let left: Vec<Unfinished> = listed(directory)
+    let left = of_experiments(directory, boot_id);
+    if left.is_empty() || is_held(directory) { Vec::new() } else { left }
+}
+
+/// The experiments of this boot that have a journal.
+fn of_experiments(directory: &Path, boot_id: &str) -> Vec<Unfinished> {
+    listed(directory)
         .unwrap_or_default()
         .into_iter()
         .filter(|path| is_of_experiment(path))
         .filter_map(|path| Some((read(&path).ok()?, path)))
         .filter(|(journal, _)| journal.boot_id == boot_id)
         .map(|(journal, path)| Unfinished { interface: journal.before.name, written: journal.written, path })
-        .collect();
-    if left.is_empty() || is_held(directory) { Vec::new() } else { left }
+        .collect()
+}
+
+/// An experiment that goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoingOn {
+    /// The device.
+    pub interface: String,
+    /// When it began, RFC 3339.
+    pub written: String,
+    /// ` (process N)`, where known, and whether it is suspended.
+    pub holder: String,
+}
+
+impl fmt::Display for GoingOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { interface, written, holder } = self;
+        write!(
+            f,
+            "an experiment on {interface} is going on since {written}{holder}: it switches settings to and fro, and puts them back at its end"
+        )
+    }
+}
+
+/// The experiments of this boot that go on, as far as this process may see journals.
+#[must_use]
+pub fn going_on(directory: &Path, boot_id: &str) -> Vec<GoingOn> {
+    let there = of_experiments(directory, boot_id);
+    if there.is_empty() || !is_held(directory) {
+        return Vec::new();
+    }
+    let holder = holder(directory);
+    there
+        .into_iter()
+        .map(|Unfinished { interface, written, .. }| GoingOn { interface, written, holder: holder.clone() })
+        .collect()
+}
+
+/// Who holds the journals, in words: ` (process N)`, or nothing.
+fn holder(directory: &Path) -> String {
+    let pid = std::fs::read_to_string(directory.join(LOCK)).ok().and_then(|text| text.parse::<i32>().ok());
+    let Some(pid) = pid else { return String::new() };
+    let stat = procfs::process::Process::new(pid).and_then(|process| process.stat());
+    if stat.is_ok_and(|stat| matches!(stat.state, 'T' | 't')) {
+        format!(" (process {pid}, suspended: fg has it go on, or kill -CONT {pid})")
+    } else {
+        format!(" (process {pid})")
+    }
 }
 
 /// Whether a process holds the journals.
@@ -317,10 +369,7 @@ impl Store {
                 Ok(Self { directory: directory.to_owned(), _lock: lock })
             }
             Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
-                let holder = std::fs::read_to_string(&path).unwrap_or_default();
-                let holder =
-                    holder.parse::<u32>().map_or_else(|_| String::new(), |pid| format!(" (process {pid})"));
-                Err(JournalError::Locked { holder })
+                Err(JournalError::Locked { holder: holder(directory) })
             }
             Err((_, errno)) => Err(failed("locking it")(errno.into())),
         }

@@ -164,7 +164,12 @@ fn an_experiment_was_interrupted_only_where_nobody_holds_the_journals_any_more()
     store.keep(&[journal()]).unwrap();
     let path = store.keep_for_experiment(&experiment()).unwrap();
     assert_eq!(unfinished(directory.path(), "b"), [], "it goes on");
+    let said = going_on(directory.path(), "b")[0].to_string();
+    let process = format!("(process {})", std::process::id());
+    assert!(said.contains("an experiment on ens4 is going on") && said.contains(&process), "{said}");
+    assert_eq!(going_on(directory.path(), "c"), [], "of this boot");
     drop(store);
+    assert_eq!(going_on(directory.path(), "b"), []);
     let left = unfinished(directory.path(), "b");
     assert_eq!(
         left.iter().map(|left| (&left.interface[..], &left.path)).collect::<Vec<_>>(),

@@ -21,7 +21,9 @@ pub use apply::{apply, preview};
 #[cfg(test)]
 use by_features::actions_by_features;
 pub use interrupt::Interrupt;
-pub use journal::{Journal, JournalError, Listed, Store, Unfinished, state_directory, unfinished};
+pub use journal::{
+    GoingOn, Journal, JournalError, Listed, Store, Unfinished, going_on, state_directory, unfinished,
+};
 pub use kept::{Kept, KeptError};
 pub use kernel::Here;
 pub use restore::{restore, undo};

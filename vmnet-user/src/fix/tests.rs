@@ -301,9 +301,10 @@ fn a_namespace_with_the_same_number_is_another_and_its_devices_are_left_alone() 
 
 #[test]
 fn a_device_that_took_the_place_of_another_is_left_alone_and_what_differs_is_named() {
-    let changed: [(&str, fn(&mut crate::model::fix::DeviceIdentity)); 5] = [
+    type Made = fn(&mut crate::model::fix::DeviceIdentity);
+    let changed: [(&str, Made); 5] = [
         ("its hardware address was 52:54:00:00:00:01 and is 02:", |of| {
-            of.hardware_address = "02:00".to_owned()
+            of.hardware_address = "02:00".to_owned();
         }),
         ("its driver was virtio_net and is none", |of| of.driver = None),
         ("its kind was none and is veth", |of| of.kind = Some("veth".to_owned())),
