@@ -202,6 +202,95 @@ fn a_signal_ends_it_and_the_device_is_as_it_was() {
     }
 }
 
+/// By number, as real-time signals have no names.
+fn send(experiment: &Started, signal: i32) {
+    let pid = i32::try_from(experiment.pid()).unwrap();
+    output(Command::new("kill").args([format!("-{signal}"), pid.to_string()])).unwrap();
+}
+
+#[test]
+fn every_signal_that_would_end_a_process_ends_it_in_good_order() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("ab").unwrap();
+    let before = snapshot(&bench);
+    for signal in
+        [libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2, libc::SIGALRM, libc::SIGPWR, libc::SIGRTMIN() + 6]
+    {
+        let mut experiment = begun(&bench, &[LOAD, &["--blocks", "50"]].concat());
+        experiment.wait_until_it_says("for practice").unwrap();
+        // A reader that has gone ends nothing.
+        send(&experiment, libc::SIGPIPE);
+        experiment.wait_until_it_says("block 1").unwrap();
+        wait_for("TSO to be off", || Ok(snapshot(&bench).contains("tx-tcp-segmentation: off"))).unwrap();
+        send(&experiment, signal);
+        let run = experiment.end().unwrap();
+        assert_eq!(run.code, Some(1), "{signal}\n{run}");
+        assert_eq!(run.text("/window/ended_by"), "interrupt", "{signal}\n{run}");
+        assert_eq!(snapshot(&bench), before, "{signal}\n{run}");
+        assert!(journals(&bench).is_empty());
+    }
+}
+
+fn is_stopped(experiment: &Started) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", experiment.pid())).unwrap();
+    stat.rsplit(") ").next().unwrap().starts_with('T')
+}
+
+#[test]
+fn ctrl_z_puts_everything_back_and_going_on_costs_the_trial() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("ab").unwrap();
+    let before = snapshot(&bench);
+    let vmnet = |arguments: &[&str]| {
+        let mut vmnet = Command::new(paths::vmnet());
+        vmnet.args(arguments).args(["--netns", bench.near.name()]).env("VMNET_STATE_DIR", bench.state());
+        let said = captured(&mut vmnet).unwrap();
+        let words = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+        (said.status.code(), words.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let mut experiment = begun(&bench, &[LOAD, &["--blocks", "3", "--no-placebo"]].concat());
+    // While it practises, in the middle of a block, and once more.
+    for moment in ["for practice", "block 1", "block 2"] {
+        experiment.wait_until_it_says(moment).unwrap();
+        wait_for("TSO to be off", || Ok(snapshot(&bench).contains("tx-tcp-segmentation: off"))).unwrap();
+        let (_, going_on) = vmnet(&["doctor", INTERFACE, "--no-check"]);
+        assert!(going_on.contains("an experiment on veth0 is going on since"), "{going_on}");
+        send(&experiment, libc::SIGTSTP);
+        wait_for("it to stop", || Ok(is_stopped(&experiment))).unwrap();
+        assert_eq!(snapshot(&bench), before, "{moment}");
+        let (code, restore) = vmnet(&["restore"]);
+        assert!(code == Some(1) && restore.contains("suspended: fg"), "{restore}");
+        for command in [&["check", INTERFACE][..], &["doctor", INTERFACE, "--no-check"]] {
+            let (_, said) = vmnet(command);
+            assert!(said.contains("is going on since") && said.contains("suspended: fg"), "{said}");
+        }
+        let done = experiment.said().matches("going on").count();
+        send(&experiment, libc::SIGCONT);
+        wait_for("it to go on", || Ok(experiment.said().matches("going on").count() > done)).unwrap();
+    }
+    let run = experiment.end().unwrap();
+    assert!(["plan", "too-many-rejected"].contains(&run.text("/window/ended_by")), "{run}");
+    let trials = run.json["trials"].as_array().unwrap();
+    let suspended = trials.iter().filter(|trial| trial.to_string().contains("suspended (Ctrl-Z)"));
+    // Between two trials it costs none.
+    assert!(suspended.count() >= 1, "{run}");
+    assert!(run.json["blocks"]["void"].as_u64() >= Some(1), "{run}");
+    assert_eq!(run.json["settings"]["restored"], true, "{run}");
+    assert_eq!(snapshot(&bench), before);
+    assert!(journals(&bench).is_empty());
+
+    // Who is ended while suspended has nothing left to put back.
+    let mut experiment = begun(&bench, &[LOAD, &["--blocks", "50"]].concat());
+    experiment.wait_until_it_says("block 1").unwrap();
+    send(&experiment, libc::SIGTSTP);
+    wait_for("it to stop", || Ok(is_stopped(&experiment))).unwrap();
+    send(&experiment, libc::SIGTERM);
+    send(&experiment, libc::SIGCONT);
+    let run = experiment.end().unwrap();
+    assert_eq!(run.text("/window/ended_by"), "interrupt", "{run}");
+    assert_eq!(snapshot(&bench), before);
+}
+
 #[test]
 fn after_sigkill_the_next_command_says_so_and_restore_puts_it_back() {
     skip_unless!(skip::root(), skip::vmnet());

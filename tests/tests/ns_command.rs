@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use testbed::bench::{Bench, INTERFACE, Run, load, wait_for};
+use testbed::bench::{Bench, INTERFACE, Run, Started, load, wait_for};
 use testbed::command::captured;
 use testbed::{skip, skip_unless};
 
@@ -130,6 +130,54 @@ fn ctrl_c_and_sigterm_end_run_and_command_with_a_report() {
     let run = started.end().unwrap();
     assert_eq!(run.code, Some(0), "{run}");
     assert_report_says_how_it_ended(&run, "interrupt");
+}
+
+#[test]
+fn a_command_does_not_outlive_a_killed_vmnet_whoever_it_runs_as() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("cmd").unwrap();
+    fs::set_permissions(bench.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    for person in ["0", "1"] {
+        let (mut vmnet, reports) = bench.command(INTERFACE, &["-i", "100ms"]);
+        vmnet.args(["--", "sleep", HANGS]).env("SUDO_UID", person).env("SUDO_GID", person);
+        let mut started = Started::new(vmnet, reports).unwrap();
+        started.wait_until_it_measures().unwrap();
+        let is_command = |line: &String| line.starts_with("sleep");
+        wait_for("COMMAND", || Ok(processes_with(HANGS).iter().any(is_command))).unwrap();
+        kill(Pid::from_raw(started.pid().try_into().unwrap()), Signal::SIGKILL).unwrap();
+        assert_eq!(started.end().unwrap().code, None);
+        wait_for("COMMAND's end", || Ok(processes_with(HANGS).is_empty())).unwrap();
+    }
+}
+
+#[test]
+fn what_a_command_started_ends_with_it_at_a_terminal_too_which_is_left_as_it_was() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("script"));
+    let bench = Bench::new("cmd").unwrap();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT] {
+        let (pid, modes) = (bench.directory().join("pid"), bench.directory().join("modes"));
+        let (vmnet, _) = bench.command(INTERFACE, &["-i", "100ms"]);
+        // It turns the echo off, and has something run on.
+        let command = format!("stty -echo; (trap '' HUP; sleep {HANGS}) & echo ready; sleep {HANGS}");
+        let line = format!(
+            "sh -c 'echo $$ > {}; exec \"$@\"' sh {} -- sh -c \"{command}\"; stty -a > {}",
+            pid.display(),
+            testbed::command::shown(&vmnet),
+            modes.display()
+        );
+        let mut script = std::process::Command::new("script");
+        let typescript = bench.directory().join("typescript");
+        script.args(["-qfec", &line]).arg(&typescript);
+        let mut started = Started::new(script, bench.directory().join("none")).unwrap();
+        started.wait_until_it_measures().unwrap();
+        wait_for("COMMAND", || Ok(started.said().contains("ready"))).unwrap();
+        let vmnet: i32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+        kill(Pid::from_raw(vmnet), signal).unwrap();
+        started.end().unwrap();
+        wait_for("all to end", || Ok(processes_with(HANGS).is_empty())).unwrap();
+        let modes = fs::read_to_string(modes).unwrap();
+        assert!(modes.split_whitespace().any(|mode| mode == "echo"), "{signal}: {modes}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::{
     assemble::Gathered,
     measure::{self, Measured},
     recording_name, sizes,
+    suspend::suspend,
     switch::{Switch, SwitchError},
 };
 use crate::fix::Kernel;
@@ -235,26 +236,59 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
         }
     }
 
+    /// One run of the benchmark, which does not count if it was suspended; practice is begun anew then.
     async fn trial(&mut self, turn: Turn, number: u32, recording: &str, timeout: Duration) -> Result<Gone> {
+        loop {
+            if let Some(gone) = self.attempt(turn, number, recording, timeout).await? {
+                return Ok(gone);
+            }
+            suspend(self.switch, self.observer);
+            self.output.remove(recording);
+            if number != 0 {
+                let detail = "suspended (Ctrl-Z) while it ran".to_owned();
+                let rejection = Rejection { guard: Guard::Settings, detail };
+                return Ok(Gone::Through(Box::new(self.not_run(turn, number, rejection))));
+            }
+        }
+    }
+
+    /// The same. None where it is to be suspended.
+    async fn attempt(
+        &mut self,
+        turn: Turn,
+        number: u32,
+        recording: &str,
+        timeout: Duration,
+    ) -> Result<Option<Gone>> {
         let design = &self.targets.design;
         let (Some(arm), Some(Ok(target))) = (design.arms.get(turn.arm), self.targets.states.get(turn.arm))
         else {
             anyhow::bail!("arm {} is not there", turn.arm);
         };
         if let Some(signal) = self.stop.came().await {
-            return Ok(self.over(EndedBy::Interrupt, format!("{signal} came")));
+            return Ok(Some(self.over(EndedBy::Interrupt, format!("{signal} came"))));
+        }
+        // Between two trials it costs neither.
+        if self.stop.take_suspension() {
+            suspend(self.switch, self.observer);
         }
         let settled = match self.switch.to(target) {
             Ok(settled) => settled,
-            Err(SwitchError::Device(why)) => return Ok(self.over(EndedBy::InterfaceGone, why)),
+            Err(SwitchError::Device(why)) => return Ok(Some(self.over(EndedBy::InterfaceGone, why))),
             Err(SwitchError::NotTaken(lines)) => {
                 let rejection = Rejection { guard: Guard::Settings, detail: lines.join("; ") };
-                return Ok(Gone::Through(Box::new(self.not_run(turn, number, rejection))));
+                return Ok(Some(Gone::Through(Box::new(self.not_run(turn, number, rejection)))));
             }
         };
         tokio::select! {
             () = tokio::time::sleep(self.plan.cool_down) => {}
-            signal = self.stop.wanted() => return Ok(self.over(EndedBy::Interrupt, format!("{signal} came"))),
+            _ = self.stop.wanted() => {}
+        }
+        if let Some(signal) = self.stop.came().await {
+            return Ok(Some(self.over(EndedBy::Interrupt, format!("{signal} came"))));
+        }
+        if self.stop.take_suspension() {
+            return Ok(None);
         }
         let t_s = self.begun.elapsed().as_secs_f64();
         let run = session::Plan {
@@ -270,9 +304,13 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
             }
             Err(error) => Err(error),
         };
+        let came = self.stop.came().await;
+        if came.is_none() && self.stop.take_suspension() {
+            return Ok(None);
+        }
         let ran = match (ran, self.switch.why_gone()) {
             (Ok(ran), _) => ran,
-            (Err(_), Some(why)) => return Ok(self.over(EndedBy::InterfaceGone, why)),
+            (Err(_), Some(why)) => return Ok(Some(self.over(EndedBy::InterfaceGone, why))),
             (Err(error), None) => return Err(error),
         };
         let (ended_by, why) = match ran.report.window.ended_by {
@@ -291,13 +329,13 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
             RunEnding::Command | RunEnding::NotRecorded => (None, String::new()),
         };
         if let Some(ended_by) = ended_by {
-            return Ok(self.over(ended_by, why));
+            return Ok(Some(self.over(ended_by, why)));
         }
         let drift = match self.switch.drift(&settled) {
             Ok(drift) => drift,
-            Err(error) => return Ok(self.over(EndedBy::InterfaceGone, error.to_string())),
+            Err(error) => return Ok(Some(self.over(EndedBy::InterfaceGone, error.to_string()))),
         };
-        Ok(Gone::Through(Box::new(self.tried(turn, number, t_s, recording, ran, &settled, drift))))
+        Ok(Some(Gone::Through(Box::new(self.tried(turn, number, t_s, recording, ran, &settled, drift)))))
     }
 
     fn over(&mut self, ended_by: EndedBy, why: String) -> Gone {

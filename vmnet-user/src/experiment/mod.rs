@@ -9,6 +9,7 @@ mod conduct;
 mod measure;
 mod preflight;
 mod sizes;
+mod suspend;
 mod switch;
 
 use std::{
@@ -158,7 +159,7 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Before there is anything to be put back: a signal from here on ends it in good order.
-    let mut stop = runtime.block_on(async { Stop::listen() })?;
+    let mut stop = runtime.block_on(async { Stop::listen_for_suspension_too() })?;
     let mut switch = match Switch::begin(&mut kernel, &store, &here, before) {
         Ok(switch) => switch,
         Err(error) => {

@@ -3,6 +3,7 @@
 
 use super::{
     Observer, Plan, Targets,
+    suspend::suspend,
     switch::{Switch, SwitchError},
 };
 use crate::{
@@ -59,6 +60,9 @@ pub(super) async fn ready<K: Kernel>(
         if let Some(signal) = stop.came().await {
             let why = format!("{signal} came before the benchmark was run");
             return Readied::Not { why, ended_by: EndedBy::Interrupt, causes: Vec::new() };
+        }
+        if stop.take_suspension() {
+            suspend(switch, observer);
         }
         let Ok(target) = target else { continue };
         let settled = match switch.to(target) {

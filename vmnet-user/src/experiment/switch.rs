@@ -95,10 +95,8 @@ impl<'a, K: Kernel> Switch<'a, K> {
         self.put_back()
     }
 
-    fn put_back(&mut self) -> Back {
-        let Some(journal) = self.journal.take() else {
-            return Back { restored: Some(true), ..Back::default() };
-        };
+    /// Puts everything back and keeps the journal, as it is not for good.
+    pub(super) fn back_for_now(&mut self) -> Back {
         let mut back = Back::default();
         for attempt in 0..TRIES {
             if attempt > 0 {
@@ -106,14 +104,25 @@ impl<'a, K: Kernel> Switch<'a, K> {
             }
             back = self.try_to_put_back();
             if back.restored == Some(true) {
-                if let Err(why) = self.store.remove(&journal) {
-                    back.not_as_before.push(why);
-                    back.journal = Some(journal);
-                }
-                return back;
+                break;
             }
         }
-        Back { journal: Some(journal), ..back }
+        back
+    }
+
+    fn put_back(&mut self) -> Back {
+        let Some(journal) = self.journal.take() else {
+            return Back { restored: Some(true), ..Back::default() };
+        };
+        let mut back = self.back_for_now();
+        if back.restored != Some(true) {
+            return Back { journal: Some(journal), ..back };
+        }
+        if let Err(why) = self.store.remove(&journal) {
+            back.not_as_before.push(why);
+            back.journal = Some(journal);
+        }
+        back
     }
 
     fn try_to_put_back(&mut self) -> Back {

@@ -49,6 +49,11 @@ impl Caller {
         self.person.as_ref().map(|person| Owner { uid: person.uid.as_raw(), gid: person.gid.as_raw() })
     }
 
+    /// Whether a command runs as root.
+    pub(super) fn stays_root(&self) -> bool {
+        self.person.is_none() && Uid::effective().is_root()
+    }
+
     /// Makes a command run as the person.
     pub(super) fn become_of(&self, command: &mut tokio::process::Command) {
         let Some(person) = self.person.clone() else { return };

@@ -8,7 +8,12 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill, killpg},
+    sys::{
+        prctl::set_child_subreaper,
+        signal::{Signal, kill, killpg},
+        termios::{SetArg, Termios, tcgetattr, tcsetattr},
+        wait::{WaitPidFlag, waitpid},
+    },
     unistd::Pid,
 };
 use tokio::{
@@ -18,7 +23,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Caller, stop::Stop};
+use super::{
+    Caller,
+    stop::{Number, Stop},
+    watcher::end_with_us,
+};
 use crate::benchmark::prints_json_for_us;
 
 /// Of what the command prints this much is kept, enough for iperf3's JSON of a long test with many streams.
@@ -43,6 +52,8 @@ pub(super) struct Child {
     /// Its own process group, where it has one, so that all that it starts can be ended with it.
     group: Option<Pid>,
     output: JoinHandle<()>,
+    /// How the terminal was, where it has ours.
+    terminal: Option<Termios>,
     /// What it printed so far.
     printed: Arc<Mutex<Vec<u8>>>,
     status: Option<std::io::Result<ExitStatus>>,
@@ -78,8 +89,13 @@ impl Child {
         let own_group = !in_foreground();
         if own_group {
             command.process_group(0);
+        } else {
+            // Whom it leaves behind becomes our child, and is found by that.
+            set_child_subreaper(true).unwrap_or_else(|error| log::debug!("no subreaper: {error}"));
         }
+        let terminal = if own_group { None } else { tcgetattr(std::io::stdin()).ok() };
         caller.become_of(&mut command);
+        end_with_us(&mut command, caller.stays_root(), own_group);
         let mut child = command.spawn().map_err(|error| {
             let hint = match error.kind() {
                 ErrorKind::NotFound => "; is it installed, and in the PATH?",
@@ -100,7 +116,7 @@ impl Child {
                 Prints::Stdout => gather(&mut stdout, &mut tokio::io::stdout(), &kept).await,
             }
         });
-        Ok(Self { child, group: group.map(Pid::from_raw), output, printed, status: None })
+        Ok(Self { child, group: group.map(Pid::from_raw), output, terminal, printed, status: None })
     }
 
     /// Resolves when it has ended. May be dropped and called again.
@@ -123,13 +139,17 @@ impl Child {
         if timeout(PATIENCE, &mut self.output).await.is_err() {
             self.output.abort();
         }
+        self.end_those_left_behind();
+        if let Some(terminal) = self.terminal.as_ref().filter(|_| in_foreground()) {
+            let _ = tcsetattr(std::io::stdin(), SetArg::TCSADRAIN, terminal);
+        }
         let stdout = self.printed.lock().map(|mut printed| std::mem::take(&mut *printed)).unwrap_or_default();
         Ok(Ended { exit_code: status.code(), signal: status.signal(), stdout })
     }
 
     /// After Ctrl-C or SIGTERM: at a terminal the command got Ctrl-C as well; otherwise it is told.
-    pub(super) async fn interrupted(&mut self, signal: Signal, stop: &mut Stop) {
-        if signal == Signal::SIGINT && self.group.is_none() {
+    pub(super) async fn interrupted(&mut self, signal: Number, stop: &mut Stop) {
+        if signal.is(Signal::SIGINT) && self.group.is_none() {
             let _ = timeout(PATIENCE, self.ended_or(stop)).await;
         }
         self.end(stop).await;
@@ -140,12 +160,31 @@ impl Child {
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
             if self.status.is_none() {
                 self.signal(signal);
+                // Ctrl-Z may have stopped it, and who is stopped takes no notice.
+                self.signal(Signal::SIGCONT);
                 let _ = timeout(PATIENCE, self.ended_or(stop)).await;
             }
         }
-        // Those whom it left behind.
+        self.end_those_left_behind();
+    }
+
+    /// Ends what it started and did not wait for: its group, and at a terminal, where it has none of its own, who became our child. Who began a
+    /// session means to outlive both.
+    fn end_those_left_behind(&self) {
         if let Some(group) = self.group {
             let _ = killpg(group, Signal::SIGTERM);
+            let _ = killpg(group, Signal::SIGCONT);
+            return;
+        }
+        let command = self.child.id().and_then(|pid| i32::try_from(pid).ok());
+        let session = nix::unistd::getsid(None).map_or(-1, Pid::as_raw);
+        for (pid, of) in adopted().into_iter().filter(|(pid, _)| Some(pid.as_raw()) != command) {
+            if of == session {
+                let _ = kill(pid, Signal::SIGTERM);
+                let _ = kill(pid, Signal::SIGCONT);
+            }
+            // Those of before, that have ended.
+            let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
         }
     }
 
@@ -164,6 +203,27 @@ impl Child {
             let _ = kill(Pid::from_raw(pid), signal);
         }
     }
+}
+
+/// Our children, and theirs, each with its session.
+fn adopted() -> Vec<(Pid, i32)> {
+    let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
+    let all: Vec<(i32, i32, i32)> = processes
+        .filter_map(|process| process.ok()?.stat().ok())
+        .map(|stat| (stat.pid, stat.ppid, stat.session))
+        .collect();
+    let mut found: Vec<(Pid, i32)> = Vec::new();
+    let mut parents = vec![nix::unistd::getpid().as_raw()];
+    while let Some(parent) = parents.pop() {
+        for (pid, _, session) in all.iter().filter(|(_, ppid, _)| *ppid == parent) {
+            // What was read while processes came and went might go round in a circle.
+            if !found.iter().any(|(known, _)| known.as_raw() == *pid) {
+                found.push((Pid::from_raw(*pid), *session));
+                parents.push(*pid);
+            }
+        }
+    }
+    found
 }
 
 /// Whether this process, and so its child, is in the foreground of a terminal, whose Ctrl-C goes to both.

@@ -8,13 +8,13 @@ mod own_cost;
 mod recorder;
 mod sampler;
 mod stop;
+mod watcher;
 mod windows;
 
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use jiff::Zoned;
-use nix::sys::signal::Signal;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 pub(crate) use self::stop::Stop;
@@ -285,7 +285,7 @@ struct Measured {
 enum Ending {
     Duration,
     Command,
-    Interrupt(Signal),
+    Interrupt(stop::Number),
     Gone(String),
     Renamed { text: String, now: String },
 }

@@ -1,64 +1,129 @@
-//! Ctrl-C, SIGTERM, and the terminal that goes away.
+//! Ctrl-C, SIGTERM, the terminal that goes away, and every other signal that would end this process at once; in an experiment, Ctrl-Z too.
 
-use std::io;
+use std::{fmt, future::poll_fn, io, task::Poll};
 
-use nix::sys::signal::Signal as Number;
+use nix::sys::signal::Signal as Name;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Those that end what goes on whatever whoever started this process made of them.
+const ALWAYS: [i32; 2] = [libc::SIGINT, libc::SIGTERM];
+/// Those that end a process unless it listens. Left out: SIGPIPE (a reader that has gone ends nothing), and what says that the process itself
+/// went wrong, after which nothing may be relied on.
+const UNLESS_IGNORED: [i32; 12] = [
+    // `nohup` means to outlive the terminal.
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGSTKFLT,
+    libc::SIGXCPU,
+    libc::SIGXFSZ,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGIO,
+    libc::SIGPWR,
+];
+
+/// A signal. Real-time ones have no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Number(i32);
+
+impl Number {
+    /// Whether it is that one.
+    pub(crate) fn is(self, name: Name) -> bool {
+        self.0 == name as i32
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Name::try_from(self.0) {
+            Ok(name) => f.write_str(name.as_str()),
+            Err(_) => write!(f, "signal {}", self.0),
+        }
+    }
+}
 
 /// Listens for the wish to stop, from now on: what comes while nobody waits for it is not lost.
 pub(crate) struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-    /// None under `nohup`, which means to outlive the terminal.
-    hangup: Option<Signal>,
+    signals: Vec<(Number, Signal)>,
+    /// The last that ends what goes on.
     came: Option<Number>,
+    /// Whether Ctrl-Z came, and nobody has heeded it yet.
+    is_to_be_suspended: bool,
 }
 
 impl Stop {
     pub(crate) fn listen() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) },
-            came: None,
-        })
+        let mut stop = Self { signals: Vec::new(), came: None, is_to_be_suspended: false };
+        for number in ALWAYS {
+            stop.add(number)?;
+        }
+        let real_time = libc::SIGRTMIN()..=libc::SIGRTMAX();
+        for number in UNLESS_IGNORED.into_iter().chain(real_time).filter(|number| !is_ignored(*number)) {
+            stop.add(number)?;
+        }
+        Ok(stop)
+    }
+
+    /// The same, and for Ctrl-Z, which stops a process only once it says so: for those who have to put something back before.
+    pub(crate) fn listen_for_suspension_too() -> io::Result<Self> {
+        let mut stop = Self::listen()?;
+        if !is_ignored(libc::SIGTSTP) {
+            stop.add(libc::SIGTSTP)?;
+        }
+        Ok(stop)
+    }
+
+    fn add(&mut self, number: i32) -> io::Result<()> {
+        self.signals.push((Number(number), signal(SignalKind::from_raw(number))?));
+        Ok(())
     }
 
     /// Resolves at the next signal, and says which.
     pub(crate) async fn wanted(&mut self) -> Number {
-        let hangup = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
+        let number = poll_fn(|context| {
+            for (number, signal) in &mut self.signals {
+                if signal.poll_recv(context).is_ready() {
+                    return Poll::Ready(*number);
+                }
             }
-        };
-        let number = tokio::select! {
-            _ = self.interrupt.recv() => Number::SIGINT,
-            _ = self.terminate.recv() => Number::SIGTERM,
-            _ = hangup => Number::SIGHUP,
-        };
-        self.came = Some(number);
+            Poll::Pending
+        })
+        .await;
+        if number.is(Name::SIGTSTP) {
+            self.is_to_be_suspended = true;
+        } else {
+            self.came = Some(number);
+        }
         number
     }
 
-    /// The last signal that came, whoever waited for it.
+    /// The last signal that ends what goes on, whoever waited for it.
     pub(crate) async fn came(&mut self) -> Option<Number> {
-        // Polled once: what has come is there at once.
-        tokio::select! {
-            biased;
-            _ = self.wanted() => {}
-            () = std::future::ready(()) => {}
+        loop {
+            // Polled, not waited for: what has come is there at once.
+            tokio::select! {
+                biased;
+                _ = self.wanted() => {}
+                () = std::future::ready(()) => return self.came,
+            }
         }
-        self.came
+    }
+
+    /// Whether Ctrl-Z came, of which this is the last that is heard.
+    pub(crate) fn take_suspension(&mut self) -> bool {
+        std::mem::take(&mut self.is_to_be_suspended)
     }
 }
 
-/// Whether whoever started this process wants it to live on without its terminal.
-fn hangup_is_ignored() -> bool {
+/// Whether whoever started this process wants it to take no notice of that one.
+fn is_ignored(number: i32) -> bool {
     // SAFETY: an all-zero `sigaction` is a valid value to be written over, and a null new action changes nothing.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(libc::SIGHUP, std::ptr::null(), &raw mut action) == 0
+        libc::sigaction(number, std::ptr::null(), &raw mut action) == 0
             && action.sa_sigaction == libc::SIG_IGN
     }
 }
@@ -69,12 +134,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_signal_that_came_while_nobody_waited_is_known_afterwards() {
-        let mut stop = Stop::listen().unwrap();
+        let mut stop = Stop::listen_for_suspension_too().unwrap();
         assert_eq!(stop.came().await, None);
-        nix::sys::signal::raise(Number::SIGTERM).unwrap();
-        // The handler wakes the runtime, which then tells.
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        assert_eq!(stop.came().await, Some(Number::SIGTERM));
-        assert_eq!(stop.came().await, Some(Number::SIGTERM), "and stays known");
+        for name in [Name::SIGTERM, Name::SIGQUIT, Name::SIGTSTP] {
+            nix::sys::signal::raise(name).unwrap();
+            // The handler wakes the runtime, which then tells.
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert!(stop.came().await.is_some_and(|number| number.is(Name::SIGQUIT)));
+        assert!(stop.came().await.is_some_and(|number| number.is(Name::SIGQUIT)), "and stays known");
+        assert!(stop.take_suspension() && !stop.take_suspension(), "Ctrl-Z ends nothing, and is heeded once");
+    }
+
+    #[test]
+    fn a_signal_is_called_by_its_name_where_it_has_one() {
+        assert_eq!(Number(libc::SIGALRM).to_string(), "SIGALRM");
+        assert_eq!(Number(40).to_string(), "signal 40");
     }
 }
