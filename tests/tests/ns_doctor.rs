@@ -311,6 +311,21 @@ impl Drop for Watching {
 }
 
 #[test]
+fn what_goes_on_watching_may_no_more_than_ask() {
+    skip_unless!(skip::root(), skip::vmnet());
+    const NET_ADMIN_AND_NET_RAW: u64 = 1 << 12 | 1 << 13;
+    let namespace = pair();
+    let mut watching = Watching::begin(&namespace, &["--plain"]);
+    watching.wait_for("MTU            1500");
+    let status = fs::read_to_string(format!("/proc/{}/status", watching.child.id())).unwrap();
+    for set in ["CapPrm:", "CapEff:"] {
+        let line = status.lines().find_map(|line| line.strip_prefix(set)).unwrap();
+        let capabilities = u64::from_str_radix(line.trim(), 16).unwrap();
+        assert_eq!(capabilities & !NET_ADMIN_AND_NET_RAW, 0, "{set} {line}");
+    }
+}
+
+#[test]
 fn what_changes_is_told_with_what_it_was_until_the_device_goes() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
     let namespace = pair();

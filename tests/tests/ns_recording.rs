@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use testbed::bench::{Bench, INTERFACE, Run, load, wait_for};
+use testbed::bench::{Bench, INTERFACE, Run, Running, load, wait_for};
 use testbed::command::{captured, output};
 use testbed::{paths, report, skip, skip_unless};
 
@@ -187,4 +187,58 @@ fn json_that_would_take_too_much_memory_is_refused_within_bounds() {
         within_200_mb(&["report", experiment.to_str().unwrap()], &place.path().join("out"));
     assert_eq!(code, Some(1), "{words}");
     assert!(words.contains("values, more than any experiment"), "{words}");
+}
+
+/// Lines of `/proc/PID/status`.
+fn status(pid: u32, names: &[&str]) -> Vec<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let is_wanted = |line: &&str| names.iter().any(|name| line.starts_with(name));
+    status.lines().filter(is_wanted).map(|line| line.replace('\t', " ")).collect()
+}
+
+#[test]
+fn who_only_reads_files_has_no_privilege_and_under_sudo_is_the_person() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("mkfifo"));
+    let place = tempfile::tempdir().unwrap();
+    // It waits for somebody to write.
+    let fifo = place.path().join("run.vmnet");
+    output(Command::new("mkfifo").arg(&fifo)).unwrap();
+    output(Command::new("chmod").args(["0755"]).arg(place.path())).unwrap();
+    output(Command::new("chmod").args(["0644"]).arg(&fifo)).unwrap();
+    for (person, uid) in [(None, "0"), (Some("1"), "1")] {
+        for arguments in [&["report"][..], &["compare"]] {
+            let mut vmnet = Command::new(paths::vmnet());
+            vmnet.args(arguments).arg(&fifo);
+            if arguments == ["compare"] {
+                vmnet.arg(&fifo);
+            }
+            if let Some(person) = person {
+                vmnet.env("SUDO_UID", person).env("SUDO_GID", person);
+            }
+            let reads = Running(vmnet.spawn().unwrap());
+            let wanted = [
+                format!("Uid: {uid} {uid} {uid} {uid}"),
+                format!("Gid: {uid} {uid} {uid} {uid}"),
+                "CapPrm: 0000000000000000".to_owned(),
+                "CapEff: 0000000000000000".to_owned(),
+                "NoNewPrivs: 1".to_owned(),
+            ];
+            let names = ["Uid:", "Gid:", "CapPrm:", "CapEff:", "NoNewPrivs:"];
+            wait_for("it to give up its privileges", || Ok(status(reads.0.id(), &names) == wanted)).unwrap();
+        }
+    }
+    // Where the person may not write, root's right is not lent.
+    let theirs = place.path().join("theirs");
+    fs::create_dir(&theirs).unwrap();
+    fs::copy(bomb(), theirs.join("run.vmnet")).unwrap();
+    let report = |out: &Path| {
+        let mut vmnet = Command::new(paths::vmnet());
+        vmnet.arg("report").arg(&theirs).arg("-o").arg(out).env("SUDO_UID", "1").env("SUDO_GID", "1");
+        captured(&mut vmnet).unwrap().status.code()
+    };
+    let roots = place.path().join("roots");
+    assert_eq!((report(&roots), roots.exists()), (Some(1), false));
+    output(Command::new("chown").args(["-R", "1:1"]).arg(&theirs)).unwrap();
+    output(Command::new("chmod").args(["0700"]).arg(&theirs)).unwrap();
+    assert_eq!(report(&theirs.join("out")), Some(0));
 }

@@ -97,7 +97,7 @@ impl StateName {
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     session::be_in(args.namespace.netns.as_deref())?;
     let options = Options { netns: args.namespace.netns.clone(), ..Options::default() };
-    let report = doctor::check(&args.interface, &options)?;
+    let report = doctor::check_and_no_more(&args.interface, &options)?;
     let to_stdout = args.json.is_some();
     let words = answer(&report, &style_for(to_stdout, args.looks.plain));
     if args.share {

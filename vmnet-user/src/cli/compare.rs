@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use jiff::Zoned;
 
 use super::options::Looks;
@@ -43,6 +43,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    // What it reads may be anybody's, and what it writes is the caller's.
+    Caller::from_environment().become_for_good().context("giving up root's privileges")?;
     let (a, a_file) = load(&args.a)?;
     let (b, b_file) = load(&args.b)?;
     let caller = Caller::from_environment();

@@ -37,6 +37,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    // What it reads may be anybody's, and what it writes is the caller's.
+    Caller::from_environment().become_for_good().context("giving up root's privileges")?;
     if ab::is_experiment(&args.recording) {
         return experiment(args);
     }

@@ -9,6 +9,7 @@ use crate::{
         facts,
         links::{LinkError, LinkReader},
     },
+    kernel::permissions,
     model::{
         cause::{self, Cause, Evidence},
         chain::{self, Answers},
@@ -40,8 +41,26 @@ pub fn causes(machine: &Machine, answers: Answers) -> Vec<Cause> {
 /// # Errors
 /// As [`check::check`].
 pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckError> {
+    ask(interface, options, facts::read(interface))
+}
+
+/// The same for a process that does nothing else: with the machine read first, as that takes privileges that asking does not.
+///
+/// # Errors
+/// As [`check::check`].
+pub fn check_and_no_more(interface: &str, options: &Options) -> Result<CheckReport, CheckError> {
+    let machine = facts::read(interface);
+    permissions::drop_privileges_but_asking();
+    ask(interface, options, machine)
+}
+
+fn ask(
+    interface: &str,
+    options: &Options,
+    machine: Result<Machine, LinkError>,
+) -> Result<CheckReport, CheckError> {
     let mut report = check::check(interface, options)?;
-    match facts::read(interface) {
+    match machine {
         Ok(machine) => report.explain_by(causes(&machine, report.answers())),
         Err(error) => {
             report.unmeasured.insert("causes".to_owned(), error.to_string());
@@ -50,7 +69,7 @@ pub fn check(interface: &str, options: &Options) -> Result<CheckReport, CheckErr
     Ok(report)
 }
 
-/// Examines an interface in the network namespace of the calling thread. `ask`: whether to send it super-packets.
+/// Examines an interface in the network namespace of the calling thread, and gives up what privileges that takes no more. `ask`: whether to send it super-packets.
 ///
 /// # Errors
 /// When there is no such interface. What else cannot be read is a reason in its place.
@@ -58,6 +77,7 @@ pub fn examine(interface: &str, netns: Option<&str>, ask: bool) -> Result<Doctor
     let link = LinkReader::open()?.link(interface)?;
     let described = describe(&link, netns)?;
     let machine = facts::read(interface)?;
+    permissions::drop_privileges_but_asking();
     let asked = if ask {
         check::check(interface, &Options { netns: netns.map(str::to_owned), ..Options::default() })
             .map_err(|error| format!("not asked: {error}"))

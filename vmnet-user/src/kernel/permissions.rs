@@ -44,6 +44,14 @@ pub fn drop_privileges_but_switching() -> Result<(), String> {
     drop_all_but(&[KEPT, KEPT_TO_SWITCH])
 }
 
+/// What it takes to ask an interface with hand-made super-packets.
+const KEPT_TO_ASK: &[Capability] = &[Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
+
+/// Drops what asking an interface does not need. Call it when the machine has been read: what is in other network namespaces takes more.
+pub fn drop_privileges_but_asking() {
+    drop_all_but(&[KEPT_TO_ASK]).unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
+}
+
 /// Drops every capability, for good: what this process starts has none either. For those who need none, before threads are started.
 pub fn drop_all() {
     // Who has none has lost nothing where this fails.

@@ -4,6 +4,7 @@ use std::ffi::CString;
 
 use nix::unistd::{Gid, Uid, User};
 
+use crate::kernel::permissions;
 use crate::output::Owner;
 
 /// The person who called.
@@ -47,6 +48,21 @@ impl Caller {
     #[must_use]
     pub fn owner(&self) -> Option<Owner> {
         self.person.as_ref().map(|person| Owner { uid: person.uid.as_raw(), gid: person.gid.as_raw() })
+    }
+
+    /// Makes this process the person's, for good, and drops every capability: for those who need no more than the person may, before threads are
+    /// started.
+    ///
+    /// # Errors
+    /// What the kernel answered.
+    pub fn become_for_good(&self) -> Result<(), nix::Error> {
+        if let Some(person) = &self.person {
+            nix::unistd::initgroups(&person.name, person.gid)?;
+            nix::unistd::setgid(person.gid)?;
+            nix::unistd::setuid(person.uid)?;
+        }
+        permissions::drop_all();
+        Ok(())
     }
 
     /// Whether a command runs as root.
