@@ -544,3 +544,18 @@ fn other_arms_are_set_and_put_back_too() {
     assert!(effect(&profiler, "profiler=on", "throughput_gbps")["interval_percent"].is_array(), "{profiler}");
     assert_eq!(snapshot(&bench), before);
 }
+
+#[test]
+fn a_private_experiment_names_no_address_in_anything_that_it_writes() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("ab").unwrap();
+    let quick = ["--load", FAR, "--time", "300ms", "--cool-down", "0s", "--warm-up", "50ms", "--blocks", "1"];
+    let run = as_planned(&bench, &[quick.as_slice(), CALM, &["--no-placebo", "--private"]].concat(), &[]);
+    assert!(run.files.iter().any(|path| path.ends_with("ab.json")), "{run}");
+    for path in &run.files {
+        let bytes = fs::read(path).unwrap();
+        let has = bytes.windows(FAR.len()).any(|window| window == FAR.as_bytes());
+        assert!(!has, "{}\n{run}", path.display());
+    }
+    assert_eq!(unexplained_nulls(&run.json), NOTHING, "{run}");
+}

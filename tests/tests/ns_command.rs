@@ -181,6 +181,30 @@ fn what_a_command_started_ends_with_it_at_a_terminal_too_which_is_left_as_it_was
 }
 
 #[test]
+fn nothing_of_a_private_command_but_its_figures_is_written_down() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("cmd").unwrap();
+    let kept = |run: &Run, secret: &str| {
+        let has = |path: &&std::path::PathBuf| {
+            let bytes = fs::read(path).unwrap();
+            bytes.windows(secret.len()).any(|window| window == secret.as_bytes())
+        };
+        run.files.iter().filter(has).cloned().collect::<Vec<_>>()
+    };
+    let secrets = |options: &[&str]| bench.run(options, &shell("echo t0ken-said; : t0ken-given")).unwrap();
+    let open = secrets(&[]);
+    assert!(!kept(&open, "t0ken").is_empty(), "or this would show nothing: {open}");
+    let private = secrets(&["--private"]);
+    assert_eq!(private.code, Some(0), "{private}");
+    assert_eq!(kept(&private, "t0ken"), Vec::<std::path::PathBuf>::new(), "{private}");
+    assert_eq!(private.json["unmeasured"]["benchmark.stdout"], "left out: --private", "{private}");
+    assert_eq!(testbed::report::unexplained_nulls(&private.json), Vec::<String>::new(), "{private}");
+    let far = bench.run(&["--private"], &load("-n 20M --json")).unwrap();
+    assert_eq!(kept(&far, testbed::bench::FAR), Vec::<std::path::PathBuf>::new(), "{far}");
+    assert_eq!(far.number("/benchmark/load/sent_bytes"), Some(20 << 20), "{far}");
+}
+
+#[test]
 fn the_duration_ends_a_command_that_goes_on() {
     skip_unless!(skip::root(), skip::vmnet());
     let bench = Bench::new("cmd").unwrap();

@@ -93,6 +93,9 @@ pub(super) struct Args {
     /// Say what would be done, and by which commands; needs no root, changes nothing
     #[arg(long)]
     dry_run: bool,
+    /// Leave the benchmark's values, addresses and output out of recordings and report, which hold them otherwise
+    #[arg(long)]
+    private: bool,
     #[command(flatten)]
     looks: Looks,
     /// The built-in load as the benchmark, against the vmnet load server at that address
@@ -147,6 +150,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             output: args.output.clone(),
             verbose: false,
             overhead: false,
+            private: args.private,
             caller,
         },
         asked: Asked {

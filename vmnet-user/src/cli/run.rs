@@ -76,6 +76,9 @@ pub(super) struct Args {
     namespace: Namespace,
     #[command(flatten)]
     looks: Looks,
+    /// Leave COMMAND's values, addresses and output out of recording and report, which hold them otherwise
+    #[arg(long)]
+    private: bool,
     /// Let the kernel measure the programs' run time, and that of an empty program beside each (adds four clock reads to each run)
     #[arg(long)]
     overhead: bool,
@@ -204,6 +207,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         output: args.output.clone(),
         verbose: args.log,
         overhead: args.overhead,
+        private: args.private,
         caller,
     };
     let style = style_for(to_stdout, args.looks.plain);

@@ -16,6 +16,7 @@ use crate::report::ab::schema::{
 };
 use crate::report::ab::text;
 use crate::report::run::schema::Sizes;
+use crate::session::private;
 
 /// Up to here, 2 / 2ⁿ is above 5 %.
 const FEW_BLOCKS: u32 = 5;
@@ -104,6 +105,7 @@ impl<'a> Gathered<'a> {
             void: void_blocks(&self.trials),
         };
         let surroundings = surroundings(&self.interface);
+        let is_private = self.plan.run.private;
         let notes = self.notes.iter().cloned().chain(bear_in_mind(&self, whole)).collect();
         let mut report = AbReport {
             schema: SCHEMA.to_owned(),
@@ -131,8 +133,16 @@ impl<'a> Gathered<'a> {
             },
             causes: self.causes,
             repeat: Repeat {
-                command: self.plan.command_line.clone(),
-                benchmark: self.plan.run.command.clone(),
+                command: if is_private {
+                    private::own_words(&self.plan.command_line)
+                } else {
+                    self.plan.command_line.clone()
+                },
+                benchmark: if is_private {
+                    private::words(&self.plan.run.command)
+                } else {
+                    self.plan.run.command.clone()
+                },
                 vmnet: env!("CARGO_PKG_VERSION").to_owned(),
                 mode: self.mode.name().to_owned(),
                 surroundings,

@@ -204,6 +204,9 @@ fn unmeasured(run: &Run) -> BTreeMap<String, String> {
     if run.start.command.is_empty() {
         reasons.insert("benchmark".to_owned(), "no COMMAND was given".to_owned());
     }
+    if run.start.private && !run.start.command.is_empty() {
+        reasons.insert("benchmark.stdout".to_owned(), "left out: --private".to_owned());
+    }
     let failed = match (end, &run.torn) {
         (Some(end), _) => end.command.as_ref().and_then(|ended| ended.as_ref().err()),
         (None, torn) => torn.as_ref(),

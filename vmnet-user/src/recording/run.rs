@@ -61,6 +61,9 @@ pub struct Start {
     pub hooks: Vec<HookReport>,
     /// The words of the command line; empty where none was given.
     pub command: Vec<String>,
+    /// Whether values and output of the command are left out.
+    #[serde(default)]
+    pub private: bool,
     /// Seconds between samples, as asked for.
     pub interval_s: f64,
     /// The machine.

@@ -174,6 +174,7 @@ pub(crate) fn start() -> Start {
         fell_because: Vec::new(),
         hooks: fixture::software().probes.hooks,
         command: vec!["iperf3".to_owned(), "-c".to_owned(), "10.10.1.10".to_owned()],
+        private: false,
         interval_s: 1.0,
         machine: Surroundings { machine: Some(machine_fixture::virtio()), unread: None },
         unreadable: BTreeMap::from([("sockets".to_owned(), "no sock_diag".to_owned())]),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Zoned;
 
 use super::{
-    Ending, Plan, child,
+    Ending, Plan, child, private,
     sampler::{RunTimes, Sampler},
 };
 use crate::device::facts;
@@ -39,7 +39,8 @@ pub(super) fn start(
         rested,
         fell_because: notes.to_vec(),
         hooks: hooks(sampler, None),
-        command: plan.command.clone(),
+        command: if plan.private { private::words(&plan.command) } else { plan.command.clone() },
+        private: plan.private,
         interval_s: plan.interval.as_secs_f64(),
         machine,
         unreadable,
@@ -49,6 +50,7 @@ pub(super) fn start(
 
 /// When all is over.
 pub(super) fn end(
+    plan: &Plan,
     sampler: &Sampler,
     ended_by: &Ending,
     drained: bool,
@@ -66,6 +68,7 @@ pub(super) fn end(
         overhead: sampler.overhead(),
         counting: Some(sampler.counting()),
         command: child.map(|ended| match ended {
+            Ok(ended) if plan.private => Ok(private::ended(command_ended(ended))),
             Ok(ended) => Ok(command_ended(ended)),
             Err(error) => Err(error.clone()),
         }),

@@ -5,6 +5,7 @@ mod child;
 mod known;
 mod netns;
 mod own_cost;
+pub(crate) mod private;
 mod recorder;
 mod sampler;
 mod stop;
@@ -81,6 +82,8 @@ pub struct Plan {
     pub verbose: bool,
     /// Measure what the programs cost.
     pub overhead: bool,
+    /// Nothing of the command's values and output is kept.
+    pub private: bool,
     /// On whose behalf.
     pub caller: Caller,
 }
@@ -516,7 +519,7 @@ impl Watch<'_> {
 
 fn finish(plan: &Plan, sampler: &Sampler, measured: Measured) -> Result<Ran> {
     let Measured { mut run, recorder, drained, ended_by, child, never_started } = measured;
-    let end = known::end(sampler, &ended_by, drained, child.as_ref());
+    let end = known::end(plan, sampler, &ended_by, drained, child.as_ref());
     run.end = Some(end.clone());
     let report = recording::report(&run).context("a run of fewer than two samples")?;
     let end = End { verdict: Some(report.verdict.clone()), ..end };
