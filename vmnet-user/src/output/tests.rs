@@ -229,7 +229,9 @@ fn a_file_longer_than_any_report_is_refused_before_it_is_begun() {
     let base = tempfile::tempdir().unwrap();
     let output = OutputDir::at(base.path(), None).unwrap();
     let long = "x".repeat(MOST_FILE_BYTES + 1);
-    let said = output.write_all(&[("a", "fine"), ("b", &long)]).unwrap_err().to_string();
+    let mut files = output.files();
+    files.write("a", "fine").unwrap();
+    let said = files.write("b", &long).unwrap_err().to_string();
     assert!(said.contains("would have 67108865 bytes, more than any report"), "{said}");
     assert!(base.path().join("a").exists() && !base.path().join("b").exists());
 }

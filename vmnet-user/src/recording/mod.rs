@@ -20,7 +20,6 @@ pub const FILE: &str = "run.vmnet";
 pub use assemble::report;
 pub use frames::FrameError;
 pub use load::{LoadError, load};
-pub(crate) use load::{MOST_BYTES as MOST_JSON_BYTES, within_budget};
 pub use read::{RecordingError, read, read_file};
 pub use run::{CommandEnded, End, Event, MOST_EVENTS, Run, Start, Surroundings, Taken};
 pub use write::Writer;

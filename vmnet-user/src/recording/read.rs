@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use super::changes::Decoder;
 use super::columns::{self, MOST_CPUS, MOST_QUEUES, Places, Row, Shape};
 use super::frames::{BEGIN, END, EVENT, Frame, FrameError, Frames, Next, SAMPLE};
-use super::load::within;
 use super::run::{End, MOST_EVENTS, Run, Start};
 use super::write::Begin;
 use crate::model::timeline::Timeline;
+use crate::report::kit::budget::within;
 
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn figures_stay_and_addresses_and_output_go() {
-        let said = include_str!("../report/testdata/load-two-streams.json");
+        let said = include_str!("../benchmark/testdata/load-two-streams.json");
         let told = ended(CommandEnded::new(Some(0), None, said, 100));
         let load = told.load.unwrap();
         assert_eq!((load.server.as_str(), load.streams), ("…", 2));

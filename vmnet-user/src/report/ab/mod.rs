@@ -36,7 +36,7 @@ use crate::report::kit::titles::{Titled, Titles};
 /// All of it, for programs, and what the rest can be drawn from again.
 pub const JSON: &str = "ab.json";
 /// More than any experiment comes to: a thousand blocks of ten trials are a few megabytes.
-const MOST_BYTES: u64 = crate::recording::MOST_JSON_BYTES;
+const MOST_BYTES: u64 = crate::report::kit::budget::MOST_BYTES;
 
 impl Titled for AbReport {
     fn titles(&self) -> Titles {
@@ -113,7 +113,7 @@ pub fn read(path: &Path) -> Result<AbReport, String> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err(failed(&format!("it is longer than {MOST_BYTES} bytes")));
     }
-    crate::recording::within_budget(&bytes)
+    crate::report::kit::budget::within_budget(&bytes)
         .map_err(|what| failed(&format!("it has {what}, more than any experiment")))?;
     serde_json::from_slice(&bytes).map_err(|error| failed(&error))
 }

@@ -1,6 +1,7 @@
 //! What documents are made of: the sheet of a chart, parts of a page, words for numbers. It knows no document.
 
 pub(in crate::report) mod axes;
+pub(crate) mod budget;
 pub(in crate::report) mod canvas;
 pub(in crate::report) mod changes;
 pub mod chart;
