@@ -66,15 +66,9 @@ impl Report {
         missed.into_iter().flat_map(serde_json::Map::values).filter_map(Value::as_u64).sum()
     }
 
-    /// Paths that are null (`[]` for any element) and have no reason in `unmeasured`.
-    pub fn unexplained_nulls(&self) -> BTreeSet<String> {
-        let mut nulls = BTreeSet::new();
-        collect_nulls(&self.0, "", &mut nulls);
-        let reasons = self.0.get("unmeasured").and_then(Value::as_object);
-        nulls.retain(|path| {
-            reasons.and_then(|reasons| reasons.get(path)).and_then(Value::as_str).is_none_or(str::is_empty)
-        });
-        nulls
+    /// As [`unexplained_nulls`].
+    pub fn unexplained_nulls(&self) -> Vec<String> {
+        unexplained_nulls(&self.0)
     }
 }
 
@@ -150,25 +144,36 @@ fn collect_nulls(value: &Value, path: &str, nulls: &mut BTreeSet<String>) {
     }
 }
 
-/// Nulls of a report without a reason, by path.
+/// Paths that are null (`[]` for any element) with no reason in `unmeasured`, and of which docs/json.md does not say either that they may not
+/// apply.
 pub fn unexplained_nulls(report: &Value) -> Vec<String> {
-    let reasons = &report["unmeasured"];
-    let mut found = Vec::new();
-    let mut open = vec![(String::new(), report)];
-    while let Some((path, value)) = open.pop() {
-        match value {
-            Value::Null if reasons.get(&path).is_none() && !found.contains(&path) => found.push(path),
-            Value::Array(elements) => {
-                open.extend(elements.iter().map(|element| (format!("{path}[]"), element)));
-            }
-            Value::Object(members) => open.extend(members.iter().map(|(name, member)| {
-                (if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, member)
-            })),
-            _ => {}
-        }
+    let schema = report["schema"].as_str().unwrap_or_default();
+    let mut nulls = BTreeSet::new();
+    collect_nulls(report, "", &mut nulls);
+    let is_explained = |path: &str| report["unmeasured"][path].as_str().is_some_and(|why| !why.is_empty());
+    nulls.into_iter().filter(|path| !is_explained(path) && !may_not_apply(schema, path)).collect()
+}
+
+/// Whether docs/json.md lists that field among those that are null where they do not apply.
+fn may_not_apply(schema: &str, path: &str) -> bool {
+    match (schema, path.strip_prefix("proof.")) {
+        ("vmnet.fix/1", Some(path)) => may_not_apply("vmnet.check/1", path),
+        _ => listed().any(|(of, field)| field == path && (of == "any" || of.trim_matches('`') == schema)),
     }
-    found.sort();
-    found
+}
+
+/// The documents and fields of that list.
+fn listed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let text = include_str!("../../docs/json.md");
+    let list =
+        text.split("## Null where it does not apply").nth(1).and_then(|text| text.split("\n## ").next());
+    let rows = list.unwrap_or_default().lines().filter_map(|line| {
+        let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
+        Some((cells.next()?, cells.next()?))
+    });
+    rows.flat_map(|(document, fields)| {
+        fields.split(", ").map(move |field| (document, field.trim_matches('`')))
+    })
 }
 
 #[cfg(test)]
@@ -184,8 +189,16 @@ mod tests {
             "basis": null,
             "unmeasured": {"cost.cores": "not timed", "basis": ""},
         }));
-        let found: Vec<String> = report.unexplained_nulls().into_iter().collect();
-        assert_eq!(found, ["basis", "samples[].share"]);
+        assert_eq!(report.unexplained_nulls(), ["basis", "samples[].share"]);
+    }
+
+    #[test]
+    fn a_null_that_may_not_apply_needs_no_reason_in_the_document_that_it_is_listed_for() {
+        let nulls = |schema: &str| json!({"schema": schema, "interface": {"netns": {"name": null}}, "types": [{"cut_at": null}], "unmeasured": {}});
+        assert_eq!(unexplained_nulls(&nulls("vmnet.check/1")), [""; 0]);
+        assert_eq!(unexplained_nulls(&nulls("vmnet.run/1")), ["types[].cut_at"]);
+        let fix = json!({"schema": "vmnet.fix/1", "proof": nulls("vmnet.check/1"), "unmeasured": {}});
+        assert_eq!(unexplained_nulls(&fix), [""; 0]);
     }
 
     #[test]

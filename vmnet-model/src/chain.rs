@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::breaks::{Break, Family, breaks};
+use super::fact::Fact;
 use super::features::Feature;
 use super::ledger::Protocol;
 use super::machine::{Machine, QdiscOptions};
@@ -189,7 +190,7 @@ fn offered(machine: &Machine) -> Link {
         None => {
             link(NAME, LinkState::NotApplicable, "not a virtio device: nothing is negotiated with a host")
         }
-        Some(Err(why)) => link(NAME, LinkState::Unknown, why.as_str()),
+        Some(Err(why)) => link(NAME, LinkState::Unknown, why.to_string()),
         Some(Ok(virtio)) => match &virtio.offered {
             Ok(offered) => {
                 let has = |name: &str| offered.iter().any(|bit| bit == name);
@@ -213,7 +214,7 @@ fn negotiated(machine: &Machine) -> Link {
     const NAME: LinkName = LinkName::Negotiated;
     match &machine.virtio {
         None => link(NAME, LinkState::NotApplicable, "not a virtio device"),
-        Some(Err(why)) => link(NAME, LinkState::Unknown, why.as_str()),
+        Some(Err(why)) => link(NAME, LinkState::Unknown, why.to_string()),
         Some(Ok(virtio)) => bits(NAME, &|name| virtio.negotiated(name) == Some(true)),
     }
 }
@@ -244,11 +245,11 @@ fn of_families(holds: [bool; 2]) -> LinkState {
     }
 }
 
-type ByFamily = Result<[Option<bool>; 2], String>;
+type ByFamily = Fact<[Option<bool>; 2]>;
 
 fn feature_link(name: LinkName, by_family: ByFamily, yes: &str, no: &str) -> Link {
     match by_family {
-        Err(why) => link(name, LinkState::Unknown, why),
+        Err(why) => link(name, LinkState::Unknown, why.to_string()),
         Ok([Some(ipv4), Some(ipv6)]) => {
             let say = |holds| if holds { yes } else { no };
             let evidence = if ipv4 == ipv6 {

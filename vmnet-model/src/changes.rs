@@ -1,5 +1,6 @@
 //! What changed between two looks at a machine, in words.
 
+use super::fact;
 use super::features::{Feature, FeatureSet};
 use super::machine::{Device, Machine, Qdisc, QdiscOptions};
 
@@ -44,7 +45,7 @@ pub fn beside_samples(before: &Machine, now: &Machine) -> Vec<String> {
     let without_the_rest = |machine: &Machine| {
         let mut copy = machine.clone();
         copy.setters.clear();
-        copy.device.features = Err(String::new());
+        copy.device.features = Err(fact::Why::is(""));
         copy.device.mtu = 0;
         copy
     };

@@ -59,8 +59,8 @@ fn item(item: &str, state: ItemState, text: impl Into<String>) -> Item {
     Item { item: item.to_owned(), state, text: text.into() }
 }
 
-fn unknown(name: &str, why: &str) -> Item {
-    item(name, ItemState::Unknown, why)
+fn unknown(name: &str, why: impl std::fmt::Display) -> Item {
+    item(name, ItemState::Unknown, why.to_string())
 }
 
 fn vcpus(machine: &Machine) -> Item {
@@ -143,7 +143,7 @@ fn rps(machine: &Machine) -> Item {
 
 fn switch(machine: &Machine, name: &str, feature: &str) -> Item {
     match feature_of(machine, feature) {
-        Err(why) => unknown(name, &why),
+        Err(why) => unknown(name, why),
         Ok(feature) => item(name, state_of(feature), in_words(feature)),
     }
 }
@@ -163,7 +163,7 @@ fn checksum(machine: &Machine) -> Item {
 
 fn feature_of<'a>(machine: &'a Machine, name: &str) -> Fact<&'a Feature> {
     let set = machine.device.features.as_ref().map_err(Clone::clone)?;
-    set.get(name).ok_or_else(|| format!("this kernel knows no {name}"))
+    set.get(name).ok_or_else(|| format!("this kernel knows no {name}").into())
 }
 
 fn state_of(feature: &Feature) -> ItemState {

@@ -1,5 +1,6 @@
 //! Pure functions of values: no kernel, no clock, no files.
 
+pub mod absences;
 pub mod answer;
 pub mod audit;
 pub mod audited;

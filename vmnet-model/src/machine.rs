@@ -5,8 +5,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::{self, Fact};
+use super::fact::{self, Fact, Why};
 use super::features::FeatureSet;
+use crate::null_because;
+
+null_because! {
+    not_counted: Why::is("not among this kernel's statistics");
+    no_counters: Why::is("noqueue counts nothing, or this kernel does not tell");
+    no_option: Why::is("not set, or this kernel does not tell");
+    no_features: Why::is("its features could not be read");
+    no_other_end: Why::is(
+        "it is none of a pair whose other end is in another namespace of this machine, or that may not be entered"
+    );
+}
 
 /// Everything about one interface and the machine around it, at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,58 +67,6 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// What is not known, by its path in JSON, where it is null; and why.
-    #[must_use]
-    pub fn unknown(&self) -> Vec<(String, String)> {
-        let mut copy = self.clone();
-        let mut unknown = Vec::new();
-        copy.each_reason(&mut |path, why| unknown.push((path.to_owned(), why.clone())));
-        unknown
-    }
-
-    /// What JSON leaves out of what [`Machine::unknown`] told: puts each reason back in its place.
-    pub fn put_back(&mut self, reasons: &BTreeMap<String, String>) {
-        if self.virtio.is_none() && reasons.contains_key("virtio") {
-            self.virtio = Some(Err(String::new()));
-        }
-        self.each_reason(&mut |path, why| {
-            if let Some(reason) = reasons.get(path) {
-                why.clone_from(reason);
-            }
-        });
-    }
-
-    fn each_reason(&mut self, look: &mut dyn FnMut(&str, &mut String)) {
-        fn of<T>(fact: &mut Fact<T>, path: &str, look: &mut dyn FnMut(&str, &mut String)) {
-            if let Err(why) = fact {
-                look(path, why);
-            }
-        }
-        let queues = &mut self.queues;
-        if let Some(virtio) = &mut self.virtio {
-            of(virtio, "virtio", look);
-            if let Ok(virtio) = virtio {
-                of(&mut virtio.offered, "virtio.offered", look);
-            }
-        }
-        of(&mut queues.tx, "queues.tx", look);
-        of(&mut queues.channels, "queues.channels", look);
-        of(&mut queues.xps, "queues.xps", look);
-        of(&mut queues.rps, "queues.rps", look);
-        of(&mut queues.irqs, "queues.irqs", look);
-        of(&mut queues.statistics, "queues.statistics", look);
-        of(&mut self.qdiscs, "qdiscs", look);
-        of(&mut self.cpus_online, "cpus_online", look);
-        of(&mut self.tcp_ecn, "tcp_ecn", look);
-        of(&mut self.forwarding, "forwarding", look);
-        of(&mut self.nfqueues, "nfqueues", look);
-        let stack = self.stack.iter_mut().map(|stacked| ("stack[].device", &mut stacked.device));
-        for (place, device) in [("device", &mut self.device)].into_iter().chain(stack) {
-            of(&mut device.speed_mbps, &format!("{place}.speed_mbps"), look);
-            of(&mut device.features, &format!("{place}.features"), look);
-        }
-    }
-
     /// What the interface's own qdisc lets through, where it is tbf.
     #[must_use]
     pub fn shaped_bytes_per_s(&self) -> Option<u64> {
@@ -169,14 +128,19 @@ impl Device {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limits {
     /// Most bytes (IPv6, and IPv4 where the next is not kept apart).
+    #[serde(serialize_with = "fact::kernel_silent")]
     pub gso_max_size: Option<u32>,
     /// Most bytes, IPv4 (6.3).
+    #[serde(serialize_with = "fact::kernel_silent")]
     pub gso_ipv4_max_size: Option<u32>,
     /// Most segments.
+    #[serde(serialize_with = "fact::kernel_silent")]
     pub gso_max_segs: Option<u32>,
     /// The driver's own most bytes (5.19).
+    #[serde(serialize_with = "fact::kernel_silent")]
     pub tso_max_size: Option<u32>,
     /// The driver's own most segments (5.19).
+    #[serde(serialize_with = "fact::kernel_silent")]
     pub tso_max_segs: Option<u32>,
 }
 
@@ -284,10 +248,13 @@ pub struct Irq {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct QueueCounters {
     /// skbs; super-packets count once.
+    #[serde(serialize_with = "not_counted")]
     pub packets: Option<u64>,
     /// Bytes.
+    #[serde(serialize_with = "not_counted")]
     pub bytes: Option<u64>,
     /// Notifications to the host.
+    #[serde(serialize_with = "not_counted")]
     pub kicks: Option<u64>,
 }
 
@@ -304,6 +271,7 @@ pub struct Qdisc {
     /// What its options say about segmentation, where they do.
     pub options: QdiscOptions,
     /// What it counted since it was made; None for `noqueue`, which counts nothing, and where the kernel does not tell.
+    #[serde(serialize_with = "no_counters")]
     pub counters: Option<QdiscCounts>,
 }
 
@@ -340,11 +308,13 @@ pub enum QdiscOptions {
     /// cake segments everything while `split-gso` is on (its default).
     Cake {
         /// None where the kernel does not tell.
+        #[serde(serialize_with = "no_option")]
         split_gso: Option<bool>,
     },
     /// taprio segments what is longer than a class's max SDU.
     Taprio {
         /// Smallest that is set, bytes.
+        #[serde(serialize_with = "no_option")]
         max_sdu_bytes: Option<u32>,
     },
     /// netem segments what it corrupts.
@@ -363,6 +333,7 @@ pub struct Ingress {
     /// Its name.
     pub name: String,
     /// `rx-gro`.
+    #[serde(serialize_with = "no_features")]
     pub gro: Option<bool>,
     /// Bytes.
     pub mtu: u32,
@@ -371,7 +342,7 @@ pub struct Ingress {
     /// Received bytes, headers included.
     pub rx_bytes: u64,
     /// Who sends what comes in by it, where that is the other end of a pair, in another network namespace of this machine.
-    #[serde(default)]
+    #[serde(default, serialize_with = "no_other_end")]
     pub other_end: Option<OtherEnd>,
 }
 
@@ -384,8 +355,10 @@ pub struct OtherEnd {
     /// Its namespace, as `--netns` takes it: a name, or a process that is in it.
     pub netns: String,
     /// Whether its TSO for IPv4 is on.
+    #[serde(serialize_with = "no_features")]
     pub tso4: Option<bool>,
     /// For IPv6.
+    #[serde(serialize_with = "no_features")]
     pub tso6: Option<bool>,
 }
 

@@ -24,7 +24,7 @@ pub fn virtio() -> Machine {
         virtio: Some(Ok(Virtio {
             negotiated: ["CSUM", "HOST_TSO4", "HOST_TSO6", "HOST_ECN"].map(str::to_owned).to_vec(),
             shown: VIRTIO_BITS.map(str::to_owned).to_vec(),
-            offered: Err("debugfs is not mounted".to_owned()),
+            offered: Err("debugfs is not mounted".into()),
         })),
         module_parameters: BTreeMap::from([
             ("csum".to_owned(), "Y".to_owned()),
@@ -33,10 +33,10 @@ pub fn virtio() -> Machine {
         queues: Queues {
             tx: Ok(1),
             channels: Ok((1, 1)),
-            xps: Err("one queue".to_owned()),
+            xps: Err("one queue".into()),
             rps: Ok(vec![Vec::new()]),
-            irqs: Err("not read".to_owned()),
-            statistics: Err("not read".to_owned()),
+            irqs: Err("not read".into()),
+            statistics: Err("not read".into()),
             statistics_source: None,
         },
         qdiscs: Ok(vec![qdisc("fq_codel", QdiscOptions::None)]),
@@ -83,7 +83,7 @@ pub fn device(name: &str, ifindex: u32, kind: Option<&str>) -> Device {
         up: true,
         terminal: kind.is_none(),
         mtu: 1500,
-        speed_mbps: Err("unknown".to_owned()),
+        speed_mbps: Err("unknown".into()),
         features: Ok(FeatureSet::new(names.into_iter().map(on).collect())),
         limits: Limits {
             gso_max_size: Some(65_536),

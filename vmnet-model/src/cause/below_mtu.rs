@@ -25,7 +25,7 @@ fn smaller_mtu(machine: &Machine) -> Cause {
     let name = quoted(&device.name);
     Cause {
         id: CauseId::MtuSmaller,
-        share: None,
+        share: super::NO_SHARE,
         title: format!("forwarded super-packets have segments too long for the MTU of {}", device.name),
         detail: format!(
             "IP segments them before the device is asked (ip_finish_output_gso), and fragments what is still too long: MTU {} here",
@@ -44,7 +44,7 @@ fn smaller_mtu(machine: &Machine) -> Cause {
 fn ipsec(machine: &Machine) -> Cause {
     Cause {
         id: CauseId::Ipsec,
-        share: None,
+        share: super::NO_SHARE,
         title: "a layer above the device segments super-packets: IPsec, or a smaller MTU of the route"
             .to_owned(),
         detail: format!(
@@ -59,7 +59,7 @@ fn ipsec(machine: &Machine) -> Cause {
 fn nfqueue() -> Cause {
     Cause {
         id: CauseId::Nfqueue,
-        share: None,
+        share: super::NO_SHARE,
         title: "a netfilter queue gets each segment by itself".to_owned(),
         detail: "a program reads /proc/net/netfilter/nfnetlink_queue's queues without NFQA_CFG_F_GSO, so the kernel segments for it"
             .to_owned(),

@@ -122,7 +122,7 @@ pub(super) fn no_ecn(evidence: &Evidence<'_>) -> Vec<Found> {
     };
     let detail =
         format!("{why}; the first packet after each reduction of the congestion window carries the mark");
-    vec![Found { cause: Cause { id, share: None, title: title.to_owned(), detail, fix }, bytes }]
+    vec![Found { cause: Cause { id, share: super::NO_SHARE, title: title.to_owned(), detail, fix }, bytes }]
 }
 
 /// Drivers without TSO.
@@ -171,7 +171,7 @@ fn found(
     fix: Fix,
 ) -> Found {
     let bytes = features::lost(evidence, families);
-    Found { cause: Cause { id, share: None, title: title.to_owned(), detail, fix }, bytes }
+    Found { cause: Cause { id, share: super::NO_SHARE, title: title.to_owned(), detail, fix }, bytes }
 }
 
 /// The claim, and whether it was seen as bits or follows from what can be switched.

@@ -68,7 +68,7 @@ pub(super) fn not_the_bottleneck(evidence: &Evidence<'_>) -> Option<Found> {
     };
     let cause = Cause {
         id: CauseId::NotTheBottleneck,
-        share: None,
+        share: super::NO_SHARE,
         title: "TSO is engaged: if throughput disappoints, the limit is elsewhere".to_owned(),
         detail,
         fix: Fix::none(),

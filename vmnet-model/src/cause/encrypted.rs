@@ -40,7 +40,7 @@ pub(super) fn segmented_before(evidence: &Evidence<'_>) -> Vec<Found> {
 fn wireguard(who: &str) -> Cause {
     Cause {
         id: CauseId::Wireguard,
-        share: None,
+        share: super::NO_SHARE,
         title: format!("{who} segments super-packets before it encrypts them, by design"),
         detail: "each packet is encrypted on its own; the interface below sees UDP".to_owned(),
         fix: Fix::none(),
@@ -50,7 +50,7 @@ fn wireguard(who: &str) -> Cause {
 fn ipsec(esp_bytes: u64) -> Cause {
     Cause {
         id: CauseId::Ipsec,
-        share: None,
+        share: super::NO_SHARE,
         title: format!("{} left as ESP: IPsec encrypts packet by packet", in_bytes(esp_bytes)),
         detail: "TCP builds no super-packets for a route that IPsec encrypts (sk_setup_caps), and what others build is segmented before \
                  (xfrm_output_gso), unless the device encrypts by itself (crypto offload): TSO has no part in it"

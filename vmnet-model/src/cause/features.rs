@@ -184,7 +184,7 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
         }
         _ => Fix::by_root(switch_all_on(device)),
     };
-    Some(Cause { id, share: None, title, detail, fix })
+    Some(Cause { id, share: super::NO_SHARE, title, detail, fix })
 }
 
 /// Those next below.

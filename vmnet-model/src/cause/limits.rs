@@ -27,7 +27,7 @@ pub(super) fn too_large(evidence: &Evidence<'_>) -> Vec<Found> {
     }
     let cause = Cause {
         id: CauseId::TooLarge,
-        share: None,
+        share: super::NO_SHARE,
         title: if bytes.is_some() {
             "super-packets are larger than the device may be given".to_owned()
         } else {

@@ -37,7 +37,7 @@ pub(super) fn segmented_below(evidence: &Evidence<'_>) -> Vec<Found> {
         !matches!(link, Break::DriverHasNone | Break::NotOffered | Break::NoChecksumOffered);
     let cause = Cause {
         id: if can_be_switched { CauseId::TurnedOff } else { CauseId::DriverNoTso },
-        share: None,
+        share: super::NO_SHARE,
         title: if can_be_switched {
             format!("TSO is turned off on {name}, below {}", machine.device.name)
         } else {

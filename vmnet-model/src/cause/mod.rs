@@ -31,6 +31,13 @@ pub use self::{
     evidence::{Evidence, Traffic},
     uso::{causes as causes_of_udp, has_checksums_off},
 };
+use super::fact::{self, Fact, Why};
+
+/// Of a cause that is known by something else than bytes.
+const NO_SHARE: Fact<f64> =
+    Err(Why::is("it explains no bytes of its own, or bytes are not counted on this rung"));
+/// Of a machine that was looked at without its traffic.
+const NOTHING_WATCHED: Why = Why::is("no traffic was watched: vmnet run tells shares");
 
 /// One cause, by its stable id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +47,9 @@ pub struct Cause {
     pub id: CauseId,
     /// Of the TCP payload that did not go to the device in super-packets, the part that this explains. None where no traffic was
     /// seen, and for what hides behind another cause or is none of these bytes' business.
-    pub share: Option<f64>,
+    #[serde(with = "fact")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub share: Fact<f64>,
     /// One line.
     pub title: String,
     /// What shows it.
@@ -254,8 +263,8 @@ pub fn find(evidence: &Evidence<'_>) -> Vec<Cause> {
         // Traffic that was seen and is not touched by it needs no answer from it.
         found.retain(|found| found.bytes != Some(0));
         for found in &mut found {
-            found.cause.share =
-                found.bytes.filter(|_| whole != 0).map(|bytes| (bytes as f64 / whole as f64).min(1.0));
+            let bytes = found.bytes.filter(|_| whole != 0);
+            found.cause.share = bytes.map_or(NO_SHARE, |bytes| Ok((bytes as f64 / whole as f64).min(1.0)));
         }
         // What hides behind another cause keeps its place behind those that explain something.
         found.sort_by_key(|found| std::cmp::Reverse(found.bytes.unwrap_or(0)));
@@ -271,7 +280,11 @@ pub fn find(evidence: &Evidence<'_>) -> Vec<Cause> {
         let place = causes.iter().position(|found| !weighs(found)).unwrap_or(causes.len());
         causes.insert(place, elsewhere);
     }
-    causes.into_iter().map(|found| found.cause).collect()
+    let mut causes: Vec<Cause> = causes.into_iter().map(|found| found.cause).collect();
+    if evidence.traffic.is_none() {
+        causes.iter_mut().for_each(|cause| cause.share = Err(NOTHING_WATCHED));
+    }
+    causes
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub(super) fn segmented_for_no_known_reason(evidence: &Evidence<'_>) -> Option<C
         .any(|(asked, family)| asked == Asked::Segmented && evidence.broken(family).is_none());
     (evidence.traffic.is_none() && cut).then(|| Cause {
         id: CauseId::Unexplained,
-        share: None,
+        share: super::NO_SHARE,
         title: "super-packets are segmented, and nothing that is known here explains it".to_owned(),
         detail: "TSO is on, and the driver got segments; vmnet run tells why, packet by packet".to_owned(),
         fix: Fix::none(),
@@ -56,7 +56,7 @@ pub(super) fn unexplained(evidence: &Evidence<'_>) -> Vec<Found> {
     }
     let cause = Cause {
         id: CauseId::Unexplained,
-        share: None,
+        share: super::NO_SHARE,
         title: "segmented for reasons that the catalogue does not know".to_owned(),
         detail: said.join("; "),
         fix: Fix::none(),

@@ -33,7 +33,7 @@ pub(super) fn splits(evidence: &Evidence<'_>) -> Vec<Found> {
         (Some((qdisc, how)), _) => describe(machine, qdisc, &how),
         (None, Some(_)) => Cause {
             id: CauseId::QdiscSplits,
-            share: None,
+            share: super::NO_SHARE,
             title: "the qdisc asked for segments".to_owned(),
             detail:
                 "the device would have taken these packets whole; no qdisc that is known to segment is there now"
@@ -93,7 +93,7 @@ fn describe(machine: &Machine, qdisc: &Qdisc, how: &str) -> Cause {
     };
     Cause {
         id: CauseId::QdiscSplits,
-        share: None,
+        share: super::NO_SHARE,
         title: format!("the qdisc {} segments super-packets before the device is asked", qdisc.kind),
         detail: how.to_owned(),
         fix,

@@ -79,7 +79,7 @@ fn built_none(machine: &Machine, limited: bool, title: &str) -> Cause {
             Fix::none(),
         )
     };
-    Cause { id: CauseId::NotBuilt, share: None, title: title.to_owned(), detail, fix }
+    Cause { id: CauseId::NotBuilt, share: super::NO_SHARE, title: title.to_owned(), detail, fix }
 }
 
 /// The longest super-packet, bytes, where no two segments of the device's MTU fit into it: lo.
@@ -133,7 +133,7 @@ fn came_in_segmented(evidence: &Evidence<'_>) -> Cause {
     }
     Cause {
         id: CauseId::GroOff,
-        share: None,
+        share: super::NO_SHARE,
         title: if senders.is_empty() {
             "forwarded packets come in already segmented".to_owned()
         } else {
@@ -161,7 +161,7 @@ pub(super) fn small_writes(evidence: &Evidence<'_>) -> Vec<Found> {
     let mean = written.map_or_else(String::new, |bytes| format!(", {bytes:.0} bytes in the mean"));
     let cause = Cause {
         id: CauseId::SmallWrites,
-        share: None,
+        share: super::NO_SHARE,
         title: "the application sends little at a time: there is nothing to offload".to_owned(),
         detail: format!(
             "most of the payload left in single packets, as it was written: small writes{mean} that are not put together (TCP_NODELAY, request \

@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     breaks::{CSUM_GENERIC, SCATTER_GATHER, TSO_ECN, TSO4, TSO6},
     chain::{Answers, Asked},
+    fact::Known,
     ledger::{Entry, Protocol},
     machine::{Device, Ingress, Machine, OtherEnd, QdiscOptions, Relation, Stacked},
     machine_fixture::{device, qdisc, virtio},
@@ -211,7 +212,7 @@ fn each_broken_link_has_its_name_and_its_mender_without_traffic() {
         let causes = without_traffic(&machine);
         assert_eq!(ids(&causes), expected);
         assert_eq!(causes[0].fix.by, by, "{causes:?}");
-        assert_eq!(causes[0].share, None);
+        assert!(causes[0].share.is_err());
         assert_eq!(
             causes[0].fix.actions.is_empty(),
             causes[0].fix.by != By::GuestRoot || expected == [CauseId::VlanStack]
@@ -248,8 +249,8 @@ fn what_explains_more_bytes_comes_first_and_shares_are_of_what_was_not_in_hardwa
         .singles(0, 200, 0);
     let causes = seen.judged(&machine, None, State::Partial);
     assert_eq!(ids(&causes), [CauseId::QdiscSplits, CauseId::HostNoEcn]);
-    assert_eq!(causes[0].share, Some(0.7));
-    assert_eq!(causes[1].share, Some(0.1));
+    assert_eq!(causes[0].share, Ok(0.7));
+    assert_eq!(causes[1].share, Ok(0.1));
 }
 
 #[test]
@@ -269,7 +270,7 @@ fn what_was_mended_during_the_run_still_explains_what_was_cut_before() {
     assert_eq!(ids(&causes), [CauseId::TurnedOff]);
     assert!(causes[0].detail.contains("fixed meanwhile"));
     assert!(causes[0].fix.commands.is_empty(), "nothing is left to be done: {:?}", causes[0].fix);
-    assert_eq!(causes[0].share, Some(1.0));
+    assert_eq!(causes[0].share, Ok(1.0));
 }
 
 #[test]
@@ -280,7 +281,7 @@ fn without_reasons_by_packet_the_features_speak_for_what_was_cut() {
         Seen { reasons: None, ..Seen::new() }.hardware(1000, 0).refused(ReasonId::Tso6Missing, 0, 1000);
     let causes = seen.judged(&machine, None, State::Partial);
     assert_eq!(ids(&causes), [CauseId::OneFamily]);
-    assert_eq!(causes[0].share, Some(1.0));
+    assert_eq!(causes[0].share, Ok(1.0));
 
     let seen = Seen { reasons: None, ..Seen::new() }.refused(ReasonId::Unexplained, 1000, 0);
     let causes = seen.judged(&virtio(), None, State::Software);
@@ -303,7 +304,7 @@ fn what_the_kernel_refused_by_packet_is_told_apart() {
         let seen = Seen { forwarded_and_segmented_bytes: forwarded, ..Seen::new() }.refused(reason, 1000, 0);
         let causes = seen.judged(&virtio(), None, State::Software);
         assert_eq!(ids(&causes), [expected], "{reason:?}");
-        assert_eq!(causes[0].share, Some(1.0));
+        assert_eq!(causes[0].share, Ok(1.0));
     }
 }
 
@@ -319,7 +320,7 @@ fn what_left_in_fragments_is_named_though_no_ledger_has_it() {
     };
     let seen = Seen { reasons: Some(vec![reason]), forwarded_and_segmented_bytes: 1000, ..Seen::default() };
     let causes = seen.judged(&virtio(), None, State::NothingToOffload);
-    assert_eq!((ids(&causes), causes[0].share), (vec![CauseId::MtuSmaller], Some(1.0)));
+    assert_eq!((ids(&causes), causes[0].share.known()), (vec![CauseId::MtuSmaller], Some(1.0)));
 }
 
 #[test]
@@ -505,7 +506,7 @@ fn small_writes_are_the_applications_even_where_tcp_puts_them_together_to_a_segm
     let small = written(Some(200.0));
     assert_eq!(ids(&small), [CauseId::SmallWrites]);
     assert!(small[0].detail.contains("200 bytes in the mean"), "{}", small[0].detail);
-    assert_eq!(small[0].share, Some(1.0));
+    assert_eq!(small[0].share, Ok(1.0));
     for large in [Some(131_072.0), None] {
         assert_eq!(ids(&written(large))[0], CauseId::NotBuilt);
     }
@@ -521,7 +522,7 @@ fn a_qdisc_that_would_cut_next_is_named_behind_what_hides_it() {
     let seen = || Seen::new().refused(ReasonId::Tso4Missing, 1_000_000, 0);
     let causes = seen().judged(&machine, None, State::Software);
     assert_eq!(ids(&causes), [CauseId::TurnedOff, CauseId::QdiscSplits]);
-    assert_eq!(causes[1].share, None);
+    assert!(causes[1].share.is_err());
     assert!(causes[1].detail.contains("hidden behind"), "{}", causes[1].detail);
     machine.qdiscs = tbf(1 << 20);
     assert_eq!(ids(&seen().judged(&machine, None, State::Software)), [CauseId::TurnedOff]);
@@ -627,7 +628,7 @@ proptest::proptest! {
             seen = seen.refused(ReasonId::ALL[index], bytes, 0);
         }
         let causes = seen.judged(&machine, None, State::Software);
-        let sum: f64 = causes.iter().filter_map(|cause| cause.share).sum();
+        let sum: f64 = causes.iter().filter_map(|cause| cause.share.known()).sum();
         proptest::prop_assert!(sum <= 1.0 + 1e-9, "{sum}: {causes:?}");
     }
 }

@@ -79,7 +79,7 @@ fn encapsulated(machine: &Machine, device: &Device, needed: &[&'static str]) -> 
     };
     Cause {
         id: CauseId::Tunnel,
-        share: None,
+        share: super::NO_SHARE,
         title: "packets inside a tunnel are segmented: the device cannot segment inside it".to_owned(),
         detail: format!(
             "encapsulated super-packets need {} on {}, which is off{}",

@@ -61,7 +61,7 @@ fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
     if link == Break::Below && takes_after_ports(device) {
         return Cause {
             id: CauseId::UpperDevice,
-            share: None,
+            share: super::NO_SHARE,
             title: format!("the {kind} {name} above has no TSO, and segments before {below} is asked"),
             detail: format!(
                 "TSO is wanted on {name} and not active: it has what all of its ports have, and another lacks it"
@@ -72,7 +72,7 @@ fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
     if link == Break::Below {
         return Cause {
             id: CauseId::VlanStack,
-            share: None,
+            share: super::NO_SHARE,
             title: format!("the {kind} {name} above did not inherit TSO from {below}"),
             detail: format!(
                 "TSO is wanted on {name} and not active: a stacked device has only what the device below passes on to those above \
@@ -84,7 +84,7 @@ fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
     let never = link == Break::DriverHasNone;
     Cause {
         id: CauseId::UpperDevice,
-        share: None,
+        share: super::NO_SHARE,
         title: format!("the {kind} {name} above has no TSO, and segments before {below} is asked"),
         detail: format!(
             "packets for {below} that come through {name} are segmented there{}",
@@ -102,7 +102,7 @@ fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
 fn unknown_device() -> Cause {
     Cause {
         id: CauseId::UpperDevice,
-        share: None,
+        share: super::NO_SHARE,
         title: "a device above segments before this one is asked".to_owned(),
         detail: "packets came here as segments of super-packets; none of the devices known to stand above has its TSO off"
             .to_owned(),
@@ -113,7 +113,7 @@ fn unknown_device() -> Cause {
 fn tagged(machine: &Machine) -> Cause {
     Cause {
         id: CauseId::VlanStack,
-        share: None,
+        share: super::NO_SHARE,
         title: "packets with a VLAN tag are segmented: the device takes none of these whole".to_owned(),
         detail: "TSO is on, but not among the features for tagged packets (vlan_features), which were fixed when the driver probed, or \
                  there are two tags"

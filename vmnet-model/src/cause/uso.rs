@@ -4,12 +4,16 @@ use super::host::{self, HostNeed};
 use super::{Action, Cause, CauseId, Fix};
 use crate::{
     breaks::{Family, switchable_checksums},
+    fact::Why,
     features::FeatureSet,
     machine::Machine,
 };
 
 /// `NETIF_F_GSO_UDP_L4`.
 const USO: &str = "tx-udp-segmentation";
+
+const NOT_TOLD_APART: Why =
+    Why::is("it is the first broken link, whose bytes are not told from those of others");
 
 /// Whether no transmit checksum is made by the device though one could be. Before 6.11 programs that ask for UDP_SEGMENT get EIO then
 /// (`udp_send_skb`).
@@ -77,5 +81,5 @@ pub fn causes(machine: &Machine) -> Vec<Cause> {
             Fix::by_root(vec![Action::switch_on(&device.name, [USO])]),
         )
     };
-    vec![Cause { id, share: None, title, detail, fix }]
+    vec![Cause { id, share: Err(NOT_TOLD_APART), title, detail, fix }]
 }

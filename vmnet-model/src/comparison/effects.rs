@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Sides;
+use crate::fact::Why;
+use crate::null_because;
 use crate::stats::{self, NoInterval};
 use crate::throughput::Interval;
 
@@ -14,6 +16,10 @@ const SEED: u64 = 0x766d_6e65_7401;
 /// How the intervals are made, for people.
 pub const METHOD: &str = "ratio of sums over the intervals of each run; 95 % interval by a circular block bootstrap of neighbouring intervals, \
                           widened for autocorrelation and for few blocks (Student's t)";
+
+null_because! {
+    see_reason: Why::is("the effect's own reason says why");
+}
 
 /// What can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,12 +66,16 @@ pub struct Effect {
     /// Which way is the better one.
     pub better: Better,
     /// The first run's; None where it was not measured.
+    #[serde(serialize_with = "see_reason")]
     pub a: Option<f64>,
     /// The second run's.
+    #[serde(serialize_with = "see_reason")]
     pub b: Option<f64>,
     /// B against A: (B / A − 1) · 100. None where either is not known, or A is 0.
+    #[serde(serialize_with = "see_reason")]
     pub change_percent: Option<f64>,
     /// Its 95 % interval.
+    #[serde(serialize_with = "see_reason")]
     pub interval_percent: Option<[f64; 2]>,
     /// Intervals that the figure is made of, of each run.
     pub intervals: Sides<usize>,

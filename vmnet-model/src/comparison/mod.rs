@@ -7,15 +7,27 @@ mod stretch;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 pub use effects::{Better, Effect, EffectId, METHOD};
 pub use facts::Difference;
 pub use stretch::{RULE, Stretch};
 
+use super::fact::{OrNull, Why};
 use super::ledger::Entry;
 use super::throughput::Interval;
+use crate::null_because;
+
+null_because! {
+    no_paths: Why::is("without programs it is not known which path bytes took");
+}
+
+fn shares<S: Serializer>(share: &Sides<Option<f64>>, to: S) -> Result<S::Ok, S::Error> {
+    static NOTHING_SENT: Why = Why::is("the run sent no TCP payload");
+    let Sides { a, b } = share;
+    Sides { a: OrNull(a, &NOTHING_SENT), b: OrNull(b, &NOTHING_SENT) }.serialize(to)
+}
 
 /// What is compared of a run.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +49,7 @@ pub struct Comparison {
     /// Which intervals of each run the effects are made of.
     pub stretches: Sides<Stretch>,
     /// TCP payload by the path that it took. None where one of the runs had no programs to tell.
+    #[serde(serialize_with = "no_paths")]
     pub paths: Option<Vec<Path>>,
     /// What differs in what was measured.
     pub effects: Vec<Effect>,
@@ -65,6 +78,7 @@ pub struct Path {
     /// Payload.
     pub bytes: Sides<u64>,
     /// Of the run's payload; None where there was none.
+    #[serde(serialize_with = "shares")]
     pub share: Sides<Option<f64>>,
 }
 

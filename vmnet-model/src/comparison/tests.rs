@@ -199,8 +199,8 @@ fn features_and_bits_are_told_first_and_in_words() {
 #[test]
 fn what_is_not_known_is_not_taken_for_different_nor_for_the_same() {
     let mut a = Scene::new(11.0, 1.0);
-    a.machine().tcp_ecn = Err("no /proc".to_owned());
-    a.machine().device.features = Err("no netlink".to_owned());
+    a.machine().tcp_ecn = Err("no /proc".into());
+    a.machine().device.features = Err("no netlink".into());
     a.unmeasured.insert("machine.tcp_ecn".to_owned(), "no /proc".to_owned());
     let b = Scene::new(11.0, 1.0);
     let comparison = a.against(&b);

@@ -9,6 +9,8 @@ use super::design::Design;
 use super::metric::{METRICS, Metric, MetricId, Scale};
 use super::trial::Trial;
 use crate::comparison::Better;
+use crate::fact::Why;
+use crate::null_because;
 use crate::stats::{self, NoMeanInterval, SplitMix64};
 
 /// What is nearer to 0, of the figures that it is made of, is nothing but rounding.
@@ -18,6 +20,12 @@ const ROUNDING: f64 = 1e-9;
 pub const METHOD: &str = "one number a block and arm: the mean of both trials' logarithms less that of the base (a plain difference for what may \
                           be 0). 95 % interval of their mean by a bootstrap over blocks, widened for few of them (Student's t). `chance`: the share \
                           of all ways to exchange the two arms' names within blocks that show as large a difference";
+
+null_because! {
+    see_reason: Why::is(
+        "told otherwise, by the metric's scale, or not known: the effect's own reason says why"
+    );
+}
 
 /// What comes by chance more often than this is no finding of an experiment.
 pub const MOST_CHANCE: f64 = 0.05;
@@ -55,29 +63,37 @@ pub struct Effect {
     /// Whether it is a change in percent or a difference in the unit.
     pub scale: Scale,
     /// Under the base: the mean over blocks, geometric where changes are ratios. None where it was not measured.
+    #[serde(serialize_with = "see_reason")]
     pub base: Option<f64>,
     /// Under the arm.
+    #[serde(serialize_with = "see_reason")]
     pub arm: Option<f64>,
     /// Ratios: (arm / base − 1) · 100. None for differences, and where it is not known.
+    #[serde(serialize_with = "see_reason")]
     pub change_percent: Option<f64>,
     /// Its 95 % interval.
+    #[serde(serialize_with = "see_reason")]
     pub interval_percent: Option<[f64; 2]>,
     /// Differences: arm − base, in the unit. None for ratios, and where it is not known.
+    #[serde(serialize_with = "see_reason")]
     pub difference: Option<f64>,
     /// Its 95 % interval.
+    #[serde(serialize_with = "see_reason")]
     pub interval: Option<[f64; 2]>,
     /// Blocks that it is made of.
     pub blocks: u32,
     /// Share of all ways to exchange the names of the two arms within blocks that show as large a difference.
+    #[serde(serialize_with = "see_reason")]
     pub chance: Option<f64>,
     /// The smallest effect that as many blocks as scattered as these would show in four experiments of five: in percent for ratios, else in the
     /// unit.
+    #[serde(serialize_with = "see_reason")]
     pub smallest_visible: Option<f64>,
     /// What may be said.
     pub judgement: Judgement,
     /// One number a block, in order of blocks: the change in percent, or the difference in the unit.
     pub by_block: Vec<f64>,
-    /// Why there is no figure, no interval, or no judgement.
+    /// Why there is no figure, no interval, or no judgement; None where nothing is missing.
     pub reason: Option<String>,
 }
 

@@ -7,9 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::arm::{Arm, Setting};
 use super::metric::MetricId;
 use super::trial::Trial;
+use crate::fact::Why;
+use crate::null_because;
 use crate::state::State;
 use crate::stats::{self, NoMeanInterval};
 use crate::units;
+
+null_because! {
+    see_notes: Why::is("its notes say why");
+}
 
 /// What has to be on for an arm to be the one that is predicted.
 const TSO: &str = "tx-tcp-segmentation";
@@ -36,14 +42,19 @@ pub struct Prediction {
     pub about: String,
     /// Throughput, (1 / (1 − g) − 1) · 100, where g is the share of the busiest CPU's busy time that is inside segmentation. None where that CPU is not
     /// the limit (below 95 % busy), or cannot be known.
+    #[serde(serialize_with = "see_notes")]
     pub throughput_percent: Option<f64>,
     /// Its 95 % interval.
+    #[serde(serialize_with = "see_notes")]
     pub throughput_interval_percent: Option<[f64; 2]>,
     /// CPU per byte of payload, −(segmentation ns/byte) / (busy CPU ns/byte) · 100.
+    #[serde(serialize_with = "see_notes")]
     pub cpu_per_byte_percent: Option<f64>,
     /// Its 95 % interval.
+    #[serde(serialize_with = "see_notes")]
     pub cpu_per_byte_interval_percent: Option<[f64; 2]>,
     /// How busy the busiest CPU was under the base, 0 to 1.
+    #[serde(serialize_with = "see_notes")]
     pub busiest_cpu_share: Option<f64>,
     /// Why there is no figure, or what it takes for granted.
     pub notes: Vec<String>,

@@ -6,7 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::Rejection;
 use super::metric::MetricId;
+use crate::fact::Why;
+use crate::null_because;
 use crate::state::{Confidence, State};
+
+null_because! {
+    not_timed: Why::is("segmentation was not timed");
+    not_expected: Why::is("the arm sets nothing that segmentation hangs on, or the trial was not run");
+    no_ledger: Why::is("without programs there is no ledger, or the trial was not run");
+    not_compared: Why::is("the CPUs of its intervals could not be compared, or it was not run");
+    not_recorded: Why::is("it could not be written, or the trial was not run");
+}
 
 /// What was measured in a trial; what is not in it was not measured.
 pub type Figures = BTreeMap<MetricId, f64>;
@@ -18,6 +28,7 @@ pub struct BusiestCpu {
     /// All but idle, iowait and steal.
     pub busy: f64,
     /// The part inside `__skb_gso_segment`; None where it cannot be timed.
+    #[serde(serialize_with = "not_timed")]
     pub segmenting: Option<f64>,
 }
 
@@ -46,18 +57,24 @@ pub struct Trial {
     /// How far to trust that.
     pub confidence: Confidence,
     /// What the ledger has to say for the treatment to have happened; None where nothing of it follows from the arm.
+    #[serde(serialize_with = "not_expected")]
     pub expected: Option<State>,
     /// TCP payload that left in super-packets; None without programs.
+    #[serde(serialize_with = "no_ledger")]
     pub hardware_bytes: Option<u64>,
     /// TCP payload that the CPU segmented.
+    #[serde(serialize_with = "no_ledger")]
     pub software_bytes: Option<u64>,
     /// All TCP payload.
+    #[serde(serialize_with = "no_ledger")]
     pub payload_bytes: Option<u64>,
     /// The CPU that was busiest; None where CPUs could not be compared.
+    #[serde(serialize_with = "not_compared")]
     pub busiest_cpu: Option<BusiestCpu>,
     /// Why it does not count; empty where it does.
     pub rejections: Vec<Rejection>,
     /// Its recording, beside the report; None where it could not be written.
+    #[serde(serialize_with = "not_recorded")]
     pub recording: Option<String>,
 }
 

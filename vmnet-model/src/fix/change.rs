@@ -9,7 +9,13 @@ use super::{
     device::{DeviceState, Splits},
     step::{FeatureRequest, QueueCpus, Step, on_off},
 };
+use crate::fact::Why;
 use crate::features::Feature;
+use crate::null_because;
+
+null_because! {
+    not_read_back: Why::is("nothing was changed (--dry-run), or it could not be read back");
+}
 
 /// One thing that was to be changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +30,10 @@ pub struct Change {
     /// As it was to be.
     pub requested: String,
     /// As it is now, read back; None where nothing was changed (`--dry-run`), or it could not be read.
+    #[serde(serialize_with = "not_read_back")]
     pub after: Option<String>,
     /// Whether it is as requested; None where nothing was changed.
+    #[serde(serialize_with = "not_read_back")]
     pub ok: Option<bool>,
     /// Why it is not as requested, or what to know about it.
     pub note: Option<String>,

@@ -47,13 +47,13 @@ pub(super) fn report(seen: Seen<'_>) -> CheckReport {
     let of_udp = answered.iter().filter(|(one, _)| is_udp(one.kind)).map(|(_, fate)| *fate);
     let udp = udp(checked::udp_state(of_udp, programs_get_eio(&seen)), &seen.described.name);
     let types: Vec<TypeReport> = answered.into_iter().map(|(one, _)| one).collect();
-    let mut report = CheckReport {
+    CheckReport {
         schema: check::SCHEMA.to_owned(),
         state,
         udp,
         summary: summary(state, &types, &seen.described),
         cost: compare(&types, asked_alone(&seen).as_deref()),
-        causes: None,
+        causes: Err(check::NO_CAUSES),
         frames: frames(&seen),
         background: background(seen.pauses.first().map_or(&[], Vec::as_slice)),
         driver_counts_by: seen.levels.first().map_or(CountsBy::Unknown, |level| level.counts_by),
@@ -63,9 +63,7 @@ pub(super) fn report(seen: Seen<'_>) -> CheckReport {
         unmeasured: BTreeMap::new(),
         types,
         interface: seen.described,
-    };
-    check::explain(&mut report);
-    report
+    }
 }
 
 /// From this on the CPU makes the checksums that a device does not (`udp_send_skb`, 10154dbded6d).
@@ -367,8 +365,9 @@ mod tests {
     use crate::check::stack::{Device, Level};
     use crate::model::interface::Netns;
     use crate::report::check::{answer, share};
+    use crate::report::kit::json::Explained;
     use crate::report::kit::style::Style;
-    use crate::report::run::json::missing_reasons;
+    use testbed::report::unexplained_nulls;
 
     const LIMITS: Limits = Limits { mtu_bytes: 1500, gso_max_bytes: 65_536, gso_max_segs: 65_535 };
     const ENDS: Ends = Ends { own: [2, 0, 0, 0, 0, 1], destination: [2, 0, 0, 0, 0, 1], tagged: false };
@@ -474,10 +473,11 @@ mod tests {
     fn every_null_has_its_reason_and_what_is_written_can_be_read_again() {
         for cut in [&[][..], &[Type::Tcp6], &Type::ALL] {
             let report = seen(cut);
-            let value = serde_json::to_value(&report).unwrap();
-            assert_eq!(missing_reasons(&value, &report.unmeasured), Vec::<String>::new());
+            let text = report.to_text().unwrap();
+            let value = serde_json::from_str(&text).unwrap();
+            assert_eq!(unexplained_nulls(&value), Vec::<String>::new());
             testbed::schema::validate(&value).unwrap();
-            let again: CheckReport = serde_json::from_str(&check::to_text(&report).unwrap()).unwrap();
+            let again: CheckReport = serde_json::from_str(&text).unwrap();
             assert_eq!(again.types, report.types);
         }
     }

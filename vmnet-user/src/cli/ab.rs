@@ -14,7 +14,8 @@ use crate::{
     load::{DEFAULT_PORT, ServerAddress},
     model::experiment::{ArmEffects, Asked, Design, Guards, Trial},
     model::sample::Counting,
-    report::ab::{self, schema::EndedBy, text},
+    report::ab::{schema::EndedBy, text},
+    report::kit::json::Explained as _,
     session::{self, Caller, Prints},
     units::parse_duration,
 };
@@ -183,7 +184,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     // The rest lies beside it.
     let page: Vec<PathBuf> = outcome.files.iter().take(1).cloned().collect();
     output.say(&text::answer(&outcome.report, &page, &output.style()));
-    output.json(&ab::to_text(&outcome.report)?)?;
+    output.json(&outcome.report.to_text()?)?;
     if let Some(why) = outcome.files_failed {
         bail!(why);
     }

@@ -15,7 +15,8 @@ use crate::{
     check::Options,
     doctor,
     model::checked::{State, UdpState},
-    report::check::{answer, share, to_text},
+    report::check::{answer, share},
+    report::kit::json::Explained as _,
     session,
 };
 
@@ -106,7 +107,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     } else if to_stdout {
         // A reader that has gone is no reason to fail.
         let _ = io::stderr().write_all(words.as_bytes());
-        print(&to_text(&report)?)?;
+        print(&report.to_text()?)?;
     } else {
         print(&words)?;
     }

@@ -12,6 +12,7 @@ use super::output::style_for;
 use crate::doctor::watch::Watch;
 use crate::report::doctor::answer;
 use crate::report::kit::format::printable;
+use crate::report::kit::json::Explained as _;
 use crate::report::kit::style::Style;
 use crate::{doctor, session};
 
@@ -53,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     if to_stdout {
         // A reader that has gone is no reason to fail.
         let _ = io::stderr().write_all(words.as_bytes());
-        print(&(serde_json::to_string_pretty(&report)? + "\n"))?;
+        print(&report.to_text()?)?;
     } else {
         print(&words)?;
     }

@@ -16,9 +16,11 @@ use crate::fix::persist::{FileChange, Form, Identity, Plan, Settings, Written};
 use crate::fix::{FixError, Here, Interrupt, Kept, Store, persist, state_directory};
 use crate::model::cause::Action;
 use crate::model::chain::Answers;
+use crate::model::fact::Why;
 use crate::model::machine::Machine;
 use crate::report::fix::schema::{FileReport, FixReport};
 use crate::report::fix::text;
+use crate::report::kit::json::Explained as _;
 use crate::session::Caller;
 use crate::{doctor, fix, session};
 
@@ -60,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let here = Here::read()?;
     let report = if args.undo { undo(args, &here)? } else { mend(args, &here)? };
     output.say(&text::fix(&report, &output.style()));
-    output.json(&report.to_json().context("putting the result in JSON")?)?;
+    output.json(&report.to_text().context("putting the result in JSON")?)?;
     Ok(ExitCode::from(u8::from(!report.ok())))
 }
 
@@ -128,12 +130,7 @@ fn file_report(change: &FileChange) -> FileReport {
 /// Asks the driver, where that may be done: what the kernel says is on is one thing, what arrives another.
 fn prove(report: &mut FixReport, args: &Args) {
     let options = Options { netns: args.namespace.netns.clone(), ..Options::default() };
-    match doctor::check(&args.interface, &options) {
-        Ok(proof) => report.proof = Some(proof),
-        Err(error) => {
-            report.unmeasured.insert("proof".to_owned(), error.to_string());
-        }
-    }
+    report.proof = doctor::check(&args.interface, &options).map_err(Why::said);
 }
 
 fn undo(args: &Args, here: &Here) -> Result<FixReport> {

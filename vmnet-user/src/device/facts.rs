@@ -1,6 +1,6 @@
 //! Everything about one interface and the machine around it, at one moment: see [`Machine`].
 
-use crate::model::fact::Fact;
+use crate::model::fact::{Fact, Why};
 use std::collections::BTreeMap;
 
 use super::{
@@ -27,7 +27,7 @@ pub fn read(interface: &str) -> Result<Machine, LinkError> {
     let mut reader = LinkReader::open()?;
     let link = reader.link(interface)?;
     let links = reader.all()?;
-    let mut features = FeatureReader::open().map_err(|error| error.to_string());
+    let mut features = FeatureReader::open().map_err(Why::said);
     let stack = stack::around(&links, link.ifindex)
         .into_iter()
         .map(|found| Stacked {
@@ -49,7 +49,7 @@ pub fn read(interface: &str) -> Result<Machine, LinkError> {
             .as_ref()
             .map_or_else(BTreeMap::new, |_| driver::module_parameters(&link.name)),
         queues: queues(&link),
-        qdiscs: qdisc_options::transmit_qdiscs(link.ifindex).map_err(|error| error.to_string()),
+        qdiscs: qdisc_options::transmit_qdiscs(link.ifindex).map_err(Why::said),
         cpus_online: system::cpus_online(),
         tcp_ecn: system::tcp_ecn(),
         forwarding: system::forwarding(),
@@ -60,7 +60,7 @@ pub fn read(interface: &str) -> Result<Machine, LinkError> {
     })
 }
 
-type Features = Result<FeatureReader, String>;
+type Features = Fact<FeatureReader>;
 
 fn device(link: &Link, features: &mut Features) -> Device {
     Device {
@@ -72,9 +72,9 @@ fn device(link: &Link, features: &mut Features) -> Device {
         up: link.up,
         terminal: links::terminal(link),
         mtu: link.mtu,
-        speed_mbps: channels::link_speed_mbps(link.ifindex).map_err(|error| error.to_string()),
+        speed_mbps: channels::link_speed_mbps(link.ifindex).map_err(Why::said),
         features: match features {
-            Ok(reader) => reader.read(link.ifindex).map_err(|error| error.to_string()),
+            Ok(reader) => reader.read(link.ifindex).map_err(Why::said),
             Err(reason) => Err(reason.clone()),
         },
         limits: Limits {
@@ -90,7 +90,7 @@ fn device(link: &Link, features: &mut Features) -> Device {
 fn virtio(interface: &str) -> Option<Fact<Virtio>> {
     let features = match driver::virtio_features(interface) {
         Ok(features) => features?,
-        Err(error) => return Some(Err(error.to_string())),
+        Err(error) => return Some(Err(Why::said(error))),
     };
     let names_of = |wanted: &dyn Fn(VirtioBit) -> bool| -> Vec<String> {
         VirtioBit::ALL.into_iter().filter(|bit| wanted(*bit)).map(|bit| bit.name().to_owned()).collect()
@@ -99,19 +99,20 @@ fn virtio(interface: &str) -> Option<Fact<Virtio>> {
         negotiated: names_of(&|bit| features.negotiated(bit) == Some(true)),
         shown: names_of(&|bit| features.negotiated(bit).is_some()),
         offered: driver::virtio_offered(interface)
-            .map(|bits| names_of(&|bit| bits.contains(&u32::from(bit as u8)))),
+            .map(|bits| names_of(&|bit| bits.contains(&u32::from(bit as u8))))
+            .map_err(Why::from),
     }))
 }
 
 fn queues(link: &Link) -> Queues {
     let tx = rings::tx_queues(&link.name)
-        .map_err(|error| format!("cannot read /sys/class/net/{}/queues: {error}", link.name));
+        .map_err(|error| Why::from(format!("cannot read /sys/class/net/{}/queues: {error}", link.name)));
     let (statistics, statistics_source) = match queue_stats::transmit_queues(&link.name, link.ifindex) {
         Ok((counters, source)) => (Ok(counters), Some(source.to_owned())),
-        Err(reason) => (Err(reason), None),
+        Err(reason) => (Err(reason.into()), None),
     };
     Queues {
-        channels: channels::transmit_channels(link.ifindex).map_err(|error| error.to_string()),
+        channels: channels::transmit_channels(link.ifindex).map_err(Why::said),
         xps: tx.clone().and_then(|queues| xps::xps(&link.name, queues)),
         rps: xps::rps(&link.name),
         irqs: irqs::transmit_irqs(&link.name),
@@ -148,6 +149,7 @@ fn ingress(links: &[Link], ifindex: u32, features: &mut Features) -> Vec<Ingress
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::absences;
 
     #[test]
     fn the_loopback_device_is_described_for_what_it_is() {
@@ -173,10 +175,11 @@ mod tests {
         let again: Machine = serde_json::from_value(written.clone()).unwrap();
         assert_eq!(serde_json::to_value(&again).unwrap(), written);
         assert_eq!(again.device.features, machine.device.features);
-        for (path, why) in machine.unknown() {
+        let unknown = absences::of_facts(&machine).unwrap();
+        for (path, why) in &unknown {
             let found = path.split('.').try_fold(&written, |value, part| value.get(part));
             assert!(found.is_some_and(serde_json::Value::is_null), "{path}: {why}: {found:?}");
         }
-        assert!(machine.unknown().iter().any(|(path, _)| path == "queues.irqs"));
+        assert!(unknown.contains_key("queues.irqs"));
     }
 }

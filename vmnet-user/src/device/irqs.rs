@@ -17,7 +17,7 @@ pub fn transmit_irqs(interface: &str) -> Fact<Vec<Irq>> {
 fn transmit_irqs_in(root: &Path, interface: &str) -> Fact<Vec<Irq>> {
     let device = root.join("sys/class/net").join(interface).join("device");
     let Ok(bus_device) = std::fs::canonicalize(&device) else {
-        return Err("no bus device stands behind the interface, so it has no interrupts".to_owned());
+        return Err("no bus device stands behind the interface, so it has no interrupts".into());
     };
     let bus_name = bus_device.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let listed = small_file::read_setting(&root.join("proc/interrupts"))?;
@@ -29,7 +29,7 @@ fn transmit_irqs_in(root: &Path, interface: &str) -> Fact<Vec<Irq>> {
         })
         .collect();
     if found.is_empty() {
-        return Err(format!("/proc/interrupts lists none of {interface}'s transmit queues"));
+        return Err(format!("/proc/interrupts lists none of {interface}'s transmit queues").into());
     }
     found.sort_unstable();
     found
@@ -121,7 +121,9 @@ mod tests {
 
     #[test]
     fn an_interface_without_a_device_has_none_and_says_why() {
-        assert!(transmit_irqs_in(machine().path(), "veth0").unwrap_err().contains("no bus device"));
+        assert!(
+            transmit_irqs_in(machine().path(), "veth0").unwrap_err().to_string().contains("no bus device")
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Settings of the machine and of its network namespace: CPUs, ECN, forwarding, nfqueue.
 
-use crate::model::fact::Fact;
+use crate::model::fact::{Fact, Why};
 use std::{io, path::Path};
 
 use super::{cpu_list::parse_list, small_file};
@@ -15,13 +15,13 @@ pub fn cpus_online() -> Fact<u32> {
 
 /// `net.ipv4.tcp_ecn` of this thread's namespace: 0 off, 1 asked for and accepted, 2 accepted.
 pub fn tcp_ecn() -> Fact<u32> {
-    small_file::read_number(Path::new("/proc/sys/net/ipv4/tcp_ecn"))
+    Ok(small_file::read_number(Path::new("/proc/sys/net/ipv4/tcp_ecn"))?)
 }
 
 /// `net.ipv4.tcp_congestion_control` of this thread's namespace.
 pub fn congestion_control() -> Fact<String> {
-    small_file::read_setting(Path::new("/proc/sys/net/ipv4/tcp_congestion_control"))
-        .map(|name| name.trim().to_owned())
+    let name = small_file::read_setting(Path::new("/proc/sys/net/ipv4/tcp_congestion_control"))?;
+    Ok(name.trim().to_owned())
 }
 
 /// Whether IPv4 packets (between any interfaces) or IPv6 packets are forwarded in this thread's namespace.
@@ -38,7 +38,7 @@ fn cpus_online_in(root: &Path) -> Fact<u32> {
     let path = root.join("sys/devices/system/cpu/online");
     let cpus = parse_list(&small_file::read_setting(&path)?).filter(|cpus| !cpus.is_empty());
     let count = cpus.and_then(|cpus| u32::try_from(cpus.len()).ok());
-    count.ok_or_else(|| format!("{} holds no list of CPUs", path.display()))
+    count.ok_or_else(|| format!("{} holds no list of CPUs", path.display()).into())
 }
 
 fn forwarding_in(root: &Path) -> Fact<bool> {
@@ -59,10 +59,10 @@ fn nfqueues_in(root: &Path) -> Fact<u32> {
     let net = root.join(OWN_NET);
     let path = net.join("netfilter/nfnetlink_queue");
     match small_file::read(&path, 1 << 20) {
-        Ok(text) => u32::try_from(text.lines().count()).map_err(|error| error.to_string()),
+        Ok(text) => u32::try_from(text.lines().count()).map_err(Why::said),
         // Without the module nothing can be bound.
         Err(error) if error.kind() == io::ErrorKind::NotFound && net.is_dir() => Ok(0),
-        Err(error) => Err(small_file::unreadable(&path, &error)),
+        Err(error) => Err(small_file::unreadable(&path, &error).into()),
     }
 }
 

@@ -42,7 +42,7 @@ fn xps_from(files: &InterfaceFiles, name: &str) -> Fact<Vec<Vec<u32>>> {
         match files.read(&file, MOST_BYTES) {
             // Only queues in use have a directory (`netdev_queue_update_kobjects`).
             Err(error) if error.kind() == io::ErrorKind::NotFound && queue > 0 => break,
-            Err(error) => return Err(small_file::unreadable(&path, &error)),
+            Err(error) => return Err(small_file::unreadable(&path, &error).into()),
             Ok(text) => queues.push(mask(&path, &text)?),
         }
     }
@@ -57,9 +57,9 @@ fn xps_in(class_net: &Path, interface: &str, tx_queues: u32) -> Fact<Vec<Vec<u32
             match small_file::read(&path, MOST_BYTES) {
                 // `xps_cpus_show`: ENOENT unless `netif_is_multiqueue`.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tx_queues == 1 => {
-                    Err("with a single transmit queue there is nothing to steer".to_owned())
+                    Err("with a single transmit queue there is nothing to steer".into())
                 }
-                Err(error) => Err(small_file::unreadable(&path, &error)),
+                Err(error) => Err(small_file::unreadable(&path, &error).into()),
                 Ok(text) => mask(&path, &text),
             }
         })
@@ -86,7 +86,7 @@ fn rps_in(class_net: &Path, interface: &str) -> Fact<Vec<Vec<u32>>> {
 fn mask(path: &Path, text: &str) -> Fact<Vec<u32>> {
     parse_mask(text).ok_or_else(|| {
         let found: String = text.chars().take(32).collect();
-        format!("{} holds {found:?}, not a mask of CPUs", path.display())
+        format!("{} holds {found:?}, not a mask of CPUs", path.display()).into()
     })
 }
 
@@ -130,21 +130,21 @@ mod tests {
         let files = InterfaceFiles::open_in(sys.path(), ens4).unwrap();
         assert_eq!(xps_from(&files, "ens4"), Ok(vec![vec![0, 1], vec![]]));
         std::fs::remove_file(sys.path().join("ens4/queues/tx-0/xps_cpus")).unwrap();
-        assert!(xps_from(&files, "ens4").unwrap_err().contains("tx-0/xps_cpus"));
+        assert!(xps_from(&files, "ens4").unwrap_err().to_string().contains("tx-0/xps_cpus"));
     }
 
     #[test]
     fn a_single_queue_has_no_xps_and_that_is_the_reason() {
         let sys = queues(&[("rx-0/rps_cpus", "0\n")]);
-        assert!(xps_in(sys.path(), "ens4", 1).unwrap_err().contains("single"));
-        let lost = xps_in(sys.path(), "ens4", 2).unwrap_err();
+        assert!(xps_in(sys.path(), "ens4", 1).unwrap_err().to_string().contains("single"));
+        let lost = xps_in(sys.path(), "ens4", 2).unwrap_err().to_string();
         assert!(lost.contains("tx-0/xps_cpus"), "{lost}");
     }
 
     #[test]
     fn what_is_not_a_mask_is_an_error_and_not_an_empty_one() {
         let sys = queues(&[("tx-0/xps_cpus", "none\n"), ("rx-0/rps_cpus", "\n")]);
-        assert!(xps_in(sys.path(), "ens4", 1).unwrap_err().contains("none"));
+        assert!(xps_in(sys.path(), "ens4", 1).unwrap_err().to_string().contains("none"));
         assert!(rps_in(sys.path(), "ens4").is_err());
     }
 }

@@ -3,6 +3,8 @@
 pub mod watch;
 
 use crate::device::interface::describe;
+use crate::model::fact::Why;
+use crate::report::kit::json::Explained as _;
 use crate::{
     check::{self, CheckError, Options},
     device::{
@@ -60,12 +62,8 @@ fn ask(
     machine: Result<Machine, LinkError>,
 ) -> Result<CheckReport, CheckError> {
     let mut report = check::check(interface, options)?;
-    match machine {
-        Ok(machine) => report.explain_by(causes(&machine, report.answers())),
-        Err(error) => {
-            report.unmeasured.insert("causes".to_owned(), error.to_string());
-        }
-    }
+    report.causes = machine.map(|machine| causes(&machine, report.answers())).map_err(Why::said);
+    report.explain();
     Ok(report)
 }
 

@@ -15,6 +15,7 @@ use crate::report::ab::schema::{
     AbReport, BlockCount, EndedBy, Repeat, SCHEMA, Settings, ThroughputFrom, WindowInfo,
 };
 use crate::report::ab::text;
+use crate::report::kit::json::Explained as _;
 use crate::report::run::schema::Sizes;
 use crate::session::private;
 
@@ -152,7 +153,7 @@ impl<'a> Gathered<'a> {
             interface: self.interface,
             design,
         };
-        crate::report::ab::absences::explain(&mut report);
+        report.explain();
         report
     }
 }

@@ -10,6 +10,7 @@ use crate::benchmark;
 use crate::benchmark::Understood;
 use crate::benchmark::{Iperf3, Netperf};
 use crate::load::Summary;
+use crate::model::absences::{self, Reasons};
 use crate::model::audited::Audited;
 use crate::model::driver_semantics::DriverRow;
 use crate::model::ending::RunEnding;
@@ -174,7 +175,7 @@ pub struct Event {
 
 /// The machine around the interface at one moment, with the reasons for what is not known of it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(from = "Kept", into = "Kept")]
+#[serde(try_from = "ReadBack", into = "Kept")]
 pub struct Surroundings {
     /// The machine; None where it could not be read.
     pub machine: Option<Machine>,
@@ -183,27 +184,34 @@ pub struct Surroundings {
 }
 
 /// As JSON: a fact that is not known is null there, and its reason is kept beside it.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Kept {
     machine: Option<Machine>,
-    unknown: BTreeMap<String, String>,
+    unknown: Reasons,
+    unread: Option<String>,
+}
+
+/// The same as it is read.
+#[derive(Deserialize)]
+struct ReadBack {
+    machine: Option<serde_json::Value>,
+    unknown: Reasons,
     unread: Option<String>,
 }
 
 impl From<Surroundings> for Kept {
     fn from(Surroundings { machine, unread }: Surroundings) -> Self {
-        let unknown = machine.as_ref().map(|machine| machine.unknown().into_iter().collect());
+        let unknown = machine.as_ref().and_then(|machine| absences::of_facts(machine).ok());
         Self { unknown: unknown.unwrap_or_default(), machine, unread }
     }
 }
 
-impl From<Kept> for Surroundings {
-    fn from(kept: Kept) -> Self {
-        let mut machine = kept.machine;
-        if let Some(machine) = &mut machine {
-            machine.put_back(&kept.unknown);
-        }
-        Self { machine, unread: kept.unread }
+impl TryFrom<ReadBack> for Surroundings {
+    type Error = serde_json::Error;
+
+    fn try_from(ReadBack { machine, unknown, unread }: ReadBack) -> Result<Self, Self::Error> {
+        let machine = machine.map(|machine| absences::restored(machine, &unknown)).transpose()?;
+        Ok(Self { machine, unread })
     }
 }
 
@@ -329,8 +337,8 @@ mod tests {
     #[test]
     fn a_machine_comes_back_with_its_reasons() {
         let mut machine = machine_fixture::virtio();
-        machine.virtio = Some(Err("sysfs is not mounted".to_owned()));
-        machine.device.features = Err("no ethtool netlink".to_owned());
+        machine.virtio = Some(Err("sysfs is not mounted".into()));
+        machine.device.features = Err("no ethtool netlink".into());
         let kept = Surroundings { machine: Some(machine.clone()), unread: None };
         let text = serde_json::to_string(&kept).unwrap();
         let back: Surroundings = serde_json::from_str(&text).unwrap();

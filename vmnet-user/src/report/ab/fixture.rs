@@ -10,6 +10,7 @@ use crate::model::experiment::{
     Arm, ArmEffects, BusiestCpu, Design, Effect, Figures, Guard, Guards, Judgement, METHOD, METRICS, Metric,
     MetricId, Prediction, Rejection, Role, Scale, Setting, Trial,
 };
+use crate::model::fact::Why;
 use crate::model::fix::Followed;
 use crate::model::verdict::{Confidence, State};
 use crate::report::run::fixture;
@@ -65,7 +66,6 @@ pub(crate) fn helps() -> AbReport {
                 .to_owned(),
         ],
     });
-    report.unmeasured.remove("prediction");
     conclude(report)
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn not_taken() -> AbReport {
         Some("tx-tcp-segmentation was switched on, and the kernel left it off".to_owned());
     report.causes = vec![Cause {
         id: CauseId::HostNoCsum,
-        share: None,
+        share: Err(Why::is("no traffic was seen")),
         title: "the host never offered checksum offload, so the driver could not consider TSO".to_owned(),
         detail: "the negotiated virtio features lack CSUM (bit 0)".to_owned(),
         fix: Fix {
@@ -244,16 +244,7 @@ pub(crate) fn experiment(feature: &str, arms: &[(Arm, Truth)], blocks: u32, begu
         notes: vec![
             "the intervals are each of 95 %: now and then one leaves out 0 where nothing differs".to_owned(),
         ],
-        unmeasured: BTreeMap::from([
-            ("prediction".to_owned(), "the base does not segment in software".to_owned()),
-            ("window.problem".to_owned(), "there was none".to_owned()),
-            ("settings.journal".to_owned(), "it is no longer needed".to_owned()),
-            ("interface.netns.name".to_owned(), "the interface was asked for by its name alone".to_owned()),
-            ("settings.restored".to_owned(), "it could not be read".to_owned()),
-            ("causes[].share".to_owned(), "no traffic was seen".to_owned()),
-            ("trials[].recording".to_owned(), "recordings were not kept".to_owned()),
-            ("trials[].expected".to_owned(), "nothing of it follows from the arm".to_owned()),
-        ]),
+        unmeasured: BTreeMap::new(),
         design,
         trials,
     }

@@ -1,8 +1,6 @@
 //! An experiment's result: `vmnet ab`.
 
-pub mod absences;
 pub mod charts;
-mod finite;
 pub(in crate::report) mod foresight;
 mod lines;
 mod page;
@@ -26,10 +24,11 @@ use charts::CHARTS;
 use results::{headline, short};
 use schema::AbReport;
 
+use crate::model::absences::Reasons;
 use crate::report::kit::chart::Chart;
 use crate::report::kit::document::{Document, PageError};
 use crate::report::kit::format;
-use crate::report::kit::json::{JsonError, indented};
+use crate::report::kit::json::{Explained, JsonError, indented};
 use crate::report::kit::parts::Figure;
 use crate::report::kit::titles::{Titled, Titles};
 
@@ -54,7 +53,7 @@ impl Document for AbReport {
     const CHARTS: &'static [Chart<Self>] = CHARTS;
 
     fn finite(&self) -> Result<Cow<'_, Self>, JsonError> {
-        finite::finite(self).map(Cow::Owned)
+        self.explained().map(Cow::Owned)
     }
 
     fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {
@@ -66,12 +65,10 @@ impl Document for AbReport {
     }
 }
 
-/// As JSON, with null in place of what is no finite number.
-///
-/// # Errors
-/// serde's own, or a number that the report cannot do without.
-pub fn to_text(report: &AbReport) -> Result<String, JsonError> {
-    report.finite()?.json()
+impl Explained for AbReport {
+    fn unmeasured(&mut self) -> &mut Reasons {
+        &mut self.unmeasured
+    }
 }
 
 /// Which machine, when, how.

@@ -2,13 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::cause::Cause;
 use crate::model::experiment::{ArmEffects, Design, Guards, MetricId, Prediction, Trial};
+use crate::model::fact::{OrNull, Why};
 use crate::model::fix::Followed;
 use crate::model::interface::Interface;
+use crate::model::null_because;
 use crate::report::run::schema::Sizes;
+
+null_because! {
+    not_predicted: Why::is(
+        "made only where the base segments in software and an arm switches TSO on, from trials that count"
+    );
+    not_read_again: Why::is("the interface cannot be read any more");
+}
+
+fn sizes_of_arms<S: Serializer>(sizes: &[Option<Sizes>], to: S) -> Result<S::Ok, S::Error> {
+    static NONE_COUNTED: Why = Why::is("no trial of the arm counted, or none had programs");
+    to.collect_seq(sizes.iter().map(|sizes| OrNull(sizes, &NONE_COUNTED)))
+}
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.ab/1";
@@ -40,12 +54,14 @@ pub struct AbReport {
     /// How intervals were made.
     pub method: String,
     /// What the base alone let one expect of TSO.
+    #[serde(serialize_with = "not_predicted")]
     pub prediction: Option<Prediction>,
     /// How many blocks counted.
     pub blocks: BlockCount,
     /// Every trial, those that do not count included.
     pub trials: Vec<Trial>,
     /// Packet sizes under each arm, valid trials together; in the order of the arms. None without programs.
+    #[serde(serialize_with = "sizes_of_arms")]
     pub sizes: Vec<Option<Sizes>>,
     /// What was set, and whether it was put back.
     pub settings: Settings,
@@ -69,7 +85,7 @@ pub struct WindowInfo {
     pub duration_s: f64,
     /// How it ended.
     pub ended_by: EndedBy,
-    /// What went wrong, if anything did.
+    /// What went wrong, if anything did that `ended_by` does not tell.
     pub problem: Option<String>,
 }
 
@@ -130,10 +146,11 @@ pub struct Settings {
     /// What changed with the settings of an arm and was not named, arm by arm: what the kernel couples to them.
     pub followed: Vec<Vec<Followed>>,
     /// Whether every feature, limit and queue is as it was before; None where it could not be read.
+    #[serde(serialize_with = "not_read_again")]
     pub restored: Option<bool>,
     /// What is not as it was.
     pub not_as_before: Vec<String>,
-    /// The journal, where it is still needed: `vmnet restore` puts back what it says.
+    /// The journal, where it is still needed: `vmnet restore` puts back what it says. None where there is nothing to put back.
     pub journal: Option<String>,
 }
 

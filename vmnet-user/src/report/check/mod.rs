@@ -1,7 +1,6 @@
 //! `vmnet.check/1`: what super-packets sent on purpose came to, as one value. JSON and text are both drawn from it. Units are
 //! in the names; what was not measured is `None` (null) and `unmeasured` maps its path to the reason.
 
-mod absences;
 pub mod share;
 mod text;
 
@@ -9,17 +8,31 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{
-    absences::explain,
-    text::{answer, state_word},
-};
-use super::kit::json::JsonError;
+pub use self::text::{answer, state_word};
+use super::kit::json::Explained;
+use crate::model::absences::Reasons;
+use crate::model::fact::{self, Fact, Why};
 use crate::model::interface::Interface;
+use crate::model::null_because;
 use crate::model::{
     cause::Cause,
     chain::{Answers, Asked},
     checked::{CountsBy, State, Type, UdpState},
 };
+
+/// Before somebody looks for causes.
+pub const NO_CAUSES: Why = Why::is("a check only shows that it happens; `vmnet doctor` looks for causes");
+
+null_because! {
+    not_compared: Why::is(
+        "it takes a TCP type that passed whole and one that was cut up, on a machine quiet enough to time them"
+    );
+    no_feature: Why::is("the kernel has no such feature, or its features cannot be read");
+    not_sent: Why::is("none of that type was sent: its own reason says why");
+    not_tapped: Why::is("none of that type was sent, or a packet socket could not be had, or missed frames");
+    not_reached: Why::is("nothing of it came that far");
+    no_pause: Why::is("there was no pause to watch");
+}
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.check/1";
@@ -41,9 +54,12 @@ pub struct CheckReport {
     /// Type by type, in the order in which they were sent.
     pub types: Vec<TypeReport>,
     /// What whole and cut cost, compared; None where not both were seen.
+    #[serde(serialize_with = "not_compared")]
     pub cost: Option<CostComparison>,
     /// Why TSO does not happen, ranked.
-    pub causes: Option<Vec<Cause>>,
+    #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<Vec<Cause>>"))]
+    pub causes: Fact<Vec<Cause>>,
     /// What was sent, to whom.
     pub frames: Frames,
     /// What others sent meanwhile.
@@ -76,17 +92,11 @@ impl CheckReport {
             .map_or(Asked::Unknown, |(_, marked)| of(marked));
         Answers { ipv4: of(Type::Tcp4), ipv6: of(Type::Tcp6), ecn }
     }
+}
 
-    /// With the causes that were found.
-    pub fn explain_by(&mut self, causes: Vec<Cause>) {
-        self.unmeasured.remove("causes");
-        if causes.iter().any(|cause| cause.share.is_none()) {
-            self.unmeasured.insert(
-                "causes[].share".to_owned(),
-                "no traffic was watched: vmnet run tells shares".to_owned(),
-            );
-        }
-        self.causes = Some(causes);
+impl Explained for CheckReport {
+    fn unmeasured(&mut self) -> &mut Reasons {
+        &mut self.unmeasured
     }
 }
 
@@ -127,8 +137,10 @@ pub struct TypeReport {
     /// Whether it has a part in the interface's state: plain TCP always, CWR where it is offered.
     pub counts: bool,
     /// Whether the interface's features offer it; None where they cannot be read.
+    #[serde(serialize_with = "no_feature")]
     pub offered: Option<bool>,
     /// Whether that is switched off here, where it could be on; None where it is not known.
+    #[serde(serialize_with = "no_feature")]
     pub switched_off: Option<bool>,
     /// Why the state is `refused` or `inconclusive`, or where below it was cut.
     pub reason: Option<String>,
@@ -143,10 +155,13 @@ pub struct TypeReport {
     /// Segments that one would be cut into.
     pub segments_per_packet: u64,
     /// By how much the interface's `tx_packets` grew while they were sent, others' packets included.
+    #[serde(serialize_with = "not_sent")]
     pub driver_packets: Option<u64>,
     /// What a tap saw of one round, frame by frame, where the driver takes them.
+    #[serde(serialize_with = "not_tapped")]
     pub tapped: Option<TapReport>,
     /// How many of these others sent, by the mean of the pauses.
+    #[serde(serialize_with = "not_sent")]
     pub background_packets: Option<f64>,
     /// What the driver gets if each passes whole.
     pub expected_whole: u64,
@@ -157,8 +172,10 @@ pub struct TypeReport {
     /// What the devices below counted, level by level.
     pub below: Vec<BelowReport>,
     /// Median time of handing one to the kernel (`sendto`).
+    #[serde(serialize_with = "not_sent")]
     pub ns_per_super_packet: Option<f64>,
     /// The same, per byte of payload.
+    #[serde(serialize_with = "not_sent")]
     pub ns_per_byte: Option<f64>,
 }
 
@@ -183,8 +200,10 @@ pub struct BelowReport {
     /// By how much their `tx_packets` grew.
     pub driver_packets: u64,
     /// What a tap saw there of one round.
+    #[serde(serialize_with = "not_tapped")]
     pub tapped: Option<TapReport>,
     /// What became of it there, or what became of it when the device was asked by itself; None where nothing of it came.
+    #[serde(serialize_with = "not_reached")]
     pub state: Option<TypeState>,
 }
 
@@ -241,17 +260,9 @@ pub struct Background {
     /// Pauses.
     pub pauses: u64,
     /// Mean over them.
+    #[serde(serialize_with = "no_pause")]
     pub packets_per_s: Option<f64>,
     /// The fastest of them.
+    #[serde(serialize_with = "no_pause")]
     pub most_packets_per_s: Option<f64>,
-}
-
-/// Indented, in the schema's order, with a newline at the end.
-///
-/// # Errors
-/// serde's own.
-pub fn to_text(report: &CheckReport) -> Result<String, JsonError> {
-    let mut text = serde_json::to_string_pretty(report).map_err(JsonError::Serialize)?;
-    text.push('\n');
-    Ok(text)
 }

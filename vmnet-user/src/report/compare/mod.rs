@@ -16,7 +16,7 @@ use words::answer;
 use crate::report::kit::chart::Chart;
 use crate::report::kit::document::{Document, PageError};
 use crate::report::kit::format;
-use crate::report::kit::json::{JsonError, indented};
+use crate::report::kit::json::{Explained as _, JsonError, indented};
 use crate::report::kit::parts::Figure;
 use crate::report::kit::titles::{Titled, Titles};
 use crate::report::run::schema::RunReport;
@@ -50,7 +50,7 @@ impl Document for Pair {
     const CHARTS: &'static [Chart<Self>] = CHARTS;
 
     fn finite(&self) -> Result<Cow<'_, Self>, JsonError> {
-        Ok(Cow::Borrowed(self))
+        Ok(Cow::Owned(Self { report: self.report.explained()?, ..self.clone() }))
     }
 
     fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {

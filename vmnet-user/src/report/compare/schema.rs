@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::model::absences::Reasons;
 use crate::model::comparison::{Comparison, METHOD, RULE, Run, Sides};
 use crate::model::event::EventKind;
 use crate::model::sample::Mode;
 use crate::model::verdict::{Confidence, State};
+use crate::report::kit::json::Explained;
 use crate::report::run::schema::RunReport;
 use crate::report::run::text::{gist, state_sentence, state_word};
 
@@ -37,6 +39,12 @@ pub struct CompareReport {
     pub notes: Vec<String>,
     /// Path of a null → why it is not known. What an effect lacks is under its own `reason`.
     pub unmeasured: BTreeMap<String, String>,
+}
+
+impl Explained for CompareReport {
+    fn unmeasured(&mut self) -> &mut Reasons {
+        &mut self.unmeasured
+    }
 }
 
 /// One of the runs.
@@ -77,31 +85,8 @@ impl CompareReport {
         let comparison = Comparison::of(&run(a.0, &a_facts), &run(b.0, &b_facts));
         let runs = Sides { a: RunSummary::of(a), b: RunSummary::of(b) };
         let same_run = is_same(a.0, b.0);
-        let mut unmeasured = BTreeMap::new();
-        for (name, (report, _)) in [("a", a), ("b", b)] {
-            if report.benchmark.is_none() {
-                unmeasured.insert(format!("runs.{name}.command"), "no command was given".to_owned());
-            }
-        }
-        let nothing = "the run sent no TCP payload";
-        match &comparison.paths {
-            None => {
-                let why = "without programs it is not known which path bytes took";
-                unmeasured.insert("paths".to_owned(), why.to_owned());
-            }
-            Some(paths) => {
-                for (name, missing) in [
-                    ("a", paths.iter().any(|path| path.share.a.is_none())),
-                    ("b", paths.iter().any(|path| path.share.b.is_none())),
-                ] {
-                    if missing {
-                        unmeasured.insert(format!("paths[].share.{name}"), nothing.to_owned());
-                    }
-                }
-            }
-        }
         let notes = notes(&comparison, same_run, [("A", a.0), ("B", b.0)]);
-        Self {
+        let mut report = Self {
             schema: SCHEMA.to_owned(),
             runs,
             same_run,
@@ -109,8 +94,10 @@ impl CompareReport {
             method: METHOD.to_owned(),
             left_out_rule: RULE.to_owned(),
             notes,
-            unmeasured,
-        }
+            unmeasured: BTreeMap::new(),
+        };
+        report.explain();
+        report
     }
 }
 

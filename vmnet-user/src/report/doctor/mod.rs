@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::absences::Reasons;
 use crate::model::cause::Cause;
 use crate::model::chain::{Link, LinkName, LinkState, first_broken};
 use crate::model::checklist::{Item, ItemState};
 use crate::model::interface::Interface;
 use crate::model::machine::Machine;
 use crate::report::kit::format;
+use crate::report::kit::json::Explained;
 use crate::report::kit::style::{Style, Tone};
-use crate::report::run::{machine, why};
+use crate::report::run::why;
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.doctor/1";
@@ -49,7 +51,7 @@ impl DoctorReport {
         machine: Machine,
     ) -> Self {
         let summary = summary(&interface.name, &chain, &causes);
-        let mut report = Self {
+        Self {
             schema: SCHEMA.to_owned(),
             interface,
             summary,
@@ -58,31 +60,13 @@ impl DoctorReport {
             checklist,
             machine,
             unmeasured: BTreeMap::new(),
-        };
-        report.explain();
-        report
+        }
     }
+}
 
-    /// The reason for every null.
-    fn explain(&mut self) {
-        let reasons = [
-            ("interface.netns.name", self.interface.netns.name.is_none(), "no --netns was given"),
-            (
-                "interface.driver",
-                self.interface.driver.is_none(),
-                "it has neither a driver's name nor a kind",
-            ),
-            ("interface.queues", self.interface.queues.is_none(), "the kernel does not tell"),
-            ("interface.qdisc", self.interface.qdisc.is_none(), "the kernel named no root qdisc"),
-            (
-                "causes[].share",
-                self.causes.iter().any(|cause| cause.share.is_none()),
-                "no traffic was watched: vmnet run tells shares",
-            ),
-        ];
-        let absent = reasons.into_iter().filter(|(_, absent, _)| *absent);
-        self.unmeasured.extend(absent.map(|(path, _, why)| (path.to_owned(), why.to_owned())));
-        self.unmeasured.extend(machine::absences(&self.machine));
+impl Explained for DoctorReport {
+    fn unmeasured(&mut self) -> &mut Reasons {
+        &mut self.unmeasured
     }
 }
 
@@ -226,7 +210,9 @@ mod tests {
         let chain = chain::links(&machine, answers, "nobody asked");
         let report =
             DoctorReport::new(fixture::software().interface, chain, causes, checklist::of(&machine), machine);
-        testbed::schema::validate(&serde_json::to_value(&report).unwrap()).unwrap();
+        let json = serde_json::from_str(&report.to_text().unwrap()).unwrap();
+        testbed::schema::validate(&json).unwrap();
+        assert_eq!(testbed::report::unexplained_nulls(&json), Vec::<String>::new());
         report
     }
 
@@ -273,9 +259,9 @@ mod tests {
     #[test]
     fn what_could_not_be_read_is_null_and_says_why() {
         let report = examined(virtio(), Answers::NONE);
-        let json = serde_json::to_value(&report).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&report.to_text().unwrap()).unwrap();
         assert!(json["machine"]["queues"]["irqs"].is_null());
-        assert_eq!(report.unmeasured["machine.queues.irqs"], "not read");
+        assert_eq!(json["unmeasured"]["machine.queues.irqs"], "not read");
         assert_eq!(json["chain"][6]["state"], "unknown");
         assert_eq!(json["chain"][6]["evidence"], "nobody asked");
     }

@@ -4,10 +4,16 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::absences::Reasons;
 use crate::model::cause::{Cause, CauseId};
 use crate::model::checked::State;
+use crate::model::fact::{self, Fact, Why};
 use crate::model::fix::{Change, DeviceState, Followed};
 use crate::report::check::CheckReport;
+use crate::report::kit::json::Explained;
+
+/// Where nobody asked the driver.
+pub(in crate::report) const NOT_PROVEN: Why = Why::is("nothing was sent to prove it");
 
 /// The schema of [`FixReport`].
 pub const FIX_SCHEMA: &str = "vmnet.fix/1";
@@ -42,10 +48,12 @@ pub struct FixReport {
     pub left_out: Vec<String>,
     /// A signal ended it early.
     pub interrupted: bool,
-    /// Where the state before is kept, for `--undo`.
+    /// Where the state before is kept, for `--undo`; None where there is nothing to put back.
     pub journal: Option<PathBuf>,
     /// The check that ran afterwards: what the driver gets now.
-    pub proof: Option<CheckReport>,
+    #[serde(with = "fact")]
+    #[cfg_attr(test, schemars(with = "Option<CheckReport>"))]
+    pub proof: Fact<CheckReport>,
     /// Path of a null → why.
     pub unmeasured: BTreeMap<String, String>,
 }
@@ -94,7 +102,7 @@ impl FixReport {
             left_out: Vec::new(),
             interrupted: false,
             journal: None,
-            proof: None,
+            proof: Err(NOT_PROVEN),
             unmeasured: BTreeMap::new(),
         }
     }
@@ -118,41 +126,13 @@ impl FixReport {
     /// Whether the driver still gets segments: what was changed did not help.
     #[must_use]
     pub fn proof_fails(&self) -> bool {
-        self.proof.as_ref().is_some_and(|proof| matches!(proof.state, State::Software | State::Partial))
+        self.proof.as_ref().is_ok_and(|proof| matches!(proof.state, State::Software | State::Partial))
     }
+}
 
-    /// As JSON, indented, every null with its reason.
-    ///
-    /// # Errors
-    /// serde's own.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        let mut report = self.clone();
-        let mut explain = |is_null: bool, path: &str, why: &str| {
-            if is_null {
-                report.unmeasured.entry(path.to_owned()).or_insert_with(|| why.to_owned());
-            }
-        };
-        let not_read =
-            if self.dry_run { "nothing was changed: --dry-run" } else { "it could not be read back" };
-        let changes = &self.changes;
-        explain(changes.iter().any(|change| change.after.is_none()), "changes[].after", not_read);
-        explain(changes.iter().any(|change| change.ok.is_none()), "changes[].ok", not_read);
-        explain(changes.iter().any(|change| change.note.is_none()), "changes[].note", "nothing to be said");
-        explain(self.journal.is_none(), "journal", "there is nothing to put back");
-        explain(self.proof.is_none(), "proof", "nothing was sent to prove it");
-        if let Some(proof) = &self.proof {
-            for (path, why) in &proof.unmeasured {
-                explain(true, &format!("proof.{path}"), why);
-            }
-        }
-        explain(
-            self.beyond.iter().any(|cause| cause.share.is_none()),
-            "beyond[].share",
-            "no traffic was watched: vmnet run tells shares",
-        );
-        let mut text = serde_json::to_string_pretty(&report)?;
-        text.push('\n');
-        Ok(text)
+impl Explained for FixReport {
+    fn unmeasured(&mut self) -> &mut Reasons {
+        &mut self.unmeasured
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a fix says to a person: the answer, each change as the kernel left it, and the way back.
 
-use super::schema::{FixReport, RestoreReport, Restored};
+use super::schema::{FixReport, NOT_PROVEN, RestoreReport, Restored};
 use crate::model::fix::Change;
 use crate::report::kit::style::{Style, Tone};
 use crate::report::run::why;
@@ -43,10 +43,10 @@ pub fn fix(report: &FixReport, style: &Style) -> String {
 
 /// What the driver gets now.
 fn proof(report: &FixReport) -> Vec<String> {
-    match (&report.proof, report.unmeasured.get("proof")) {
-        (Some(proof), _) => vec![proof.summary.clone()],
-        (None, Some(why)) => vec![format!("none: {why}")],
-        (None, None) => Vec::new(),
+    match &report.proof {
+        Ok(proof) => vec![proof.summary.clone()],
+        Err(why) if *why == NOT_PROVEN => Vec::new(),
+        Err(why) => vec![format!("none: {why}")],
     }
 }
 

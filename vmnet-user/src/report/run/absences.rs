@@ -6,7 +6,7 @@ use crate::benchmark::Benchmark;
 use crate::model::cost::CostMethod;
 use crate::model::sample::{Counting, Mode};
 use crate::model::throughput::WIRE_UNMEASURED;
-use crate::report::run::machine;
+use crate::report::kit::json::Explained as _;
 use crate::report::run::schema::RunReport;
 
 /// Adds the reason for every null that follows from the report itself. What is there already stays.
@@ -17,7 +17,6 @@ pub fn explain(report: &mut RunReport) {
             reasons.push((path, reason));
         }
     };
-    absent(report.interface.netns.name.is_none(), "interface.netns.name", "no --netns was given");
     let beside = if report.verdict.bound.is_some() {
         "nothing beyond what verdict.bound counts against it"
     } else {
@@ -35,11 +34,6 @@ pub fn explain(report: &mut RunReport) {
         let none = "UDP had no super-packets";
         absent(udp.hardware_share.is_none(), "verdict.udp.hardware_share", none);
         absent(udp.software_share.is_none(), "verdict.udp.software_share", none);
-        absent(
-            udp.causes.iter().any(|cause| cause.share.is_none()),
-            "verdict.udp.causes[].share",
-            "it is the first broken link, whose bytes are not told from those of others",
-        );
     }
     absent(
         report.reasons.is_none(),
@@ -49,13 +43,6 @@ pub fn explain(report: &mut RunReport) {
     absent(report.machine.is_none(), "machine", UNREADABLE);
     absent(report.chain.is_none(), "chain", UNREADABLE);
     absent(report.causes.is_none(), "causes", UNREADABLE);
-    for cause in report.causes.iter().flatten() {
-        absent(
-            cause.share.is_none(),
-            "causes[].share",
-            "it explains no bytes of its own, or bytes are not counted on this rung",
-        );
-    }
     absent(report.prediction.is_none(), "prediction", "this version does not predict");
     match &report.benchmark {
         None => absent(true, "benchmark", "no command was given"),
@@ -149,10 +136,6 @@ pub fn explain(report: &mut RunReport) {
     absent(overhead.cpu_share_method.is_none(), "overhead.cpu_share_method", "the share is not known");
     absent(overhead.user_cpu_share.is_none(), "overhead.user_cpu_share", "the kernel did not tell");
     absent(overhead.rss_bytes.is_none(), "overhead.rss_bytes", "the kernel did not tell");
-    let interface = &report.interface;
-    absent(interface.driver.is_none(), "interface.driver", "it has neither a driver's name nor a kind");
-    absent(interface.queues.is_none(), "interface.queues", "the kernel did not tell");
-    absent(interface.qdisc.is_none(), "interface.qdisc", "the kernel named no root qdisc");
     for (is_absent, path) in [
         (report.ledger.tcp.is_none(), "ledger.tcp"),
         (report.ledger.udp.is_none(), "ledger.udp"),
@@ -170,12 +153,10 @@ pub fn explain(report: &mut RunReport) {
     reasons.extend(of_throughput(report));
     reasons.extend(of_cpus_and_queues(report));
     reasons.extend(of_cost(report));
-    for (path, reason) in report.machine.as_ref().map(machine::absences).unwrap_or_default() {
-        report.unmeasured.entry(path).or_insert(reason);
-    }
     for (path, reason) in reasons {
         report.unmeasured.entry(path.to_owned()).or_insert_with(|| reason.to_owned());
     }
+    report.explain();
 }
 
 const UNREADABLE: &str = "the machine around the interface could not be read";
@@ -433,7 +414,7 @@ mod tests {
         ] {
             explain(&mut report);
             let value = json::to_value(&report).expect("finite numbers");
-            assert_eq!(json::missing_reasons(&value, &report.unmeasured), Vec::<String>::new());
+            assert_eq!(testbed::report::unexplained_nulls(&value), Vec::<String>::new());
         }
     }
 
@@ -455,7 +436,7 @@ mod tests {
             report.benchmark = Some(Benchmark { command, exit_code, signal, stdout, iperf3, netperf, load });
             explain(&mut report);
             let value = json::to_value(&report).expect("finite numbers");
-            assert_eq!(json::missing_reasons(&value, &report.unmeasured), Vec::<String>::new());
+            assert_eq!(testbed::report::unexplained_nulls(&value), Vec::<String>::new());
             testbed::schema::validate(&value).expect("as described");
         }
     }

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use super::charts::CHARTS;
 use super::schema::RunReport;
 use super::text::{confidence_word, gist, state_sentence};
-use super::{csv, html, json};
+use super::{csv, html};
+use crate::model::absences::Reasons;
 use crate::report::kit::chart::Chart;
 use crate::report::kit::document::{CsvError, Document, PageError};
 use crate::report::kit::format;
-use crate::report::kit::json::{JsonError, indented};
+use crate::report::kit::json::{Explained, JsonError, indented};
 use crate::report::kit::parts::Figure;
 use crate::report::kit::titles::{Titled, Titles};
 
@@ -31,7 +32,7 @@ impl Document for RunReport {
     const CHARTS: &'static [Chart<Self>] = CHARTS;
 
     fn finite(&self) -> Result<Cow<'_, Self>, JsonError> {
-        json::finite(self).map(Cow::Owned)
+        self.explained().map(Cow::Owned)
     }
 
     fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {
@@ -44,6 +45,12 @@ impl Document for RunReport {
 
     fn csv(&self) -> Option<(&'static str, Result<String, CsvError>)> {
         Some(("samples.csv", csv::samples(self)))
+    }
+}
+
+impl Explained for RunReport {
+    fn unmeasured(&mut self) -> &mut Reasons {
+        &mut self.unmeasured
     }
 }
 

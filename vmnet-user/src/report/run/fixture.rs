@@ -11,6 +11,7 @@ use crate::model::chain;
 use crate::model::correlation::Correlations;
 use crate::model::cost::{Cost, CostMethod};
 use crate::model::ending::RunEnding;
+use crate::model::fact::Why;
 use crate::model::hook::HookState;
 use crate::model::hook::{HookReport, ProgramsMethod};
 use crate::model::identity::{Identity, IdentityId, Unit};
@@ -155,7 +156,7 @@ pub(crate) fn software() -> RunReport {
         chain: None,
         causes: Some(vec![Cause {
             id: CauseId::HostNoCsum,
-            share: Some(0.9987),
+            share: Ok(0.9987),
             title: "the host never offered checksum offload, so the driver could not consider TSO".to_owned(),
             detail: "the negotiated virtio features lack CSUM (bit 0)".to_owned(),
             fix: Fix {
@@ -267,7 +268,7 @@ pub(crate) fn engaged() -> RunReport {
     report.reasons = Some(Vec::new());
     report.causes = Some(vec![Cause {
         id: CauseId::NotTheBottleneck,
-        share: None,
+        share: Err(Why::is("it explains no bytes of its own")),
         title: "TSO is engaged: if throughput disappoints, the limit is elsewhere".to_owned(),
         detail: "vCPU 0 is busy 99 % of the time, all together 60 %".to_owned(),
         fix: Fix { by: By::None, commands: Vec::new(), actions: Vec::new() },

@@ -1,222 +1,24 @@
-//! The report as JSON, schema `vmnet.run/1`.
-//!
-//! serde_json writes NaN and infinity as null, which would pass for "not measured". They are a mistake of ours, so here
-//! they become a null that says so.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! The report as JSON, schema `vmnet.run/1`: every null that means "not measured" has its reason in `unmeasured`.
 
 use serde_json::Value;
 
-use crate::model::correlation::Correlation;
-use crate::report::kit::json::{JsonError, indented};
+use crate::report::kit::json::{Explained, JsonError};
 use crate::report::run::schema::RunReport;
 
-const NOT_FINITE: &str = "the arithmetic gave no finite number";
-
-/// The report as a tree, without NaN and infinity: those are null, and `unmeasured` says so.
+/// The report as a tree.
+///
+/// # Errors
+/// A number that it cannot do without is not finite.
 pub fn to_value(report: &RunReport) -> Result<Value, JsonError> {
-    let report = finite(report)?;
-    serde_json::to_value(&report).map_err(JsonError::Serialize)
+    serde_json::to_value(report.explained()?).map_err(JsonError::Serialize)
 }
 
 /// As [`to_value`], for a file or standard output: indented, in the schema's order, with a newline at the end.
+///
+/// # Errors
+/// A number that it cannot do without is not finite.
 pub fn to_text(report: &RunReport) -> Result<String, JsonError> {
-    indented(&finite(report)?)
-}
-
-/// The report without NaN and infinity: what was not finite is absent, and `unmeasured` says so.
-pub(crate) fn finite(report: &RunReport) -> Result<RunReport, JsonError> {
-    let mut report = report.clone();
-    make_finite(&mut report)?;
-    Ok(report)
-}
-
-/// Paths of the nulls in `report` that have no entry in `reasons`, sorted, each once. Elements of arrays share one path:
-/// `throughput.samples[].segmentation_cpu`.
-#[must_use]
-pub fn missing_reasons(report: &Value, reasons: &BTreeMap<String, String>) -> Vec<String> {
-    let mut nulls = BTreeSet::new();
-    collect_nulls(report, "", &mut nulls);
-    nulls.into_iter().filter(|path| !reasons.contains_key(path)).collect()
-}
-
-fn collect_nulls(value: &Value, path: &str, nulls: &mut BTreeSet<String>) {
-    match value {
-        Value::Null => {
-            nulls.insert(path.to_owned());
-        }
-        Value::Array(elements) => {
-            let path = format!("{path}[]");
-            for element in elements {
-                collect_nulls(element, &path, nulls);
-            }
-        }
-        Value::Object(members) => {
-            for (name, member) in members {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                collect_nulls(member, &path, nulls);
-            }
-        }
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// Takes out what is not finite, and says so in `unmeasured`. Every floating-point field of the report is named here.
-fn make_finite(report: &mut RunReport) -> Result<(), JsonError> {
-    if !report.window.duration_s.is_finite() {
-        return Err(JsonError::NotFinite("window.duration_s"));
-    }
-    let mut spoilt = BTreeSet::new();
-
-    let bound = &mut report.verdict.bound;
-    if bound.as_ref().is_some_and(|bound| !(bound.share_at_least + bound.unseen_share).is_finite()) {
-        *bound = None;
-        spoilt.insert("verdict.bound");
-    }
-    if let Some(tcp) = &mut report.ledger.tcp {
-        for (path, entry) in [
-            ("ledger.tcp.median_gso_segs", &mut tcp.total),
-            ("ledger.tcp.ipv4.median_gso_segs", &mut tcp.ipv4),
-            ("ledger.tcp.ipv6.median_gso_segs", &mut tcp.ipv6),
-        ] {
-            keep_finite(&mut entry.median_gso_segs, path, &mut spoilt);
-        }
-    }
-    if let Some(udp) = &mut report.ledger.udp {
-        for (path, entry) in [
-            ("ledger.udp.median_gso_segs", &mut udp.total),
-            ("ledger.udp.ipv4.median_gso_segs", &mut udp.ipv4),
-            ("ledger.udp.ipv6.median_gso_segs", &mut udp.ipv6),
-        ] {
-            keep_finite(&mut entry.median_gso_segs, path, &mut spoilt);
-        }
-    }
-
-    let throughput = &mut report.throughput;
-    keep_finite(&mut throughput.wire_gbps, "throughput.wire_gbps", &mut spoilt);
-    keep_finite(&mut throughput.goodput_gbps, "throughput.goodput_gbps", &mut spoilt);
-    let samples = throughput.samples.len();
-    throughput.samples.retain(|sample| sample.t_s.is_finite() && sample.duration_s.is_finite());
-    if throughput.samples.len() < samples {
-        spoilt.insert("throughput.samples[]");
-    }
-    for sample in &mut throughput.samples {
-        for (path, number) in [
-            ("throughput.samples[].wire_gbps", &mut sample.wire_gbps),
-            ("throughput.samples[].goodput_gbps", &mut sample.goodput_gbps),
-            ("throughput.samples[].hardware_gbps", &mut sample.hardware_gbps),
-            ("throughput.samples[].software_gbps", &mut sample.software_gbps),
-            ("throughput.samples[].unaggregated_gbps", &mut sample.unaggregated_gbps),
-            ("throughput.samples[].small_gbps", &mut sample.small_gbps),
-            ("throughput.samples[].software_share", &mut sample.software_share),
-            ("throughput.samples[].segmentation_cpu", &mut sample.segmentation_cpu),
-            ("throughput.samples[].segmentation_ns_per_byte", &mut sample.segmentation_ns_per_byte),
-            ("throughput.samples[].mean_queued_bytes", &mut sample.mean_queued_bytes),
-            ("throughput.samples[].mean_driver_bytes", &mut sample.mean_driver_bytes),
-            ("throughput.samples[].segments_per_packet", &mut sample.segments_per_packet),
-            ("throughput.samples[].rtt_us", &mut sample.rtt_us),
-        ] {
-            keep_finite(number, path, &mut spoilt);
-        }
-        // A CPU has no place for "unknown", and leaving one out would number the others anew.
-        if sample.cpus.iter().any(|cpu| ![cpu.busy, cpu.softirq, cpu.steal].iter().all(|x| x.is_finite())) {
-            sample.cpus.clear();
-            spoilt.insert("throughput.samples[].cpus");
-        }
-        for cpu in &mut sample.cpus {
-            keep_finite(&mut cpu.segmenting, "throughput.samples[].cpus[].segmenting", &mut spoilt);
-            keep_finite(&mut cpu.tcp_gbps, "throughput.samples[].cpus[].tcp_gbps", &mut spoilt);
-        }
-        for queue in &mut sample.queues {
-            keep_finite(&mut queue.gbps, "throughput.samples[].queues[].gbps", &mut spoilt);
-            keep_finite(&mut queue.packets_per_s, "throughput.samples[].queues[].packets_per_s", &mut spoilt);
-        }
-        if let Some(merged) = &mut sample.merged {
-            for (path, range) in [
-                ("throughput.samples[].merged.wire_gbps", &mut merged.wire_gbps),
-                ("throughput.samples[].merged.goodput_gbps", &mut merged.goodput_gbps),
-                ("throughput.samples[].merged.software_share", &mut merged.software_share),
-                ("throughput.samples[].merged.segmentation_cpu", &mut merged.segmentation_cpu),
-                ("throughput.samples[].merged.busiest_cpu", &mut merged.busiest_cpu),
-            ] {
-                keep(range, path, &mut spoilt, |range| range.iter().all(|end| end.is_finite()));
-            }
-        }
-    }
-    for (path, correlation) in [
-        ("throughput.correlation.software_share", &mut throughput.correlation.software_share),
-        (
-            "throughput.correlation.segmentation_ns_per_byte",
-            &mut throughput.correlation.segmentation_ns_per_byte,
-        ),
-    ] {
-        keep(correlation, path, &mut spoilt, |Correlation { r, interval: [low, high], .. }| {
-            r.is_finite() && low.is_finite() && high.is_finite()
-        });
-    }
-
-    let cost = &mut report.cost;
-    keep_finite(&mut cost.ns_per_byte, "cost.ns_per_byte", &mut spoilt);
-    keep(&mut cost.ns_per_byte_interval, "cost.ns_per_byte_interval", &mut spoilt, |[low, high]| {
-        low.is_finite() && high.is_finite()
-    });
-    keep_finite(&mut cost.cores, "cost.cores", &mut spoilt);
-
-    keep(&mut report.reasons, "reasons", &mut spoilt, |reasons| {
-        reasons.iter().all(|reason| reason.share.is_finite())
-    });
-    for hook in &mut report.probes.hooks {
-        keep_finite(&mut hook.ns_per_event, "probes.hooks[].ns_per_event", &mut spoilt);
-        keep_finite(&mut hook.net_ns_per_event, "probes.hooks[].net_ns_per_event", &mut spoilt);
-    }
-    keep_finite(&mut report.overhead.cpu_share, "overhead.cpu_share", &mut spoilt);
-    keep_finite(&mut report.overhead.user_cpu_share, "overhead.user_cpu_share", &mut spoilt);
-    if let Some(benchmark) = &mut report.benchmark {
-        keep(&mut benchmark.iperf3, "benchmark.iperf3", &mut spoilt, |iperf3| {
-            iperf3.seconds.is_finite() && iperf3.sent_gbps.is_finite()
-        });
-        if let Some(iperf3) = &mut benchmark.iperf3 {
-            keep_finite(&mut iperf3.received_seconds, "benchmark.iperf3.received_seconds", &mut spoilt);
-        }
-        keep(&mut benchmark.netperf, "benchmark.netperf", &mut spoilt, |netperf| {
-            netperf.throughput.is_finite()
-        });
-        if let Some(netperf) = &mut benchmark.netperf {
-            keep_finite(&mut netperf.gbps, "benchmark.netperf.gbps", &mut spoilt);
-            keep_finite(&mut netperf.transactions_per_s, "benchmark.netperf.transactions_per_s", &mut spoilt);
-            keep_finite(&mut netperf.seconds, "benchmark.netperf.seconds", &mut spoilt);
-        }
-        keep(&mut benchmark.load, "benchmark.load", &mut spoilt, |load| load.seconds.is_finite());
-        if let Some(load) = &mut benchmark.load {
-            keep_finite(&mut load.goodput_gbps, "benchmark.load.goodput_gbps", &mut spoilt);
-        }
-    }
-    let events = report.events.len();
-    report.events.retain(|event| event.t_s.is_finite());
-    if report.events.len() < events {
-        spoilt.insert("events[]");
-    }
-
-    for path in spoilt {
-        report.unmeasured.insert(path.to_owned(), NOT_FINITE.to_owned());
-    }
-    Ok(())
-}
-
-fn keep_finite(number: &mut Option<f64>, path: &'static str, spoilt: &mut BTreeSet<&'static str>) {
-    keep(number, path, spoilt, |number| number.is_finite());
-}
-
-fn keep<T>(
-    slot: &mut Option<T>,
-    path: &'static str,
-    spoilt: &mut BTreeSet<&'static str>,
-    is_fine: impl Fn(&T) -> bool,
-) {
-    if slot.as_ref().is_some_and(|value| !is_fine(value)) {
-        *slot = None;
-        spoilt.insert(path);
-    }
+    Explained::to_text(report)
 }
 
 #[cfg(test)]
@@ -224,7 +26,10 @@ mod tests {
     use super::*;
     use crate::benchmark::{Iperf3, Netperf};
     use crate::load::Summary;
+    use crate::model::correlation::Correlation;
+    use crate::model::fact::Why;
     use crate::report::run::fixture;
+    use testbed::report::unexplained_nulls;
 
     /// CONTRACT, "--json": renaming or losing one of these breaks somebody's script.
     const PROMISED: &[(&str, &[&str])] = &[
@@ -328,26 +133,9 @@ mod tests {
     }
 
     #[test]
-    fn a_null_without_a_reason_is_found_by_its_path() {
-        let mut report = fixture::counters();
-        report.unmeasured.insert("throughput.samples[].hardware_gbps".to_owned(), "no programs".to_owned());
-        let value = to_value(&report).expect("finite numbers");
-        let missing = missing_reasons(&value, &report.unmeasured);
-        assert!(missing.contains(&"throughput.samples[].software_gbps".to_owned()));
-        assert!(missing.contains(&"ledger.tcp".to_owned()));
-        assert!(!missing.contains(&"throughput.samples[].hardware_gbps".to_owned()));
-        assert_eq!(missing.iter().filter(|path| path.ends_with("software_gbps")).count(), 1, "each once");
-    }
-
-    #[test]
     fn numbers_that_are_none_become_nulls_that_say_so() {
         let mut report = fixture::software();
         crate::report::run::absences::explain(&mut report);
-        report.ledger.udp = None;
-        report.unmeasured.insert("ledger.udp".to_owned(), "test".to_owned());
-        let before = to_value(&report).expect("finite numbers");
-        let already = missing_reasons(&before, &report.unmeasured);
-
         report.throughput.wire_gbps = Some(f64::NAN);
         report.throughput.goodput_gbps = Some(f64::INFINITY);
         let sample = &mut report.throughput.samples[3];
@@ -368,8 +156,6 @@ mod tests {
         ] {
             *number = Some(f64::NAN);
         }
-        sample.cpus[0].busy = f64::NAN;
-        report.throughput.samples[4].t_s = f64::NEG_INFINITY;
         let spoilt = Correlation { r: f64::NAN, interval: [0.0, 1.0], method: "test".to_owned(), n: 3 };
         report.throughput.correlation.software_share = Some(spoilt.clone());
         report.throughput.correlation.segmentation_ns_per_byte = Some(spoilt);
@@ -395,23 +181,29 @@ mod tests {
                     .map(|said| Summary { goodput_gbps: Some(f64::NAN), ..said });
             assert!(benchmark.netperf.is_some() && benchmark.load.is_some());
         }
-        report.events.push(fixture::event(f64::NAN, "never"));
-
         crate::report::run::absences::explain(&mut report);
         let after = to_value(&report).expect("nothing indispensable is spoilt");
-        let reasons: BTreeMap<String, String> =
-            serde_json::from_value(after["unmeasured"].clone()).expect("a map of texts");
-        let missing: Vec<_> =
-            missing_reasons(&after, &reasons).into_iter().filter(|path| !already.contains(path)).collect();
-        assert_eq!(missing, Vec::<String>::new());
-        assert_eq!(reasons.get("cost.cores").map(String::as_str), Some(NOT_FINITE));
+        assert_eq!(unexplained_nulls(&after), Vec::<String>::new());
+        assert_eq!(after["unmeasured"]["cost.cores"], Why::NotFinite.to_string());
+        assert!(after["reasons"].is_null() && after["benchmark"]["iperf3"].is_null());
         assert!(serde_json::from_value::<RunReport>(after).is_ok(), "and it can still be read");
     }
 
     #[test]
-    fn a_window_without_a_length_is_refused() {
-        let mut report = fixture::software();
-        report.window.duration_s = f64::NAN;
-        assert!(matches!(to_value(&report), Err(JsonError::NotFinite("window.duration_s"))));
+    fn a_number_without_which_there_is_no_report_is_named() {
+        type Spoil = fn(&mut RunReport);
+        let spoilt: [(&str, Spoil); 3] = [
+            ("window.duration_s", |report| report.window.duration_s = f64::NAN),
+            ("throughput.samples[].t_s", |report| report.throughput.samples[4].t_s = f64::NEG_INFINITY),
+            ("throughput.samples[].cpus[].busy", |report| {
+                report.throughput.samples[3].cpus[0].busy = f64::NAN;
+            }),
+        ];
+        for (path, spoil) in spoilt {
+            let mut report = fixture::software();
+            spoil(&mut report);
+            let refused = to_value(&report).expect_err(path).to_string();
+            assert!(refused.starts_with(path), "{refused}");
+        }
     }
 }

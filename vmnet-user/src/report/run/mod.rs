@@ -6,7 +6,6 @@ pub mod csv;
 mod document;
 pub mod html;
 pub mod json;
-pub(in crate::report) mod machine;
 pub mod schema;
 pub mod text;
 pub mod why;

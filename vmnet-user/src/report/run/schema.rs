@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::benchmark::Benchmark;
 use crate::model::event::EventKind;
+use crate::model::fact::Why;
+use crate::model::null_because;
 use crate::model::{
     audit,
     cause::Cause,
@@ -20,6 +22,10 @@ use crate::model::{
     machine::Machine,
     reasons, sample, throughput, verdict,
 };
+
+null_because! {
+    no_window: Why::is("there was no window in which every segment was counted");
+}
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.run/1";
@@ -113,6 +119,7 @@ pub struct Sizes {
     /// skb length in bytes at `net_dev_queue`: before the decision.
     pub queued: Vec<Bucket>,
     /// skb length in bytes at `net_dev_xmit`: after it. Where counting is light, of windows alone; null where there was none.
+    #[serde(serialize_with = "no_window")]
     pub driver: Option<Vec<Bucket>>,
     /// Wire segments per packet at `net_dev_queue`.
     pub segs: Vec<Bucket>,

@@ -1,6 +1,7 @@
 //! Causes as people read them: why, and who can mend it how. The same words in every command.
 
 use crate::model::cause::{By, Cause, CauseId};
+use crate::model::fact::Known as _;
 use crate::model::shell::quoted;
 use crate::report::kit::format;
 
@@ -32,7 +33,7 @@ pub fn why(causes: &[Cause]) -> Vec<String> {
 /// `explains 93.1 %`: of the payload that did not go to the device in super-packets.
 #[must_use]
 pub fn explains(cause: &Cause) -> Option<String> {
-    cause.share.map(|share| format!("explains {}", format::percent(share)))
+    cause.share.known().map(|share| format!("explains {}", format::percent(share)))
 }
 
 /// The command that mends by itself what can be mended from here, and the one that only shows what it would change.
@@ -91,9 +92,16 @@ fn off_for_good(id: CauseId) -> bool {
 mod tests {
     use super::*;
     use crate::model::cause::{Action, Fix};
+    use crate::model::fact::Why;
 
     fn cause(id: CauseId, share: Option<f64>, fix: Fix) -> Cause {
-        Cause { id, share, title: "what it is".to_owned(), detail: "what shows it".to_owned(), fix }
+        Cause {
+            id,
+            share: share.ok_or(Why::KernelSilent),
+            title: "what it is".to_owned(),
+            detail: "what shows it".to_owned(),
+            fix,
+        }
     }
 
     fn by_host() -> Fix {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::fact::Fact;
+use super::Fact;
 
 const ETHERNET_BYTES: usize = 6;
 /// IPv4, IPv6, Ethernet, InfiniBand.

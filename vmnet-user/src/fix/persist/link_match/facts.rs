@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::Fact;
 use super::{HostFacts, path_id, uevent::uevent_property};
 use crate::device::links::LinkReader;
-use crate::model::fact::Fact;
 
 /// What the kernel says of an interface and its host, beside its name, addresses and driver; each with the reason where it is not known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

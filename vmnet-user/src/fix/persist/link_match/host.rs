@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 use nix::sys::utsname::{UtsName, uname};
 use serde::{Deserialize, Serialize};
 
+use super::Fact;
 use super::facts::{read, unread};
 use super::pattern::{Quotes, glob_any_case, words};
 use super::version;
-use crate::model::fact::Fact;
 
 /// What the kernel says of the machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

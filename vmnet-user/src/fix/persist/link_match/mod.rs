@@ -11,10 +11,12 @@ mod version;
 
 use super::Identity;
 use super::ini::Entry;
-use crate::model::fact::Fact;
 pub use facts::LinkFacts;
 pub use host::{HostFacts, Virtualization};
 use pattern::{Quotes, words};
+
+/// What is known, or in words why it is not: they go into a sentence of a `fix`, and into no document as null.
+type Fact<T> = Result<T, String>;
 
 /// All of what a `[Match]` section asks for, each key once.
 #[derive(Debug)]

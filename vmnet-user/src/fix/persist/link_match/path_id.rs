@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::model::fact::Fact;
+use super::Fact;
 
 /// Deeper than any bus nests.
 const PARENTS_MOST: usize = 64;

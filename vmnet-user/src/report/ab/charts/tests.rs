@@ -2,6 +2,7 @@ use roxmltree::Document;
 
 use super::*;
 use crate::report::ab::fixture;
+use crate::report::kit::json::Explained as _;
 
 fn chart(file: &str) -> &'static Chart<AbReport> {
     CHARTS.iter().find(|chart| chart.file == file).expect("a chart of that name")
@@ -108,7 +109,7 @@ fn the_prediction_stands_above_its_outcome() {
 
 #[test]
 fn a_chart_without_data_says_why() {
-    let none = fixture::not_taken();
+    let none = fixture::not_taken().explained().unwrap();
     for (file, why) in [
         (
             "ab-effects.svg",
@@ -116,7 +117,10 @@ fn a_chart_without_data_says_why() {
         ),
         ("ab-blocks.svg", "no trial was ended"),
         ("ab-sizes.svg", "not known: no trial was run"),
-        ("ab-prediction.svg", "there is none (the base does not segment in software)"),
+        (
+            "ab-prediction.svg",
+            "there is none (made only where the base segments in software and an arm switches TSO on",
+        ),
     ] {
         let said = texts(&draw(file, &none));
         assert!(said.contains(why), "{file}: {said}");

@@ -7,6 +7,7 @@ use super::reason;
 use super::{ChartError, Table};
 use crate::model::cause::{By, Cause};
 use crate::model::chain::{Link, LinkName, LinkState, first_broken};
+use crate::model::fact::Known as _;
 use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT};
 use crate::report::kit::colours::{BLUE, FAINT, GREY, INK, VERMILLION, YELLOW, edge};
 use crate::report::kit::format;
@@ -126,8 +127,10 @@ fn said(link: &Link) -> String {
 }
 
 fn cause_said(cause: &Cause) -> String {
-    let share =
-        cause.share.map_or_else(String::new, |share| format!(" (explains {})", format::percent(share)));
+    let share = cause
+        .share
+        .known()
+        .map_or_else(String::new, |share| format!(" (explains {})", format::percent(share)));
     format!("{}{share}: {}.", cause.id.name(), cause.title)
 }
 

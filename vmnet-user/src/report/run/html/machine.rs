@@ -1,5 +1,6 @@
 //! The device and the machine around it, and what of them is not known.
 
+use crate::model::fact::Why;
 use crate::model::features::Feature;
 use crate::model::machine::{Device, Limits, Machine, Qdisc, QdiscOptions, Relation};
 use crate::report::kit::format;
@@ -18,7 +19,7 @@ pub(super) struct Part {
 pub(super) fn run(report: &RunReport) -> Facts {
     let interface = &report.interface;
     let unknown =
-        |path: &str| report.unmeasured.get(path).map_or("the kernel did not tell", String::as_str).to_owned();
+        |path: &str| report.unmeasured.get(path).map_or(Why::KernelSilent, |why| Why::from(why.clone()));
     let mut facts = Facts::default();
     facts.add("Interface", format!("{} (index {})", interface.name, interface.ifindex));
     let inode = interface.netns.inode;
@@ -97,7 +98,6 @@ fn device(device: &Device) -> Part {
 }
 
 fn limits(facts: &mut Facts, limits: &Limits) {
-    let untold = "this kernel does not tell";
     for (term, value, unit) in [
         ("gso_max_size", limits.gso_max_size, "bytes"),
         ("gso_ipv4_max_size", limits.gso_ipv4_max_size, "bytes"),
@@ -105,7 +105,7 @@ fn limits(facts: &mut Facts, limits: &Limits) {
         ("tso_max_size", limits.tso_max_size, "bytes"),
         ("tso_max_segs", limits.tso_max_segs, "segments"),
     ] {
-        facts.add_fact(term, &value.ok_or_else(|| untold.to_owned()), |value| {
+        facts.add_fact(term, &value.ok_or(Why::KernelSilent), |value| {
             format!("{} {unit}", format::exact(u64::from(*value)))
         });
     }
@@ -322,7 +322,7 @@ fn settings(machine: &Machine) -> Part {
         grids.push(grid);
     }
     for unread in &machine.setters_unread {
-        facts.add_fact::<String>("A file that could not be read", &Err(unread.clone()), Clone::clone);
+        facts.add_fact::<String>("A file that could not be read", &Err(unread.clone().into()), Clone::clone);
     }
     Part { name: "Settings", facts, grids }
 }

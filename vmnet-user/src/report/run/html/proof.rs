@@ -2,6 +2,7 @@
 
 use crate::model::audit::Audit;
 use crate::model::chain::{LinkState, first_broken};
+use crate::model::fact::Why;
 use crate::model::hook::HookState;
 use crate::model::hook::ProgramsMethod;
 use crate::model::identity::Identity;
@@ -77,10 +78,10 @@ fn identity(identity: &Identity) -> Row {
 /// What was missed.
 pub(super) fn missed(report: &RunReport, audit: &Audit) -> Facts {
     let why = report.unmeasured.get("audit.missed.kprobe_misses");
-    let why = why.map_or("the kernel does not tell", String::as_str);
+    let why = why.map_or(Why::KernelSilent, |why| Why::from(why.clone()));
     let mut facts = Facts::default();
     for (count, what) in text::what_could_be_missed(&audit.missed) {
-        facts.add_fact(what, &count.ok_or_else(|| why.to_owned()), |count| format::exact(*count));
+        facts.add_fact(what, &count.ok_or_else(|| why.clone()), |count| format::exact(*count));
     }
     facts
 }
@@ -117,7 +118,7 @@ pub(super) fn hooks(report: &RunReport) -> Grid {
 pub(super) fn overhead(report: &RunReport) -> Facts {
     let overhead = &report.overhead;
     let known =
-        |path: &str| report.unmeasured.get(path).map_or("the kernel did not tell", String::as_str).to_owned();
+        |path: &str| report.unmeasured.get(path).map_or(Why::KernelSilent, |why| Why::from(why.clone()));
     let mut facts = Facts::default();
     facts.add("Mode", report.probes.mode.name());
     facts.add_fact(

@@ -274,14 +274,14 @@ fn hostile(name: &str) -> RunReport {
         machine.device.name = all();
         machine.device.driver = Some(all());
         machine.device.kind = Some(all());
-        machine.device.speed_mbps = Err(all());
+        machine.device.speed_mbps = Err(all().into());
         machine.kernel = all();
         machine.module_parameters.insert(all(), all());
         machine.queues.statistics = Ok(vec![QueueCounters::default()]);
         machine.queues.statistics_source = Some(all());
         machine.queues.irqs = Ok(vec![Irq { name: all(), number: 1, cpus: vec![0, 1] }]);
         machine.virtio =
-            Some(Ok(Virtio { negotiated: vec![all()], shown: vec![all()], offered: Err(all()) }));
+            Some(Ok(Virtio { negotiated: vec![all()], shown: vec![all()], offered: Err(all().into()) }));
         machine.setters = vec![Setter { path: all(), line: 1, text: all(), turns_off: true }];
         machine.setters_unread = vec![all()];
         machine.ingress =
