@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bound::Bound;
+use super::fact;
 use super::state::{Confidence, State, Witness};
 use super::uso::UdpVerdict;
 
@@ -26,7 +27,7 @@ pub struct Verdict {
     /// Sources of evidence.
     pub witnesses: Vec<Witness>,
     /// The same question for UDP. None where no programs counted, and in recordings of before.
-    #[serde(default)]
+    #[serde(default, serialize_with = "fact::no_programs")]
     pub udp: Option<UdpVerdict>,
 }
 

@@ -8,6 +8,13 @@ use super::hook::{Hook, HookState};
 use super::identities;
 use super::identity::{Identity, IdentityId};
 use super::sample::Window;
+use crate::fact::Why;
+use crate::null_because;
+
+null_because! {
+    not_told: Why::is("the kernel does not tell, or the hooks that could miss are not in use");
+    not_hooked: Why::is("segmentation is not hooked on this rung");
+}
 
 /// The audit of a window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,20 +35,28 @@ pub struct Audit {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Missed {
     /// Entries that found the pairing stack full.
+    #[serde(serialize_with = "not_told")]
     pub stack_overflows: Option<u64>,
     /// Exits without their entry.
+    #[serde(serialize_with = "not_hooked")]
     pub unmatched_exits: Option<u64>,
     /// `net_dev_xmit` without its start, and the other way round.
+    #[serde(serialize_with = "not_told")]
     pub unmatched_xmits: Option<u64>,
     /// Packets whose headers could not be read.
+    #[serde(serialize_with = "not_told")]
     pub unreadable_packets: Option<u64>,
     /// Calls whose segments the formula cannot count.
+    #[serde(serialize_with = "not_hooked")]
     pub uncountable_calls: Option<u64>,
     /// Ring-buffer events lost.
+    #[serde(serialize_with = "not_told")]
     pub events_lost: Option<u64>,
     /// Program runs that the kernel skipped.
+    #[serde(serialize_with = "not_told")]
     pub recursion_misses: Option<u64>,
     /// kprobe hits that the kernel skipped.
+    #[serde(serialize_with = "not_told")]
     pub kprobe_misses: Option<u64>,
 }
 

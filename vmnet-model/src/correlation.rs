@@ -3,7 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::throughput::Interval;
+use crate::fact::{Known as _, Why};
+use crate::null_because;
 use crate::stats;
+
+null_because! {
+    too_constant: Why::is("it, or goodput, did not vary enough over the intervals");
+}
 
 const METHOD: &str = "Pearson, Fisher z, 95 %; takes intervals to be independent, while neighbours resemble each \
                       other: too narrow";
@@ -13,8 +19,10 @@ const METHOD: &str = "Pearson, Fisher z, 95 %; takes intervals to be independent
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Correlations {
     /// Share of built bytes that the CPU segmented. None where it, or goodput, does not vary.
+    #[serde(serialize_with = "too_constant")]
     pub software_share: Option<Correlation>,
     /// Segmentation time per byte of payload. None likewise.
+    #[serde(serialize_with = "too_constant")]
     pub segmentation_ns_per_byte: Option<Correlation>,
 }
 
@@ -37,8 +45,10 @@ impl Correlations {
     #[must_use]
     pub fn of(intervals: &[Interval]) -> Self {
         let against_goodput = |value: fn(&Interval) -> Option<f64>| {
-            let pairs: Vec<_> =
-                intervals.iter().filter_map(|interval| value(interval).zip(interval.goodput_gbps)).collect();
+            let pairs: Vec<_> = intervals
+                .iter()
+                .filter_map(|interval| value(interval).zip(interval.goodput_gbps.known()))
+                .collect();
             stats::pearson(&pairs).map(|found| Correlation {
                 r: found.r,
                 interval: found.interval,
@@ -47,8 +57,8 @@ impl Correlations {
             })
         };
         Self {
-            software_share: against_goodput(|interval| interval.software_share),
-            segmentation_ns_per_byte: against_goodput(|interval| interval.segmentation_ns_per_byte),
+            software_share: against_goodput(|interval| interval.software_share.known()),
+            segmentation_ns_per_byte: against_goodput(|interval| interval.segmentation_ns_per_byte.known()),
         }
     }
 }

@@ -9,8 +9,22 @@ use super::sample::{Counting, Mode, Window};
 use super::tally::bounded;
 use super::throughput::segmentation_ns;
 use super::units::share;
+use crate::fact::{self, Fact, Why};
 use crate::ledgers::Ledgers;
+use crate::null_because;
 use crate::stats;
+
+null_because! {
+    not_timed: Why::is("calls of __skb_gso_segment are not timed");
+}
+
+const NOT_HOOKED: Why = Why::is("__skb_gso_segment is not hooked");
+const INNER_NOT_HOOKED: Why = Why::is("skb_segment is not hooked");
+const UNTIMED: Why = Why::is("neither functions nor stack samples could time it");
+const TOO_FEW_SAMPLES: Why = Why::is("there were too few stack samples");
+const SEGMENTED_ABOVE: Why = Why::is("it was segmented above this device, where it is not timed");
+const NOTHING_SEGMENTED: Why = Why::is("the CPU segmented nothing for this device");
+const TOO_FEW_INTERVALS: Why = Why::is("too few intervals, or stack samples, with segmentation");
 
 /// The same recording gives the same interval.
 const SEED: u64 = 0x766d_6e65_7400;
@@ -59,20 +73,32 @@ pub struct Cost {
     /// How it was measured.
     pub method: CostMethod,
     /// Calls of `__skb_gso_segment` that segmented, for this device.
-    pub segmentation_calls: Option<u64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
+    pub segmentation_calls: Fact<u64>,
     /// Time inside them (by sampling: estimated).
-    pub segmentation_ns: Option<u64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
+    pub segmentation_ns: Fact<u64>,
     /// Time of vmnet's own programs inside them, which `segmentation_ns` leaves out. None where calls are not timed.
-    #[serde(default)]
+    #[serde(default, serialize_with = "not_timed")]
     pub own_ns: Option<u64>,
     /// Time inside `skb_segment` alone.
-    pub skb_segment_ns: Option<u64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
+    pub skb_segment_ns: Fact<u64>,
     /// Per byte of payload segmented.
-    pub ns_per_byte: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub ns_per_byte: Fact<f64>,
     /// 95 % interval of `ns_per_byte`, over intervals of the run.
-    pub ns_per_byte_interval: Option<[f64; 2]>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<[f64; 2]>"))]
+    pub ns_per_byte_interval: Fact<[f64; 2]>,
     /// CPUs kept busy by it, on average.
-    pub cores: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub cores: Fact<f64>,
 }
 
 impl Cost {
@@ -84,7 +110,7 @@ impl Cost {
         let counted =
             delta.as_ref().and_then(|delta| delta.traced.as_deref().map(|counted| (delta, counted)));
         let Some((delta, counted)) = counted else {
-            return Self::unmeasured();
+            return Self::unmeasured(&Why::NoPrograms);
         };
         let hooks = &window.conditions.hooks;
         if let Some(ns) = segmentation_ns(window, counted) {
@@ -92,14 +118,14 @@ impl Cost {
         } else if hooks.counts(Hook::StackSample) {
             Self::sampled(window, delta)
         } else {
-            Self::unmeasured()
+            Self::untimed(CostMethod::None, &UNTIMED)
         }
     }
 
     fn timed(window: &Window<'_>, delta: &Delta, counted: &Counters, ns: u64) -> Self {
         if calls(counted) == 0 && software_bytes(delta) != 0 {
             // It was segmented above this device, on its way here.
-            return Self::unmeasured();
+            return Self::unmeasured(&SEGMENTED_ABOVE);
         }
         let method =
             if window.conditions.mode == Mode::Kprobe { CostMethod::Kretprobe } else { CostMethod::Fexit };
@@ -115,13 +141,14 @@ impl Cost {
             .collect();
         Self {
             method,
-            segmentation_calls: Some(calls(counted)),
-            segmentation_ns: Some(ns),
+            segmentation_calls: Ok(calls(counted)),
+            segmentation_ns: Ok(ns),
             own_ns: Some(counted.segmentation.own_ns),
-            skb_segment_ns: inner.then_some(counted.skb_segment.ns),
-            ns_per_byte: share(ns, segmented_bytes(counted)),
-            ns_per_byte_interval: stats::ratio_of_sums_interval(&by_interval, SEED),
-            cores: share(ns, delta.duration_ns),
+            skb_segment_ns: if inner { Ok(counted.skb_segment.ns) } else { Err(INNER_NOT_HOOKED) },
+            ns_per_byte: share(ns, segmented_bytes(counted)).ok_or(NOTHING_SEGMENTED),
+            ns_per_byte_interval: stats::ratio_of_sums_interval(&by_interval, SEED)
+                .ok_or(if segmented_bytes(counted) == 0 { NOTHING_SEGMENTED } else { TOO_FEW_INTERVALS }),
+            cores: share(ns, delta.duration_ns).ok_or(UNTIMED),
         }
     }
 
@@ -134,17 +161,22 @@ impl Cost {
         let in_windows = window.conditions.counting == Counting::Light;
         let method = if in_windows { CostMethod::SamplingWindows } else { CostMethod::Sampling };
         let Some(segmenting) = share(samples.segmenting, samples.total).filter(|_| seen.cpu_ns != 0) else {
-            return Self { method, ..Self::unmeasured() };
+            return Self::untimed(method, &TOO_FEW_SAMPLES);
         };
         let bytes = seen.software_bytes;
         let per_byte = |share: f64| share * seen.cpu_ns as f64 / bytes as f64;
         let all = software_bytes(delta);
         let ns = match (in_windows, bytes, all) {
-            (true, 0, 0) => Some(0.0),
+            (true, 0, 0) => Ok(0.0),
             // It began after the last window.
-            (true, 0, _) => None,
-            (true, ..) => Some(per_byte(segmenting) * all as f64),
-            (false, ..) => Some(segmenting * seen.cpu_ns as f64),
+            (true, 0, _) => Err(TOO_FEW_SAMPLES),
+            (true, ..) => Ok(per_byte(segmenting) * all as f64),
+            (false, ..) => Ok(segmenting * seen.cpu_ns as f64),
+        };
+        let none_per_byte = match &ns {
+            Err(why) => why.clone(),
+            Ok(_) if all == 0 => NOTHING_SEGMENTED,
+            Ok(_) => TOO_FEW_INTERVALS,
         };
         // A stack that could not be walked may or may not have been segmenting.
         let at_most = samples.segmenting.saturating_add(samples.failed).min(samples.total);
@@ -152,29 +184,45 @@ impl Cost {
             .zip(stats::wilson_interval(at_most, samples.total))
             .map(|([low, _], [_, high])| [low, high]);
         let hooked = window.conditions.hooks.counts(Hook::SkbGsoSegment);
-        let calls = delta.traced.as_deref().filter(|_| hooked).map(calls);
+        let calls = delta.traced.as_deref().filter(|_| hooked).map(calls).ok_or(NOT_HOOKED);
         Self {
             method,
             segmentation_calls: calls,
-            segmentation_ns: ns.map(|ns| ns.round() as u64),
+            segmentation_ns: ns.clone().map(|ns| ns.round() as u64),
             own_ns: None,
-            skb_segment_ns: None,
-            ns_per_byte: (bytes != 0).then(|| per_byte(segmenting)),
-            ns_per_byte_interval: interval.filter(|_| bytes != 0).map(|interval| interval.map(per_byte)),
-            cores: ns.filter(|_| delta.duration_ns != 0).map(|ns| ns / delta.duration_ns as f64),
+            skb_segment_ns: Err(INNER_NOT_HOOKED),
+            ns_per_byte_interval: interval
+                .filter(|_| bytes != 0)
+                .map(|interval| interval.map(per_byte))
+                .ok_or_else(|| none_per_byte.clone()),
+            ns_per_byte: if bytes == 0 { Err(none_per_byte) } else { Ok(per_byte(segmenting)) },
+            cores: ns.and_then(|ns| match delta.duration_ns {
+                0 => Err(UNTIMED),
+                duration_ns => Ok(ns / duration_ns as f64),
+            }),
         }
     }
 
-    fn unmeasured() -> Self {
+    /// Where programs ran, and none of them could time it.
+    fn untimed(method: CostMethod, why: &Why) -> Self {
+        Self {
+            method,
+            segmentation_calls: Err(NOT_HOOKED),
+            skb_segment_ns: Err(INNER_NOT_HOOKED),
+            ..Self::unmeasured(why)
+        }
+    }
+
+    fn unmeasured(why: &Why) -> Self {
         Self {
             method: CostMethod::None,
-            segmentation_calls: None,
-            segmentation_ns: None,
+            segmentation_calls: Err(why.clone()),
+            segmentation_ns: Err(why.clone()),
             own_ns: None,
-            skb_segment_ns: None,
-            ns_per_byte: None,
-            ns_per_byte_interval: None,
-            cores: None,
+            skb_segment_ns: Err(why.clone()),
+            ns_per_byte: Err(why.clone()),
+            ns_per_byte_interval: Err(why.clone()),
+            cores: Err(why.clone()),
         }
     }
 }
@@ -231,6 +279,7 @@ fn segmented_bytes(counted: &Counters) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fact::Known as _;
     use crate::hook::HookState;
     use crate::testing::{MSS, Scene};
 
@@ -242,9 +291,9 @@ mod tests {
             scene.tick();
         }
         let cost = Cost::of(&scene.window());
-        assert_eq!((cost.method, cost.segmentation_calls), (CostMethod::Fexit, Some(3_600)));
-        assert_eq!(cost.segmentation_ns, Some(3_600 * 44 * 700));
-        assert_eq!(cost.skb_segment_ns, Some(3_600 * 44 * 500));
+        assert_eq!((cost.method, cost.segmentation_calls.known()), (CostMethod::Fexit, Some(3_600)));
+        assert_eq!(cost.segmentation_ns.known(), Some(3_600 * 44 * 700));
+        assert_eq!(cost.skb_segment_ns.known(), Some(3_600 * 44 * 500));
         let per_byte = 700.0 / MSS as f64;
         assert!((cost.ns_per_byte.unwrap() - per_byte).abs() < 1e-12);
         let [low, high] = cost.ns_per_byte_interval.unwrap();
@@ -263,8 +312,8 @@ mod tests {
             scene.tick();
         }
         let cost = Cost::of(&scene.window());
-        assert!(cost.ns_per_byte.is_some());
-        assert_eq!(cost.ns_per_byte_interval, None);
+        assert!(cost.ns_per_byte.known().is_some());
+        assert_eq!(cost.ns_per_byte_interval.known(), None);
     }
 
     #[test]
@@ -272,7 +321,7 @@ mod tests {
         let mut scene = Scene::new();
         scene.cut_above(1_000, 44);
         let cost = Cost::of(&scene.window());
-        assert_eq!((cost.method, cost.cores), (CostMethod::None, None));
+        assert_eq!((cost.method, cost.cores), (CostMethod::None, Err(SEGMENTED_ABOVE)));
     }
 
     #[test]
@@ -280,7 +329,10 @@ mod tests {
         let mut scene = Scene::new();
         scene.whole(100, 44);
         let cost = Cost::of(&scene.window());
-        assert_eq!((cost.segmentation_ns, cost.ns_per_byte, cost.cores), (Some(0), None, Some(0.0)));
+        assert_eq!(
+            (cost.segmentation_ns.known(), cost.ns_per_byte.known(), cost.cores.known()),
+            (Some(0), None, Some(0.0))
+        );
     }
 
     #[test]
@@ -291,9 +343,9 @@ mod tests {
         scene.counters().samples.total = 200;
         scene.counters().samples.segmenting = 50;
         let cost = Cost::of(&scene.window());
-        assert_eq!((cost.method, cost.cores), (CostMethod::Sampling, Some(0.5)));
-        assert_eq!(cost.segmentation_ns, Some(500_000_000));
-        assert_eq!(cost.segmentation_calls, None);
+        assert_eq!((cost.method, cost.cores.known()), (CostMethod::Sampling, Some(0.5)));
+        assert_eq!(cost.segmentation_ns.known(), Some(500_000_000));
+        assert_eq!(cost.segmentation_calls.known(), None);
         let per_byte = 500_000_000.0 / (440_000 * MSS) as f64;
         assert!((cost.ns_per_byte.unwrap() - per_byte).abs() < 1e-12);
         let [low, high] = cost.ns_per_byte_interval.unwrap();
@@ -320,7 +372,7 @@ mod tests {
         assert_eq!(cost.method, CostMethod::SamplingWindows);
         // Half of two CPUs for a second, for a quarter of all that was segmented.
         let window_ns = window.intervals().next().unwrap().duration_ns;
-        assert_eq!(cost.segmentation_ns, Some(4 * window_ns));
+        assert_eq!(cost.segmentation_ns.known(), Some(4 * window_ns));
         let per_byte = window_ns as f64 / (44_000 * MSS) as f64;
         assert!((cost.ns_per_byte.unwrap() - per_byte).abs() < 1e-9);
         assert!((cost.cores.unwrap() - 4.0 * window_ns as f64 / window.duration_ns() as f64).abs() < 1e-9);
@@ -330,12 +382,12 @@ mod tests {
     fn what_was_not_measured_is_none() {
         let mut switched_off = Scene::new();
         switched_off.cut(100, 44).switch_off(Hook::SkbGsoSegment);
-        assert_eq!(Cost::of(&switched_off.window()), Cost::unmeasured());
+        assert_eq!(Cost::of(&switched_off.window()), Cost::untimed(CostMethod::None, &UNTIMED));
         let mut counters = Scene::counters_only();
         counters.forget_the_programs();
-        assert_eq!(Cost::of(&counters.window()), Cost::unmeasured());
+        assert_eq!(Cost::of(&counters.window()), Cost::unmeasured(&Why::NoPrograms));
         let mut unsampled = Scene::tracepoints_only();
         unsampled.conditions.hooks[Hook::StackSample] = HookState::Attached;
-        assert_eq!(Cost::of(&unsampled.window()).cores, None);
+        assert_eq!(Cost::of(&unsampled.window()).cores.known(), None);
     }
 }

@@ -2,7 +2,7 @@
 //! where the null is written, so that no list of fields has to be kept beside the types.
 //!
 //! A field says in one of two ways that its null means "not measured":
-//! * it is a [`Fact`], `#[serde(with = "fact")]`: the reason depends on what happened;
+//! * it is a [`Fact`], `#[serde(with = "fact", default = "fact::unread")]`: the reason depends on what happened;
 //! * it is an `Option` with `#[serde(serialize_with = "fact::kernel_silent")]` or the like: it has one reason only, see [`null_because!`].
 //!
 //! A plain `Option` is for what may not apply: its null has no reason.
@@ -118,6 +118,14 @@ pub fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D) -> R
     }
 }
 
+/// A field that a document of an earlier version does not have.
+///
+/// # Errors
+/// Always.
+pub const fn unread<T>() -> Fact<T> {
+    Err(Why::SeeUnmeasured)
+}
+
 /// The reason that [`super::absences::restored`] put in the place of a null.
 fn put_back(value: &Value) -> Option<Why> {
     value.get(UNKNOWN)?.as_str().map(|words| Why::from(words.to_owned()))
@@ -162,6 +170,9 @@ null_because! {
     /// # Errors
     /// The serializer's own.
     pub kernel_silent: Why::KernelSilent;
+    /// # Errors
+    /// The serializer's own.
+    pub no_programs: Why::NoPrograms;
 }
 
 /// For what a device may not have at all, which is null too.

@@ -4,7 +4,13 @@
 use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
 
+use crate::fact::{self, Fact, Why};
+use crate::null_because;
 use serde::{Deserialize, Serialize};
+
+null_because! {
+    no_program: Why::is("the hook is not attached, or the kernel does not tell");
+}
 
 /// A place in the kernel where programs count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -165,12 +171,19 @@ pub struct HookReport {
     /// How it took part.
     pub state: HookState,
     /// Times it ran, all interfaces; None where the kernel was not asked to count.
-    pub events: Option<u64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
+    pub events: Fact<u64>,
     /// Time of one run of the program, the kernel's clock reads included; None where not asked for (`--overhead`).
-    pub ns_per_event: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub ns_per_event: Fact<f64>,
     /// The same less what an empty program takes that runs beside it: without the clock reads, and the call.
-    pub net_ns_per_event: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub net_ns_per_event: Fact<f64>,
     /// Instructions of the program as this kernel runs it, after what can never run was taken out.
+    #[serde(serialize_with = "no_program")]
     pub instructions: Option<u64>,
     /// Why it is not attached.
     pub reason: Option<String>,

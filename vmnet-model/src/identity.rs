@@ -2,7 +2,13 @@
 
 use std::fmt;
 
+use crate::fact::Why;
+use crate::null_because;
 use serde::{Deserialize, Serialize};
+
+null_because! {
+    see_note: Why::is("the identity's own note says why");
+}
 
 /// The identities, in the order in which a report has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -130,18 +136,23 @@ pub struct Identity {
     /// Stable name in kebab-case.
     pub name: IdentityId,
     /// None where it could not be measured.
+    #[serde(serialize_with = "see_note")]
     pub left: Option<u64>,
     /// What counted it.
     pub left_source: String,
     /// None where it could not be measured.
+    #[serde(serialize_with = "see_note")]
     pub right: Option<u64>,
     /// What counted it.
     pub right_source: String,
     /// left − right.
+    #[serde(serialize_with = "see_note")]
     pub residual: Option<i64>,
     /// How much residual the edges of the window explain.
+    #[serde(serialize_with = "see_note")]
     pub slack: Option<u64>,
     /// |residual| ≤ slack; None where unmeasured.
+    #[serde(serialize_with = "see_note")]
     pub ok: Option<bool>,
     /// What is compared.
     pub unit: Unit,

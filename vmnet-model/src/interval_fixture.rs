@@ -7,7 +7,8 @@
     reason = "tests call it, and it fails as they do"
 )]
 
-use super::throughput::{CpuShare, Interval, QueueRate};
+use super::fact::Why;
+use super::throughput::{CpuShare, Interval, NOTHING_SENT as IDLE, QueueRate};
 
 /// One second in which `gbps` of payload left, `software` of it segmented in software.
 pub fn second(t_s: f64, gbps: f64, software: f64) -> Interval {
@@ -17,18 +18,20 @@ pub fn second(t_s: f64, gbps: f64, software: f64) -> Interval {
     Interval {
         t_s,
         duration_s: 1.0,
-        wire_gbps: Some(gbps * 1.046),
-        goodput_gbps: Some(gbps),
-        hardware_gbps: Some(built * (1.0 - software)),
-        software_gbps: Some(built * software),
-        unaggregated_gbps: Some(unaggregated),
-        small_gbps: Some(small),
-        software_share: (gbps > 0.0).then_some(software),
-        segmentation_cpu: Some(1.31 * software),
-        segmentation_ns_per_byte: (gbps > 0.0).then_some(0.95 * software),
-        retransmitted_bytes: Some(1448),
-        mean_queued_bytes: (gbps > 0.0).then_some(43_214.0),
-        mean_driver_bytes: (gbps > 0.0).then_some(1514.0 * software + 43_214.0 * (1.0 - software)),
+        wire_gbps: Ok(gbps * 1.046),
+        goodput_gbps: Ok(gbps),
+        hardware_gbps: Ok(built * (1.0 - software)),
+        software_gbps: Ok(built * software),
+        unaggregated_gbps: Ok(unaggregated),
+        small_gbps: Ok(small),
+        software_share: (gbps > 0.0).then_some(software).ok_or(IDLE),
+        segmentation_cpu: Ok(1.31 * software),
+        segmentation_ns_per_byte: (gbps > 0.0).then_some(0.95 * software).ok_or(IDLE),
+        retransmitted_bytes: Ok(1448),
+        mean_queued_bytes: (gbps > 0.0).then_some(43_214.0).ok_or(IDLE),
+        mean_driver_bytes: (gbps > 0.0)
+            .then_some(1514.0 * software + 43_214.0 * (1.0 - software))
+            .ok_or(IDLE),
         segments_per_packet: Some(1.0 + 28.5 * (1.0 - software)),
         rtt_us: (gbps > 0.0).then_some(420.0),
         cpus: (0..8_u32)
@@ -55,18 +58,18 @@ pub fn unknown(t_s: f64) -> Interval {
     Interval {
         t_s,
         duration_s: 1.0,
-        wire_gbps: None,
-        goodput_gbps: None,
-        hardware_gbps: None,
-        software_gbps: None,
-        unaggregated_gbps: None,
-        small_gbps: None,
-        software_share: None,
-        segmentation_cpu: None,
-        segmentation_ns_per_byte: None,
-        retransmitted_bytes: None,
-        mean_queued_bytes: None,
-        mean_driver_bytes: None,
+        wire_gbps: Err(Why::NoPrograms),
+        goodput_gbps: Err(Why::NoPrograms),
+        hardware_gbps: Err(Why::NoPrograms),
+        software_gbps: Err(Why::NoPrograms),
+        unaggregated_gbps: Err(Why::NoPrograms),
+        small_gbps: Err(Why::NoPrograms),
+        software_share: Err(Why::NoPrograms),
+        segmentation_cpu: Err(Why::NoPrograms),
+        segmentation_ns_per_byte: Err(Why::NoPrograms),
+        retransmitted_bytes: Err(Why::NoPrograms),
+        mean_queued_bytes: Err(Why::NoPrograms),
+        mean_driver_bytes: Err(Why::NoPrograms),
         segments_per_packet: None,
         rtt_us: None,
         cpus: Vec::new(),

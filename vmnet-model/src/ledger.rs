@@ -4,7 +4,18 @@ use serde::{Deserialize, Serialize};
 use vmnet_common::{Class, Counters, Lane, LaneCounts, SEGS_BUCKETS, Stage, bucket_lower, bucket_upper};
 
 use super::tally::{Tally, bounded, cell, lane, scaled_up};
+use crate::fact::Why;
+use crate::null_because;
 use crate::{stats, units};
+
+null_because! {
+    not_asked: Why::is(RETRANSMITS_UNKNOWN);
+    no_median: Why::is("there were no super-packets, or it is UDP, for which none is kept");
+}
+
+/// Why `retransmitted_bytes` is None where programs counted.
+pub const RETRANSMITS_UNKNOWN: &str = "TCP's own count of what it retransmitted could not be had: the senders are no sockets of this interface's \
+     addresses (forwarded, or sent through a device above), they are too many to be asked at every sample, or some closed while they were";
 
 /// One transport protocol's bytes and packets. Bytes are payload: headers excluded, retransmits included.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +49,7 @@ pub struct Entry {
     /// Queued, and not seen to leave or drop.
     pub pending_bytes: u64,
     /// Retransmitted, as TCP itself says; part of the above. None where the senders' sockets could not be asked.
+    #[serde(serialize_with = "not_asked")]
     pub retransmitted_bytes: Option<u64>,
     /// Super-packets at the queue.
     pub super_packets_queued: u64,
@@ -50,6 +62,7 @@ pub struct Entry {
     /// Packets without payload, at the queue.
     pub control_packets: u64,
     /// Median wire segments of the super-packets queued; None where there were none, and for UDP.
+    #[serde(serialize_with = "no_median")]
     pub median_gso_segs: Option<f64>,
     /// Payload inside tunnels.
     pub tunnel_bytes: u64,

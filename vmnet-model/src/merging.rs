@@ -1,7 +1,8 @@
 //! Many intervals as fewer: a day at one sample a second is more than a page can show, or a person wants in a file. Means are
 //! of what was measured, and the extremes are kept beside them.
 
-use super::throughput::{CpuShare, Interval, Merged, QueueRate};
+use super::fact::{Fact, Known, Why};
+use super::throughput::{CpuShare, Interval, Merged, NOTHING_SENT, QueueRate};
 
 /// At most `most` intervals in place of these, each standing for about as many neighbours. What is few enough stays as it is.
 #[must_use]
@@ -18,44 +19,57 @@ fn one(parts: &[Interval]) -> Option<Interval> {
     }
     let time = |part: &Interval| part.duration_s;
     let sent = |part: &Interval| payload_gbps(part) * part.duration_s;
-    let over_time = |value: fn(&Interval) -> Option<f64>| mean(parts, time, value);
+    let over_time = |of: Of| mean(parts, time, |part| of(part).known()).ok_or_else(|| why(parts, of));
+    let by_bytes = |of: Of| mean(parts, sent, |part| of(part).known()).ok_or_else(|| why(parts, of));
+    let by_packets = |of: Of| per_packet(parts, sent, |part| of(part).known()).ok_or_else(|| why(parts, of));
     let (hardware_gbps, software_gbps) =
-        (over_time(|part| part.hardware_gbps), over_time(|part| part.software_gbps));
+        (over_time(|part| &part.hardware_gbps), over_time(|part| &part.software_gbps));
+    let software_share = match (&hardware_gbps, &software_gbps) {
+        (Ok(hardware), Ok(software)) if hardware + software > 0.0 => Ok(software / (hardware + software)),
+        _ => Err(why(parts, |part| &part.software_share)),
+    };
     Some(Interval {
         t_s: last.t_s,
         duration_s: parts.iter().map(time).sum(),
-        wire_gbps: over_time(|part| part.wire_gbps),
-        goodput_gbps: over_time(|part| part.goodput_gbps),
+        wire_gbps: over_time(|part| &part.wire_gbps),
+        goodput_gbps: over_time(|part| &part.goodput_gbps),
         hardware_gbps,
         software_gbps,
-        unaggregated_gbps: over_time(|part| part.unaggregated_gbps),
-        small_gbps: over_time(|part| part.small_gbps),
-        software_share: hardware_gbps.zip(software_gbps).and_then(|(hardware, software)| {
-            let built = hardware + software;
-            (built > 0.0).then(|| software / built)
-        }),
-        segmentation_cpu: over_time(|part| part.segmentation_cpu),
-        segmentation_ns_per_byte: mean(parts, sent, |part| part.segmentation_ns_per_byte),
+        unaggregated_gbps: over_time(|part| &part.unaggregated_gbps),
+        small_gbps: over_time(|part| &part.small_gbps),
+        software_share,
+        segmentation_cpu: over_time(|part| &part.segmentation_cpu),
+        segmentation_ns_per_byte: by_bytes(|part| &part.segmentation_ns_per_byte),
         retransmitted_bytes: parts
             .iter()
-            .filter_map(|part| part.retransmitted_bytes)
-            .reduce(u64::saturating_add),
-        mean_queued_bytes: per_packet(parts, sent, |part| part.mean_queued_bytes),
-        mean_driver_bytes: per_packet(parts, sent, |part| part.mean_driver_bytes),
+            .filter_map(|part| part.retransmitted_bytes.known())
+            .reduce(u64::saturating_add)
+            .ok_or_else(|| why(parts, |part| &part.retransmitted_bytes)),
+        mean_queued_bytes: by_packets(|part| &part.mean_queued_bytes),
+        mean_driver_bytes: by_packets(|part| &part.mean_driver_bytes),
         segments_per_packet: per_packet(
             parts,
-            |part| part.wire_gbps.unwrap_or(0.0) * part.duration_s,
+            |part| part.wire_gbps.known().unwrap_or(0.0) * part.duration_s,
             |part| part.segments_per_packet,
         ),
-        rtt_us: over_time(|part| part.rtt_us),
+        rtt_us: mean(parts, time, |part| part.rtt_us),
         cpus: each_place(parts, |part| part.cpus.len(), cpu),
         queues: each_place(parts, |part| part.queues.len(), queue),
         merged: Some(extremes(parts)),
     })
 }
 
+/// One of an interval's quantities.
+type Of = fn(&Interval) -> &Fact<f64>;
+
+/// Why none of the parts knows it: the first one's reason.
+fn why<T>(parts: &[Interval], of: impl Fn(&Interval) -> &Fact<T>) -> Why {
+    parts.iter().find_map(|part| of(part).as_ref().err()).cloned().unwrap_or(NOTHING_SENT)
+}
+
 fn payload_gbps(part: &Interval) -> f64 {
-    [part.hardware_gbps, part.software_gbps, part.unaggregated_gbps, part.small_gbps].iter().flatten().sum()
+    let classes = [&part.hardware_gbps, &part.software_gbps, &part.unaggregated_gbps, &part.small_gbps];
+    classes.into_iter().filter_map(Known::known).sum()
 }
 
 /// Weighted, over the parts that know it.
@@ -118,10 +132,10 @@ fn extremes(parts: &[Interval]) -> Merged {
             .iter()
             .map(|part| part.merged.map_or(1, |merged| merged.intervals))
             .fold(0, u32::saturating_add),
-        wire_gbps: of(|part| part.wire_gbps, |merged| merged.wire_gbps),
-        goodput_gbps: of(|part| part.goodput_gbps, |merged| merged.goodput_gbps),
-        software_share: of(|part| part.software_share, |merged| merged.software_share),
-        segmentation_cpu: of(|part| part.segmentation_cpu, |merged| merged.segmentation_cpu),
+        wire_gbps: of(|part| part.wire_gbps.known(), |merged| merged.wire_gbps),
+        goodput_gbps: of(|part| part.goodput_gbps.known(), |merged| merged.goodput_gbps),
+        software_share: of(|part| part.software_share.known(), |merged| merged.software_share),
+        segmentation_cpu: of(|part| part.segmentation_cpu.known(), |merged| merged.segmentation_cpu),
         busiest_cpu: of(
             |part| part.cpus.iter().map(|cpu| cpu.busy).reduce(f64::max),
             |merged| merged.busiest_cpu,
@@ -137,8 +151,8 @@ mod tests {
     #[test]
     fn a_day_keeps_its_bytes_and_its_extremes_however_often_it_is_merged() {
         let mut day: Vec<Interval> = (1..=86_400_u32).map(|s| second(f64::from(s), 10.0, 1.0)).collect();
-        day[40_000].goodput_gbps = Some(0.25);
-        day[50_000].goodput_gbps = Some(24.0);
+        day[40_000].goodput_gbps = Ok(0.25);
+        day[50_000].goodput_gbps = Ok(24.0);
         let few = merged(&merged(&day, 4_000), 500);
         assert!(few.len() <= 500, "{}", few.len());
         assert_eq!(few.iter().map(|part| part.duration_s).sum::<f64>(), 86_400.0);
@@ -147,7 +161,7 @@ mod tests {
             86_400
         );
         let sent = |parts: &[Interval]| {
-            parts.iter().filter_map(|part| Some(part.goodput_gbps? * part.duration_s)).sum::<f64>()
+            parts.iter().filter_map(|part| Some(part.goodput_gbps.known()? * part.duration_s)).sum::<f64>()
         };
         assert!((sent(&few) / sent(&day) - 1.0).abs() < 1e-9);
         let range = few.iter().filter_map(|part| part.merged?.goodput_gbps);
@@ -164,9 +178,9 @@ mod tests {
     #[test]
     fn what_was_not_measured_has_no_weight_and_what_was_never_measured_stays_unknown() {
         let half = merged(&[second(1.0, 10.0, 1.0), unknown(2.0)], 1).remove(0);
-        assert_eq!((half.goodput_gbps, half.rtt_us, half.duration_s), (Some(10.0), Some(420.0), 2.0));
+        assert_eq!((half.goodput_gbps.known(), half.rtt_us, half.duration_s), (Some(10.0), Some(420.0), 2.0));
         let none = merged(&[unknown(1.0), unknown(2.0)], 1).remove(0);
-        assert_eq!((none.goodput_gbps, none.software_share, none.rtt_us), (None, None, None));
+        assert_eq!((none.goodput_gbps.known(), none.software_share.known(), none.rtt_us), (None, None, None));
         assert_eq!(none.merged.unwrap().goodput_gbps, None);
     }
 

@@ -5,16 +5,32 @@ use vmnet_common::{Caller, Class, Counters, Lane, Stage};
 
 use super::delta::Delta;
 use super::hook::Hook;
-use super::ledger::Protocol;
+use super::ledger::{Protocol, RETRANSMITS_UNKNOWN};
 use super::machine::QueueCounters;
 use super::sample::{CpuTimes, CpuWork, Mode, Window};
 use super::tally::{TCP_LANES, Tally, bounded, cell, lane};
 use super::units::share;
 use super::witness::KernelCounters;
+use crate::fact::{self, Fact, Known, Why};
+use crate::null_because;
 
-/// Why `wire_gbps` is None without programs and without a qdisc.
-pub const WIRE_UNMEASURED: &str = "neither programs nor a qdisc counted the headers that segmentation adds, and the \
-                                   device's own bytes leave them out";
+null_because! {
+    not_compared: Why::is("it takes packets, and a qdisc that counts their segments");
+    nobody_sent: Why::is(
+        "no TCP socket of the interface's addresses was sending when they were looked at (they are not at a run's end), \
+         the kernel did not tell, or the recording is from before this was kept"
+    );
+    not_timed: Why::is("no programs ran, or segmentation is not timed by CPU on this rung");
+    not_counted: Why::is("no programs ran, or their counts by CPU could not be read");
+    not_by_queue: Why::is("the device does not count it by queue, or it was made anew");
+    never_measured: Why::is("in none of the merged intervals was it measured");
+}
+
+const WIRE_UNMEASURED: Why = Why::is(
+    "neither programs nor a qdisc counted the headers that segmentation adds, and the device's own bytes leave them out",
+);
+pub(crate) const NOTHING_SENT: Why = Why::is("nothing was sent in that interval");
+const NO_TIME: Why = Why::is("no time passed");
 
 /// Time of so many CPUs over a while, per byte. None without bytes.
 fn per_byte(cpus: f64, duration_ns: u64, bytes: u64) -> Option<f64> {
@@ -30,33 +46,59 @@ pub struct Interval {
     /// Its length.
     pub duration_s: f64,
     /// Bytes on the wire, all headers from the link layer up.
-    pub wire_gbps: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub wire_gbps: Fact<f64>,
     /// TCP payload less retransmits.
-    pub goodput_gbps: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub goodput_gbps: Fact<f64>,
     /// TCP payload that left in super-packets.
-    pub hardware_gbps: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub hardware_gbps: Fact<f64>,
     /// TCP payload segmented by the CPU.
-    pub software_gbps: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub software_gbps: Fact<f64>,
     /// TCP payload in full-size singles.
-    pub unaggregated_gbps: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub unaggregated_gbps: Fact<f64>,
     /// TCP payload in small singles.
-    pub small_gbps: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub small_gbps: Fact<f64>,
     /// software / (hardware + software); None where nothing was built.
-    pub software_share: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub software_share: Fact<f64>,
     /// CPUs busy segmenting.
-    pub segmentation_cpu: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub segmentation_cpu: Fact<f64>,
     /// Segmentation time per byte of TCP and UDP payload sent.
-    pub segmentation_ns_per_byte: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub segmentation_ns_per_byte: Fact<f64>,
     /// Retransmitted TCP payload.
-    pub retransmitted_bytes: Option<u64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
+    pub retransmitted_bytes: Fact<u64>,
     /// Mean length of TCP packets with payload, before the decision.
-    pub mean_queued_bytes: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub mean_queued_bytes: Fact<f64>,
     /// And after it.
-    pub mean_driver_bytes: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
+    pub mean_driver_bytes: Fact<f64>,
     /// Wire segments per packet that the device counted, from kernel counters alone.
+    #[serde(serialize_with = "not_compared")]
     pub segments_per_packet: Option<f64>,
     /// Smoothed round trip of TCP, µs, at its end: the median over the interface's sockets that sent, or waited for an
     /// acknowledgement, in it. None where none did.
+    #[serde(serialize_with = "nobody_sent")]
     pub rtt_us: Option<f64>,
     /// One per CPU; empty where they could not be compared.
     pub cpus: Vec<CpuShare>,
@@ -77,8 +119,10 @@ pub struct CpuShare {
     /// Taken by the hypervisor.
     pub steal: f64,
     /// The part inside `__skb_gso_segment` for this interface; None where the rung cannot time it.
+    #[serde(serialize_with = "not_timed")]
     pub segmenting: Option<f64>,
     /// TCP payload that this CPU handed to the driver; None without programs.
+    #[serde(serialize_with = "not_counted")]
     pub tcp_gbps: Option<f64>,
 }
 
@@ -87,8 +131,10 @@ pub struct CpuShare {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct QueueRate {
     /// Bytes; None where the device does not count them by queue.
+    #[serde(serialize_with = "not_by_queue")]
     pub gbps: Option<f64>,
     /// skbs a second, super-packets counted once; None likewise.
+    #[serde(serialize_with = "not_by_queue")]
     pub packets_per_s: Option<f64>,
 }
 
@@ -99,14 +145,19 @@ pub struct Merged {
     /// How many there were.
     pub intervals: u32,
     /// Of `wire_gbps`.
+    #[serde(serialize_with = "never_measured")]
     pub wire_gbps: Option<[f64; 2]>,
     /// Of `goodput_gbps`.
+    #[serde(serialize_with = "never_measured")]
     pub goodput_gbps: Option<[f64; 2]>,
     /// Of `software_share`.
+    #[serde(serialize_with = "never_measured")]
     pub software_share: Option<[f64; 2]>,
     /// Of `segmentation_cpu`.
+    #[serde(serialize_with = "never_measured")]
     pub segmentation_cpu: Option<[f64; 2]>,
     /// Of the busiest CPU's `busy`.
+    #[serde(serialize_with = "never_measured")]
     pub busiest_cpu: Option<[f64; 2]>,
 }
 
@@ -131,49 +182,93 @@ pub fn mean(intervals: &[Interval], value: impl Fn(&Interval) -> Option<f64>) ->
     (seconds > 0.0).then(|| sum / seconds)
 }
 
+/// The same of what each interval has a reason for where it lacks it.
+///
+/// # Errors
+/// The first interval's reason.
+pub fn mean_of(intervals: &[Interval], fact: impl Fn(&Interval) -> &Fact<f64>) -> Fact<f64> {
+    let why =
+        || intervals.iter().find_map(|interval| fact(interval).as_ref().err()).cloned().unwrap_or(NO_TIME);
+    mean(intervals, |interval| fact(interval).known()).ok_or_else(why)
+}
+
 impl Interval {
     /// TCP payload that left, by whichever path, retransmits included. None unless all of it is known.
     #[must_use]
     pub fn payload_gbps(&self) -> Option<f64> {
-        Some(self.hardware_gbps? + self.software_gbps? + self.unaggregated_gbps? + self.small_gbps?)
+        let classes = [&self.hardware_gbps, &self.software_gbps, &self.unaggregated_gbps, &self.small_gbps];
+        classes.into_iter().map(Known::known).sum()
     }
 
     fn of(window: &Window<'_>, delta: &Delta) -> Self {
-        let counted = delta.traced.as_deref().filter(|_| window.conditions.mode != Mode::Counters);
-        let tcp = counted.map(|counted| Protocol::tcp(counted).total);
-        let gbps = |bytes: u64| gbps(bytes, delta.duration_ns);
-        let tcp_gbps =
-            |bytes: fn(&super::ledger::Entry) -> u64| tcp.as_ref().and_then(|tcp| gbps(bytes(tcp)));
-        let retransmitted_bytes = counted.and_then(|counted| delta.retransmitted_bytes(counted, &TCP_LANES));
-        let goodput_bytes = counted.zip(retransmitted_bytes).map(|(counted, retransmitted)| {
-            Tally::of(counted, Stage::Driver, &TCP_LANES).payload_bytes.saturating_sub(retransmitted)
+        let counted = counts(window, delta);
+        let tcp = counted.clone().map(|counted| Protocol::tcp(counted).total);
+        let gbps = |bytes: u64| gbps(bytes, delta.duration_ns).ok_or(NO_TIME);
+        let tcp_gbps = |bytes: fn(&super::ledger::Entry) -> u64| match &tcp {
+            Ok(tcp) => gbps(bytes(tcp)),
+            Err(why) => Err(why.clone()),
+        };
+        let retransmitted_bytes = counted.clone().and_then(|counted| {
+            delta.retransmitted_bytes(counted, &TCP_LANES).ok_or(Why::is(RETRANSMITS_UNKNOWN))
         });
-        let segmentation_cpu = counted.and_then(|counted| {
-            let timed = segmentation_ns(window, counted).and_then(|ns| share(ns, delta.duration_ns));
-            timed.or_else(|| sampled_cpu(window, delta, counted))
-        });
+        let goodput_gbps = match (&counted, &retransmitted_bytes) {
+            (Ok(counted), Ok(retransmitted)) => {
+                let left = Tally::of(counted, Stage::Driver, &TCP_LANES).payload_bytes;
+                gbps(left.saturating_sub(*retransmitted))
+            }
+            (Err(why), _) | (_, Err(why)) => Err(why.clone()),
+        };
+        let segmentation_cpu = counted.clone().and_then(|counted| segmentation_cpu(window, delta, counted));
         Self {
             t_s: seconds(delta.end_ns),
             duration_s: seconds(delta.duration_ns),
-            wire_gbps: wire_bytes(delta, counted).and_then(gbps),
-            goodput_gbps: goodput_bytes.and_then(gbps),
+            wire_gbps: wire_bytes(window, delta).and_then(gbps),
+            goodput_gbps,
             hardware_gbps: tcp_gbps(|tcp| tcp.hardware_bytes),
             software_gbps: tcp_gbps(|tcp| tcp.software_bytes),
             unaggregated_gbps: tcp_gbps(|tcp| tcp.unaggregated_bytes),
             small_gbps: tcp_gbps(|tcp| tcp.small_bytes),
-            software_share: tcp.as_ref().and_then(super::ledger::Entry::software_share),
-            segmentation_cpu,
-            segmentation_ns_per_byte: segmentation_cpu.zip(counted).and_then(|(cpus, counted)| {
-                per_byte(cpus, delta.duration_ns, transport_payload_bytes(counted))
+            software_share: tcp.and_then(|tcp| tcp.software_share().ok_or(NOTHING_SENT)),
+            segmentation_ns_per_byte: segmentation_cpu.clone().and_then(|cpus| {
+                let bytes = counted.clone().map(transport_payload_bytes)?;
+                per_byte(cpus, delta.duration_ns, bytes).ok_or(untimed(window))
             }),
+            segmentation_cpu,
             retransmitted_bytes,
-            mean_queued_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Queue)),
-            mean_driver_bytes: counted.and_then(|counted| mean_data_packet(counted, Stage::Driver)),
+            mean_queued_bytes: mean_data_packet(&counted, Stage::Queue),
+            mean_driver_bytes: mean_data_packet(&counted, Stage::Driver),
             segments_per_packet: KernelCounters::of(window, delta).segments_per_packet.ok(),
             rtt_us: delta.rtt_us.map(f64::from),
             cpus: cpus(window, delta),
             queues: delta.queues.iter().map(|queue| QueueRate::of(queue, delta.duration_ns)).collect(),
             merged: None,
+        }
+    }
+}
+
+/// What the programs counted.
+fn counts<'a>(window: &Window<'_>, delta: &'a Delta) -> Fact<&'a Counters> {
+    match window.conditions.mode {
+        Mode::Counters => Err(Why::NoPrograms),
+        _ => delta.traced.as_deref().ok_or(Why::is("the programs' counts could not be read")),
+    }
+}
+
+/// CPUs busy segmenting, by each call's time or by stack samples.
+fn segmentation_cpu(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Fact<f64> {
+    let timed = segmentation_ns(window, counted).and_then(|ns| share(ns, delta.duration_ns));
+    timed.or_else(|| sampled_cpu(window, delta, counted)).ok_or(untimed(window))
+}
+
+/// Why segmentation was not timed in an interval.
+const fn untimed(window: &Window<'_>) -> Why {
+    match window.conditions.mode {
+        Mode::Counters => Why::NoPrograms,
+        Mode::Tracepoint => Why::is(
+            "stack samples alone time segmentation on this rung: there were too few, or nothing was sent",
+        ),
+        Mode::Fentry | Mode::Kprobe => {
+            Why::is("segmentation was not hooked, or nothing was sent in that interval")
         }
     }
 }
@@ -275,13 +370,15 @@ fn sampled_cpu(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Option
 
 /// With the headers that super-packets get on the wire. The device's own bytes leave those out, so they serve for
 /// nothing here.
-fn wire_bytes(delta: &Delta, counted: Option<&Counters>) -> Option<u64> {
-    match counted {
-        Some(counted) => {
+fn wire_bytes(window: &Window<'_>, delta: &Delta) -> Fact<u64> {
+    match (counts(window, delta), delta.qdisc) {
+        (Ok(counted), _) => {
             let driver = Tally::of(counted, Stage::Driver, &Lane::ALL);
-            Some(driver.bytes.saturating_add(driver.unsent_header_bytes))
+            Ok(driver.bytes.saturating_add(driver.unsent_header_bytes))
         }
-        None => delta.qdisc.map(|qdisc| qdisc.bytes),
+        (Err(_), Some(qdisc)) => Ok(qdisc.bytes),
+        (Err(Why::NoPrograms), None) => Err(WIRE_UNMEASURED),
+        (Err(why), None) => Err(why),
     }
 }
 
@@ -290,7 +387,8 @@ fn transport_payload_bytes(counted: &Counters) -> u64 {
 }
 
 /// Mean `skb->len` of TCP packets with payload, bytes.
-fn mean_data_packet(counted: &Counters, stage: Stage) -> Option<f64> {
+fn mean_data_packet(counted: &Fact<&Counters>, stage: Stage) -> Fact<f64> {
+    let counted = counted.clone()?;
     let (mut packets, mut bytes) = (0_u64, 0_u64);
     for each in TCP_LANES {
         let counts = lane(counted, stage, each);
@@ -302,7 +400,7 @@ fn mean_data_packet(counted: &Counters, stage: Stage) -> Option<f64> {
             bytes += cell.bytes;
         }
     }
-    share(bytes, packets)
+    share(bytes, packets).ok_or(NOTHING_SENT)
 }
 
 fn seconds(ns: u64) -> f64 {
@@ -333,12 +431,12 @@ mod tests {
         scene.cut(500, 44).retransmitted(100);
         let [first, second] = <[Interval; 2]>::try_from(intervals(&scene.window())).unwrap();
         assert_eq!((first.t_s, second.t_s, second.duration_s), (1.0, 2.0, 1.0));
-        close(first.hardware_gbps, (44_000 * MSS * 8) as f64 / 1e9);
-        close(first.software_share, 0.0);
-        close(second.hardware_gbps, 0.0);
-        close(second.software_share, 1.0);
-        close(second.goodput_gbps, (22_000 * MSS * 8) as f64 / 1e9);
-        assert_eq!(second.retransmitted_bytes, Some(100 * MSS));
+        close(first.hardware_gbps.known(), (44_000 * MSS * 8) as f64 / 1e9);
+        close(first.software_share.known(), 0.0);
+        close(second.hardware_gbps.known(), 0.0);
+        close(second.software_share.known(), 1.0);
+        close(second.goodput_gbps.known(), (22_000 * MSS * 8) as f64 / 1e9);
+        assert_eq!(second.retransmitted_bytes.known(), Some(100 * MSS));
         close(second.segments_per_packet, 1.0);
         close(first.segments_per_packet, 44.0);
     }
@@ -347,15 +445,15 @@ mod tests {
     fn the_wire_carries_the_headers_that_super_packets_do_not() {
         let mut scene = Scene::new();
         scene.whole(1_000, 44);
-        close(whole(&scene.window()).unwrap().wire_gbps, (44_000 * (MSS + HEADER) * 8) as f64 / 1e9);
+        close(whole(&scene.window()).unwrap().wire_gbps.known(), (44_000 * (MSS + HEADER) * 8) as f64 / 1e9);
         let mut without_programs = scene;
         without_programs.forget_the_programs();
         without_programs.conditions.mode = Mode::Counters;
         let interval = whole(&without_programs.window()).unwrap();
-        close(interval.wire_gbps, (44_000 * (MSS + HEADER) * 8) as f64 / 1e9);
-        assert_eq!((interval.goodput_gbps, interval.mean_queued_bytes), (None, None));
+        close(interval.wire_gbps.known(), (44_000 * (MSS + HEADER) * 8) as f64 / 1e9);
+        assert_eq!((interval.goodput_gbps.known(), interval.mean_queued_bytes.known()), (None, None));
         without_programs.without_qdisc();
-        assert_eq!(whole(&without_programs.window()).unwrap().wire_gbps, None);
+        assert_eq!(whole(&without_programs.window()).unwrap().wire_gbps.known(), None);
     }
 
     #[test]
@@ -363,8 +461,8 @@ mod tests {
         let mut scene = Scene::new();
         scene.cut(100, 44).control(1_000);
         let interval = whole(&scene.window()).unwrap();
-        close(interval.mean_queued_bytes, (44 * MSS + HEADER) as f64);
-        close(interval.mean_driver_bytes, (MSS + HEADER) as f64);
+        close(interval.mean_queued_bytes.known(), (44 * MSS + HEADER) as f64);
+        close(interval.mean_driver_bytes.known(), (MSS + HEADER) as f64);
     }
 
     #[test]
@@ -372,15 +470,15 @@ mod tests {
         let mut scene = Scene::new();
         scene.cut(1_000, 44);
         let interval = whole(&scene.window()).unwrap();
-        close(interval.segmentation_cpu, f64::from(44_000 * 700) / 1e9);
-        close(interval.segmentation_ns_per_byte, 700.0 / MSS as f64);
+        close(interval.segmentation_cpu.known(), f64::from(44_000 * 700) / 1e9);
+        close(interval.segmentation_ns_per_byte.known(), 700.0 / MSS as f64);
         let mut tracepoints = Scene::tracepoints_only();
         tracepoints.whole(1_000, 44);
-        assert_eq!(whole(&tracepoints.window()).unwrap().segmentation_cpu, None);
+        assert_eq!(whole(&tracepoints.window()).unwrap().segmentation_cpu.known(), None);
         tracepoints.conditions.hooks[Hook::StackSample] = HookState::Attached;
         tracepoints.counters().samples.total = 100;
         tracepoints.counters().samples.segmenting = 25;
-        close(whole(&tracepoints.window()).unwrap().segmentation_cpu, 0.5);
+        close(whole(&tracepoints.window()).unwrap().segmentation_cpu.known(), 0.5);
     }
 
     #[test]
@@ -396,7 +494,7 @@ mod tests {
     fn an_interval_in_which_nothing_was_built_has_no_share() {
         let mut scene = Scene::new();
         scene.full(100);
-        assert_eq!(whole(&scene.window()).unwrap().software_share, None);
+        assert_eq!(whole(&scene.window()).unwrap().software_share.known(), None);
     }
 
     #[test]

@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::cause::Cause;
 use super::ledger::Entry;
 use super::state::{Confidence, MIN_BULK_BYTES, MOST_PERCENT, State};
+use crate::fact::Why;
+use crate::null_because;
+
+null_because! {
+    nothing_built: Why::is("UDP had no super-packets");
+}
 
 /// The answer for UDP. Singles have no part in it: unlike TCP, UDP builds nothing by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,8 +23,10 @@ pub struct UdpVerdict {
     /// Payload that was handed over in super-packets.
     pub built_bytes: u64,
     /// Of that, what the driver got whole, 0 to 1; None where there was none.
+    #[serde(serialize_with = "nothing_built")]
     pub hardware_share: Option<f64>,
     /// What the CPU segmented.
+    #[serde(serialize_with = "nothing_built")]
     pub software_share: Option<f64>,
     /// One sentence.
     pub summary: String,

@@ -47,7 +47,7 @@ pub struct Cause {
     pub id: CauseId,
     /// Of the TCP payload that did not go to the device in super-packets, the part that this explains. None where no traffic was
     /// seen, and for what hides behind another cause or is none of these bytes' business.
-    #[serde(with = "fact")]
+    #[serde(with = "fact", default = "fact::unread")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub share: Fact<f64>,
     /// One line.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Sides;
-use crate::fact::Why;
+use crate::fact::{Known as _, Why};
 use crate::null_because;
 use crate::stats::{self, NoInterval};
 use crate::throughput::Interval;
@@ -119,7 +119,7 @@ const QUANTITIES: [Quantity; 7] = [
         name: "goodput",
         unit: "Gbit/s",
         better: Better::More,
-        pair: |interval| Some((interval.goodput_gbps? * interval.duration_s, interval.duration_s)),
+        pair: |interval| Some((interval.goodput_gbps.known()? * interval.duration_s, interval.duration_s)),
         path: "throughput.samples[].goodput_gbps",
     },
     Quantity {
@@ -127,7 +127,7 @@ const QUANTITIES: [Quantity; 7] = [
         name: "wire rate",
         unit: "Gbit/s",
         better: Better::More,
-        pair: |interval| Some((interval.wire_gbps? * interval.duration_s, interval.duration_s)),
+        pair: |interval| Some((interval.wire_gbps.known()? * interval.duration_s, interval.duration_s)),
         path: "throughput.samples[].wire_gbps",
     },
     Quantity {
@@ -150,7 +150,7 @@ const QUANTITIES: [Quantity; 7] = [
         pair: |interval| {
             let bytes = payload_bytes(interval)?;
             // In an interval without bytes there is nothing to weigh.
-            let ns_per_byte = if bytes > 0.0 { interval.segmentation_ns_per_byte? } else { 0.0 };
+            let ns_per_byte = if bytes > 0.0 { interval.segmentation_ns_per_byte.known()? } else { 0.0 };
             Some((ns_per_byte * bytes, bytes))
         },
         path: "throughput.samples[].segmentation_cpu",
@@ -160,7 +160,9 @@ const QUANTITIES: [Quantity; 7] = [
         name: "CPUs segmenting",
         unit: "CPUs",
         better: Better::Less,
-        pair: |interval| Some((interval.segmentation_cpu? * interval.duration_s, interval.duration_s)),
+        pair: |interval| {
+            Some((interval.segmentation_cpu.known()? * interval.duration_s, interval.duration_s))
+        },
         path: "throughput.samples[].segmentation_cpu",
     },
     Quantity {
@@ -168,7 +170,7 @@ const QUANTITIES: [Quantity; 7] = [
         name: "retransmitted",
         unit: "share",
         better: Better::Less,
-        pair: |interval| Some((interval.retransmitted_bytes? as f64, payload_bytes(interval)?)),
+        pair: |interval| Some((interval.retransmitted_bytes.known()? as f64, payload_bytes(interval)?)),
         path: "throughput.samples[].retransmitted_bytes",
     },
     Quantity {
@@ -179,7 +181,7 @@ const QUANTITIES: [Quantity; 7] = [
         // Packets are to bytes as 1 to their mean length.
         pair: |interval| {
             let bytes = payload_bytes(interval)?;
-            let mean = interval.mean_driver_bytes.filter(|mean| *mean > 0.0)?;
+            let mean = interval.mean_driver_bytes.known().filter(|mean| *mean > 0.0)?;
             Some((bytes, bytes / mean))
         },
         path: "throughput.samples[].mean_driver_bytes",

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fact::Known as _;
 use crate::stats;
 use crate::throughput::Interval;
 
@@ -75,7 +76,7 @@ impl Stretch {
 }
 
 fn rate(interval: &Interval) -> Option<f64> {
-    interval.goodput_gbps.or(interval.wire_gbps).filter(|rate| rate.is_finite())
+    interval.goodput_gbps.known().or(interval.wire_gbps.known()).filter(|rate| rate.is_finite())
 }
 
 pub(super) fn quantile(values: impl Iterator<Item = f64>, q: f64) -> Option<f64> {

@@ -107,7 +107,7 @@ fn what_was_not_measured_has_no_figure_and_says_why() {
     let a = Scene::new(11.0, 1.0);
     let mut b = Scene::new(11.0, 1.0);
     for interval in &mut b.intervals {
-        *interval = Interval { wire_gbps: interval.wire_gbps, ..unknown(interval.t_s) };
+        *interval = Interval { wire_gbps: interval.wire_gbps.clone(), ..unknown(interval.t_s) };
     }
     b.tcp = None;
     b.unmeasured.insert("throughput.samples[].goodput_gbps".to_owned(), "no programs ran".to_owned());
@@ -272,9 +272,9 @@ proptest! {
         let mut a = Scene::new(11.0, 1.0);
         for (interval, numbers) in a.intervals.iter_mut().zip(numbers.chunks(4)) {
             interval.duration_s = numbers[0];
-            interval.goodput_gbps = Some(numbers[1]);
-            interval.software_gbps = Some(numbers[2]);
-            interval.segmentation_cpu = Some(numbers[3]);
+            interval.goodput_gbps = Ok(numbers[1]);
+            interval.software_gbps = Ok(numbers[2]);
+            interval.segmentation_cpu = Ok(numbers[3]);
         }
         let b = Scene::new(11.0, 1.0);
         for effect in a.against(&b).effects.iter().chain(&b.against(&a).effects) {

@@ -4,7 +4,14 @@ use serde::de::IgnoredAny;
 
 use super::natural;
 
+use crate::model::fact::Why;
+use crate::model::null_because;
 use serde::{Deserialize, Serialize};
+
+null_because! {
+    not_said: Why::is("iperf3 did not tell");
+    not_kept: Why::is("iperf3 did not tell, or the recording is from before this was kept");
+}
 
 /// What iperf3 said of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,14 +22,17 @@ pub struct Iperf3 {
     /// Sent, all streams.
     pub sent_bytes: u64,
     /// Received, all streams.
+    #[serde(serialize_with = "not_said")]
     pub received_bytes: Option<u64>,
     /// Until the receiver had all that, seconds.
+    #[serde(serialize_with = "not_kept")]
     pub received_seconds: Option<f64>,
     /// Seconds of the test.
     pub seconds: f64,
     /// Sender's rate.
     pub sent_gbps: f64,
     /// Retransmits, where it knows.
+    #[serde(serialize_with = "not_said")]
     pub retransmits: Option<u64>,
 }
 

@@ -34,8 +34,6 @@ pub struct Benchmark {
 pub struct Reader {
     /// The field of [`Benchmark`].
     pub field: &'static str,
-    /// Why that is null where it is.
-    pub absent: &'static str,
     /// What was printed, understood; None where it is something else.
     read: fn(&str) -> Option<Understood>,
     /// Whether a command, by its words, prints this as JSON that is for us to understand, not for the person to read.
@@ -57,20 +55,17 @@ pub enum Understood {
 pub const READERS: [Reader; 3] = [
     Reader {
         field: "iperf3",
-        absent: "not the totals of iperf3 --json",
         read: |stdout| Iperf3::parse(stdout).map(Understood::Iperf3),
         prints_json_for_us: |words| is(words, "iperf3") && has(words, &["-J", "--json", "--json-stream"]),
     },
     Reader {
         field: "netperf",
-        absent: "not one result of netperf with its unit (-- -k THROUGHPUT,THROUGHPUT_UNITS, -- -o, or the table of TCP_STREAM or TCP_RR)",
         read: |stdout| Netperf::parse(stdout).map(Understood::Netperf),
         // A few lines, which people read as well.
         prints_json_for_us: |_| false,
     },
     Reader {
         field: "load",
-        absent: "not the summary of vmnet load client --json",
         read: |stdout| load::parse(stdout).map(Understood::Load),
         prints_json_for_us: |words| {
             let client = words.get(1..3).is_some_and(|words| words == ["load", "client"]);

@@ -5,7 +5,13 @@ use csv::ReaderBuilder;
 
 use super::natural;
 
+use crate::model::fact::Why;
+use crate::model::null_because;
 use serde::{Deserialize, Serialize};
+
+null_because! {
+    not_asked: Why::is("netperf was not asked to tell (ELAPSED_TIME)");
+}
 
 /// What netperf said of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +26,7 @@ pub struct Netperf {
     /// The same where it is of requests with their answers.
     pub transactions_per_s: Option<f64>,
     /// Seconds of the test; None where it was not asked to tell.
+    #[serde(serialize_with = "not_asked")]
     pub seconds: Option<f64>,
 }
 

@@ -6,6 +6,7 @@ use crate::model::breaks::Family;
 use crate::model::comparison::Stretch;
 use crate::model::event::EventKind;
 use crate::model::experiment::{Arm, BusiestCpu, Figures, MetricId, Signs, expected};
+use crate::model::fact::Known as _;
 use crate::model::fix::DeviceState;
 use crate::model::identity::Identity;
 use crate::model::sample::{QdiscCounters, Sample};
@@ -44,12 +45,13 @@ impl Measured {
         let kept = steady(&report.throughput.samples, warm_up.as_secs_f64());
         let said = report.benchmark.as_ref().and_then(crate::benchmark::Benchmark::said);
         // What is forwarded has no sockets here that could tell what they retransmitted.
-        let goodput_gbps = mean(kept, |interval| interval.goodput_gbps.or_else(|| interval.payload_gbps()));
+        let goodput_gbps =
+            mean(kept, |interval| interval.goodput_gbps.known().or_else(|| interval.payload_gbps()));
         let payload_gbps = mean(kept, Interval::payload_gbps);
         let gbps = match from {
             ThroughputFrom::Benchmark => said.and_then(|said| said.gbps),
             ThroughputFrom::Ledger => goodput_gbps,
-            ThroughputFrom::Counters => mean(kept, |interval| interval.wire_gbps),
+            ThroughputFrom::Counters => mean(kept, |interval| interval.wire_gbps.known()),
         };
         // Where the benchmark counts transactions, bytes are still counted by the ledger.
         let rate = gbps.or(goodput_gbps).filter(|gbps| *gbps > 0.0);
@@ -57,7 +59,7 @@ impl Measured {
         let busy_cpus = (!cpus.is_empty()).then(|| cpus.iter().map(|cpu| cpu.busy).sum::<f64>());
         let per_payload = |amount: Option<f64>| Some(amount? / payload_gbps.filter(|gbps| *gbps > 0.0)?);
         let retransmitted_gbps = mean(kept, |interval| {
-            Some(interval.retransmitted_bytes? as f64 * 8.0 / 1e9 / interval.duration_s)
+            Some(interval.retransmitted_bytes.known()? as f64 * 8.0 / 1e9 / interval.duration_s)
         });
         let figures = [
             (MetricId::ThroughputGbps, gbps),
@@ -68,7 +70,7 @@ impl Measured {
             (MetricId::RetransmittedPpm, per_payload(retransmitted_gbps).map(|share| share * 1e6)),
             (
                 MetricId::SegmentationNsPerByte,
-                per_payload(mean(kept, |interval| interval.segmentation_cpu)).map(|cpus| cpus * 8.0),
+                per_payload(mean(kept, |interval| interval.segmentation_cpu.known())).map(|cpus| cpus * 8.0),
             ),
             (MetricId::PacketToDriverBytes, mean_packet(kept)),
         ];
@@ -109,7 +111,7 @@ fn mean_packet(intervals: &[Interval]) -> Option<f64> {
         let gbps = interval.payload_gbps()?;
         // An interval in which nothing was sent has no packets.
         if gbps > 0.0 {
-            Some(gbps / interval.mean_driver_bytes.filter(|mean| *mean > 0.0)?)
+            Some(gbps / interval.mean_driver_bytes.known().filter(|mean| *mean > 0.0)?)
         } else {
             Some(0.0)
         }
@@ -234,7 +236,7 @@ mod tests {
         let mut report = fixture::software();
         report.throughput.samples = (1..=20).map(|s| second(f64::from(s), 10.0, 1.0)).collect();
         for sample in &mut report.throughput.samples {
-            sample.goodput_gbps = Some(8.0);
+            sample.goodput_gbps = Ok(8.0);
             sample.cpus = vec![CpuShare { segmenting: Some(0.1), ..CpuShare::default() }; 2];
         }
         let samples = (0..=20).map(|s| {
@@ -250,7 +252,7 @@ mod tests {
             sample
         });
         let samples: Vec<Sample> = samples.collect();
-        report.throughput.samples[0].goodput_gbps = Some(1.0);
+        report.throughput.samples[0].goodput_gbps = Ok(1.0);
         let found = Measured::of(&report, &samples, ThroughputFrom::Ledger, Duration::from_secs(1));
         assert!(near(found.figures[&MetricId::ThroughputGbps], 8.0) && near(found.measured_s, 19.0));
         // One CPU for one gigabyte a second is one nanosecond a byte.

@@ -1,5 +1,6 @@
 //! Lines of text, from values: whoever prints them knows the terminal and what to do when it goes away.
 
+use crate::model::fact::Known as _;
 use crate::model::interface::Interface;
 use crate::model::sample::Mode;
 use crate::model::throughput::Interval;
@@ -17,10 +18,10 @@ struct Column {
 /// left in full-size singles.
 const TRACED: &[Column] = &[
     Column { head: "time", width: 7, value: time },
-    Column { head: "Gbit/s", width: 9, value: |i| i.goodput_gbps.map(gbps) },
-    Column { head: "device %", width: 11, value: |i| share_of_bulk(i, i.hardware_gbps) },
-    Column { head: "cpu %", width: 8, value: |i| share_of_bulk(i, i.software_gbps) },
-    Column { head: "not built %", width: 14, value: |i| share_of_bulk(i, i.unaggregated_gbps) },
+    Column { head: "Gbit/s", width: 9, value: |i| i.goodput_gbps.known().map(gbps) },
+    Column { head: "device %", width: 11, value: |i| share_of_bulk(i, i.hardware_gbps.known()) },
+    Column { head: "cpu %", width: 8, value: |i| share_of_bulk(i, i.software_gbps.known()) },
+    Column { head: "not built %", width: 14, value: |i| share_of_bulk(i, i.unaggregated_gbps.known()) },
     Column { head: "segmenting", width: 13, value: segmenting },
     Column { head: "packet before → after", width: 24, value: packet },
 ];
@@ -28,9 +29,9 @@ const TRACED: &[Column] = &[
 /// Without programs: what is on the wire, and how many wire segments the device saw in one packet.
 const COUNTED: &[Column] = &[
     Column { head: "time", width: 7, value: time },
-    Column { head: "wire Gbit/s", width: 14, value: |i| i.wire_gbps.map(gbps) },
-    Column { head: "device %", width: 11, value: |i| share_of_bulk(i, i.hardware_gbps) },
-    Column { head: "cpu %", width: 8, value: |i| share_of_bulk(i, i.software_gbps) },
+    Column { head: "wire Gbit/s", width: 14, value: |i| i.wire_gbps.known().map(gbps) },
+    Column { head: "device %", width: 11, value: |i| share_of_bulk(i, i.hardware_gbps.known()) },
+    Column { head: "cpu %", width: 8, value: |i| share_of_bulk(i, i.software_gbps.known()) },
     Column { head: "segmenting", width: 13, value: segmenting },
     Column { head: "segments/packet", width: 18, value: |i| i.segments_per_packet.map(format::significant) },
 ];
@@ -104,20 +105,26 @@ fn gbps(gbps: f64) -> String {
 }
 
 fn share_of_bulk(interval: &Interval, part_gbps: Option<f64>) -> Option<String> {
-    let bulk_gbps = interval.hardware_gbps? + interval.software_gbps? + interval.unaggregated_gbps?;
+    let bulk_gbps = interval.hardware_gbps.known()?
+        + interval.software_gbps.known()?
+        + interval.unaggregated_gbps.known()?;
     (bulk_gbps > 0.0).then_some(format::percent_number(part_gbps? / bulk_gbps))
 }
 
 fn segmenting(interval: &Interval) -> Option<String> {
-    interval.segmentation_cpu.map(|cores| format!("{cores:.2} cores"))
+    interval.segmentation_cpu.known().map(|cores| format!("{cores:.2} cores"))
 }
 
 fn packet(interval: &Interval) -> Option<String> {
     let said = |bytes: Option<f64>| bytes.map_or_else(|| "–".to_owned(), format::mean_bytes);
-    if interval.mean_queued_bytes.is_none() && interval.mean_driver_bytes.is_none() {
+    if interval.mean_queued_bytes.known().is_none() && interval.mean_driver_bytes.known().is_none() {
         return None;
     }
-    Some(format!("{} → {}", said(interval.mean_queued_bytes), said(interval.mean_driver_bytes)))
+    Some(format!(
+        "{} → {}",
+        said(interval.mean_queued_bytes.known()),
+        said(interval.mean_driver_bytes.known())
+    ))
 }
 
 #[cfg(test)]

@@ -2,7 +2,13 @@
 
 use std::fmt;
 
+use crate::model::fact::{self, Why};
+use crate::model::null_because;
 use serde::{Deserialize, Serialize};
+
+null_because! {
+    no_last_word: Why::is("an interrupt did not wait for the server's word");
+}
 
 /// The schema's name.
 pub const SCHEMA: &str = "vmnet.load/1";
@@ -39,14 +45,18 @@ pub struct Summary {
     /// Payload given to the kernel.
     pub sent_bytes: u64,
     /// Payload that the server says it got: the same, or null after an interrupt that could not wait for its word.
+    #[serde(serialize_with = "no_last_word")]
     pub received_bytes: Option<u64>,
     /// From the first write to the last word of the server (without it: to the end of sending).
     pub seconds: f64,
     /// Received payload over those seconds, in 10⁹ bits per second.
+    #[serde(serialize_with = "no_last_word")]
     pub goodput_gbps: Option<f64>,
     /// `tcpi_total_retrans`.
+    #[serde(serialize_with = "fact::kernel_silent")]
     pub retransmitted_segments: Option<u64>,
     /// `tcpi_bytes_retrans`; null before kernel 4.19.
+    #[serde(serialize_with = "fact::kernel_silent")]
     pub retransmitted_bytes: Option<u64>,
 }
 

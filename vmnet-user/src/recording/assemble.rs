@@ -16,18 +16,19 @@ use crate::model::correlation::Correlations;
 use crate::model::cost::Cost;
 use crate::model::delta::Delta;
 use crate::model::ending::RunEnding;
-use crate::model::hook::Hook;
+use crate::model::fact::{Fact, Known as _, Why};
+use crate::model::hook::{Hook, HookReport};
 use crate::model::interface::Interface;
 use crate::model::ledger::Other;
 use crate::model::ledgers::Ledgers;
 use crate::model::machine::{Machine, QueueCounters};
-use crate::model::reasons;
+use crate::model::reasons::{self, Reason};
 use crate::model::sample::{Counting, Mode, Window};
-use crate::model::throughput::{CpuShare, gbps, mean};
+use crate::model::throughput::{CpuShare, gbps, mean_of};
 use crate::model::uso::UdpVerdict;
 use crate::model::verdict::State;
 use crate::model::verdict::Verdict;
-use crate::report::run::absences;
+use crate::report::kit::json::Explained as _;
 use crate::report::run::schema::{
     Bucket, LedgerReport, Overhead, Probes, RunReport, SCHEMA, Sizes, ThroughputReport, WindowInfo,
 };
@@ -50,6 +51,11 @@ pub fn report(run: &Run) -> Option<RunReport> {
         UdpVerdict::of(&interface.name, &ledgers.udp.total, verdict.confidence, audit_holds)
     });
     let intervals = run.timeline.intervals();
+    let machine = machine(run);
+    let chain = match &machine {
+        Ok(machine) => Ok(chain::links_of_run(machine, tcp.as_ref())),
+        Err(why) => Err(why.clone()),
+    };
     let mut report = RunReport {
         schema: SCHEMA.to_owned(),
         interface,
@@ -62,16 +68,16 @@ pub fn report(run: &Run) -> Option<RunReport> {
         ledger: LedgerReport { tcp, udp: ledgers.map(|ledgers| ledgers.udp), other: counted.map(Other::of) },
         sizes: counted.map(|counted| sizes(counted, sight.conditions.counting)),
         throughput: ThroughputReport {
-            wire_gbps: mean(intervals, |interval| interval.wire_gbps),
-            goodput_gbps: mean(intervals, |interval| interval.goodput_gbps),
+            wire_gbps: mean_of(intervals, |interval| &interval.wire_gbps),
+            goodput_gbps: mean_of(intervals, |interval| &interval.goodput_gbps),
             correlation: Correlations::of(intervals),
             samples: intervals.to_vec(),
             received_bytes: received_bytes(run),
         },
         cost: Cost::of(&window),
-        reasons: counted.filter(|_| asks_why(&window)).map(reasons::tcp),
-        chain: None,
-        causes: None,
+        reasons: reasons(&window, counted),
+        chain,
+        causes: Err(UNREADABLE),
         prediction: None,
         audit,
         probes: Probes {
@@ -80,29 +86,29 @@ pub fn report(run: &Run) -> Option<RunReport> {
             exact_share: sight.exact_share,
             counting_reason: counting_reason(&sight),
             fell_because: run.start.fell_because.clone(),
-            hooks: run.end.as_ref().map_or(&run.start.hooks, |end| &end.hooks).clone(),
+            hooks: hooks(run, sight.conditions.counting),
         },
-        overhead: overhead(run, delta.cpus.len()),
+        overhead: overhead(run, sight.conditions.counting, delta.cpus.len()),
         benchmark: benchmark(run),
         events: words::events(run),
-        machine: run.machine().cloned(),
+        machine,
         unmeasured: unmeasured(run),
     };
-    if let Some(machine) = &report.machine {
-        report.chain = Some(chain::links_of_run(machine, report.ledger.tcp.as_ref()));
-        report.causes = Some(causes(run, machine, &delta, &report));
-        if let Some(udp) = report.verdict.udp.as_mut().filter(|udp| udp.state == State::NothingToOffload)
-            && cause::has_checksums_off(machine)
-        {
+    report.causes = match &report.machine {
+        Ok(machine) => Ok(causes(run, machine, &delta, &report)),
+        Err(why) => Err(why.clone()),
+    };
+    if let (Ok(machine), Some(udp)) = (&report.machine, &mut report.verdict.udp) {
+        if udp.state == State::NothingToOffload && cause::has_checksums_off(machine) {
             udp.summary.push_str(
                 "; transmit checksumming is off, and before 6.11 the kernel then refuses them (EIO)",
             );
         }
-        if let Some(udp) = report.verdict.udp.as_mut().filter(|udp| udp.is_segmented()) {
+        if udp.is_segmented() {
             udp.causes = cause::causes_of_udp(machine);
         }
     }
-    absences::explain(&mut report);
+    report.explain();
     Some(report)
 }
 
@@ -125,9 +131,72 @@ fn interface(run: &Run) -> Interface {
     interface
 }
 
-/// Whether it was asked why super-packets are cut up.
-fn asks_why(window: &Window<'_>) -> bool {
-    window.conditions.hooks.counts(Hook::SkbGsoSegment)
+/// Why super-packets were cut up.
+fn reasons(window: &Window<'_>, counted: Option<&Counters>) -> Fact<Vec<Reason>> {
+    let asks_why = window.conditions.hooks.counts(Hook::SkbGsoSegment);
+    match counted {
+        Some(counted) if asks_why => Ok(reasons::tcp(counted)),
+        _ if window.conditions.mode == Mode::Counters => Err(Why::NoPrograms),
+        _ => Err(Why::is("__skb_gso_segment is not hooked")),
+    }
+}
+
+const UNREADABLE: Why = Why::is("the machine around the interface could not be read");
+
+/// The machine at the end, or else at the beginning.
+fn machine(run: &Run) -> Fact<Machine> {
+    let unread = || {
+        let at_the_end = run.end.as_ref().and_then(|end| end.machine.unread.as_ref());
+        at_the_end.or(run.start.machine.unread.as_ref()).map_or(UNREADABLE, |why| Why::from(why.clone()))
+    };
+    run.machine().cloned().ok_or_else(unread)
+}
+
+/// The hooks, with the reason for what the kernel did not count of them.
+fn hooks(run: &Run, counting: Counting) -> Vec<HookReport> {
+    const NEVER_RAN: Why = Why::is("the hook is not attached, or never ran");
+    let mut hooks = run.end.as_ref().map_or(&run.start.hooks, |end| &end.hooks).clone();
+    let keeps_events = hooks.iter().any(|hook| hook.events.is_ok());
+    let keeps_times = hooks.iter().any(|hook| hook.ns_per_event.is_ok());
+    let (no_events, no_times) = match (keeps_events, keeps_times) {
+        (true, _) => (NEVER_RAN, NEVER_RAN),
+        (false, true) => (
+            Why::is(
+                "the kernel kept run times in the first window alone (--overhead keeps them all the time)",
+            ),
+            Why::is("the hook is not attached, or did not run in the first window"),
+        ),
+        (false, false) => (NOT_ASKED, no_run_times(counting)),
+    };
+    for hook in &mut hooks {
+        let no_empty = match &hook.ns_per_event {
+            Ok(_) => Why::is("no empty program ran beside it (--overhead)"),
+            Err(_) => no_times.clone(),
+        };
+        because(&mut hook.events, &no_events);
+        because(&mut hook.ns_per_event, &no_times);
+        because(&mut hook.net_ns_per_event, &no_empty);
+    }
+    hooks
+}
+
+/// Gives what is not known its reason, which a recording does not keep.
+fn because<T>(fact: &mut Fact<T>, why: &Why) {
+    if let Err(reason) = fact {
+        reason.clone_from(why);
+    }
+}
+
+const NOT_ASKED: Why = Why::is("not asked for (--overhead)");
+
+/// Why there is no time of any program.
+const fn no_run_times(counting: Counting) -> Why {
+    match counting {
+        Counting::Exact => NOT_ASKED,
+        Counting::Light => {
+            Why::is("the kernel keeps no run times of programs here, or no packet passed in the first window")
+        }
+    }
 }
 
 /// Why the bytes went as they did.
@@ -136,7 +205,7 @@ fn causes(run: &Run, machine: &Machine, delta: &Delta, report: &RunReport) -> Ve
     let traffic = Traffic {
         state: report.verdict.state,
         tcp: report.ledger.tcp.as_ref(),
-        reasons: report.reasons.as_deref(),
+        reasons: report.reasons.as_deref().ok(),
         forwarded_and_segmented_bytes: delta
             .traced
             .as_deref()
@@ -176,7 +245,7 @@ fn elsewhere(run: &Run, delta: &Delta, report: &RunReport) -> Elsewhere {
         queues: queues(run).unwrap_or_default(),
         cpus: cpus.collect(),
         senders: end.and_then(|end| end.senders.clone()),
-        wire_gbps: report.throughput.wire_gbps,
+        wire_gbps: report.throughput.wire_gbps.known(),
         link_gbps: speed.map(|mbps| f64::from(*mbps) / 1e3),
         shaped_gbps: machine.and_then(Machine::shaped_bytes_per_s).map(|bytes| bytes as f64 * 8.0 / 1e9),
         duration_s: delta.duration_ns as f64 / 1e9,
@@ -197,16 +266,10 @@ fn queues(run: &Run) -> Option<Vec<QueueUse>> {
     before.iter().zip(&after).map(used).collect()
 }
 
-/// What only the run itself knows the reason of; the rest follows from the report.
+/// What concerns more than one field: a command that did not end, and what the run could not look at.
 fn unmeasured(run: &Run) -> BTreeMap<String, String> {
     let mut reasons = BTreeMap::new();
     let end = run.end.as_ref();
-    if run.start.command.is_empty() {
-        reasons.insert("benchmark".to_owned(), "no COMMAND was given".to_owned());
-    }
-    if run.start.private && !run.start.command.is_empty() {
-        reasons.insert("benchmark.stdout".to_owned(), "left out: --private".to_owned());
-    }
     let failed = match (end, &run.torn) {
         (Some(end), _) => end.command.as_ref().and_then(|ended| ended.as_ref().err()),
         (None, torn) => torn.as_ref(),
@@ -218,19 +281,10 @@ fn unmeasured(run: &Run) -> BTreeMap<String, String> {
         }
     }
     if let Some(torn) = &run.torn {
-        for part in ["cpu_share", "user_cpu_share", "rss_bytes"] {
-            reasons.insert(format!("overhead.{part}"), torn.clone());
-        }
         reasons.insert("(recording)".to_owned(), torn.clone());
     }
     for (part, reason) in &run.start.unreadable {
         reasons.insert(format!("({part})"), reason.clone());
-    }
-    let unread = end.and_then(|end| end.machine.unread.as_ref()).or(run.start.machine.unread.as_ref());
-    if let Some(reason) = unread.filter(|_| run.machine().is_none()) {
-        for part in ["machine", "chain", "causes"] {
-            reasons.insert(part.to_owned(), reason.clone());
-        }
     }
     reasons
 }
@@ -256,15 +310,22 @@ fn buckets(counts: &[u64]) -> Vec<Bucket> {
     counts.iter().enumerate().filter(|(_, count)| **count != 0).map(bucket).collect()
 }
 
-fn overhead(run: &Run, cpus: usize) -> Overhead {
+fn overhead(run: &Run, counting: Counting, cpus: usize) -> Overhead {
     let taken = run.end.as_ref().map(|end| end.overhead).unwrap_or_default();
     let all_ns = taken.wall_ns as f64 * cpus as f64;
     let share = |ns: u64| (all_ns > 0.0).then(|| ns as f64 / all_ns);
+    let torn = run.torn.clone().map(Why::from);
+    let no_share = match run.start.conditions.mode {
+        Mode::Counters => Why::NoPrograms,
+        _ => no_run_times(counting),
+    };
+    let no_share = torn.clone().unwrap_or(no_share);
+    let untold = torn.unwrap_or(Why::KernelSilent);
     Overhead {
-        cpu_share: taken.programs_ns.and_then(share),
+        cpu_share: taken.programs_ns.and_then(share).ok_or(no_share),
         cpu_share_method: taken.programs_method,
-        user_cpu_share: taken.user_ns.and_then(share),
-        rss_bytes: taken.rss_bytes,
+        user_cpu_share: taken.user_ns.and_then(share).ok_or_else(|| untold.clone()),
+        rss_bytes: taken.rss_bytes.ok_or(untold),
     }
 }
 

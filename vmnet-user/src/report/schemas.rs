@@ -38,6 +38,10 @@ fn of<T: JsonSchema>() -> Schema {
 
 /// Descriptions are the comments of the code, which speaks of `None` where JSON has null, and of links where there are none.
 fn in_words_of_json(schema: &mut Schema) {
+    // What is read where an earlier version wrote nothing. It is written, null or not.
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
     let Some(Value::String(description)) = schema.get_mut("description") else { return };
     let one_line = description.split_whitespace().collect::<Vec<_>>().join(" ");
     let plain = one_line.replace("[`", "`").replace("`]", "`").replace("\\[", "[").replace("\\]", "]");

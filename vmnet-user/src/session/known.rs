@@ -10,6 +10,7 @@ use super::{
 };
 use crate::device::facts;
 use crate::device::links::LinkReader;
+use crate::model::fact::Why;
 use crate::model::hook::HookReport;
 use crate::model::hook::HookState;
 use crate::probes::events::RareEvent;
@@ -105,15 +106,15 @@ fn hooks(sampler: &Sampler, times: Option<&RunTimes<'_>>) -> Vec<HookReport> {
     attached.hooks.iter().flat_map(|outcome| hook_reports(&attached.probes, outcome, times)).collect()
 }
 
-/// A hook, program by program; one line where none is attached.
+/// A hook, program by program; one line where none is attached. Why something was not counted shows only beside the other hooks, in the report.
 fn hook_reports(probes: &Probes, outcome: &HookOutcome, times: Option<&RunTimes<'_>>) -> Vec<HookReport> {
     let blank = HookReport {
         hook: outcome.spec.name().to_owned(),
         kind: "none".to_owned(),
         state: outcome.state,
-        events: None,
-        ns_per_event: None,
-        net_ns_per_event: None,
+        events: Err(Why::KernelSilent),
+        ns_per_event: Err(Why::KernelSilent),
+        net_ns_per_event: Err(Why::KernelSilent),
         instructions: None,
         reason: outcome.reason.clone(),
     };
@@ -125,10 +126,13 @@ fn hook_reports(probes: &Probes, outcome: &HookOutcome, times: Option<&RunTimes<
         let empty = time.and_then(|time| time.empty?.ns_per_event());
         HookReport {
             kind: program.kind.name().to_owned(),
-            events: time.filter(|_| is_whole).map(|time| time.run.events),
-            ns_per_event: gross,
+            events: time.filter(|_| is_whole).map(|time| time.run.events).ok_or(Why::KernelSilent),
+            ns_per_event: gross.ok_or(Why::KernelSilent),
             // Below nothing only by the noise of the clock.
-            net_ns_per_event: gross.zip(empty).map(|(gross, empty)| (gross - empty).max(0.0)),
+            net_ns_per_event: gross
+                .zip(empty)
+                .map(|(gross, empty)| (gross - empty).max(0.0))
+                .ok_or(Why::KernelSilent),
             instructions: probes.instructions(program),
             ..blank.clone()
         }

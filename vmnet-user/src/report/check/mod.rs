@@ -57,7 +57,7 @@ pub struct CheckReport {
     #[serde(serialize_with = "not_compared")]
     pub cost: Option<CostComparison>,
     /// Why TSO does not happen, ranked.
-    #[serde(with = "fact")]
+    #[serde(with = "fact", default = "fact::unread")]
     #[cfg_attr(test, schemars(with = "Option<Vec<Cause>>"))]
     pub causes: Fact<Vec<Cause>>,
     /// What was sent, to whom.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::model::absences::Reasons;
 use crate::model::comparison::{Comparison, METHOD, RULE, Run, Sides};
 use crate::model::event::EventKind;
+use crate::model::fact::Known as _;
 use crate::model::sample::Mode;
 use crate::model::verdict::{Confidence, State};
 use crate::report::kit::json::Explained;
@@ -151,9 +152,9 @@ fn facts(report: &RunReport) -> Value {
     }
     let mut facts = json!({
         "interface": report.interface,
-        "machine": report.machine,
+        "machine": report.machine.as_ref().ok(),
         "probes": { "mode": report.probes.mode, "counting": report.probes.counting, "hooks": hooks },
-        "overhead": { "measured": report.overhead.cpu_share.is_some() },
+        "overhead": { "measured": report.overhead.cpu_share.known().is_some() },
         "events": {
             "offloads_switched": switches(report)
         },

@@ -51,7 +51,7 @@ pub struct FixReport {
     /// Where the state before is kept, for `--undo`; None where there is nothing to put back.
     pub journal: Option<PathBuf>,
     /// The check that ran afterwards: what the driver gets now.
-    #[serde(with = "fact")]
+    #[serde(with = "fact", default = "fact::unread")]
     #[cfg_attr(test, schemars(with = "Option<CheckReport>"))]
     pub proof: Fact<CheckReport>,
     /// Path of a null → why.

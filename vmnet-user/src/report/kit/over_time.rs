@@ -8,7 +8,7 @@ pub(in crate::report) const MOST_ROWS: usize = 120;
 
 /// Without what each CPU and each queue did: of a day, that is most of it.
 pub(in crate::report) fn slim(interval: &Interval) -> Interval {
-    let &Interval {
+    let Interval {
         t_s,
         duration_s,
         wire_gbps,
@@ -30,25 +30,25 @@ pub(in crate::report) fn slim(interval: &Interval) -> Interval {
         queues: _,
     } = interval;
     Interval {
-        t_s,
-        duration_s,
-        wire_gbps,
-        goodput_gbps,
-        hardware_gbps,
-        software_gbps,
-        unaggregated_gbps,
-        small_gbps,
-        software_share,
-        segmentation_cpu,
-        segmentation_ns_per_byte,
-        retransmitted_bytes,
-        mean_queued_bytes,
-        mean_driver_bytes,
-        segments_per_packet,
-        rtt_us,
+        t_s: *t_s,
+        duration_s: *duration_s,
+        wire_gbps: wire_gbps.clone(),
+        goodput_gbps: goodput_gbps.clone(),
+        hardware_gbps: hardware_gbps.clone(),
+        software_gbps: software_gbps.clone(),
+        unaggregated_gbps: unaggregated_gbps.clone(),
+        small_gbps: small_gbps.clone(),
+        software_share: software_share.clone(),
+        segmentation_cpu: segmentation_cpu.clone(),
+        segmentation_ns_per_byte: segmentation_ns_per_byte.clone(),
+        retransmitted_bytes: retransmitted_bytes.clone(),
+        mean_queued_bytes: mean_queued_bytes.clone(),
+        mean_driver_bytes: mean_driver_bytes.clone(),
+        segments_per_packet: *segments_per_packet,
+        rtt_us: *rtt_us,
         cpus: Vec::new(),
         queues: Vec::new(),
-        merged,
+        merged: *merged,
     }
 }
 

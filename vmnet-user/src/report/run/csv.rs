@@ -3,6 +3,7 @@
 //! Columns are named as in JSON, units and all. What was not measured is an empty cell, never 0. There are only numbers in it, in full
 //! precision, so that nothing in a cell can be taken for a formula.
 
+use crate::model::fact::Known as _;
 use crate::model::throughput::{CpuShare, Interval, Merged, QueueRate};
 use crate::report::kit::document::CsvError;
 use crate::report::run::schema::RunReport;
@@ -14,18 +15,18 @@ type Column<T> = (&'static str, fn(&T) -> Cell);
 const INTERVAL: &[Column<Interval>] = &[
     ("t_s", |of| number(of.t_s)),
     ("duration_s", |of| number(of.duration_s)),
-    ("wire_gbps", |of| number(of.wire_gbps)),
-    ("goodput_gbps", |of| number(of.goodput_gbps)),
-    ("hardware_gbps", |of| number(of.hardware_gbps)),
-    ("software_gbps", |of| number(of.software_gbps)),
-    ("unaggregated_gbps", |of| number(of.unaggregated_gbps)),
-    ("small_gbps", |of| number(of.small_gbps)),
-    ("software_share", |of| number(of.software_share)),
-    ("segmentation_cpu", |of| number(of.segmentation_cpu)),
-    ("segmentation_ns_per_byte", |of| number(of.segmentation_ns_per_byte)),
-    ("retransmitted_bytes", |of| count(of.retransmitted_bytes)),
-    ("mean_queued_bytes", |of| number(of.mean_queued_bytes)),
-    ("mean_driver_bytes", |of| number(of.mean_driver_bytes)),
+    ("wire_gbps", |of| number(of.wire_gbps.known())),
+    ("goodput_gbps", |of| number(of.goodput_gbps.known())),
+    ("hardware_gbps", |of| number(of.hardware_gbps.known())),
+    ("software_gbps", |of| number(of.software_gbps.known())),
+    ("unaggregated_gbps", |of| number(of.unaggregated_gbps.known())),
+    ("small_gbps", |of| number(of.small_gbps.known())),
+    ("software_share", |of| number(of.software_share.known())),
+    ("segmentation_cpu", |of| number(of.segmentation_cpu.known())),
+    ("segmentation_ns_per_byte", |of| number(of.segmentation_ns_per_byte.known())),
+    ("retransmitted_bytes", |of| count(of.retransmitted_bytes.known())),
+    ("mean_queued_bytes", |of| number(of.mean_queued_bytes.known())),
+    ("mean_driver_bytes", |of| number(of.mean_driver_bytes.known())),
     ("segments_per_packet", |of| number(of.segments_per_packet)),
     ("rtt_us", |of| number(of.rtt_us)),
 ];
@@ -281,8 +282,8 @@ mod tests {
         let mut report = fixture::software();
         report.throughput.samples.truncate(1);
         let sample = &mut report.throughput.samples[0];
-        sample.wire_gbps = Some(f64::NAN);
-        sample.goodput_gbps = Some(f64::INFINITY);
+        sample.wire_gbps = Ok(f64::NAN);
+        sample.goodput_gbps = Ok(f64::INFINITY);
         sample.cpus[0].busy = f64::NEG_INFINITY;
         sample.merged = Some(Merged { wire_gbps: Some([f64::NAN, 1.0]), ..merged() });
         let rows = rows(&report);
@@ -298,7 +299,7 @@ mod tests {
             let mut report = fixture::software();
             report.throughput.samples.truncate(1);
             let sample = &mut report.throughput.samples[0];
-            (sample.goodput_gbps, sample.retransmitted_bytes) = (Some(any), Some(bytes));
+            (sample.goodput_gbps, sample.retransmitted_bytes) = (Ok(any), Ok(bytes));
             let text = samples(&report).unwrap();
             prop_assert!(!text.contains(['"', '\r', '=', '+', '@', '\t']), "{text}");
             let row = read(&text).1.remove(0);

@@ -30,13 +30,17 @@ use crate::report::run::schema::{
     WindowInfo,
 };
 
+const NOT_ASKED: Why = Why::is("not asked for (--overhead)");
+const NOTHING_SEGMENTED: Why = Why::is("the CPU segmented nothing for this device");
+
 /// All that TCP sent, it sent over IPv4; and the chain shows it.
 fn over_ipv4(mut report: RunReport) -> RunReport {
     if let Some(tcp) = &mut report.ledger.tcp {
         tcp.ipv4.clone_from(&tcp.total);
     }
     let tcp = report.ledger.tcp.as_ref();
-    report.chain = report.machine.as_ref().map(|machine| chain::links_of_run(machine, tcp));
+    report.chain =
+        report.machine.as_ref().map(|machine| chain::links_of_run(machine, tcp)).map_err(Clone::clone);
     report
 }
 
@@ -136,25 +140,25 @@ pub(crate) fn software() -> RunReport {
             gso_size: buckets(&[(1408, 1536, 957_000)]),
         }),
         throughput: ThroughputReport {
-            wire_gbps: Some(11.5),
+            wire_gbps: Ok(11.5),
             received_bytes: Some(1 << 20),
-            goodput_gbps: Some(10.99),
+            goodput_gbps: Ok(10.99),
             samples,
             correlation: Correlations::default(),
         },
         cost: Cost {
             method: CostMethod::Fexit,
-            segmentation_calls: Some(957_000),
-            segmentation_ns: Some(39_060_000_000),
+            segmentation_calls: Ok(957_000),
+            segmentation_ns: Ok(39_060_000_000),
             own_ns: Some(120_000_000),
-            skb_segment_ns: Some(35_000_000_000),
-            ns_per_byte: Some(0.95),
-            ns_per_byte_interval: Some([0.93, 0.97]),
-            cores: Some(1.31),
+            skb_segment_ns: Ok(35_000_000_000),
+            ns_per_byte: Ok(0.95),
+            ns_per_byte_interval: Ok([0.93, 0.97]),
+            cores: Ok(1.31),
         },
-        reasons: Some(vec![reason(ReasonId::Tso4Missing, 41_117_000_000, 1.0)]),
-        chain: None,
-        causes: Some(vec![Cause {
+        reasons: Ok(vec![reason(ReasonId::Tso4Missing, 41_117_000_000, 1.0)]),
+        chain: Err(Why::NoPrograms),
+        causes: Ok(vec![Cause {
             id: CauseId::HostNoCsum,
             share: Ok(0.9987),
             title: "the host never offered checksum offload, so the driver could not consider TSO".to_owned(),
@@ -201,18 +205,18 @@ pub(crate) fn software() -> RunReport {
                 hook: "net_dev_queue".to_owned(),
                 kind: "tp_btf".to_owned(),
                 state: HookState::Attached,
-                events: Some(1_014_800),
-                ns_per_event: None,
-                net_ns_per_event: None,
+                events: Ok(1_014_800),
+                ns_per_event: Err(NOT_ASKED),
+                net_ns_per_event: Err(NOT_ASKED),
                 instructions: Some(930),
                 reason: None,
             }],
         },
         overhead: Overhead {
-            cpu_share: None,
+            cpu_share: Err(NOT_ASKED),
             cpu_share_method: None,
-            user_cpu_share: Some(0.001),
-            rss_bytes: Some(12_000_000),
+            user_cpu_share: Ok(0.001),
+            rss_bytes: Ok(12_000_000),
         },
         benchmark: Some(Benchmark {
             command: ["iperf3", "-c", "10.0.0.2", "-t", "30", "--json"].map(str::to_owned).into(),
@@ -231,7 +235,7 @@ pub(crate) fn software() -> RunReport {
             ..Benchmark::default()
         }),
         events: Vec::new(),
-        machine: Some(machine_without_csum()),
+        machine: Ok(machine_without_csum()),
         unmeasured: BTreeMap::new(),
     })
 }
@@ -260,20 +264,20 @@ pub(crate) fn engaged() -> RunReport {
     if let Some(sizes) = &mut report.sizes {
         sizes.driver = Some(sizes.queued.clone());
     }
-    report.cost.segmentation_calls = Some(0);
-    report.cost.segmentation_ns = Some(0);
-    report.cost.ns_per_byte = None;
-    report.cost.ns_per_byte_interval = None;
-    report.cost.cores = Some(0.0);
-    report.reasons = Some(Vec::new());
-    report.causes = Some(vec![Cause {
+    report.cost.segmentation_calls = Ok(0);
+    report.cost.segmentation_ns = Ok(0);
+    report.cost.ns_per_byte = Err(NOTHING_SEGMENTED);
+    report.cost.ns_per_byte_interval = Err(NOTHING_SEGMENTED);
+    report.cost.cores = Ok(0.0);
+    report.reasons = Ok(Vec::new());
+    report.causes = Ok(vec![Cause {
         id: CauseId::NotTheBottleneck,
         share: Err(Why::is("it explains no bytes of its own")),
         title: "TSO is engaged: if throughput disappoints, the limit is elsewhere".to_owned(),
         detail: "vCPU 0 is busy 99 % of the time, all together 60 %".to_owned(),
         fix: Fix { by: By::None, commands: Vec::new(), actions: Vec::new() },
     }]);
-    report.machine = Some(machine_fixture::virtio());
+    report.machine = Ok(machine_fixture::virtio());
     over_ipv4(report)
 }
 
@@ -289,8 +293,8 @@ pub(crate) fn flipped() -> RunReport {
         ),
         witness("kernel-counters", Says::SuperPackets, "6.10 segments per packet"),
     ];
-    report.throughput.goodput_gbps = Some(20.0);
-    report.cost.cores = Some(0.35);
+    report.throughput.goodput_gbps = Ok(20.0);
+    report.cost.cores = Ok(0.35);
     report.throughput.samples = (1..=30_u32)
         .map(|s| {
             let off = (13..=20).contains(&s);
@@ -305,9 +309,9 @@ pub(crate) fn flipped() -> RunReport {
         tcp.total.segments_made = 7_600_000;
         tcp.total.payload_bytes = 75_103_000_000;
     }
-    report.reasons = Some(vec![reason(ReasonId::Tso4Missing, 11_000_000_000, 1.0)]);
+    report.reasons = Ok(vec![reason(ReasonId::Tso4Missing, 11_000_000_000, 1.0)]);
     report.events = vec![event(12.02, "tx-tcp-segmentation off"), event(20.01, "tx-tcp-segmentation on")];
-    report.machine = Some(machine_fixture::virtio());
+    report.machine = Ok(machine_fixture::virtio());
     over_ipv4(report)
 }
 
@@ -324,21 +328,22 @@ pub(crate) fn counters() -> RunReport {
     report.ledger = LedgerReport { tcp: None, udp: None, other: None };
     report.sizes = None;
     report.audit = None;
-    report.reasons = None;
+    report.reasons = Err(Why::NoPrograms);
+    report.overhead.cpu_share = Err(Why::NoPrograms);
     report.cost = Cost {
         method: CostMethod::None,
-        segmentation_calls: None,
-        segmentation_ns: None,
+        segmentation_calls: Err(Why::NoPrograms),
+        segmentation_ns: Err(Why::NoPrograms),
         own_ns: None,
-        skb_segment_ns: None,
-        ns_per_byte: None,
-        ns_per_byte_interval: None,
-        cores: None,
+        skb_segment_ns: Err(Why::NoPrograms),
+        ns_per_byte: Err(Why::NoPrograms),
+        ns_per_byte_interval: Err(Why::NoPrograms),
+        cores: Err(Why::NoPrograms),
     };
-    report.throughput.goodput_gbps = None;
+    report.throughput.goodput_gbps = Err(Why::NoPrograms);
     for sample in &mut report.throughput.samples {
         *sample = Interval {
-            wire_gbps: sample.wire_gbps,
+            wire_gbps: sample.wire_gbps.clone(),
             segments_per_packet: Some(1.0),
             cpus: sample.cpus.clone(),
             ..unknown(sample.t_s)
@@ -355,9 +360,9 @@ pub(crate) fn idle() -> RunReport {
     report.verdict.summary = "no bulk TCP was sent".to_owned();
     report.verdict.witnesses =
         vec![witness("tracing", Says::State(State::NothingToOffload), "0 super-packets")];
-    report.throughput.goodput_gbps = Some(0.0);
+    report.throughput.goodput_gbps = Ok(0.0);
     report.cost = engaged().cost;
-    report.reasons = Some(Vec::new());
+    report.reasons = Ok(Vec::new());
     report.throughput.samples = (1..=5_u32).map(|s| second(f64::from(s), 0.0, 0.0)).collect();
     report.ledger.tcp = Some(Protocol::default());
     report.sizes = Some(Sizes { queued: vec![], driver: Some(vec![]), segs: vec![], gso_size: vec![] });
@@ -376,8 +381,8 @@ pub(crate) fn eventful() -> RunReport {
             let gbps = 24.0 - 12.0 * cut + noise;
             let burst = matches!(s, 11 | 12 | 47);
             let mut second = second(f64::from(s), gbps, cut);
-            second.segmentation_cpu = Some(1.3 * cut + 0.05 * noise);
-            second.retransmitted_bytes = Some(if burst { 90_000_000 } else { 40_000 + 1_000 * u64::from(s) });
+            second.segmentation_cpu = Ok(1.3 * cut + 0.05 * noise);
+            second.retransmitted_bytes = Ok(if burst { 90_000_000 } else { 40_000 + 1_000 * u64::from(s) });
             second
         })
         .collect();
@@ -423,25 +428,23 @@ pub(crate) fn eventful() -> RunReport {
         1,
     ];
     let all: u64 = bytes.iter().sum();
-    report.reasons = Some(
-        bytes
-            .into_iter()
-            .zip(ReasonId::ALL)
-            .enumerate()
-            .map(|(place, (bytes, id))| {
-                let ipv6_bytes = if place % 3 == 1 { bytes } else { bytes / 4 };
-                let share = bytes as f64 / all as f64;
-                Reason { ipv4_bytes: bytes - ipv6_bytes, ipv6_bytes, ..reason(id, bytes, share) }
-            })
-            .collect(),
-    );
+    report.reasons = Ok(bytes
+        .into_iter()
+        .zip(ReasonId::ALL)
+        .enumerate()
+        .map(|(place, (bytes, id))| {
+            let ipv6_bytes = if place % 3 == 1 { bytes } else { bytes / 4 };
+            let share = bytes as f64 / all as f64;
+            Reason { ipv4_bytes: bytes - ipv6_bytes, ipv6_bytes, ..reason(id, bytes, share) }
+        })
+        .collect());
     let hook = |hook: &str, kind: &str, events: u64, ns: f64| HookReport {
         hook: hook.to_owned(),
         kind: kind.to_owned(),
         state: HookState::Attached,
-        events: Some(events),
-        ns_per_event: Some(ns),
-        net_ns_per_event: Some(ns - 40.0),
+        events: Ok(events),
+        ns_per_event: Ok(ns),
+        net_ns_per_event: Ok(ns - 40.0),
         instructions: Some(569),
         reason: None,
     };
@@ -454,19 +457,19 @@ pub(crate) fn eventful() -> RunReport {
         hook("net_dev_queue", "tp_btf", 1_800_000, 190.0),
         HookReport {
             state: HookState::Absent,
-            events: None,
-            ns_per_event: None,
-            net_ns_per_event: None,
+            events: Err(Why::is("the hook is not attached, or never ran")),
+            ns_per_event: Err(NOT_ASKED),
+            net_ns_per_event: Err(NOT_ASKED),
             instructions: None,
             reason: Some("the function is inlined in this kernel".to_owned()),
             ..hook("skb_segment", "kprobe", 0, 0.0)
         },
     ];
     report.overhead = Overhead {
-        cpu_share: Some(0.0089),
+        cpu_share: Ok(0.0089),
         cpu_share_method: Some(ProgramsMethod::RunTimes),
-        user_cpu_share: Some(0.0012),
-        rss_bytes: Some(14_200_000),
+        user_cpu_share: Ok(0.0012),
+        rss_bytes: Ok(14_200_000),
     };
     report
 }
@@ -481,13 +484,13 @@ pub(crate) fn day() -> RunReport {
             let mut second = second(f64::from(s), 11.0 + 3.0 * wave, if s % 7 == 0 { 0.5 } else { 1.0 });
             second.cpus.truncate(2);
             second.queues.truncate(1);
-            second.retransmitted_bytes = Some(if (50_000..50_400).contains(&s) { 60_000_000 } else { 1_448 });
+            second.retransmitted_bytes = Ok(if (50_000..50_400).contains(&s) { 60_000_000 } else { 1_448 });
             second
         })
         .collect();
     for (at, gbps) in [(30_000, 0.0), (60_000, 33.0)] {
         if let Some(sample) = report.throughput.samples.get_mut(at) {
-            sample.goodput_gbps = Some(gbps);
+            sample.goodput_gbps = Ok(gbps);
         }
     }
     report

@@ -17,9 +17,10 @@ use self::causes::Why;
 use crate::model::merging::merged;
 use crate::report::kit::document::PageError;
 use crate::report::kit::format;
+use crate::report::kit::json::Explained as _;
 use crate::report::kit::parts::{Cell, Facts, Figure, Grid};
 use crate::report::run::schema::RunReport;
-use crate::report::run::{absences, text};
+use crate::report::run::text;
 
 /// A longer run has its intervals merged, as nobody reads more rows, and few programs like to show them.
 const MOST_INTERVALS: usize = 600;
@@ -119,7 +120,7 @@ fn merge(report: &mut RunReport) -> Option<String> {
         format::exact(few.len() as u64)
     );
     report.throughput.samples = few;
-    absences::explain(report);
+    report.explain();
     Some(said)
 }
 

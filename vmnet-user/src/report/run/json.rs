@@ -135,9 +135,8 @@ mod tests {
     #[test]
     fn numbers_that_are_none_become_nulls_that_say_so() {
         let mut report = fixture::software();
-        crate::report::run::absences::explain(&mut report);
-        report.throughput.wire_gbps = Some(f64::NAN);
-        report.throughput.goodput_gbps = Some(f64::INFINITY);
+        report.throughput.wire_gbps = Ok(f64::NAN);
+        report.throughput.goodput_gbps = Ok(f64::INFINITY);
         let sample = &mut report.throughput.samples[3];
         for number in [
             &mut sample.wire_gbps,
@@ -151,24 +150,23 @@ mod tests {
             &mut sample.segmentation_ns_per_byte,
             &mut sample.mean_queued_bytes,
             &mut sample.mean_driver_bytes,
-            &mut sample.segments_per_packet,
-            &mut sample.rtt_us,
         ] {
-            *number = Some(f64::NAN);
+            *number = Ok(f64::NAN);
         }
+        (sample.segments_per_packet, sample.rtt_us) = (Some(f64::NAN), Some(f64::NAN));
         let spoilt = Correlation { r: f64::NAN, interval: [0.0, 1.0], method: "test".to_owned(), n: 3 };
         report.throughput.correlation.software_share = Some(spoilt.clone());
         report.throughput.correlation.segmentation_ns_per_byte = Some(spoilt);
-        report.cost.ns_per_byte = Some(f64::NAN);
-        report.cost.ns_per_byte_interval = Some([0.0, f64::INFINITY]);
-        report.cost.cores = Some(f64::NAN);
-        if let Some(reasons) = &mut report.reasons {
+        report.cost.ns_per_byte = Ok(f64::NAN);
+        report.cost.ns_per_byte_interval = Ok([0.0, f64::INFINITY]);
+        report.cost.cores = Ok(f64::NAN);
+        if let Ok(reasons) = &mut report.reasons {
             reasons[0].share = f64::NAN;
         }
-        report.probes.hooks[0].ns_per_event = Some(f64::NAN);
-        report.probes.hooks[0].net_ns_per_event = Some(f64::NAN);
-        report.overhead.cpu_share = Some(f64::NAN);
-        report.overhead.user_cpu_share = Some(f64::NAN);
+        report.probes.hooks[0].ns_per_event = Ok(f64::NAN);
+        report.probes.hooks[0].net_ns_per_event = Ok(f64::NAN);
+        report.overhead.cpu_share = Ok(f64::NAN);
+        report.overhead.user_cpu_share = Ok(f64::NAN);
         if let Some(tcp) = &mut report.ledger.tcp {
             tcp.total.median_gso_segs = Some(f64::NAN);
         }
@@ -181,7 +179,6 @@ mod tests {
                     .map(|said| Summary { goodput_gbps: Some(f64::NAN), ..said });
             assert!(benchmark.netperf.is_some() && benchmark.load.is_some());
         }
-        crate::report::run::absences::explain(&mut report);
         let after = to_value(&report).expect("nothing indispensable is spoilt");
         assert_eq!(unexplained_nulls(&after), Vec::<String>::new());
         assert_eq!(after["unmeasured"]["cost.cores"], Why::NotFinite.to_string());

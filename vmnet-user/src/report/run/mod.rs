@@ -1,6 +1,5 @@
 //! A run: `RunReport` (schema `vmnet.run/1`), and what is drawn from it alone.
 
-pub mod absences;
 pub mod charts;
 pub mod csv;
 mod document;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::benchmark::Benchmark;
 use crate::model::event::EventKind;
-use crate::model::fact::Why;
+use crate::model::fact::{self, Fact, Why};
 use crate::model::null_because;
 use crate::model::{
     audit,
@@ -24,6 +24,12 @@ use crate::model::{
 };
 
 null_because! {
+    not_predicted: Why::is("this version does not predict");
+    not_audited: Why::is("no programs ran, and one source alone cannot be audited");
+    not_received: Why::is(
+        "the interface could not be read at both ends of the run, or the recording is from before it was kept"
+    );
+    no_share: Why::is("the share is not known");
     no_window: Why::is("there was no window in which every segment was counted");
 }
 
@@ -45,6 +51,7 @@ pub struct RunReport {
     /// Where every byte went.
     pub ledger: LedgerReport,
     /// Histograms.
+    #[serde(serialize_with = "fact::no_programs")]
     pub sizes: Option<Sizes>,
     /// Over time.
     pub throughput: ThroughputReport,
@@ -52,15 +59,23 @@ pub struct RunReport {
     pub cost: cost::Cost,
     /// Why super-packets of TCP were cut up by the CPU, by the kernel's own mask: the most bytes first. None where segmentation is
     /// not hooked.
-    pub reasons: Option<Vec<reasons::Reason>>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<Vec<reasons::Reason>>"))]
+    pub reasons: Fact<Vec<reasons::Reason>>,
     /// The chain that TSO hangs on, link by link; the last is what this run's traffic showed. None where the machine could not
     /// be read.
-    pub chain: Option<Vec<Link>>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<Vec<Link>>"))]
+    pub chain: Fact<Vec<Link>>,
     /// Why TSO does not happen, or what else is the limit: what explains most first.
-    pub causes: Option<Vec<Cause>>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<Vec<Cause>>"))]
+    pub causes: Fact<Vec<Cause>>,
     /// What TSO would give at most.
+    #[serde(serialize_with = "not_predicted")]
     pub prediction: Option<serde_json::Value>,
     /// The identities, and what was missed.
+    #[serde(serialize_with = "not_audited")]
     pub audit: Option<audit::Audit>,
     /// How packets were counted.
     pub probes: Probes,
@@ -71,7 +86,9 @@ pub struct RunReport {
     /// Rare events, in order of time.
     pub events: Vec<EventReport>,
     /// The device and the machine around it, as they were at the end. None where they could not be read.
-    pub machine: Option<Machine>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<Machine>"))]
+    pub machine: Fact<Machine>,
     /// Path of a null → why it was not measured.
     pub unmeasured: BTreeMap<String, String>,
 }
@@ -93,10 +110,13 @@ pub struct WindowInfo {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LedgerReport {
     /// TCP, both families, and each. None in `counters` mode.
+    #[serde(serialize_with = "fact::no_programs")]
     pub tcp: Option<ledger::Protocol>,
     /// UDP likewise; it has no part in the state.
+    #[serde(serialize_with = "fact::no_programs")]
     pub udp: Option<ledger::Protocol>,
     /// Everything else.
+    #[serde(serialize_with = "fact::no_programs")]
     pub other: Option<ledger::Other>,
 }
 
@@ -132,11 +152,15 @@ pub struct Sizes {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ThroughputReport {
     /// Mean over the window: bytes on the wire with all headers from the link layer up (no preamble, no FCS).
-    pub wire_gbps: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
+    pub wire_gbps: Fact<f64>,
     /// Mean over the window: TCP payload less retransmits.
-    pub goodput_gbps: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
+    pub goodput_gbps: Fact<f64>,
     /// What came in by the interface meanwhile, headers included.
-    #[serde(default)]
+    #[serde(default, serialize_with = "not_received")]
     pub received_bytes: Option<u64>,
     /// One per interval.
     pub samples: Vec<throughput::Interval>,
@@ -168,14 +192,20 @@ pub struct Probes {
 pub struct Overhead {
     /// The programs' time over all CPUs' time, the kernel's clock reads (two for each run that was measured) included; None where the
     /// kernel kept no run times (BPF_ENABLE_STATS, Linux 5.8).
-    pub cpu_share: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
+    pub cpu_share: Fact<f64>,
     /// How that came about.
-    #[serde(default)]
+    #[serde(default, serialize_with = "no_share")]
     pub cpu_share_method: Option<ProgramsMethod>,
     /// The user side's own CPU time over all CPUs' time.
-    pub user_cpu_share: Option<f64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
+    pub user_cpu_share: Fact<f64>,
     /// Its resident set at the end.
-    pub rss_bytes: Option<u64>,
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
+    pub rss_bytes: Fact<u64>,
 }
 
 /// One rare event.

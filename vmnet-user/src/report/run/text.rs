@@ -9,6 +9,7 @@ pub use self::said::what_it_said;
 use crate::benchmark::Benchmark;
 use crate::model::audit::{Audit, Missed};
 use crate::model::cause::{Cause, CauseId};
+use crate::model::fact::Known as _;
 use crate::model::hook::ProgramsMethod;
 use crate::model::ledger::Entry;
 use crate::model::reasons::Reason;
@@ -274,7 +275,7 @@ fn payload(report: &RunReport, tcp: &Entry) -> String {
         format::bytes(tcp.payload_bytes),
         format::duration(report.window.duration_s)
     );
-    if let Some(goodput_gbps) = report.throughput.goodput_gbps {
+    if let Some(goodput_gbps) = report.throughput.goodput_gbps.known() {
         line += &format!(", {} without retransmits", format::rate(goodput_gbps));
     }
     for (bytes, what) in [
@@ -486,7 +487,8 @@ pub fn cost(report: &RunReport) -> Vec<String> {
 
 /// What is not in the cost of segmentation, and is the larger part of it where the path is short.
 fn cost_of_packets(report: &RunReport) -> Option<String> {
-    let segmented = report.cost.segmentation_calls != Some(0) && report.cost.ns_per_byte.is_some();
+    let segmented =
+        report.cost.segmentation_calls.known() != Some(0) && report.cost.ns_per_byte.known().is_some();
     segmented.then(|| {
         "that is segmentation alone: each segment's own way through driver and stack comes on top, is often the larger part, and is not \
          measured here (vmnet ab measures both)"
@@ -496,23 +498,23 @@ fn cost_of_packets(report: &RunReport) -> Option<String> {
 
 /// What the programs in the kernel took, which is a part of whatever was measured meanwhile.
 fn own_cost(report: &RunReport) -> Option<String> {
-    let share = format::percent(report.overhead.cpu_share?);
+    let share = format::percent(report.overhead.cpu_share.known()?);
     let from = report.overhead.cpu_share_method.map_or("", ProgramsMethod::in_words);
     Some(format!("vmnet's own programs: {share} of all CPUs' time{from}"))
 }
 
 fn cost_of_segmentation(report: &RunReport) -> String {
     let cost = &report.cost;
-    if cost.segmentation_calls == Some(0) {
+    if cost.segmentation_calls.known() == Some(0) {
         return "none: the CPU segmented nothing for this device".to_owned();
     }
     let mut parts = Vec::new();
-    if let Some(cores) = cost.cores {
+    if let Some(cores) = cost.cores.known() {
         parts.push(format!("{cores:.2} cores"));
     }
-    if let Some(ns) = cost.ns_per_byte {
+    if let Some(ns) = cost.ns_per_byte.known() {
         let mut said = format::ns_per_byte(ns);
-        if let Some([low, high]) = cost.ns_per_byte_interval {
+        if let Some([low, high]) = cost.ns_per_byte_interval.known() {
             said += &format!(" [{low:.2}, {high:.2}]");
         }
         parts.push(said);
@@ -598,7 +600,7 @@ fn is_encrypted(report: &RunReport) -> bool {
 fn came_in(report: &RunReport) -> Option<u64> {
     const PLAINLY: f64 = 10.0;
     let came = report.throughput.received_bytes?;
-    let left = report.throughput.wire_gbps? * 1e9 / 8.0 * report.window.duration_s;
+    let left = report.throughput.wire_gbps.known()? * 1e9 / 8.0 * report.window.duration_s;
     (came >= MIN_BULK_BYTES && came as f64 > PLAINLY * left).then_some(came)
 }
 

@@ -87,10 +87,10 @@ fn the_effects_stand_there_with_their_intervals() {
 fn figures_that_are_absurd_are_still_drawn() {
     let mut absurd = fixture::engaged();
     for sample in &mut absurd.throughput.samples {
-        sample.goodput_gbps = Some(1e300);
-        sample.hardware_gbps = Some(f64::MAX);
+        sample.goodput_gbps = Ok(1e300);
+        sample.hardware_gbps = Ok(f64::MAX);
         sample.t_s *= 1e250;
-        sample.segmentation_cpu = Some(1e-300);
+        sample.segmentation_cpu = Ok(1e-300);
     }
     for chart in CHARTS {
         for (a, b) in [(&absurd, &fixture::software()), (&fixture::software(), &absurd)] {

@@ -3,6 +3,7 @@
 use plotters::prelude::*;
 
 use crate::model::comparison::EffectId;
+use crate::model::fact::Known as _;
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
 use crate::report::compare::Pair;
@@ -104,12 +105,12 @@ pub(super) fn table(pair: &Pair) -> Table {
             table.row([
                 run.to_owned(),
                 format!("{:.1}", interval.t_s),
-                number(interval.hardware_gbps),
-                number(interval.software_gbps),
-                number(interval.unaggregated_gbps),
-                number(interval.small_gbps),
-                number(interval.goodput_gbps),
-                number(interval.wire_gbps),
+                number(interval.hardware_gbps.known()),
+                number(interval.software_gbps.known()),
+                number(interval.unaggregated_gbps.known()),
+                number(interval.small_gbps.known()),
+                number(interval.goodput_gbps.known()),
+                number(interval.wire_gbps.known()),
             ]);
         }
     }

@@ -75,7 +75,7 @@ fn colour(state: LinkState) -> RGBColor {
 }
 
 pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
-    let Some(chain) = report.chain.as_ref().filter(|chain| !chain.is_empty()) else {
+    let Some(chain) = report.chain.as_ref().ok().filter(|chain| !chain.is_empty()) else {
         return empty_sheet(
             report,
             TOPIC,
@@ -94,7 +94,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         None => "every link holds".to_owned(),
     };
     let links: Vec<String> = chain.iter().map(said).collect();
-    let cause = report.causes.as_ref().and_then(|causes| causes.first());
+    let cause = report.causes.iter().flatten().next();
     let description = format!(
         "Boxes in the chain's order, each with its state. {}. {}",
         links.join(". "),

@@ -4,6 +4,7 @@ use plotters::prelude::*;
 
 use super::reason;
 use super::{ChartError, Table};
+use crate::model::fact::Known as _;
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
 use crate::report::kit::axes::{rate_unit, stretch, tick};
@@ -27,7 +28,7 @@ const CAVEAT: &str =
 
 /// Goodput in Gbit/s, and CPUs busy segmenting.
 fn pair(interval: &Interval) -> Option<(f64, f64)> {
-    let pair = interval.goodput_gbps.zip(interval.segmentation_cpu)?;
+    let pair = interval.goodput_gbps.known().zip(interval.segmentation_cpu.known())?;
     (pair.0.is_finite() && pair.1.is_finite() && pair.0 >= 0.0 && pair.1 >= 0.0).then_some(pair)
 }
 
@@ -103,7 +104,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let pairs: Vec<_> = samples.iter().filter_map(pair).collect();
     if pairs.is_empty() {
         let cpu = "throughput.samples[].segmentation_cpu";
-        let path = if samples.iter().any(|sample| sample.segmentation_cpu.is_some()) {
+        let path = if samples.iter().any(|sample| sample.segmentation_cpu.known().is_some()) {
             "throughput.samples[].goodput_gbps"
         } else {
             cpu
@@ -123,12 +124,12 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         points.iter().map(|(pair, _)| of(pair)).filter(|value| value.is_finite()).fold(0.0, f64::max)
     };
     let scale = Scale::new(highest(|pair| pair.0), highest(|pair| pair.1));
-    let finding = report.cost.cores.map(|cores| {
-        let per_byte = report.cost.ns_per_byte.map_or_else(String::new, |ns| {
-            let interval = report
-                .cost
-                .ns_per_byte_interval
-                .map_or_else(String::new, |[low, high]| format!(" (95 % interval {low:.2} to {high:.2})"));
+    let finding = report.cost.cores.known().map(|cores| {
+        let per_byte = report.cost.ns_per_byte.known().map_or_else(String::new, |ns| {
+            let interval =
+                report.cost.ns_per_byte_interval.known().map_or_else(String::new, |[low, high]| {
+                    format!(" (95 % interval {low:.2} to {high:.2})")
+                });
             format!(", {}{interval}", format::ns_per_byte(ns))
         });
         if cores <= 0.0 {
@@ -182,13 +183,13 @@ pub(super) fn table(report: &RunReport) -> Table {
     for interval in merged(&slim, MOST_ROWS) {
         let range = match interval.merged {
             Some(merged) => merged.segmentation_cpu,
-            None => interval.segmentation_cpu.map(|cpus| [cpus; 2]),
+            None => interval.segmentation_cpu.known().map(|cpus| [cpus; 2]),
         };
         table.row([
             format!("{:.1}", interval.t_s),
-            number(interval.goodput_gbps),
-            number(interval.segmentation_cpu),
-            number(interval.segmentation_ns_per_byte),
+            number(interval.goodput_gbps.known()),
+            number(interval.segmentation_cpu.known()),
+            number(interval.segmentation_ns_per_byte.known()),
             interval.merged.map_or(1, |merged| merged.intervals).to_string(),
             number(range.map(|[low, _]| low)),
             number(range.map(|[_, high]| high)),

@@ -4,6 +4,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::{ChartError, Table};
+use crate::model::fact::Known as _;
 use crate::model::hook::HookState;
 use crate::model::hook::{HookReport, ProgramsMethod};
 use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT};
@@ -25,7 +26,7 @@ const UNASKED: &str = "what each probe costs was not asked for: vmnet run --over
 
 /// CPUs that a hook kept busy. None where it was not measured.
 fn cpus(hook: &HookReport, duration_s: f64) -> Option<f64> {
-    let cpus = hook.events? as f64 * hook.ns_per_event? / (duration_s * 1e9);
+    let cpus = hook.events.known()? as f64 * hook.ns_per_event.known()? / (duration_s * 1e9);
     (cpus.is_finite() && cpus >= 0.0).then_some(cpus)
 }
 
@@ -40,8 +41,11 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let busy: Vec<Option<f64>> = hooks.iter().map(|hook| cpus(hook, duration_s)).collect();
     let all: f64 = busy.iter().flatten().sum();
     let measured = busy.iter().any(Option::is_some);
-    let share =
-        report.overhead.cpu_share.map(|share| format!("{} of all CPUs' time", format::percent(share)));
+    let share = report
+        .overhead
+        .cpu_share
+        .known()
+        .map(|share| format!("{} of all CPUs' time", format::percent(share)));
     let programs = match (measured, share) {
         (true, None) => format!("the probes took {} of one CPU", format::percent(all)),
         (true, Some(share)) => format!("the probes took {} of one CPU, {share}", format::percent(all)),
@@ -90,12 +94,13 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
 /// The user side.
 fn tool(report: &RunReport) -> String {
     let overhead = &report.overhead;
-    let cpu = overhead.user_cpu_share.map_or_else(
+    let cpu = overhead.user_cpu_share.known().map_or_else(
         || "the CPU time of vmnet itself is not known".to_owned(),
         |share| format!("vmnet itself took {} of all CPUs' time", format::percent(share)),
     );
     let memory = overhead
         .rss_bytes
+        .known()
         .map_or_else(|| "memory not known".to_owned(), |rss| format!("{} of memory", format::bytes(rss)));
     format!("{cpu}, {memory}")
 }
@@ -110,7 +115,7 @@ fn state(hook: &HookReport) -> &'static str {
 
 fn said(hook: &HookReport, duration_s: f64) -> String {
     let name = format!("{} ({})", hook.hook, hook.kind);
-    match (hook.events, hook.ns_per_event, cpus(hook, duration_s)) {
+    match (hook.events.known(), hook.ns_per_event.known(), cpus(hook, duration_s)) {
         (Some(events), Some(ns), Some(cpus)) => format!(
             "{name}: {} events of {} ns, {} of one CPU",
             format::count(events),
@@ -141,8 +146,8 @@ fn row(area: &Area<'_>, y: i32, hook: &HookReport, duration_s: f64, longest: f64
         let text = text.unwrap_or_else(|| "–".to_owned());
         write(area, &text, (right, y), &Lettering::new(16, ink).anchored(HPos::Right))
     };
-    number(hook.events.map(format::count), EVENTS)?;
-    number(hook.ns_per_event.filter(|ns| ns.is_finite()).map(format::significant), NS)?;
+    number(hook.events.known().map(format::count), EVENTS)?;
+    number(hook.ns_per_event.known().filter(|ns| ns.is_finite()).map(format::significant), NS)?;
     let cost = cpus(hook, duration_s);
     number(cost.map(format::percent), COST)?;
     if let Some(cpus) = cost.filter(|_| longest > 0.0) {
@@ -169,9 +174,9 @@ pub(super) fn table(report: &RunReport) -> Table {
             hook.hook.clone(),
             hook.kind.clone(),
             state(hook).to_owned(),
-            hook.events.map_or_else(unknown, |events| events.to_string()),
-            hook.ns_per_event.map_or_else(unknown, format::significant),
-            hook.net_ns_per_event.map_or_else(unknown, format::significant),
+            hook.events.known().map_or_else(unknown, |events| events.to_string()),
+            hook.ns_per_event.known().map_or_else(unknown, format::significant),
+            hook.net_ns_per_event.known().map_or_else(unknown, format::significant),
             cpus(hook, report.window.duration_s).map_or_else(unknown, format::percent),
             hook.reason.clone().unwrap_or_default(),
         ]);

@@ -74,7 +74,7 @@ impl Row {
 }
 
 pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
-    let Some(reasons) = &report.reasons else {
+    let Ok(reasons) = &report.reasons else {
         return empty_sheet(report, TOPIC, reason(report, "reasons", "segmentation was not watched"));
     };
     if reasons.is_empty() {

@@ -8,6 +8,7 @@ use self::picture::{AXIS_BOTTOM, BURST_ROW, LABEL_ROW, Mark, Picture};
 use super::reason;
 use super::{ChartError, Table};
 use crate::model::event::EventKind;
+use crate::model::fact::Known as _;
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
 use crate::report::kit::canvas::BODY_TOP;
@@ -97,17 +98,20 @@ pub(super) fn table(report: &RunReport) -> Table {
         let [goodput, wire] = if interval.merged.is_some() {
             [extremes.goodput_gbps, extremes.wire_gbps]
         } else {
-            [interval.goodput_gbps, interval.wire_gbps].map(|gbps| gbps.map(|gbps| [gbps; 2]))
+            [interval.goodput_gbps.known(), interval.wire_gbps.known()].map(|gbps| gbps.map(|gbps| [gbps; 2]))
         };
         table.row([
             format!("{:.1}", interval.t_s),
-            number(interval.hardware_gbps),
-            number(interval.software_gbps),
-            number(interval.unaggregated_gbps),
-            number(interval.small_gbps),
-            number(interval.goodput_gbps),
-            number(interval.wire_gbps),
-            interval.retransmitted_bytes.map_or_else(|| "not measured".to_owned(), |bytes| bytes.to_string()),
+            number(interval.hardware_gbps.known()),
+            number(interval.software_gbps.known()),
+            number(interval.unaggregated_gbps.known()),
+            number(interval.small_gbps.known()),
+            number(interval.goodput_gbps.known()),
+            number(interval.wire_gbps.known()),
+            interval
+                .retransmitted_bytes
+                .known()
+                .map_or_else(|| "not measured".to_owned(), |bytes| bytes.to_string()),
             interval.merged.map_or(1, |merged| merged.intervals).to_string(),
             number(goodput.map(|[low, _]| low)),
             number(goodput.map(|[_, high]| high)),

@@ -1,5 +1,6 @@
 //! The head of the page: the answer, what it rests on, and the numbers that matter most.
 
+use crate::model::fact::Known as _;
 use crate::model::ledger::Entry;
 use crate::model::verdict::{Confidence, State};
 use crate::report::kit::format;
@@ -158,13 +159,13 @@ fn numbers(report: &RunReport) -> Vec<Number> {
     let mut numbers = vec![
         Number::of(
             "TCP goodput",
-            report.throughput.goodput_gbps.map(format::rate),
+            report.throughput.goodput_gbps.known().map(format::rate),
             || "payload, without retransmits".to_owned(),
             || why(report, "throughput.goodput_gbps", "not measured"),
         ),
         Number::of(
             "On the wire",
-            report.throughput.wire_gbps.map(format::rate),
+            report.throughput.wire_gbps.known().map(format::rate),
             || "all protocols, with their headers".to_owned(),
             || why(report, "throughput.wire_gbps", "not measured"),
         ),
@@ -176,7 +177,7 @@ fn numbers(report: &RunReport) -> Vec<Number> {
         ),
         Number::of(
             "Segmentation cost",
-            report.cost.cores.map(|cores| format!("{cores:.2} cores")),
+            report.cost.cores.known().map(|cores| format!("{cores:.2} cores")),
             || per_byte(report),
             || {
                 let said = text::cost(report).join("; ");

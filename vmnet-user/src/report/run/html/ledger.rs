@@ -86,7 +86,7 @@ pub(super) fn other(report: &RunReport) -> Option<String> {
 
 /// Why super-packets were cut up; None where segmentation was not hooked.
 pub(super) fn reasons(report: &RunReport) -> Option<Grid> {
-    let reasons = report.reasons.as_ref()?;
+    let reasons = report.reasons.as_ref().ok()?;
     let mut grid = Grid::new(
         "TCP payload that the CPU cut up, by the kernel’s own reason",
         ["Reason", "Name", "#Share", "#Bytes", "#IPv4, bytes", "#IPv6, bytes"],

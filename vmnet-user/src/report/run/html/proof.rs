@@ -2,7 +2,7 @@
 
 use crate::model::audit::Audit;
 use crate::model::chain::{LinkState, first_broken};
-use crate::model::fact::Why;
+use crate::model::fact::{Known as _, Why};
 use crate::model::hook::HookState;
 use crate::model::hook::ProgramsMethod;
 use crate::model::identity::Identity;
@@ -20,7 +20,7 @@ pub(super) fn chain(report: &RunReport) -> Option<Grid> {
         "The chain that offload hangs on, as it was at the end",
         ["Link", "State", "What shows it"],
     );
-    let chain = report.chain.as_ref()?;
+    let chain = report.chain.as_ref().ok()?;
     let first = first_broken(chain).map(|link| link.link);
     for link in chain {
         let mark = match link.state {
@@ -104,9 +104,9 @@ pub(super) fn hooks(report: &RunReport) -> Grid {
             vec![
                 Cell::Code(hook.kind.clone()),
                 Cell::Mark(state),
-                Cell::exact(hook.events),
-                ns(hook.ns_per_event),
-                ns(hook.net_ns_per_event),
+                Cell::exact(hook.events.known()),
+                ns(hook.ns_per_event.known()),
+                ns(hook.net_ns_per_event.known()),
                 Cell::words(hook.reason.as_deref().unwrap_or_default()),
             ],
         );
@@ -123,7 +123,7 @@ pub(super) fn overhead(report: &RunReport) -> Facts {
     facts.add("Mode", report.probes.mode.name());
     facts.add_fact(
         "Programs in the kernel",
-        &overhead.cpu_share.ok_or_else(|| known("overhead.cpu_share")),
+        &overhead.cpu_share.known().ok_or_else(|| known("overhead.cpu_share")),
         |share| {
             let from = overhead.cpu_share_method.map_or("", ProgramsMethod::in_words);
             format!("{} of all CPUs’ time{from}", format::percent(*share))
@@ -131,12 +131,14 @@ pub(super) fn overhead(report: &RunReport) -> Facts {
     );
     facts.add_fact(
         "vmnet itself",
-        &overhead.user_cpu_share.ok_or_else(|| known("overhead.user_cpu_share")),
+        &overhead.user_cpu_share.known().ok_or_else(|| known("overhead.user_cpu_share")),
         |share| format!("{} of all CPUs’ time", format::percent(*share)),
     );
-    facts.add_fact("Its memory", &overhead.rss_bytes.ok_or_else(|| known("overhead.rss_bytes")), |bytes| {
-        format::bytes(*bytes)
-    });
+    facts.add_fact(
+        "Its memory",
+        &overhead.rss_bytes.known().ok_or_else(|| known("overhead.rss_bytes")),
+        |bytes| format::bytes(*bytes),
+    );
     facts
 }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::benchmark::Benchmark;
 use crate::benchmark::Netperf;
 use crate::model::cause::{By, Cause, CauseId, Fix};
+use crate::model::fact;
 use crate::model::machine::{Ingress, Irq, QueueCounters, Relation, Setter, Stacked, Virtio};
 use crate::report::kit::document::{self, Document as _, DocumentError};
 use crate::report::run::fixture;
@@ -20,7 +21,7 @@ fn fixtures() -> [(&'static str, RunReport); 5] {
         ("counters", fixture::counters()),
     ];
     for (_, report) in &mut all {
-        absences::explain(report);
+        report.explain();
     }
     all
 }
@@ -270,7 +271,7 @@ fn hostile(name: &str) -> RunReport {
         ..Benchmark::default()
     });
     report.unmeasured.insert(all(), all());
-    if let Some(machine) = &mut report.machine {
+    if let Ok(machine) = &mut report.machine {
         machine.device.name = all();
         machine.device.driver = Some(all());
         machine.device.kind = Some(all());
@@ -305,12 +306,12 @@ fn hostile(name: &str) -> RunReport {
 fn what_is_not_known_says_why_and_is_no_number() {
     let (_, mut report) = fixtures()[4].clone();
     report.unmeasured.insert("ledger.tcp".to_owned(), "nobody counted".to_owned());
-    report.machine = None;
-    report.chain = None;
-    report.causes = None;
+    report.machine = Err(fact::Why::is("the machine around the interface could not be read"));
+    report.chain = Err(fact::Why::is("the machine around the interface could not be read"));
+    report.causes = Err(fact::Why::is("the machine around the interface could not be read"));
     report.benchmark = None;
     report.throughput.samples.clear();
-    absences::explain(&mut report);
+    report.explain();
     let text = text_of(&rendered(&report));
     for said in [
         "No shares by path: nobody counted.",
@@ -330,11 +331,11 @@ fn what_is_not_known_says_why_and_is_no_number() {
 #[test]
 fn numbers_that_are_none_are_not_shown_as_numbers() {
     let (_, mut report) = fixtures()[0].clone();
-    report.throughput.goodput_gbps = Some(f64::NAN);
-    report.cost.cores = Some(f64::INFINITY);
-    report.cost.ns_per_byte = Some(f64::NAN);
+    report.throughput.goodput_gbps = Ok(f64::NAN);
+    report.cost.cores = Ok(f64::INFINITY);
+    report.cost.ns_per_byte = Ok(f64::NAN);
     for sample in &mut report.throughput.samples {
-        sample.software_gbps = Some(f64::NAN);
+        sample.software_gbps = Ok(f64::NAN);
     }
     let page = rendered(&report);
     let text = text_of(&page);
@@ -349,7 +350,7 @@ fn everything_that_there_is_to_copy_is_there_as_it_is_typed() {
     let (_, mut report) = fixtures()[0].clone();
     report.interface.name = "ens4;reboot".to_owned();
     let action = crate::model::cause::Action::switch_on("ens4;reboot", ["tx-tcp-segmentation"]);
-    if let Some(causes) = &mut report.causes {
+    if let Ok(causes) = &mut report.causes {
         causes[0].fix.commands.push("libvirt: <host csum='on'/> in the <interface>".to_owned());
         let fix = Fix { by: By::GuestRoot, commands: vec![action.command()], actions: vec![action] };
         causes.push(Cause { id: CauseId::TurnedOff, fix, ..causes[0].clone() });

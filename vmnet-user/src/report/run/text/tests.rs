@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::bound::Bound;
+use crate::model::fact::Why;
 use crate::model::identity::IdentityId;
 use crate::model::interface::Interface;
 use crate::model::reasons::ReasonId;
@@ -266,10 +267,10 @@ fn a_thin_run_says_so_in_its_name() {
 fn reasons_are_told_the_weightiest_first_and_not_without_end() {
     let mut report = fixture::flipped();
     let reason = |(index, id): (usize, &ReasonId)| fixture::reason(*id, 1_000 - index as u64, 0.1);
-    report.reasons = Some(ReasonId::ALL.iter().enumerate().map(reason).collect());
+    report.reasons = Ok(ReasonId::ALL.iter().enumerate().map(reason).collect());
     let text = said(&report);
     assert_in_order(&text, &["IPv4 TSO missing", "IPv6 TSO missing", "tx-tcp-ecn-segmentation", "in 30.0 s"]);
     assert_eq!(text.matches("of the software-segmented bytes").count(), MOST_REASONS, "{text}");
-    report.reasons = None;
+    report.reasons = Err(Why::is("nobody looked"));
     assert!(!said(&report).contains("software-segmented"));
 }

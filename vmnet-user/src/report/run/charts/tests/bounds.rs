@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::chain::{Link, LinkName, LinkState};
+use crate::model::fact::Why;
 use crate::model::hook::HookState;
 use crate::model::ledger::{Entry, Protocol};
 use crate::model::throughput::Merged;
@@ -64,9 +65,9 @@ fn names_are_data_and_never_markup() {
     unseen.throughput.samples.clear();
     unseen.sizes = None;
     unseen.ledger.tcp = None;
-    unseen.reasons = None;
-    unseen.chain = None;
-    unseen.causes = None;
+    unseen.reasons = Err(Why::is("nobody looked"));
+    unseen.chain = Err(Why::is("nobody looked"));
+    unseen.causes = Err(Why::is("nobody looked"));
     for path in ["sizes", "ledger.tcp", "reasons", "chain", "causes"] {
         unseen.unmeasured.insert(path.to_owned(), HOSTILE.repeat(50));
     }
@@ -143,15 +144,15 @@ fn the_largest_counts_are_drawn() {
         }
         for hook in &mut report.probes.hooks {
             hook.state = HookState::Attached;
-            (hook.events, hook.ns_per_event) = (Some(u64::MAX), Some(value));
+            (hook.events, hook.ns_per_event) = (Ok(u64::MAX), Ok(value));
         }
-        report.overhead.cpu_share = Some(value);
-        report.overhead.rss_bytes = Some(u64::MAX);
-        report.cost.cores = Some(value);
+        report.overhead.cpu_share = Ok(value);
+        report.overhead.rss_bytes = Ok(u64::MAX);
+        report.cost.cores = Ok(value);
         report.window.duration_s = value;
         for sample in &mut report.throughput.samples {
-            sample.retransmitted_bytes = Some(u64::MAX);
-            sample.segmentation_cpu = Some(value);
+            sample.retransmitted_bytes = Ok(u64::MAX);
+            sample.segmentation_cpu = Ok(value);
             for cpu in &mut sample.cpus {
                 (cpu.busy, cpu.softirq, cpu.segmenting) = (value, value, Some(value));
             }
@@ -258,18 +259,18 @@ fn what_was_not_measured_is_hatched_and_said() {
 fn a_chain_of_any_states_is_drawn_with_a_word_for_each() {
     let mut report = fixture::software();
     let link = |link, state| Link { link, state, evidence: String::new() };
-    report.chain = Some(vec![
+    report.chain = Ok(vec![
         link(LinkName::Offered, LinkState::NotApplicable),
         link(LinkName::Negotiated, LinkState::Unknown),
         link(LinkName::Active, LinkState::Partial),
         link(LinkName::Taken, LinkState::Broken),
     ]);
-    report.causes = Some(Vec::new());
+    report.causes = Ok(Vec::new());
     let said = texts(&chart("chain.svg", &report));
     for word in ["no link", "not known", "in part", "broken", "first that holds in part"] {
         assert!(said.iter().any(|text| text == word), "{word}");
     }
-    report.chain = Some(Vec::new());
+    report.chain = Ok(Vec::new());
     drawn(&report, "no link");
 }
 
@@ -286,7 +287,7 @@ fn retransmits_are_a_burst_only_where_they_stand_out() {
     assert!(alternative(&chart("throughput.svg", &report), "desc").contains("at least 1.0 % of its payload"));
     // The same loss throughout is no burst.
     for sample in &mut report.throughput.samples {
-        sample.retransmitted_bytes = Some(90_000_000);
+        sample.retransmitted_bytes = Ok(90_000_000);
     }
     assert_eq!(bursts(&report), 0);
 }

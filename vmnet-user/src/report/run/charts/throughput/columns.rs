@@ -2,6 +2,7 @@
 
 use plotters::prelude::*;
 
+use crate::model::fact::Known as _;
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
 use crate::report::kit::colours::{BLUE, GREY, SKY, VERMILLION, YELLOW};
@@ -49,13 +50,13 @@ impl Split {
     fn values(&self, sample: &Interval) -> Option<Vec<f64>> {
         let values = match self {
             Self::ByPath => vec![
-                sample.hardware_gbps?,
-                sample.software_gbps?,
-                sample.unaggregated_gbps?,
-                sample.small_gbps?,
+                sample.hardware_gbps.known()?,
+                sample.software_gbps.known()?,
+                sample.unaggregated_gbps.known()?,
+                sample.small_gbps.known()?,
             ],
-            Self::Payload => vec![sample.goodput_gbps?],
-            Self::Wire => vec![sample.wire_gbps?],
+            Self::Payload => vec![sample.goodput_gbps.known()?],
+            Self::Wire => vec![sample.wire_gbps.known()?],
         };
         values.iter().all(|value| value.is_finite() && *value >= 0.0).then_some(values)
     }
@@ -126,7 +127,8 @@ pub(in crate::report) fn columns(samples: &[Interval], split: &Split) -> (Vec<Co
     let found = stats::outliers(&shares, BURST_SHARE, BURST_TIMES);
     let mut bursts = vec![None; samples.len()];
     for place in found.iter().flat_map(|found| &found.places).copied() {
-        let enough = samples.get(place).and_then(|sample| sample.retransmitted_bytes) >= Some(BURST_BYTES);
+        let enough =
+            samples.get(place).and_then(|sample| sample.retransmitted_bytes.known()) >= Some(BURST_BYTES);
         if let (true, Some(burst), Some(share)) = (enough, bursts.get_mut(place), shares.get(place)) {
             *burst = *share;
         }
@@ -153,9 +155,11 @@ pub(in crate::report) fn columns(samples: &[Interval], split: &Split) -> (Vec<Co
 
 /// Of all payload of an interval, what was retransmitted. None where nothing was sent, or it was not measured.
 fn retransmitted_share(sample: &Interval) -> Option<f64> {
-    let again = sample.retransmitted_bytes? as f64;
-    let gbps =
-        sample.hardware_gbps? + sample.software_gbps? + sample.unaggregated_gbps? + sample.small_gbps?;
+    let again = sample.retransmitted_bytes.known()? as f64;
+    let gbps = sample.hardware_gbps.known()?
+        + sample.software_gbps.known()?
+        + sample.unaggregated_gbps.known()?
+        + sample.small_gbps.known()?;
     let sent = gbps * sample.duration_s * 1e9 / 8.0;
     (sent.is_finite() && sent > 0.0).then(|| (again / sent).min(1.0))
 }
