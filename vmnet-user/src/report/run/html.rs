@@ -14,6 +14,7 @@ use askama::Template;
 
 use self::answer::Answer;
 use self::causes::Why;
+use crate::model::fact::Fact;
 use crate::model::merging::merged;
 use crate::report::kit::document::PageError;
 use crate::report::kit::format;
@@ -76,8 +77,6 @@ struct Command {
 pub(super) fn page(report: &RunReport, figures: Vec<Figure>) -> Result<String, PageError> {
     let mut report = report.clone();
     let merged = merge(&mut report);
-    let why =
-        |path: &str| report.unmeasured.get(path).cloned().unwrap_or_else(|| "it was not measured".to_owned());
     let page = Page {
         style: STYLE,
         script: SCRIPT,
@@ -86,10 +85,10 @@ pub(super) fn page(report: &RunReport, figures: Vec<Figure>) -> Result<String, P
         figures,
         merged,
         ledger: ledger::grids(&report),
-        ledger_unknown: why("ledger.tcp"),
+        ledger_unknown: report.unmeasured.get("ledger.tcp").cloned().unwrap_or_default(),
         other: ledger::other(&report),
         reasons: ledger::reasons(&report),
-        reasons_unknown: why("reasons"),
+        reasons_unknown: unknown(&report.reasons),
         chain: proof::chain(&report),
         audit: report.audit.as_ref().map(|audit| (proof::identities(audit), proof::missed(&report, audit))),
         hooks: (!report.probes.hooks.is_empty()).then(|| proof::hooks(&report)),
@@ -98,12 +97,17 @@ pub(super) fn page(report: &RunReport, figures: Vec<Figure>) -> Result<String, P
         events: proof::events(&report),
         run: machine::run(&report),
         machine: report.machine.as_ref().map(machine::parts).unwrap_or_default(),
-        machine_unknown: why("machine"),
+        machine_unknown: unknown(&report.machine),
         command: command(&report),
         unmeasured: unmeasured(&report),
         json: raw::json(&report)?,
     };
     Ok(page.render()?)
+}
+
+/// Why it is not known; empty where it is.
+fn unknown<T>(fact: &Fact<T>) -> String {
+    fact.as_ref().err().map(ToString::to_string).unwrap_or_default()
 }
 
 /// Fewer intervals where there are too many, and what to say then.

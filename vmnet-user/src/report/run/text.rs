@@ -519,14 +519,8 @@ fn cost_of_segmentation(report: &RunReport) -> String {
         }
         parts.push(said);
     }
-    if parts.is_empty() {
-        let why = ["cost.cores", "cost.ns_per_byte", "cost.segmentation_ns"]
-            .iter()
-            .find_map(|path| report.unmeasured.get(*path));
-        return match why {
-            Some(why) => format!("not measured: {why}"),
-            None => "not measured".to_owned(),
-        };
+    if let (true, Err(why)) = (parts.is_empty(), &cost.cores) {
+        return format!("not measured: {why}");
     }
     let estimated = if cost.method.is_sampled() { ", estimated" } else { "" };
     format!("{} (by {}{estimated})", parts.join(", "), cost.method.name())

@@ -3,7 +3,6 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::reason;
 use super::{ChartError, Table};
 use crate::model::cause::{By, Cause};
 use crate::model::chain::{Link, LinkName, LinkState, first_broken};
@@ -75,12 +74,10 @@ fn colour(state: LinkState) -> RGBColor {
 }
 
 pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
-    let Some(chain) = report.chain.as_ref().ok().filter(|chain| !chain.is_empty()) else {
-        return empty_sheet(
-            report,
-            TOPIC,
-            reason(report, "chain", "the machine around the interface could not be read"),
-        );
+    let chain = match &report.chain {
+        Ok(chain) if chain.is_empty() => return empty_sheet(report, TOPIC, "it has no links"),
+        Ok(chain) => chain,
+        Err(why) => return empty_sheet(report, TOPIC, &why.to_string()),
     };
     let broken = first_broken(chain);
     let finding = match broken {
@@ -239,8 +236,8 @@ fn draw_cause(area: &Area<'_>, hovers: &mut Hovers, report: &RunReport, top: i32
     let plain = Lettering::new(17, INK);
     let Some(cause) = causes.first() else {
         head("Why", top)?;
-        let why = reason(report, "causes", "no cause was found");
-        write_lines(area, why, (CAUSE_LEFT, top), (width, 3), &plain)?;
+        let why = report.causes.as_ref().err().map_or("no cause was found".to_owned(), ToString::to_string);
+        write_lines(area, &why, (CAUSE_LEFT, top), (width, 3), &plain)?;
         return Ok(());
     };
     head("Why", top)?;

@@ -2,7 +2,6 @@
 
 use plotters::prelude::*;
 
-use super::reason;
 use super::{ChartError, Table};
 use crate::model::fact::Known as _;
 use crate::model::merging::merged;
@@ -103,17 +102,14 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     }
     let pairs: Vec<_> = samples.iter().filter_map(pair).collect();
     if pairs.is_empty() {
-        let cpu = "throughput.samples[].segmentation_cpu";
-        let path = if samples.iter().any(|sample| sample.segmentation_cpu.known().is_some()) {
-            "throughput.samples[].goodput_gbps"
-        } else {
-            cpu
-        };
-        return empty_sheet(
-            report,
-            TOPIC,
-            reason(report, path, "the CPU's time in segmentation was not measured"),
-        );
+        let is_timed = samples.iter().any(|sample| sample.segmentation_cpu.is_ok());
+        let why = samples.iter().find_map(|sample| {
+            let missing = if is_timed { &sample.goodput_gbps } else { &sample.segmentation_cpu };
+            missing.as_ref().err()
+        });
+        let why =
+            why.map_or("the CPU's time in segmentation was not measured".to_owned(), ToString::to_string);
+        return empty_sheet(report, TOPIC, &why);
     }
     let found = Found::of(&pairs);
     let points: Vec<_> = merged(&samples, POINTS)

@@ -2,7 +2,6 @@
 
 use plotters::prelude::*;
 
-use super::reason;
 use super::{ChartError, Table};
 use crate::model::reasons::Reason;
 use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT};
@@ -74,8 +73,9 @@ impl Row {
 }
 
 pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
-    let Ok(reasons) = &report.reasons else {
-        return empty_sheet(report, TOPIC, reason(report, "reasons", "segmentation was not watched"));
+    let reasons = match &report.reasons {
+        Ok(reasons) => reasons,
+        Err(why) => return empty_sheet(report, TOPIC, &why.to_string()),
     };
     if reasons.is_empty() {
         return empty_sheet(report, TOPIC, "nothing was cut up");

@@ -122,9 +122,7 @@ fn a_chart_without_data_says_why() {
     assert!(has(&texts(&chart("throughput.svg", &report)), "ended before its first interval"));
 
     report.throughput.samples = vec![fixture::unknown(1.0), fixture::unknown(2.0)];
-    report
-        .unmeasured
-        .insert("throughput.samples[].wire_gbps".to_owned(), "the counters stood still".to_owned());
+    report.throughput.samples[0].wire_gbps = Err("the counters stood still".into());
     assert!(has(&texts(&chart("throughput.svg", &report)), "the counters stood still"));
 
     assert!(has(&texts(&chart("throughput.svg", &fixture::idle())), "nothing was sent"));

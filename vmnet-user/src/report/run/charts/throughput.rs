@@ -5,7 +5,6 @@ mod picture;
 
 use self::columns::{BURST_BYTES, BURST_SHARE, BURST_TIMES, Column, Split, columns};
 use self::picture::{AXIS_BOTTOM, BURST_ROW, LABEL_ROW, Mark, Picture};
-use super::reason;
 use super::{ChartError, Table};
 use crate::model::event::EventKind;
 use crate::model::fact::Known as _;
@@ -29,8 +28,8 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         return empty_sheet(report, TOPIC, "the run ended before its first interval did");
     }
     let Some(split) = Split::choose(&samples) else {
-        let why = reason(report, "throughput.samples[].wire_gbps", "no rate could be measured");
-        return empty_sheet(report, TOPIC, why);
+        let why = samples.iter().find_map(|sample| sample.wire_gbps.as_ref().err()).map(ToString::to_string);
+        return empty_sheet(report, TOPIC, &why.unwrap_or_else(|| "no rate could be measured".to_owned()));
     };
     let (columns, median) = columns(&samples, &split);
     let highest_gbps = columns.iter().filter_map(Column::top_gbps).fold(0.0, f64::max);

@@ -161,13 +161,13 @@ fn numbers(report: &RunReport) -> Vec<Number> {
             "TCP goodput",
             report.throughput.goodput_gbps.known().map(format::rate),
             || "payload, without retransmits".to_owned(),
-            || why(report, "throughput.goodput_gbps", "not measured"),
+            || super::unknown(&report.throughput.goodput_gbps),
         ),
         Number::of(
             "On the wire",
             report.throughput.wire_gbps.known().map(format::rate),
             || "all protocols, with their headers".to_owned(),
-            || why(report, "throughput.wire_gbps", "not measured"),
+            || super::unknown(&report.throughput.wire_gbps),
         ),
         Number::of(
             "Super-packets built",

@@ -34,9 +34,9 @@ pub(in crate::report) struct Remedy {
 
 impl Why {
     pub(in crate::report) fn of(report: &RunReport) -> Self {
-        let Ok(causes) = &report.causes else {
-            let why = report.unmeasured.get("causes").map_or("they were not looked for", String::as_str);
-            return Self { unknown: Some(why.to_owned()), told: Vec::new(), by_itself: None };
+        let causes = match &report.causes {
+            Ok(causes) => causes,
+            Err(why) => return Self { unknown: Some(why.to_string()), told: Vec::new(), by_itself: None },
         };
         let name = &report.interface.name;
         Self {

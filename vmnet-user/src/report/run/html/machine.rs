@@ -18,8 +18,6 @@ pub(super) struct Part {
 /// The interface and the run, which are known even where the machine is not.
 pub(super) fn run(report: &RunReport) -> Facts {
     let interface = &report.interface;
-    let unknown =
-        |path: &str| report.unmeasured.get(path).map_or(Why::KernelSilent, |why| Why::from(why.clone()));
     let mut facts = Facts::default();
     facts.add("Interface", format!("{} (index {})", interface.name, interface.ifindex));
     let inode = interface.netns.inode;
@@ -31,9 +29,10 @@ pub(super) fn run(report: &RunReport) -> Facts {
             .as_ref()
             .map_or_else(|| format!("inode {inode}"), |name| format!("{name} (inode {inode})")),
     );
-    let known = |value: &Option<String>, path| value.clone().ok_or_else(|| unknown(path));
-    facts.add_fact("Driver", &known(&interface.driver, "interface.driver"), Clone::clone);
-    facts.add_fact("Root qdisc", &known(&interface.qdisc, "interface.qdisc"), Clone::clone);
+    let known = |value: &Option<String>, why| value.clone().ok_or(why);
+    let no_driver = Why::is("it has neither a driver's name nor a kind");
+    facts.add_fact("Driver", &known(&interface.driver, no_driver), Clone::clone);
+    facts.add_fact("Root qdisc", &known(&interface.qdisc, Why::KernelSilent), Clone::clone);
     facts.add("Kernel", &interface.kernel);
     facts.add(
         "Where packets go from here",

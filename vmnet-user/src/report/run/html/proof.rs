@@ -117,28 +117,16 @@ pub(super) fn hooks(report: &RunReport) -> Grid {
 /// What the tool took, and how it counted.
 pub(super) fn overhead(report: &RunReport) -> Facts {
     let overhead = &report.overhead;
-    let known =
-        |path: &str| report.unmeasured.get(path).map_or(Why::KernelSilent, |why| Why::from(why.clone()));
     let mut facts = Facts::default();
     facts.add("Mode", report.probes.mode.name());
-    facts.add_fact(
-        "Programs in the kernel",
-        &overhead.cpu_share.known().ok_or_else(|| known("overhead.cpu_share")),
-        |share| {
-            let from = overhead.cpu_share_method.map_or("", ProgramsMethod::in_words);
-            format!("{} of all CPUs’ time{from}", format::percent(*share))
-        },
-    );
-    facts.add_fact(
-        "vmnet itself",
-        &overhead.user_cpu_share.known().ok_or_else(|| known("overhead.user_cpu_share")),
-        |share| format!("{} of all CPUs’ time", format::percent(*share)),
-    );
-    facts.add_fact(
-        "Its memory",
-        &overhead.rss_bytes.known().ok_or_else(|| known("overhead.rss_bytes")),
-        |bytes| format::bytes(*bytes),
-    );
+    facts.add_fact("Programs in the kernel", &overhead.cpu_share, |share| {
+        let from = overhead.cpu_share_method.map_or("", ProgramsMethod::in_words);
+        format!("{} of all CPUs’ time{from}", format::percent(*share))
+    });
+    facts.add_fact("vmnet itself", &overhead.user_cpu_share, |share| {
+        format!("{} of all CPUs’ time", format::percent(*share))
+    });
+    facts.add_fact("Its memory", &overhead.rss_bytes, |bytes| format::bytes(*bytes));
     facts
 }
 

@@ -176,7 +176,7 @@ fn flips_are_told_with_their_time() {
 #[test]
 fn without_programs_nothing_is_said_that_only_they_could_know() {
     let mut report = fixture::counters();
-    report.unmeasured.insert("cost.cores".to_owned(), "no programs".to_owned());
+    report.cost.cores = Err(Why::is("no programs"));
     let text = said(&report);
     assert_in_order(
         &text,
