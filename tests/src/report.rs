@@ -158,7 +158,7 @@ pub fn unexplained_nulls(report: &Value) -> Vec<String> {
 fn may_not_apply(schema: &str, path: &str) -> bool {
     match (schema, path.strip_prefix("proof.")) {
         ("vmnet.fix/1", Some(path)) => may_not_apply("vmnet.check/1", path),
-        _ => listed().any(|(of, field)| field == path && (of == "any" || of.trim_matches('`') == schema)),
+        _ => listed().any(|(of, field)| field == path && (of == "any" || of == schema)),
     }
 }
 
@@ -172,7 +172,8 @@ fn listed() -> impl Iterator<Item = (&'static str, &'static str)> {
         Some((cells.next()?, cells.next()?))
     });
     rows.flat_map(|(document, fields)| {
-        fields.split(", ").map(move |field| (document, field.trim_matches('`')))
+        let plain = |field: &'static str| field.strip_prefix('`')?.strip_suffix('`');
+        fields.split(", ").filter_map(plain).map(move |field| (document.trim_matches('`'), field))
     })
 }
 
@@ -180,6 +181,56 @@ fn listed() -> impl Iterator<Item = (&'static str, &'static str)> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    /// Whether a document's schema has that field, and lets it be null.
+    fn can_be_null(root: &Value, schema: &Value, path: &[&str]) -> bool {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let target = root.pointer(reference.trim_start_matches('#')).unwrap();
+            return can_be_null(root, target, path);
+        }
+        let any = ["anyOf", "oneOf"].iter().filter_map(|of| schema[of].as_array()).flatten();
+        if any.clone().any(|one| can_be_null(root, one, path)) {
+            return true;
+        }
+        let Some((first, rest)) = path.split_first() else {
+            let kinds = &schema["type"];
+            return kinds == "null" || kinds.as_array().is_some_and(|kinds| kinds.contains(&"null".into()));
+        };
+        match first.strip_suffix("[]") {
+            Some(array) => {
+                let list = field(root, &schema["properties"][array]);
+                can_be_null(root, &list["items"], rest)
+            }
+            None => can_be_null(root, &schema["properties"][first], rest),
+        }
+    }
+
+    /// What a reference or the nullable form of a list stands for.
+    fn field<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+        match schema["$ref"].as_str() {
+            Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
+            None => schema,
+        }
+    }
+
+    #[test]
+    fn every_field_of_the_list_is_one_that_its_document_may_leave_null() {
+        let schemas =
+            ["run", "check", "doctor", "fix", "ab", "compare"].map(|name| format!("vmnet.{name}/1"));
+        assert!(listed().count() > 20);
+        for (document, path) in listed() {
+            let of: Vec<&str> = schemas.iter().map(String::as_str).collect();
+            let of = if document == "any" { of } else { vec![document] };
+            let path: Vec<&str> = path.split('.').collect();
+            let found = of.iter().any(|name| {
+                let file = name.replace('/', ".");
+                let file = format!("{}/../docs/schema/{file}.json", env!("CARGO_MANIFEST_DIR"));
+                let schema: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+                can_be_null(&schema, &schema, &path)
+            });
+            assert!(found, "{document} {path:?}");
+        }
+    }
 
     #[test]
     fn a_null_without_its_reason_is_found_wherever_it_is() {

@@ -23,7 +23,9 @@ fn run(seconds: u64, cpus: usize, end: Option<End>) -> Run {
 }
 
 fn json_of(run: &Run) -> serde_json::Value {
-    json::to_value(&report(run).unwrap()).unwrap()
+    let json = json::to_value(&report(run).unwrap()).unwrap();
+    assert_eq!(testbed::report::unexplained_nulls(&json), Vec::<String>::new());
+    json
 }
 
 #[test]
@@ -37,6 +39,7 @@ fn the_report_of_a_recording_is_the_report_of_the_run() {
 fn a_recording_without_its_end_tells_what_it_has_and_that_it_has_no_end() {
     let back = read(recording(5, 3, 4, None).as_slice()).unwrap();
     let told = report(&back).unwrap();
+    assert_eq!(json_of(&back)["window"]["ended_by"], "not-recorded");
     assert_eq!(told.window.ended_by, RunEnding::NotRecorded);
     assert!((told.window.duration_s - 5.0).abs() < 0.01);
     assert_eq!(told.ledger.tcp, report(&run(5, 3, None)).unwrap().ledger.tcp);

@@ -24,10 +24,11 @@ pub fn to_text(report: &RunReport) -> Result<String, JsonError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::benchmark::{Iperf3, Netperf};
+    use crate::benchmark::{Benchmark, Iperf3, Netperf};
     use crate::load::Summary;
     use crate::model::correlation::Correlation;
     use crate::model::fact::Why;
+    use crate::recording::CommandEnded;
     use crate::report::run::fixture;
     use testbed::report::unexplained_nulls;
 
@@ -130,6 +131,52 @@ mod tests {
             assert_eq!(again.audit, report.audit);
             assert_eq!(again.throughput.samples.len(), report.throughput.samples.len());
         }
+    }
+
+    #[test]
+    fn a_whole_run_is_explained_to_the_last_null() {
+        for report in [
+            fixture::software(),
+            fixture::engaged(),
+            fixture::flipped(),
+            fixture::idle(),
+            fixture::counters(),
+            fixture::eventful(),
+        ] {
+            let value = to_value(&report).expect("finite numbers");
+            assert_eq!(unexplained_nulls(&value), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn whatever_a_benchmark_says_is_as_described_and_explained_to_the_last_null() {
+        for stdout in [
+            include_str!("../../benchmark/testdata/iperf3-udp.json"),
+            include_str!("../../benchmark/testdata/netperf-keyvalue-mbytes.txt"),
+            include_str!("../../benchmark/testdata/netperf-table-rr.txt"),
+            include_str!("../../benchmark/testdata/load-two-streams.json"),
+            &include_str!("../../benchmark/testdata/load-two-streams.json")
+                .replace("55.875575814714864", "null"),
+            "hello",
+        ] {
+            let CommandEnded { exit_code, signal, stdout, iperf3, netperf, load } =
+                CommandEnded::new(None, Some(2), stdout, 100);
+            let command = vec!["sh".to_owned()];
+            let mut report = fixture::software();
+            report.benchmark = Some(Benchmark { command, exit_code, signal, stdout, iperf3, netperf, load });
+            let value = to_value(&report).expect("finite numbers");
+            assert_eq!(unexplained_nulls(&value), Vec::<String>::new());
+            testbed::schema::validate(&value).expect("as described");
+        }
+    }
+
+    #[test]
+    fn a_reason_that_is_known_better_stays() {
+        let mut report = fixture::counters();
+        report.unmeasured.insert("ledger.tcp".to_owned(), "it never started".to_owned());
+        let value = to_value(&report).expect("finite numbers");
+        assert_eq!(value["unmeasured"]["ledger.tcp"], "it never started");
+        assert_eq!(value["unmeasured"]["ledger.udp"], Why::NoPrograms.to_string());
     }
 
     #[test]
