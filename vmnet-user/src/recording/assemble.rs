@@ -280,6 +280,9 @@ fn unmeasured(run: &Run) -> BTreeMap<String, String> {
             reasons.insert(format!("benchmark.{part}"), why.clone());
         }
     }
+    if run.start.private && !run.start.command.is_empty() {
+        reasons.insert("benchmark.stdout".to_owned(), "left out: --private".to_owned());
+    }
     if let Some(torn) = &run.torn {
         reasons.insert("(recording)".to_owned(), torn.clone());
     }
