@@ -47,7 +47,7 @@ fn is_installed(package: &str) -> Result<bool> {
 }
 
 /// Lists may be absent (a fresh image) or name versions that the mirror no longer has: both show as a failure to
-/// install, which an update mends.
+/// install, which an update fixes.
 fn install_with(options: &[String], packages: &[&str]) -> Result<()> {
     may_install(packages)?;
     if install_now(options, packages).is_ok() {

@@ -66,7 +66,7 @@ fn cause_ids(diagnosis: &Value) -> Vec<&str> {
     diagnosis["causes"].as_array().unwrap().iter().map(|cause| cause["id"].as_str().unwrap()).collect()
 }
 
-/// A veth, and what it hangs on, as `ethtool` can break it.
+/// A veth, and what it depends on, as `ethtool` can break it.
 #[test]
 fn a_veth_is_whole_and_then_breaks_where_it_was_broken() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));

@@ -1,5 +1,5 @@
 //! Traffic and surroundings that mislead: captures, other protocols, changes in mid-run, tunnels, odd qdiscs. What a run says is held against witnesses that have
-//! no part in it: the device's counters as `ip` reads them, TCP's count of what it sent again, and what the scenario itself did.
+//! no part in it: the device's counters as `ip` reads them, TCP's count of what it retransmitted, and what the scenario itself did.
 
 #![expect(clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
 

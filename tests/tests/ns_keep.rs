@@ -157,7 +157,7 @@ fn added(diff: &str) -> String {
 /// Paths below a directory, and what is in them.
 type Files = &'static [(&'static str, &'static str)];
 
-/// Debian's own, part of its package `udev`: for what hangs on USB.
+/// Debian's own, part of its package `udev`: for what depends on USB.
 const USB_LINK: (&str, &str) =
     ("network/73-usb-net-by-mac.link", "[Match]\nPath=*-usb-*\n\n[Link]\nNamePolicy=mac\n");
 /// systemd's own: for every interface that no other file is for.
@@ -439,7 +439,7 @@ fn what_a_link_file_of_anothers_matches_is_told_without_udev() {
             }
             Err(key) => {
                 assert_eq!(done.code(), Some(1), "{wanted:?}: {words}");
-                for part in ["cannot be told whether /etc/systemd/network/10-mine.link does", key] {
+                for part in ["cannot be determined whether /etc/systemd/network/10-mine.link does", key] {
                     assert!(words.contains(part), "{wanted:?}: {part}: {words}");
                 }
             }

@@ -22,7 +22,7 @@ const DRIVER_STAGE: &[&str] =
     &["wire-bytes", "wire-segments", "driver-packets", "device-packets", "device-bytes"];
 
 /// Ways to lose packets between queue and driver: the qdisc, and what is behind it. The slow tbf gives its child something
-/// to drop; the one of small burst cuts up by itself what it then drops.
+/// to drop; the one of small burst segments by itself what it then drops.
 const DROPS: [(&str, &str, &str); 4] = [
     ("pfifo", "tbf rate 100mbit burst 70kb limit 1mb", "pfifo limit 2"),
     ("fq-codel", "tbf rate 100mbit burst 70kb limit 1mb", "fq_codel limit 2 flows 1"),
@@ -56,7 +56,7 @@ fn without_any_one_hook_the_audit_fails_and_with_all_of_them_it_is_exact() {
     }
     let with_all = Measured::of(&run, "with-all");
     with_all.assert_exact();
-    // Which state that is hangs on how small a window the losses leave: TCP may build singles for most of the bytes.
+    // Which state that is depends on how small a window the losses leave: TCP may build singles for most of the bytes.
     assert_eq!(with_all.confidence(), "proven", "{with_all}");
     assert_eq!(with_all.tcp("hardware_bytes"), 0, "{with_all}");
     assert!(with_all.tcp("software_bytes") > 0, "{with_all}");

@@ -40,7 +40,7 @@ fn without_checksum(kernel: Kernel) {
     none.assert_beyond_mending();
 }
 
-/// Then switched off as well: the host's part is what has more bytes, the guest's is mended, and the host's stays.
+/// Then switched off as well: the host's part is what has more bytes, the guest's is fixed, and the host's stays.
 const ONE_FAMILY: &str = r#"
 diagnose one
 cannot_mend one
@@ -173,7 +173,7 @@ fn a_host_without_ecn_is_named_first_although_tso_is_engaged() {
     assert_eq!(ids, ["host-no-ecn", "not-the-bottleneck"], "{}", marked.run);
     let software = marked.run.tcp("software_bytes");
     assert!(software * 1000 >= marked.run.tcp("payload_bytes"), "hardly any CWR: {}", marked.run);
-    // All that was cut up; the rest are singles, more or fewer by what the marks left of the window.
+    // All that was segmented; the rest are singles, more or fewer by what the marks left of the window.
     let rest = marked.run.tcp("unaggregated_bytes") + marked.run.tcp("small_bytes");
     let expected = software as f64 / (software + rest) as f64;
     let share = causes[0]["share"].as_f64().unwrap();
@@ -271,7 +271,7 @@ fn whatever_root_switched_is_named_and_mended_and_put_back() {
     flip.run.assert_proven("partial");
     flip.assert_run_names(&[("turned-off", ROOT)]);
     let detail = flip.run.report["causes"][0]["detail"].as_str().unwrap();
-    assert!(detail.contains("mended meanwhile"), "{detail}");
+    assert!(detail.contains("fixed meanwhile"), "{detail}");
     flip.assert_asked_name(&[]);
 
     let small = Case::of(&vm, "small");

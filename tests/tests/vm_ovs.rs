@@ -91,7 +91,7 @@ impl Seen {
     }
 
     /// Mean length of what the switch passed on to the host while the bulk was sent: whole packets as the device got
-    /// them, if the guest's kernel did not cut them up.
+    /// them, if the guest's kernel did not segment them.
     fn mean_packet_bytes_behind_the_switch(&self) -> u64 {
         let during = self.0.marks["after"].since(self.0.marks["before"]);
         during.rx_bytes / during.rx_packets

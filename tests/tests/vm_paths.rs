@@ -1,5 +1,5 @@
 //! Causes on the way to the device, as `vmnet run` names them: what stands above it, its qdisc, its tunnel, the layers that forward. And
-//! `vmnet fix` for those that it can mend, proved by the next run.
+//! `vmnet fix` for those that it can fix, proved by the next run.
 
 #![expect(clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
 
@@ -132,7 +132,7 @@ mended cake -- vmnet load client 10.10.1.10 -n 2M
 tc qdisc replace dev ens4 root fq_codel
 "#;
 
-/// A router whose packets come in already cut, and one whose packets are too long for what is behind it, and may be fragmented.
+/// A router whose packets come in already segmented, and one whose packets are too long for what is behind it, and may be fragmented.
 const FORWARDED: &str = r#"
 ip netns add inner
 ip link add to-inner type veth peer name outer netns inner
@@ -172,7 +172,7 @@ fn whatever_stands_above_or_beside_the_device_is_named_first_and_what_can_be_men
     assert_eq!(tunnel.report["causes"][0]["fix"]["by"], "host", "{tunnel}");
     assert_all_of_it(&run, "above", "upper-device");
     assert_mended(&run, "above");
-    // Behind what was mended, what cannot be.
+    // Behind what was fixed, what cannot be.
     assert_all_of_it(&run, "above-mended", "tunnel");
 
     let two = Measured::of(&run, "two");

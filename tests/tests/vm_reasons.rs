@@ -9,7 +9,7 @@ use testbed::{Kernel, skip, skip_unless};
 const MIB: u64 = 1 << 20;
 
 /// A device that has TSO, and everything that comes between. A live flow keeps the limit that its route had. A router whose packets
-/// may be fragmented cuts up for the smaller MTU behind it.
+/// may be fragmented segments for the smaller MTU behind it.
 const BETWEEN: &str = r#"
 measure vxlan -- vmnet load client 10.10.4.1 -n 2M
 measure vxlan-kprobe --mode kprobe -- vmnet load client 10.10.4.1 -n 2M

@@ -132,7 +132,7 @@ impl<'a> Case<'a> {
         ]
     }
 
-    /// Each of the three names these causes and no others, in this order, with who can mend each; and the run's explain what
+    /// Each of the three names these causes and no others, in this order, with who can fix each; and the run's explain what
     /// there is to explain.
     pub(crate) fn assert_all_name(&self, expected: &[(&str, &str)]) {
         self.assert_run_names(expected);

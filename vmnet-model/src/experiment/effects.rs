@@ -236,7 +236,7 @@ impl Effect {
         {
             let (blocks, percent) = (self.blocks, chance * 100.0);
             return Err(format!(
-                "{blocks} blocks show as much by chance in {percent:.0} % of cases: it takes {FEWEST_BLOCKS} blocks"
+                "with {blocks} blocks the permutation test cannot give p < {percent:.0} %: it takes {FEWEST_BLOCKS} blocks"
             ));
         }
         self.judgement = judged;

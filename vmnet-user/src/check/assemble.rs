@@ -190,7 +190,10 @@ fn reason(
         Fate::Whole => None,
         Fate::Cut => depth.filter(|depth| *depth > 0).map(|depth| {
             let alone = if is_asked_alone(depth) { ALONE } else { "" };
-            format!("whole on the interface itself, and cut up on {}, below{alone}", at.unwrap_or_default())
+            format!(
+                "whole on the interface itself, and segmented on {}, below{alone}",
+                at.unwrap_or_default()
+            )
         }),
         Fate::Unknown(doubt) => Some(on(doubt.to_string())),
         Fate::Refused => Some(refusal(question.kind, question.refused.unwrap_or_default())),
@@ -227,7 +230,7 @@ fn summary(state: State, types: &[TypeReport], interface: &Interface) -> String 
             let at = types.iter().find(|one| one.counts).and_then(|one| one.cut_at.as_ref());
             let below =
                 at.filter(|at| *at != name).map(|at| format!(", on {at} below it")).unwrap_or_default();
-            format!("TSO is not happening on {name}: the CPU cut up every super-packet{below}")
+            format!("TSO is not happening on {name}: the CPU segmented every super-packet{below}")
         }
         State::Partial => format!(
             "TSO is happening on {name} for {}, and not for {}",
@@ -246,7 +249,7 @@ fn asked_alone(seen: &Seen<'_>) -> Option<String> {
         .map(Level::name)
 }
 
-/// TCP that was cut up against TCP that was not, or else UDP: the way there is the same, and so are the bytes. None where the former was
+/// TCP that was segmented against TCP that was not, or else UDP: the way there is the same, and so are the bytes. None where the former was
 /// no dearer: it is the same work and more, so the times are then those of something else that ran. What was segmented `elsewhere` is not what was
 /// timed.
 fn compare(types: &[TypeReport], elsewhere: Option<&str>) -> Option<CostComparison> {
@@ -372,7 +375,7 @@ mod tests {
     const LIMITS: Limits = Limits { mtu_bytes: 1500, gso_max_bytes: 65_536, gso_max_segs: 65_535 };
     const ENDS: Ends = Ends { own: [2, 0, 0, 0, 0, 1], destination: [2, 0, 0, 0, 0, 1], tagged: false };
 
-    /// A quiet interface over another. Types in `cut` are cut up on the one below, UDP is refused.
+    /// A quiet interface over another. Types in `cut` are segmented on the one below, UDP is refused.
     fn seen(cut: &[Type]) -> CheckReport {
         let mut questions = questions(&LIMITS, &ENDS);
         for question in &mut questions {
@@ -490,6 +493,6 @@ mod tests {
             "{text}"
         );
         assert!(text.lines().all(|line| line.len() <= 80) && text.is_ascii(), "{text}");
-        assert!(text.contains("tcp6 cut up costs the CPU 8.18 times"), "{text}");
+        assert!(text.contains("tcp6 segmented costs the CPU 8.18 times"), "{text}");
     }
 }

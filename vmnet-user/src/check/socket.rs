@@ -64,7 +64,7 @@ impl PacketSocket {
     }
 
     /// Bytes (of memory) that were sent and not freed yet. A driver frees what it has sent when it counts it, and of a super-packet
-    /// that was cut up the last segment holds on: 0 means that all of it has left.
+    /// that was segmented the last segment holds on: 0 means that all of it has left.
     pub(super) fn unsent_bytes(&self) -> io::Result<u32> {
         let mut unsent: libc::c_int = 0;
         // SAFETY: SIOCOUTQ (the number of TIOCOUTQ) writes one int.

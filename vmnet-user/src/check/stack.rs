@@ -1,4 +1,4 @@
-//! The interface and the devices below it, level by level: what passes a vlan, bond or tunnel whole may be cut up below.
+//! The interface and the devices below it, level by level: what passes a vlan, bond or tunnel whole may be segmented below.
 
 use std::path::Path;
 

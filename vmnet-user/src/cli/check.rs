@@ -125,7 +125,7 @@ fn what_machine() -> String {
     let of = |file: &str| std::fs::read_to_string(format!("/sys/class/dmi/id/{file}")).unwrap_or_default();
     let words = [of("sys_vendor"), of("product_name")].map(|word| word.trim().to_owned());
     let said = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    if said.is_empty() { "not told".to_owned() } else { said }
+    if said.is_empty() { "not reported".to_owned() } else { said }
 }
 
 fn print(text: &str) -> Result<()> {

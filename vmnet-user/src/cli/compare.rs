@@ -16,7 +16,7 @@ use crate::session::Caller;
 
 /// Put two runs side by side: what each says, what differs, by how much, and what differs in the machines
 ///
-/// Every change has a 95 % interval where the runs are long enough for one. What differs in the machines is listed, what TSO hangs on
+/// Every change has a 95 % interval where the runs are long enough for one. What differs in the machines is listed, what TSO depends on
 /// first, because it may be the reason: two runs are not an experiment. Needs no root, no network and no interface, only the files.
 #[derive(Debug, clap::Args)]
 #[command(

@@ -16,7 +16,7 @@ use crate::report::kit::json::Explained as _;
 use crate::report::kit::style::Style;
 use crate::{doctor, session};
 
-/// Say where TSO breaks, and who can mend it: the chain from the host's offer to the driver, without traffic
+/// Say where TSO breaks, and who can fix it: the chain from the host's offer to the driver, without traffic
 ///
 /// Reads what the device, the driver and the kernel say (ethtool features as their three sets, virtio bits, queues, XPS, qdiscs, limits,
 /// devices above, files that set offloads) and, where it may (CAP_NET_RAW), asks the interface with a few hand-made super-packets, as

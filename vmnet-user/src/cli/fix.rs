@@ -1,4 +1,4 @@
-//! `vmnet fix`: mends what can be mended from inside, and puts it back.
+//! `vmnet fix`: fixes what can be fixed from inside, and puts it back.
 
 use std::{
     path::{Path, PathBuf},

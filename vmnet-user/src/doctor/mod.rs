@@ -38,7 +38,7 @@ pub fn causes(machine: &Machine, answers: Answers) -> Vec<Cause> {
     cause::find(&Evidence { machine, before: None, traffic: None, answers })
 }
 
-/// Asks an interface, and says why where super-packets are cut up.
+/// Asks an interface, and says why where super-packets are segmented.
 ///
 /// # Errors
 /// As [`check::check`].

@@ -68,7 +68,7 @@ impl<'a> Gathered<'a> {
             followed: Vec::new(),
             notes: Vec::new(),
             throughput_from: ThroughputFrom::Ledger,
-            interval: plan.interval.unwrap_or(super::conduct::SHORTEST_INTERVAL),
+            interval: plan.interval.unwrap_or(super::SHORTEST_INTERVAL),
             measured: Vec::new(),
             blocks_begun: 0,
             trials: Vec::new(),
@@ -179,8 +179,8 @@ fn bear_in_mind(gathered: &Gathered<'_>, whole: u32) -> Vec<String> {
     if (1..=FEW_BLOCKS).contains(&whole) {
         let least = crate::units::percent(2.0 / f64::from(2_u32.pow(whole)));
         notes.push(format!(
-            "with so few blocks the names of two arms can be exchanged in so few ways that `by chance` cannot be below {least}: from six blocks on it \
-             can be below 5 %"
+            "with {whole} blocks the permutation test cannot give p < {least}; p < 5 % needs at least {} blocks",
+            FEW_BLOCKS + 1
         ));
     }
     notes

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use jiff::Zoned;
 
+use super::SHORTEST_INTERVAL;
 use super::{
     Observer, Plan, Targets,
     assemble::Gathered,
@@ -32,8 +33,6 @@ const FIRST_TIMEOUT: Duration = Duration::from_secs(600);
 /// A later one may take so many times as long as the first, and a little.
 const TIMEOUT_FACTOR: u32 = 3;
 const TIMEOUT_ALLOWANCE: Duration = Duration::from_secs(10);
-/// Between samples.
-pub(super) const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(1);
 /// So many failures of the benchmark, one after the other, are no accident.
 const FAILURES_IN_A_ROW: u32 = 3;

@@ -181,7 +181,7 @@ pub(super) fn signs(run: &Run, report: &RunReport, arm: &Arm, settled: &DeviceSt
     }
 }
 
-/// How much of what an identity is about it leaves unexplained; all, where that cannot be told.
+/// How much of what an identity is about it leaves unexplained; all, where that cannot be determined.
 fn unexplained_share(identity: &Identity) -> f64 {
     let whole = identity.left.max(identity.right);
     identity

@@ -36,6 +36,9 @@ use crate::report::kit::document::{self, Format};
 use crate::session::Stop;
 use crate::{doctor, fix, session};
 
+/// Between samples.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub struct Plan {

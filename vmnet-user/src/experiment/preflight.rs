@@ -154,7 +154,7 @@ fn asked(plan: &Plan, arm: &Arm, settled: &DeviceState) -> Answer {
 }
 
 fn became(state: State) -> &'static str {
-    if state == State::Engaged { "given to the driver whole" } else { "cut up by the CPU" }
+    if state == State::Engaged { "given to the driver whole" } else { "segmented in software" }
 }
 
 fn causes(interface: &str) -> Vec<Cause> {

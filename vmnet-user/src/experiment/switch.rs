@@ -179,7 +179,7 @@ impl<K: Kernel> Drop for Switch<'_, K> {
 }
 
 /// What is not as the target has it: features that it names have to be active as they are wanted, and of all others only what is wanted is
-/// compared, for the kernel switches by itself what hangs on them.
+/// compared, for the kernel switches by itself what depends on them.
 fn not_taken(before: &DeviceState, target: &DeviceState, after: &DeviceState) -> Vec<String> {
     let mut lines = Vec::new();
     for feature in target.features.iter() {

@@ -5,7 +5,7 @@ use crate::model::{
     fix::{DeviceState, Splits, burst_for},
 };
 
-/// In the order in which they hang on each other.
+/// In the order in which they depend on each other.
 const WANTED: [&str; 7] = [
     "tx-checksum-ip-generic",
     "tx-checksum-ipv4",

@@ -171,7 +171,7 @@ impl Journal {
         (!here.is_of_process_1 && !is_told_apart).then(|| {
             format!(
                 "whether {name} (index {ifindex}) is the device that was changed is not known: its network namespace is not process 1's, and \
-                 may have been made anew with the same number (the kernel tells them apart from 5.14 on)"
+                 may have been recreated with the same number (the kernel tells them apart from 5.14 on)"
             )
         })
     }

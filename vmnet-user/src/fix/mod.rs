@@ -1,4 +1,4 @@
-//! Mending a device, and putting it back: `vmnet fix`, `vmnet restore`.
+//! Fixing a device, and putting it back: `vmnet fix`, `vmnet restore`.
 //!
 //! The way of every change: lock → read → journal (on disk before anything is touched) → change → read back → report.
 //! What is changed is decided in [`crate::model::fix`] and sent by [`crate::device::change`].
@@ -86,7 +86,7 @@ pub fn actions(causes: &[Cause]) -> Vec<Action> {
     actions
 }
 
-/// The causes that keep super-packets from the device and that no action mends.
+/// The causes that keep super-packets from the device and that no action fixes.
 #[must_use]
 pub fn beyond(causes: &[Cause]) -> Vec<Cause> {
     causes.iter().filter(|cause| cause.fix.actions.is_empty()).cloned().collect()

@@ -131,7 +131,7 @@ fn interface(run: &Run) -> Interface {
     interface
 }
 
-/// Why super-packets were cut up.
+/// Why super-packets were segmented.
 fn reasons(window: &Window<'_>, counted: Option<&Counters>) -> Fact<Vec<Reason>> {
     let asks_why = window.conditions.hooks.counts(Hook::SkbGsoSegment);
     match counted {

@@ -32,7 +32,7 @@ impl Noise {
     }
 }
 
-/// A machine under load: every second each CPU sends super-packets of every size, some of them cut up.
+/// A machine under load: every second each CPU sends super-packets of every size, some of them segmented.
 pub(crate) struct Load {
     noise: Noise,
     second: u64,

@@ -112,7 +112,7 @@ fn under_three_blocks_the_change_is_told_without_an_interval() {
         (0, None, Some("no block is whole")),
         (1, Some(10.0), Some("1 whole block, and an interval takes 3")),
         (2, Some(10.0), Some("2 whole blocks, and an interval takes 3")),
-        (3, Some(10.0), Some("3 blocks show as much by chance in 25 % of cases: it takes 6 blocks")),
+        (3, Some(10.0), Some("with 3 blocks the permutation test cannot give p < 25 %: it takes 6 blocks")),
     ];
     for (whole, change, reason) in cases {
         let design = design(3);

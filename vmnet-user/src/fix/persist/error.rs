@@ -28,7 +28,7 @@ pub enum PersistError {
         left_out: Vec<String>,
     },
     /// A file that is there cannot be understood, so it is not touched.
-    #[error("{}:{line}: {why}; nothing was changed: mend the file first", .path.display())]
+    #[error("{}:{line}: {why}; nothing was changed: fix the file first", .path.display())]
     Damaged {
         /// Which.
         path: PathBuf,

@@ -150,7 +150,7 @@ fn first_that_matches(root: &Path, interface: &Identity) -> Result<Option<PathBu
             Err(unknown) => {
                 return Err(PersistError::NotConfiguredHere {
                     why: format!(
-                        "udev does not say which .link file applies, and it cannot be told whether {} does ({unknown})",
+                        "udev does not say which .link file applies, and it cannot be determined whether {} does ({unknown})",
                         path.display()
                     ),
                     remedy: "run where udevadm works, or use --persist udev".to_owned(),

@@ -8,7 +8,7 @@ use crate::model::cause::{Action, FeatureChange};
 /// What is to hold on one interface after a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
-    /// By the kernel's names, each once, in the order in which they hang on each other.
+    /// By the kernel's names, each once, in the order in which they depend on each other.
     pub features: Vec<FeatureChange>,
     /// Bytes.
     pub gso_max_size: Option<u32>,

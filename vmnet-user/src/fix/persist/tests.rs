@@ -185,7 +185,10 @@ fn a_link_file_for_everybody_is_copied_for_this_interface_and_keeps_naming_it() 
         ("etc/systemd/network/99-default.link.d/x.conf", "[Match]\nType=ether\n[Link]\nWakeOnLan=magic\n"),
     ]);
     let error = plan(Form::Networkd, root.path(), &interface("ens4"), &tso()).unwrap_err().to_string();
-    assert!(error.contains("udevadm"), "whether the drop-in's Type= holds cannot be told here: {error}");
+    assert!(
+        error.contains("udevadm"),
+        "whether the drop-in's Type= holds cannot be determined here: {error}"
+    );
     let known = Identity {
         link_file: LinkFile::InForce("/usr/lib/systemd/network/99-default.link".into()),
         ..interface("ens4")

@@ -42,7 +42,7 @@ pub fn answer(report: &AbReport, files: &[PathBuf], style: &Style) -> String {
     text += &verbatim(style, "SET", &commands(report));
     text += &section(style, "AFTER", &after(report));
     text += &section(style, "WHY", &why::why(&report.causes));
-    text += &verbatim(style, "MEND", &why::mend(&report.interface.name, &report.causes));
+    text += &verbatim(style, "FIX", &why::mend(&report.interface.name, &report.causes));
     text += &section(style, "NOTE", &report.notes);
     let again = [format::shortened(&command_line(&report.repeat.command), LONGEST_COMMAND)];
     text += &verbatim(style, "AGAIN", &again);
@@ -92,7 +92,7 @@ fn told(effect: &Effect) -> String {
     }
     line += &format!("; {}", judgement(effect));
     if let Some(chance) = chance(effect) {
-        line += &format!("; as much by chance: {chance}");
+        line += &format!("; p {chance}");
     }
     if let Some(smallest) = smallest_visible(effect) {
         line += &format!("; seen from {smallest} on");

@@ -55,10 +55,10 @@ impl Tally {
 }
 
 impl Bytes {
-    /// `41.2 GB whole to the device, 12.0 MB cut up by the CPU`.
+    /// `41.2 GB whole to the device, 12.0 MB segmented in software`.
     pub(in crate::report) fn said(self) -> String {
         format!(
-            "{} whole to the device, {} cut up by the CPU, of {} of payload",
+            "{} whole to the device, {} segmented in software, of {} of payload",
             format::bytes(self.hardware),
             format::bytes(self.software),
             format::bytes(self.payload)

@@ -191,9 +191,10 @@ pub(in crate::report) fn smallest_visible(effect: &Effect) -> Option<String> {
     Some(format!("{few_digits} {unit}"))
 }
 
-/// The share of all ways to name the arms that show as large a difference.
+/// The p-value of a permutation test (arm labels exchanged within blocks), with its sign: `= 0.031`, `< 0.001`.
 pub(in crate::report) fn chance(effect: &Effect) -> Option<String> {
-    effect.chance.filter(|chance| (0.0..=1.0).contains(chance)).map(format::percent)
+    let p = effect.chance.filter(|p| (0.0..=1.0).contains(p))?;
+    Some(if p < 0.001 { "< 0.001".to_owned() } else { format!("= {p:.3}") })
 }
 
 /// What an arm is called in a result: `TSO` where it is switched on and was off, else the arm's own name.

@@ -25,7 +25,7 @@ pub const NO_CAUSES: Why = Why::is("a check only shows that it happens; `vmnet d
 
 null_because! {
     not_compared: Why::is(
-        "it takes a TCP type that passed whole and one that was cut up, on a machine quiet enough to time them"
+        "it takes a TCP type that passed whole and one that was segmented, on a machine quiet enough to time them"
     );
     no_feature: Why::is("the kernel has no such feature, or its features cannot be read");
     not_sent: Why::is("none of that type was sent: its own reason says why");
@@ -165,9 +165,9 @@ pub struct TypeReport {
     pub background_packets: Option<f64>,
     /// What the driver gets if each passes whole.
     pub expected_whole: u64,
-    /// What it gets if each is cut up.
+    /// What it gets if each is segmented.
     pub expected_cut: u64,
-    /// The device that cut them up: the interface itself, or one below.
+    /// The device that segment them: the interface itself, or one below.
     pub cut_at: Option<String>,
     /// What the devices below counted, level by level.
     pub below: Vec<BelowReport>,
@@ -213,7 +213,7 @@ pub struct BelowReport {
 pub struct CostComparison {
     /// The type that passed whole.
     pub whole: Type,
-    /// The type that was cut up.
+    /// The type that was segmented.
     pub cut: Type,
     /// Per byte of payload.
     pub whole_ns_per_byte: f64,

@@ -18,7 +18,7 @@ pub fn answer(report: &CheckReport, style: &Style) -> String {
     text += &table(report, style);
     let causes = report.causes.as_deref().unwrap_or_default();
     text += &style.section("WHY", &[reasons(report, true), why::why(causes)].concat());
-    text += &style.verbatim("MEND", &why::mend(&report.interface.name, causes));
+    text += &style.verbatim("FIX", &why::mend(&report.interface.name, causes));
     text += &style.section("UDP", std::slice::from_ref(&report.udp.summary));
     text += &style.section("COST", cost(report).as_slice());
     text += &style.section("SENT", &[sent(report)]);
@@ -123,7 +123,7 @@ fn table(report: &CheckReport, style: &Style) -> String {
         }
         let (tone, word) = match one.state {
             TypeState::Whole => (Tone::Good, "✓ whole"),
-            TypeState::Cut => (Tone::Bad, "✗ cut up"),
+            TypeState::Cut => (Tone::Bad, "✗ segmented"),
             TypeState::Refused => (Tone::Unsure, "not taken"),
             TypeState::Inconclusive => (Tone::Unsure, "? unclear"),
         };
@@ -163,7 +163,7 @@ fn reasons(report: &CheckReport, counting: bool) -> Vec<String> {
 fn cost(report: &CheckReport) -> Option<String> {
     let cost = report.cost.as_ref()?;
     Some(format!(
-        "{} cut up costs the CPU {} times what {} costs whole: {} against {}, so segmentation takes {}",
+        "{} segmented costs the CPU {} times what {} costs whole: {} against {}, so segmentation takes {}",
         cost.cut.name(),
         format::significant(cost.ratio),
         cost.whole.name(),

@@ -142,7 +142,7 @@ fn paths(report: &CompareReport) -> Result<Grid, String> {
 }
 
 fn differences(report: &CompareReport) -> Grid {
-    let mut grid = Grid::new("Differences, what TSO hangs on first", ["", "A", "B", "TSO hangs on it"]);
+    let mut grid = Grid::new("Differences, what TSO depends on first", ["", "A", "B", "TSO depends on it"]);
     for row in &report.comparison.differences {
         let hangs = if row.matters_for_tso { "yes" } else { "" };
         let cells = [&row.a, &row.b].map(|side| Cell::words(side.clone()));

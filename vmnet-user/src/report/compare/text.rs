@@ -44,7 +44,7 @@ pub fn gist(report: &CompareReport) -> String {
         .filter_map(|id| comparison.effect(id))
         .find(|effect| effect.change_percent.is_some());
     let mut said = match known {
-        None => "how much faster or slower B is cannot be told".to_owned(),
+        None => "how much faster or slower B is cannot be determined".to_owned(),
         Some(effect) => format!("in B, {}", told(effect)),
     };
     if let Some(cpu) = comparison.effect(EffectId::CpuPerByte).filter(|cpu| cpu.is_clear() == Some(true)) {

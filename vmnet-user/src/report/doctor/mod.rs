@@ -112,7 +112,7 @@ pub fn answer(report: &DoctorReport, style: &Style) -> String {
     text += &chain(&report.chain, style);
     text.push('\n');
     text += &style.section("WHY", &why::why(&report.causes));
-    text += &style.verbatim("MEND", &why::mend(&report.interface.name, &report.causes));
+    text += &style.verbatim("FIX", &why::mend(&report.interface.name, &report.causes));
     text += &checklist(&report.checklist, style);
     let files = report.machine.setters.iter().map(|setter| {
         let effect = if setter.turns_off { "off" } else { "on" };
@@ -224,7 +224,7 @@ mod tests {
     fn a_machine_in_order_has_nothing_to_mend() {
         let text = answer(&examined(virtio(), whole()), &Style::PLAIN);
         assert!(text.contains("TSO works on ens4: super-packets reach its driver whole"), "{text}");
-        assert!(!text.contains("WHY") && !text.contains("MEND") && !text.contains("breaks here"), "{text}");
+        assert!(!text.contains("WHY") && !text.contains("FIX ") && !text.contains("breaks here"), "{text}");
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
         assert!(text.contains("  FAILED offered by the host  HOST_ECN; not CSUM"), "{text}");
         assert_eq!(report.causes[0].id.name(), "host-no-csum");
         assert!(
-            text.contains("WHY   host-no-csum: ") && text.contains("MEND  host-no-csum, on the host:"),
+            text.contains("WHY   host-no-csum: ") && text.contains("FIX   host-no-csum, on the host:"),
             "{text}"
         );
         assert!(text.is_ascii(), "{text}");

@@ -40,7 +40,7 @@ pub struct FixReport {
     pub commands: Vec<String>,
     /// `--undo`: what is not as it was before.
     pub not_as_before: Vec<String>,
-    /// Causes that cannot be mended from inside, or that a person has to choose how to mend.
+    /// Causes that cannot be fixed from inside, or that a person has to choose how to mend.
     pub beyond: Vec<Cause>,
     /// Files that were written, or would be, for the next boot (`--persist`); or put back (`--undo`).
     pub files: Vec<FileReport>,
@@ -107,7 +107,7 @@ impl FixReport {
         }
     }
 
-    /// Whether all is as it was asked for (with `--dry-run`: could be), and nothing is beyond mending.
+    /// Whether all is as it was asked for (with `--dry-run`: could be), and nothing is beyond fixing.
     #[must_use]
     pub fn ok(&self) -> bool {
         self.changes.iter().all(|change| change.ok != Some(false))
@@ -117,7 +117,7 @@ impl FixReport {
             && !self.proof_fails()
     }
 
-    /// Whether something beyond mending keeps TSO off. Without ECN's part of it TSO works, but for the few packets that carry CWR.
+    /// Whether something beyond fixing keeps TSO off. Without ECN's part of it TSO works, but for the few packets that carry CWR.
     #[must_use]
     pub fn tso_is_beyond(&self) -> bool {
         self.beyond.iter().any(|cause| cause.id != CauseId::HostNoEcn)

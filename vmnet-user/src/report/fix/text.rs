@@ -22,7 +22,7 @@ pub fn fix(report: &FixReport, style: &Style) -> String {
     text += &style.section("PROOF", &proof(report));
     text += &style.section("FILES", &files(report));
     text += &style.section("WHY", &why::why(&report.beyond));
-    text += &style.verbatim("MEND", &why::mend(&report.interface.name, &report.beyond));
+    text += &style.verbatim("FIX", &why::mend(&report.interface.name, &report.beyond));
     if report.dry_run {
         text += &style.verbatim("DO", &report.commands);
     }
@@ -85,7 +85,7 @@ fn headline(report: &FixReport) -> (Tone, &'static str, String) {
                 format!("{name} is as it should be, and would be kept so; nothing was changed"),
             ),
             0 if report.ok() => (Tone::Good, "NOTHING TO DO", format!("{name} is as it should be")),
-            0 => (Tone::Bad, "CANNOT MEND", format!("nothing inside this machine can help {name}")),
+            0 => (Tone::Bad, "CANNOT FIX", format!("nothing inside this machine can help {name}")),
             _ => (
                 Tone::Unsure,
                 "DRY RUN",
@@ -110,7 +110,7 @@ fn headline(report: &FixReport) -> (Tone, &'static str, String) {
     match (done, failed) {
         (0, 0) if report.tso_is_beyond() => (
             Tone::Bad,
-            "CANNOT MEND",
+            "CANNOT FIX",
             format!("nothing inside this machine can help {name}; nothing was changed{}", kept(report)),
         ),
         (0, 0) if report.proof_fails() => (
@@ -123,7 +123,7 @@ fn headline(report: &FixReport) -> (Tone, &'static str, String) {
         }
         (0, 0) => (Tone::Good, "NOTHING TO DO", format!("{name} is as it should be; nothing was changed")),
         (0, _) => (Tone::Bad, "NOT MENDED", format!("nothing was changed on {name}")),
-        // What is beyond is said below, with who can mend it.
+        // What is beyond is said below, with who can fix it.
         _ if report.proof_fails() && !report.tso_is_beyond() => {
             (Tone::Bad, "NOT MENDED", format!("{name} was changed, and its driver still gets segments"))
         }

@@ -18,7 +18,7 @@ pub(in crate::report) const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
 pub(in crate::report) const SKY: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
 /// Darker than the palette's grey, which is too light for a white ground.
 pub(in crate::report) const GREY: RGBColor = RGBColor(0x85, 0x85, 0x85);
-/// A tint of [`VERMILLION`], for the second part of what is cut up.
+/// A tint of [`VERMILLION`], for the second part of what is segmented.
 pub(in crate::report) const APRICOT: RGBColor = RGBColor(0xf4, 0xb1, 0x83);
 
 /// What takes the place of a colour where the person reads on a dark ground.

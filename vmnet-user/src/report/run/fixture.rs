@@ -97,7 +97,7 @@ pub(crate) fn software() -> RunReport {
             confidence: Confidence::Proven,
             basis: None,
             bound: None,
-            summary: "99.8 % of 41.2 GB of bulk TCP was cut up by the CPU".to_owned(),
+            summary: "99.8 % of 41.2 GB of bulk TCP was segmented in software".to_owned(),
             thin: false,
             witnesses: vec![
                 witness(

@@ -57,12 +57,12 @@ pub struct RunReport {
     pub throughput: ThroughputReport,
     /// What software segmentation cost.
     pub cost: cost::Cost,
-    /// Why super-packets of TCP were cut up by the CPU, by the kernel's own mask: the most bytes first. None where segmentation is
+    /// Why super-packets of TCP were segmented in software, by the kernel's own mask: the most bytes first. None where segmentation is
     /// not hooked.
     #[serde(with = "fact", default = "fact::unread")]
     #[cfg_attr(test, schemars(with = "Option<Vec<reasons::Reason>>"))]
     pub reasons: Fact<Vec<reasons::Reason>>,
-    /// The chain that TSO hangs on, link by link; the last is what this run's traffic showed. None where the machine could not
+    /// The chain that TSO depends on, link by link; the last is what this run's traffic showed. None where the machine could not
     /// be read.
     #[serde(with = "fact", default = "fact::unread")]
     #[cfg_attr(test, schemars(with = "Option<Vec<Link>>"))]

@@ -42,7 +42,7 @@ pub fn answer(report: &RunReport, files: &[PathBuf], style: &Style) -> String {
     text += &confidence(report, style);
     let causes = report.causes.as_deref().unwrap_or_default();
     text += &style.section("WHY", &why::why(causes));
-    text += &style.verbatim("MEND", &why::mend(&report.interface.name, causes));
+    text += &style.verbatim("FIX", &why::mend(&report.interface.name, causes));
     text += &style.section("COST", &cost(report));
     text += &style.section("RUN", &report.benchmark.as_ref().map(benchmark).unwrap_or_default());
     text += &style.section("EVENT", &events(report));
@@ -100,7 +100,11 @@ pub fn state_sentence(report: &RunReport) -> String {
         State::Partial if came_in_singly(report) => {
             format!("most of what left {name} was forwarded, and came in already segmented")
         }
-        State::Partial => format!("TSO is happening on {name} for at most a part of the bytes"),
+        State::Partial => {
+            let shares =
+                report.ledger.tcp.as_ref().map(|tcp| format!(" ({})", offloaded_and_not(&tcp.total)));
+            format!("TSO is active for only part of the traffic on {name}{}", shares.unwrap_or_default())
+        }
         State::NotBuilt => format!("no super-packets were built for {name}"),
         State::NothingToOffload if let Some(how) = failure(report) => {
             format!("the command failed ({how}) before bulk TCP left {name}")
@@ -108,6 +112,12 @@ pub fn state_sentence(report: &RunReport) -> String {
         State::NothingToOffload => format!("too little bulk TCP left {name} to judge by"),
         State::Inconclusive => format!("this run cannot tell whether TSO is happening on {name}"),
     }
+}
+
+/// `75 % offloaded, 25 % segmented in software`, of what was built into super-packets.
+fn offloaded_and_not(tcp: &Entry) -> String {
+    let share = |bytes| units::percent(units::share(bytes, tcp.built_bytes()).unwrap_or(0.0));
+    format!("{} offloaded, {} segmented in software", share(tcp.hardware_bytes), share(tcp.software_bytes))
 }
 
 /// Whether there was next to nothing for TSO to do here.
@@ -134,7 +144,7 @@ pub fn confidence_word(confidence: Confidence) -> &'static str {
     }
 }
 
-/// What decided, in one phrase: `99.8 % of 41.2 GB of bulk TCP was cut up by the CPU`. None without bulk, without
+/// What decided, in one phrase: `99.8 % of 41.2 GB of bulk TCP was segmented in software`. None without bulk, without
 /// programs to count it, and where nothing is decided; the verdict's own summary says why.
 #[must_use]
 pub fn gist(report: &RunReport) -> Option<String> {
@@ -144,12 +154,12 @@ pub fn gist(report: &RunReport) -> Option<String> {
     let of_bulk = format!("of {} of bulk TCP", format::bytes(bulk));
     Some(match report.verdict.state {
         State::Engaged => format!("{} {of_bulk} left whole", share(entry.hardware_bytes)?),
-        State::Software => format!("{} {of_bulk} was cut up by the CPU", share(entry.software_bytes)?),
+        State::Software => format!("{} {of_bulk} was segmented in software", share(entry.software_bytes)?),
         State::NotBuilt => {
             format!("{} {of_bulk} was built as full-size singles", share(entry.unaggregated_bytes)?)
         }
         State::Partial => format!(
-            "{} {of_bulk} was cut up by the CPU, {} left whole",
+            "{} {of_bulk} was segmented in software, {} left whole",
             share(entry.software_bytes)?,
             share(entry.hardware_bytes)?
         ),
@@ -407,7 +417,7 @@ fn audit(report: &RunReport, style: &Style) -> String {
     text
 }
 
-/// All that can be missed, in words, with how much was; None where it cannot be told.
+/// All that can be missed, in words, with how much was; None where it cannot be determined.
 pub(crate) fn what_could_be_missed(missed: &Missed) -> [(Option<u64>, &'static str); 8] {
     [
         (missed.stack_overflows, "stack overflows"),
@@ -606,7 +616,7 @@ pub fn limits(report: &RunReport) -> Vec<String> {
     if claims_whole && !report.interface.terminal {
         lines.push(
             "packets that leave this device go on inside this machine: it can only be shown that they left it whole, \
-             not where they are cut up"
+             not where they are segmented"
                 .to_owned(),
         );
     } else if claims_whole {
@@ -617,7 +627,8 @@ pub fn limits(report: &RunReport) -> Vec<String> {
     }
     if !report.probes.fell_because.is_empty() {
         lines.push(format!(
-            "a better way to count was not to be had ({})",
+            "fell back to {}: {}",
+            report.probes.mode.name(),
             report.probes.fell_because.join("; ")
         ));
     }

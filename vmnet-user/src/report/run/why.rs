@@ -1,4 +1,4 @@
-//! Causes as people read them: why, and who can mend it how. The same words in every command.
+//! Causes as people read them: why, and who can fix it how. The same words in every command.
 
 use crate::model::cause::{By, Cause, CauseId};
 use crate::model::fact::Known as _;
@@ -36,7 +36,7 @@ pub fn explains(cause: &Cause) -> Option<String> {
     cause.share.known().map(|share| format!("explains {}", format::percent(share)))
 }
 
-/// The command that mends by itself what can be mended from here, and the one that only shows what it would change.
+/// The command that fixes by itself what can be fixed from here, and the one that only shows what it would change.
 #[must_use]
 pub fn by_itself(interface: &str, causes: &[Cause]) -> Option<[String; 2]> {
     causes.iter().any(|cause| !cause.fix.actions.is_empty()).then(|| {
@@ -54,7 +54,7 @@ pub fn in_vain(interface: &str, cause: &Cause) -> Option<String> {
     })
 }
 
-/// Who can mend it, and how: for each cause that somebody can mend.
+/// Who can fix it, and how: for each cause that somebody can fix.
 #[must_use]
 pub fn mend(interface: &str, causes: &[Cause]) -> Vec<String> {
     let mut lines = Vec::new();

@@ -12,7 +12,7 @@ const PARENTS_MOST: usize = 64;
 /// The path by which udev knows the interface; None where it has none, as a veth, whose parents are on no bus.
 ///
 /// # Errors
-/// Why it cannot be told.
+/// Why it cannot be determined.
 pub(super) fn read(class_net: &Path, interface: &str) -> Fact<Option<String>> {
     let link = class_net.join(interface);
     let directory =

@@ -95,7 +95,7 @@ pub(super) fn table(report: &AbReport) -> Table {
         "change",
         "95 % interval",
         "blocks",
-        "as much by chance",
+        "p-value",
         "seen from",
         "what may be said",
     ]);

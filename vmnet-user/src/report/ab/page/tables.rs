@@ -18,7 +18,7 @@ pub(super) fn effects(report: &AbReport, arm: &ArmEffects) -> Grid {
     let kind = if is_placebo { " (placebo: the same settings)" } else { "" };
     let mut grid = Grid::new(
         format!("{} against {base}{kind}", arm.name),
-        ["", "#Change [95 % interval]", "What may be said", "#From base to arm", "#By chance", "#Seen from"],
+        ["", "#Change [95 % interval]", "What may be said", "#From base to arm", "#p-value", "#Seen from"],
     );
     let number = |said: Option<String>| said.map_or(Cell::Unknown, Cell::Number);
     for effect in &arm.effects {
@@ -60,7 +60,7 @@ pub(super) fn arms(report: &AbReport) -> Grid {
             "#That count",
             "By the ledger",
             "#Whole to the device",
-            "#Cut up by the CPU",
+            "#Segmented by the CPU",
         ],
     );
     for (index, arm) in report.design.arms.iter().enumerate() {
@@ -109,7 +109,7 @@ pub(super) fn trials(report: &AbReport) -> Grid {
             "#Rate",
             "#CPU per byte",
             "#Whole to the device",
-            "#Cut up by the CPU",
+            "#Segmented by the CPU",
             "#Round trip",
             "#Began, s",
             "#Measured, s",

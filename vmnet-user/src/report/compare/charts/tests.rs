@@ -51,7 +51,7 @@ fn both_panels_of_throughput_have_one_scale() {
 #[test]
 fn where_one_run_knows_no_paths_both_are_drawn_by_what_both_know() {
     let said = texts(&draw("compare-throughput.svg", &fixture::software(), &fixture::counters()));
-    assert!(said.contains("its path not known") && !said.contains("cut up by the CPU 1"), "{said}");
+    assert!(said.contains("its path not known") && !said.contains("segmented in software 1"), "{said}");
     assert!(
         texts(&draw("compare-sizes.svg", &fixture::software(), &fixture::counters()))
             .contains("not known in B")

@@ -1,4 +1,4 @@
-//! The chain that TSO hangs on, link by link, and what broke it.
+//! The chain that TSO depends on, link by link, and what broke it.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
@@ -15,7 +15,7 @@ use crate::report::kit::lettering::{Lettering, lines_in, write, write_lines, wri
 use crate::report::kit::sheet::{Topic, Words, empty_sheet, sheet};
 use crate::report::run::schema::RunReport;
 
-const TOPIC: Topic = Topic { stem: "chain", subject: "The chain that TSO hangs on" };
+const TOPIC: Topic = Topic { stem: "chain", subject: "The chain that TSO depends on" };
 const GAP: i32 = 14;
 const BOX_TOP: i32 = BODY_TOP + 34;
 /// From a box's upper edge to its evidence.
@@ -133,8 +133,8 @@ fn cause_said(cause: &Cause) -> String {
 
 fn mender(cause: &Cause) -> String {
     match cause.fix.by {
-        By::None => "Nothing is to be mended.".to_owned(),
-        by => format!("{} can mend it.", format::capitalised(by.words())),
+        By::None => "Nothing is to be fixed.".to_owned(),
+        by => format!("{} can fix it.", format::capitalised(by.words())),
     }
 }
 

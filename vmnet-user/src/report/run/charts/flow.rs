@@ -55,7 +55,7 @@ impl Fate {
     fn name(self) -> &'static str {
         match self {
             Self::Hardware => "whole to the device",
-            Self::Software => "cut up by the CPU",
+            Self::Software => "segmented in software",
             Self::Unaggregated => "full-size singles",
             Self::Small => "small packets",
             Self::Dropped => "dropped",

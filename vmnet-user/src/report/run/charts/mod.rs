@@ -26,7 +26,7 @@ pub const CHARTS: &[Chart<RunReport>] = &[
     Chart { name: "Where the bytes went", file: "flow.svg", draw: flow::draw, table: flow::table },
     Chart { name: "The chain of causes", file: "chain.svg", draw: chain::draw, table: chain::table },
     Chart {
-        name: "Why super-packets were cut up",
+        name: "Why super-packets were segmented",
         file: "reasons.svg",
         draw: reasons::draw,
         table: reasons::table,

@@ -12,7 +12,7 @@ use crate::report::kit::lettering::{Lettering, write, write_within};
 use crate::report::kit::sheet::{Key, Topic, Words, empty_sheet, filled, legend, sheet};
 use crate::report::run::schema::RunReport;
 
-const TOPIC: Topic = Topic { stem: "reasons", subject: "Why super-packets were cut up by the CPU" };
+const TOPIC: Topic = Topic { stem: "reasons", subject: "Why super-packets were segmented in software" };
 /// More bars than this do not fit; the rest is one.
 const BARS: usize = 8;
 /// Of a row, for its text and for the space below it.
@@ -78,7 +78,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
         Err(why) => return empty_sheet(report, TOPIC, &why.to_string()),
     };
     if reasons.is_empty() {
-        return empty_sheet(report, TOPIC, "nothing was cut up");
+        return empty_sheet(report, TOPIC, "nothing was segmented");
     }
     let mut rows: Vec<Row> = reasons.iter().map(Row::of).collect();
     if rows.len() > BARS {
@@ -88,7 +88,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     let all = reasons.iter().map(|reason| reason.bytes).fold(0, u64::saturating_add);
     let finding = reasons.first().map(|first| {
         format!(
-            "{} of the {} that were cut up: {}",
+            "{} of the {} that were segmented: {}",
             format::percent(first.share),
             format::bytes(all),
             first.text
@@ -96,7 +96,7 @@ pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
     });
     let said: Vec<String> = rows.iter().map(Row::said).collect();
     let description =
-        format!("Bars of the share of TCP payload that the CPU cut up, by reason. {}.", said.join(". "));
+        format!("Bars of the share of TCP payload that the CPU segmented, by reason. {}.", said.join(". "));
     let words = Words { topic: TOPIC, finding, description: &description };
     sheet(report, words, |area, hovers| {
         let families = [(VERMILLION, "IPv4", 0), (APRICOT, "IPv6", 1)];
@@ -144,7 +144,8 @@ fn bar(area: &Area<'_>, hovers: &mut Hovers, [top, lower]: [i32; 2], row: &Row) 
 }
 
 pub(super) fn table(report: &RunReport) -> Table {
-    let mut table = Table::new(["reason", "share of what was cut up", "bytes", "IPv4, bytes", "IPv6, bytes"]);
+    let mut table =
+        Table::new(["reason", "share of what was segmented", "bytes", "IPv4, bytes", "IPv6, bytes"]);
     for reason in report.reasons.iter().flatten() {
         table.row([
             reason.text.clone(),

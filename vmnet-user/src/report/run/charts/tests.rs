@@ -54,11 +54,11 @@ fn throughput_leads_with_the_answer_and_names_its_axes_and_colours() {
     let svg = chart("throughput.svg", &fixture::software());
     let said = texts(&svg);
     assert_eq!(said[0], "TSO is not happening on ens4 (proven)");
-    assert_eq!(said[1], "99.8 % of 41.2 GB of bulk TCP was cut up by the CPU");
+    assert_eq!(said[1], "99.8 % of 41.2 GB of bulk TCP was segmented in software");
     assert!(said[2].starts_with(
         "virtio_net · MTU 1500 · kernel 6.1.0-28-amd64 · 22 November 2026, 10:11:12 UTC · 30.0 s"
     ));
-    for part in ["whole to the device", "cut up by the CPU", "full-size singles", "small packets"] {
+    for part in ["whole to the device", "segmented in software", "full-size singles", "small packets"] {
         assert!(has(&said, part), "{part}");
     }
     assert!(has(&said, "Gbit/s, TCP payload") && has(&said, "seconds since the run began"));
@@ -105,7 +105,7 @@ fn flips_too_many_to_label_are_counted() {
 fn without_a_split_by_path_the_wire_rate_is_shown_and_says_so() {
     let said = texts(&chart("throughput.svg", &fixture::counters()));
     assert!(has(&said, "its path not known") && has(&said, "Gbit/s, on the wire"));
-    assert!(!has(&said, "cut up by the CPU"));
+    assert!(!has(&said, "segmented in software"));
 }
 
 #[test]

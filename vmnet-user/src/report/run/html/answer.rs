@@ -143,7 +143,7 @@ fn shares(report: &RunReport) -> Result<Shares, String> {
     };
     let parts: Option<Vec<Share>> = [
         part("hardware", "left whole", tcp.hardware_bytes),
-        part("software", "cut up by the CPU", tcp.software_bytes),
+        part("software", "segmented in software", tcp.software_bytes),
         part("unaggregated", "full-size singles", tcp.unaggregated_bytes),
     ]
     .into_iter()

@@ -1,10 +1,10 @@
-//! Why, and who can mend it how: every cause, with what there is to copy.
+//! Why, and who can fix it how: every cause, with what there is to copy.
 
 use crate::model::cause::{By, Cause};
 use crate::report::run::schema::RunReport;
 use crate::report::run::why;
 
-/// Causes, and what mends them by itself.
+/// Causes, and what fixes them by itself.
 pub(in crate::report) struct Why {
     /// Why none were looked for.
     pub(in crate::report) unknown: Option<String>,
@@ -18,7 +18,7 @@ pub(in crate::report) struct Told {
     pub(in crate::report) share: Option<String>,
     pub(in crate::report) title: String,
     pub(in crate::report) detail: String,
-    /// Who can mend it; None where nobody has to.
+    /// Who can fix it; None where nobody has to.
     pub(in crate::report) by: Option<&'static str>,
     pub(in crate::report) remedies: Vec<Remedy>,
     /// What does nothing here.

@@ -1,4 +1,4 @@
-//! Where every byte went, and why super-packets were cut up.
+//! Where every byte went, and why super-packets were segmented.
 
 use crate::model::ledger::Entry;
 use crate::report::kit::format;
@@ -84,11 +84,11 @@ pub(super) fn other(report: &RunReport) -> Option<String> {
     ))
 }
 
-/// Why super-packets were cut up; None where segmentation was not hooked.
+/// Why super-packets were segmented; None where segmentation was not hooked.
 pub(super) fn reasons(report: &RunReport) -> Option<Grid> {
     let reasons = report.reasons.as_ref().ok()?;
     let mut grid = Grid::new(
-        "TCP payload that the CPU cut up, by the kernel’s own reason",
+        "TCP payload that the CPU segmented, by the kernel’s own reason",
         ["Reason", "Name", "#Share", "#Bytes", "#IPv4, bytes", "#IPv6, bytes"],
     );
     for reason in reasons {

@@ -195,20 +195,23 @@ fn qdiscs(machine: &Machine) -> Part {
 fn qdisc(qdisc: &Qdisc) -> Row {
     let options = match &qdisc.options {
         QdiscOptions::Tbf { burst_bytes, rate_bytes_per_s } => format!(
-            "cuts what is longer than {}; {} a second",
+            "segments what is longer than {}; {} a second",
             format::bytes(*burst_bytes),
             format::bytes(*rate_bytes_per_s)
         ),
-        QdiscOptions::Cake { split_gso: Some(true) } => "split-gso: cuts everything".to_owned(),
+        QdiscOptions::Cake { split_gso: Some(true) } => "split-gso: segments everything".to_owned(),
         QdiscOptions::Cake { split_gso: Some(false) } => "no-split-gso".to_owned(),
         QdiscOptions::Cake { split_gso: None } => "split-gso is not told".to_owned(),
         QdiscOptions::Taprio { max_sdu_bytes: Some(most) } => {
-            format!("cuts what is longer than {most} bytes")
+            format!("segments what is longer than {most} bytes")
         }
         QdiscOptions::Taprio { max_sdu_bytes: None } => "no max SDU is told".to_owned(),
         QdiscOptions::Netem { corrupt: 0 } => "corrupts nothing".to_owned(),
         QdiscOptions::Netem { corrupt } => {
-            format!("cuts what it corrupts: {}", format::percent(f64::from(*corrupt) / f64::from(u32::MAX)))
+            format!(
+                "segments what it corrupts: {}",
+                format::percent(f64::from(*corrupt) / f64::from(u32::MAX))
+            )
         }
         QdiscOptions::None => String::new(),
     };

@@ -17,7 +17,7 @@ const MOST_EVENTS: usize = 200;
 /// The chain link by link.
 pub(super) fn chain(report: &RunReport) -> Option<Grid> {
     let mut grid = Grid::new(
-        "The chain that offload hangs on, as it was at the end",
+        "The chain that offload depends on, as it was at the end",
         ["Link", "State", "What shows it"],
     );
     let chain = report.chain.as_ref().ok()?;

@@ -30,7 +30,7 @@ fn the_answer_comes_first_then_the_evidence_then_the_cost_then_what_to_do() {
         &answer(&fixture::software(), &files, &UNICODE),
         &[
             "SOFTWARE  TSO is not happening on ens4 (proven)\n",
-            "99.8 % of 41.2 GB of bulk TCP was cut up by the CPU: 0.96 M super-packets into 27.3 M segments\n",
+            "99.8 % of 41.2 GB of bulk TCP was segmented in software: 0.96 M super-packets into 27.3 M segments\n",
             "bulk: 0.0 % in hardware, 99.8 % in software, 0.2 % unaggregated\n",
             "100.0 % of the software-segmented bytes: IPv4 TSO missing (tx-tcp-segmentation off), 41.1 GB\n",
             "witnesses  tracing ✓",
@@ -39,7 +39,7 @@ fn the_answer_comes_first_then_the_evidence_then_the_cost_then_what_to_do() {
             "audit      ✓ 7 of 7, nothing missed\n",
             "WHY   host-no-csum (explains 99.9 %): the host never offered",
             "the negotiated virtio features lack CSUM",
-            "MEND  host-no-csum, on the host:\n",
+            "FIX   host-no-csum, on the host:\n",
             "QEMU: -device virtio-net-pci,csum=on\n",
             "(ethtool -K ens4 tso on cannot work here: the feature is fixed off)\n",
             "COST  1.31 cores, 0.95 ns/byte [0.93, 0.97] (by fexit)\n",
@@ -208,7 +208,7 @@ fn plain_is_ascii_without_escapes_and_keeps_to_the_width() {
         let text = answer(&report, &[], &Style { width: 60, ..Style::PLAIN });
         assert!(text.is_ascii() && !text.contains('\x1b'), "{text}");
         // What is to be copied is not wrapped.
-        let (before, rest) = text.split_once("\nMEND").unwrap_or((&text, ""));
+        let (before, rest) = text.split_once("\nFIX ").unwrap_or((&text, ""));
         let after = rest.split_once("\nCOST").map_or("", |(_, after)| after);
         assert!(before.lines().chain(after.lines()).all(|line| line.len() <= 60), "{text}");
     }

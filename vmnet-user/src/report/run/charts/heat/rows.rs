@@ -3,11 +3,11 @@
 use crate::model::throughput::{CpuShare, Interval, QueueRate};
 use crate::report::kit::format;
 
-/// More rows than this cannot be told apart: neighbours are put together.
+/// More rows than this cannot be determined apart: neighbours are put together.
 const ROWS: usize = 64;
 /// More cells than this make the file large.
 const CELLS: usize = 6_000;
-/// More columns than this cannot be told apart.
+/// More columns than this cannot be determined apart.
 const COLUMNS: usize = 240;
 
 /// Rows of one kind.

@@ -8,7 +8,7 @@ use crate::model::throughput::Interval;
 use crate::report::kit::colours::{BLUE, GREY, SKY, VERMILLION, YELLOW};
 use crate::stats;
 
-/// More columns than this cannot be told apart, and only make the file larger.
+/// More columns than this cannot be determined apart, and only make the file larger.
 const COLUMNS: usize = 300;
 /// Retransmits are a burst from this share of an interval's payload on,
 pub(in crate::report) const BURST_SHARE: f64 = 0.01;
@@ -25,7 +25,7 @@ pub(in crate::report) struct Layer {
 
 const BY_PATH: [Layer; 4] = [
     Layer { label: "super-packets, whole to the device", colour: BLUE },
-    Layer { label: "cut up by the CPU", colour: VERMILLION },
+    Layer { label: "segmented in software", colour: VERMILLION },
     Layer { label: "full-size singles", colour: YELLOW },
     Layer { label: "small packets", colour: GREY },
 ];
