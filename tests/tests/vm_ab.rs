@@ -58,7 +58,7 @@ fn interval(effect: &Value) -> [f64; 2] {
 fn on_virtio_net_tso_is_found_with_its_interval_and_identical_arms_show_nothing() {
     skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
     // Short trials in more blocks: what else the machine does spreads over few long ones so that no interval is narrow.
-    let script = "experiment tso --load 10.10.1.10 --time 400ms --warm-up 100ms --cool-down 50ms --blocks 5 --seed 3\n\
+    let script = "experiment tso --load 10.10.1.10 --time 800ms --warm-up 200ms --cool-down 100ms --blocks 4 --seed 3\n\
                   experiment same-1 --feature none --cool-down 50ms --blocks 3 --seed 4 -- iperf3 -c 10.10.1.10 -n 24M -J\n\
                   experiment same-2 --feature none --cool-down 50ms --blocks 3 --seed 5 -- iperf3 -c 10.10.1.10 -n 24M -J\n";
     let vm = experimenting(Kernel::V6_1, script).run().unwrap();
