@@ -1,12 +1,12 @@
 //! What software segmentation cost.
 
 use serde::{Deserialize, Serialize};
-use vmnet_common::{Caller, Counters, StackSamples};
+use vmnet_common::{Caller, Class, Counters, Lane, StackSamples, Stage};
 
 use super::delta::Delta;
 use super::hook::Hook;
 use super::sample::{Counting, Mode, Window};
-use super::tally::bounded;
+use super::tally::{bounded, cell, lane};
 use super::throughput::segmentation_ns;
 use super::units::share;
 use crate::fact::{self, Fact, Why};
@@ -113,7 +113,9 @@ impl Cost {
             return Self::unmeasured(&Why::NoPrograms);
         };
         let hooks = &window.conditions.hooks;
-        if let Some(ns) = segmentation_ns(window, counted) {
+        if came_segmented(delta, counted) {
+            Self::unmeasured(&SEGMENTED_ABOVE)
+        } else if let Some(ns) = segmentation_ns(window, counted) {
             Self::timed(window, delta, counted, ns)
         } else if hooks.counts(Hook::StackSample) {
             Self::sampled(window, delta)
@@ -123,10 +125,6 @@ impl Cost {
     }
 
     fn timed(window: &Window<'_>, delta: &Delta, counted: &Counters, ns: u64) -> Self {
-        if calls(counted) == 0 && software_bytes(delta) != 0 {
-            // It was segmented above this device, on its way here.
-            return Self::unmeasured(&SEGMENTED_ABOVE);
-        }
         let method =
             if window.conditions.mode == Mode::Kprobe { CostMethod::Kretprobe } else { CostMethod::Fexit };
         let inner = window.conditions.hooks.counts(Hook::SkbSegment);
@@ -262,6 +260,13 @@ fn software_bytes(delta: &Delta) -> u64 {
     let Some(counted) = delta.traced.as_deref() else { return 0 };
     let ledgers = Ledgers::of(delta, counted);
     ledgers.tcp.total.software_bytes.saturating_add(ledgers.udp.total.software_bytes)
+}
+
+/// Whether all that was segmented came here so: from a tunnel, or another device above.
+fn came_segmented(delta: &Delta, counted: &Counters) -> bool {
+    const TCP_AND_UDP: [Lane; 4] = [Lane::Tcp4, Lane::Tcp6, Lane::Udp4, Lane::Udp6];
+    let built = TCP_AND_UDP.map(|each| cell(lane(counted, Stage::Queue, each), Class::Super).packets);
+    calls(counted) == 0 && built == [0; 4] && software_bytes(delta) != 0
 }
 
 fn calls(counted: &Counters) -> u64 {

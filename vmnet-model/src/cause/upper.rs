@@ -7,7 +7,7 @@ use super::{
 use crate::shell::quoted;
 use crate::{
     breaks::{Break, Family, above, breaks_of},
-    machine::{Device, Machine},
+    machine::{Device, Machine, Relation, Stacked},
     reasons::ReasonId,
 };
 
@@ -62,7 +62,9 @@ fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
         return Cause {
             id: CauseId::UpperDevice,
             share: super::NO_SHARE,
-            title: format!("the {kind} {name} above has no TSO, and segments before {below} is asked"),
+            title: format!(
+                "the {kind} {name} above has no TSO, so super-packets are segmented before {below} is asked"
+            ),
             detail: format!(
                 "TSO is wanted on {name} and not active: it has what all of its ports have, and another lacks it"
             ),
@@ -85,7 +87,15 @@ fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
     Cause {
         id: CauseId::UpperDevice,
         share: super::NO_SHARE,
-        title: format!("the {kind} {name} above has no TSO, and segments before {below} is asked"),
+        title: if never {
+            format!(
+                "the {kind} {name} above has no TSO, so super-packets are segmented before {below} is asked"
+            )
+        } else {
+            format!(
+                "TSO is off on the {kind} {name} above, so super-packets are segmented before {below} is asked"
+            )
+        },
         detail: format!(
             "packets for {below} that come through {name} are segmented there{}",
             match link {
@@ -95,15 +105,28 @@ fn describe(machine: &Machine, device: &Device, link: Break) -> Cause {
                 _ => ": its TSO can be switched, and is off",
             }
         ),
-        fix: if never { Fix::none() } else { Fix::by_root(switch_all_on(device)) },
+        fix: match Fix::by_root(switch_all_on(device)) {
+            _ if never => Fix::none(),
+            // Whoever mends the interface does not see which tunnels were routed through it.
+            fix if is_routed(machine, device) => {
+                let itself = format!("vmnet fix {}", quoted(name));
+                Fix::by_hand(&[vec![itself], fix.commands].concat())
+            }
+            fix => fix,
+        },
     }
+}
+
+fn is_routed(machine: &Machine, device: &Device) -> bool {
+    let is_it = |at: &Stacked| at.relation == Relation::Routed && at.device.ifindex == device.ifindex;
+    machine.stack.iter().any(is_it)
 }
 
 fn unknown_device() -> Cause {
     Cause {
         id: CauseId::UpperDevice,
         share: super::NO_SHARE,
-        title: "a device above segments before this one is asked".to_owned(),
+        title: "a device above segments super-packets before this one is asked".to_owned(),
         detail: "packets came here as segments of super-packets; none of the devices known to stand above has its TSO off"
             .to_owned(),
         fix: Fix::by_hand(&["vmnet doctor on each device that routes or tunnels through this one".to_owned()]),

@@ -353,8 +353,8 @@ fn notes(seen: &Seen<'_>, state: State, types: &[TypeReport]) -> Vec<String> {
         notes.push("seen from this machine: a host below it may still segment behind the device".to_owned());
     } else if claims_whole && (below.is_empty() || !unreached.is_empty()) {
         notes.push(
-            "packets that leave this device go on inside this machine: it is shown that they left it whole, not where they are cut \
-             up later"
+            "packets that leave this device go on inside this machine: it is shown that they left it whole, not where they are \
+             segmented later"
                 .to_owned(),
         );
     }
