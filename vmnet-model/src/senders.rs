@@ -57,13 +57,22 @@ pub struct SenderLimits {
     pub cwnd_bytes: Option<u64>,
     /// Those whose last rate was limited by the application.
     pub app_limited_sockets: u32,
-    /// Σ of what they would pace themselves to at its end, bytes a second; None where one has no such rate, and in recordings of before.
+    /// When that was, since the run began; None in recordings of before.
+    #[serde(default)]
+    pub after_ns: Option<u64>,
+    /// Those that sent a hundredth of it all or more; 0 in recordings of before.
+    #[serde(default)]
+    pub bulk_sockets: u32,
+    /// Σ of what these would pace themselves to at its end, bytes a second; None where one has no such rate, and in recordings of before.
     #[serde(default)]
     pub pacing_bytes_per_s: Option<u64>,
-    /// Those to which the application set a most (`SO_MAX_PACING_RATE`).
+    /// Those of them to which the application set a most (`SO_MAX_PACING_RATE`).
     #[serde(default)]
     pub capped_sockets: u32,
 }
+
+/// Sockets that sent less than one in so many of all bytes have no part in what all are paced to.
+const BULK_ONE_IN: u64 = 100;
 
 impl SenderLimits {
     /// What happened between two looks; a socket that is new in the second counts from its beginning. None where this kernel keeps no
@@ -72,7 +81,7 @@ impl SenderLimits {
     pub fn between(before: &[Sender], after: &[Sender]) -> Option<Self> {
         let earlier: BTreeMap<u64, &Sender> = before.iter().map(|sender| (sender.cookie, sender)).collect();
         let mut sum = Self { bytes_sent: Some(0), ..Self::default() };
-        let mut busy = Vec::new();
+        let (mut busy, mut sent) = (Vec::new(), Vec::new());
         for sender in after {
             let begin = earlier.get(&sender.cookie).copied();
             let grown = |of: fn(&Sender) -> Option<u64>| {
@@ -86,9 +95,10 @@ impl SenderLimits {
             sum.sndbuf_limited_us += grown(|sender| sender.sndbuf_limited_us).unwrap_or_default();
             sum.retransmitted_segs +=
                 grown(|sender| sender.retransmitted_segs.map(u64::from)).unwrap_or_default();
-            sum.bytes_sent =
-                sum.bytes_sent.zip(grown(|sender| sender.bytes_sent)).map(|(sum, more)| sum + more);
+            let bytes_sent = grown(|sender| sender.bytes_sent);
+            sum.bytes_sent = sum.bytes_sent.zip(bytes_sent).map(|(sum, more)| sum + more);
             sum.app_limited_sockets += u32::from(sender.app_limited == Some(true));
+            sent.push(bytes_sent);
             busy.push(*sender);
         }
         if busy.is_empty() {
@@ -101,11 +111,18 @@ impl SenderLimits {
             .iter()
             .map(|sender| Some(u64::from(sender.cwnd_segs?) * u64::from(sender.mss_bytes?)))
             .sum::<Option<u64>>();
-        sum.pacing_bytes_per_s = busy
-            .iter()
+        // A benchmark's control connection has a rate too, which it never makes use of.
+        let is_bulk = |bytes: &Option<u64>| {
+            bytes.zip(sum.bytes_sent).is_none_or(|(bytes, all)| bytes.saturating_mul(BULK_ONE_IN) >= all)
+        };
+        let bulk = || busy.iter().zip(&sent).filter(|(_, bytes)| is_bulk(bytes)).map(|(sender, _)| sender);
+        let pacing_bytes_per_s = bulk()
             .map(|sender| sender.pacing_bytes_per_s)
             .try_fold(0_u64, |sum, rate| Some(sum.saturating_add(rate?)));
-        let capped = busy.iter().filter(|sender| sender.most_pacing_bytes_per_s.is_some()).count();
+        let bulk_sockets = bulk().count();
+        let capped = bulk().filter(|sender| sender.most_pacing_bytes_per_s.is_some()).count();
+        sum.pacing_bytes_per_s = pacing_bytes_per_s;
+        sum.bulk_sockets = u32::try_from(bulk_sockets).unwrap_or(u32::MAX);
         sum.capped_sockets = u32::try_from(capped).unwrap_or(u32::MAX);
         Some(sum)
     }
@@ -139,12 +156,16 @@ impl Looks {
         Self { last: first.clone(), first, limits: None }
     }
 
-    /// Adds the next look. Gives what happened since the one before; None where no socket was busy.
-    pub fn add(&mut self, now: Vec<Sender>) -> Option<SenderLimits> {
+    /// Adds the next look, so long after the first. Gives what happened since the one before; None where no socket was busy.
+    pub fn add(&mut self, now: Vec<Sender>, after_ns: u64) -> Option<SenderLimits> {
         let since_last = SenderLimits::between(&self.last, &now);
-        // A command's sockets are gone when the run ends, so what the last look that saw some said is kept.
-        if let Some(limits) = SenderLimits::between(&self.first, &now) {
-            self.limits = Some(limits);
+        // A command's sockets are gone when the run ends, those that sent before one that says that it ends. What the last look said that saw
+        // them all is kept.
+        let sent = |limits: &SenderLimits| limits.bytes_sent.unwrap_or(u64::MAX);
+        if let Some(limits) = SenderLimits::between(&self.first, &now)
+            && self.limits.as_ref().is_none_or(|known| sent(known) <= sent(&limits))
+        {
+            self.limits = Some(SenderLimits { after_ns: Some(after_ns), ..limits });
         }
         self.last = now;
         since_last
@@ -198,6 +219,14 @@ mod tests {
     }
 
     #[test]
+    fn a_control_connection_has_no_part_in_what_the_senders_are_paced_to() {
+        let control = Sender { bytes_sent: Some(800), pacing_bytes_per_s: Some(1 << 30), ..sender(1, 40, 0) };
+        let limits = SenderLimits::between(&[], &[control, sender(2, 100_000, 0)]).unwrap();
+        assert_eq!((limits.sockets, limits.bulk_sockets, limits.capped_sockets), (2, 1, 1));
+        assert_eq!(limits.pacing_bytes_per_s, Some(1_000));
+    }
+
+    #[test]
     fn a_socket_that_was_not_busy_is_no_sender() {
         assert_eq!(SenderLimits::between(&[sender(1, 1000, 0)], &[sender(1, 1000, 0)]), None);
         assert_eq!(SenderLimits::between(&[], &[]), None);
@@ -208,14 +237,19 @@ mod tests {
         let with_rtt = |sender: Sender, rtt_us| Sender { rtt_us: Some(rtt_us), ..sender };
         let mut looks = Looks::begin(vec![sender(1, 1000, 0)]);
         assert_eq!(looks.limits(), None);
-        let since = looks.add(vec![with_rtt(sender(1, 2000, 0), 420), sender(2, 500, 0)]).unwrap();
+        let since = looks.add(vec![with_rtt(sender(1, 2000, 0), 420), sender(2, 500, 0)], 1).unwrap();
         assert_eq!((since.sockets, since.rtt_us), (2, Some(100)), "the lower one of two");
         // The first rests: its round trip is no longer one under load.
-        let since = looks.add(vec![sender(1, 2000, 0), with_rtt(sender(2, 900, 0), 700)]).unwrap();
+        let since = looks.add(vec![sender(1, 2000, 0), with_rtt(sender(2, 900, 0), 700)], 2).unwrap();
         assert_eq!((since.sockets, since.busy_us, since.rtt_us), (1, 400, Some(700)));
-        assert_eq!(looks.add(Vec::new()), None);
+        assert_eq!(
+            looks.add(vec![sender(3, 40, 0)], 3).unwrap().sockets,
+            1,
+            "a control connection that ends last"
+        );
+        assert_eq!(looks.add(Vec::new(), 4), None);
         let limits = looks.limits().unwrap();
-        assert_eq!((limits.sockets, limits.busy_us), (2, 1900));
+        assert_eq!((limits.sockets, limits.busy_us, limits.after_ns), (2, 1900, Some(2)));
     }
 
     #[test]

@@ -186,10 +186,10 @@ impl Elsewhere {
     fn paced(&self) -> Option<(f64, String)> {
         let senders = self.senders.as_ref().filter(|senders| senders.sockets != 0)?;
         let rate_gbps = senders.pacing_bytes_per_s? as f64 * 8.0 / 1e9;
-        let sent_gbps = senders.bytes_sent? as f64 * 8.0 / 1e9 / self.duration_s;
+        let sent_gbps = senders.bytes_sent? as f64 * 8.0 / 1e9 / self.seen_for_s(senders);
         let share = sent_gbps / rate_gbps;
         (PACED..=MORE_THAN_PACED).contains(&share).then(|| {
-            let by = if senders.capped_sockets == senders.sockets {
+            let by = if senders.bulk_sockets != 0 && senders.capped_sockets == senders.bulk_sockets {
                 "the application set that rate (SO_MAX_PACING_RATE; iperf3 --fq-rate)"
             } else {
                 "their congestion control paces them (bbr does)"
@@ -203,11 +203,16 @@ impl Elsewhere {
         })
     }
 
+    /// For how long the senders were seen, seconds.
+    fn seen_for_s(&self, senders: &SenderLimits) -> f64 {
+        senders.after_ns.map_or(self.duration_s, |ns| ns as f64 / 1e9)
+    }
+
     /// Its sockets had nothing to send for much of the time, and the kernel says that the application was what limited their rate.
     fn application(&self) -> Option<(f64, String)> {
         let senders = self.senders.as_ref().filter(|senders| senders.sockets != 0)?;
         let limited = f64::from(senders.app_limited_sockets) / f64::from(senders.sockets);
-        let busy = senders.busy_us as f64 / 1e6 / f64::from(senders.sockets) / self.duration_s;
+        let busy = senders.busy_us as f64 / 1e6 / f64::from(senders.sockets) / self.seen_for_s(senders);
         (limited >= MOST_SENDERS && busy < MOSTLY_BUSY).then(|| {
             let text = format!(
                 "the application gave less than could be sent: its sockets had something to send or to be acknowledged for {:.0} % of the \

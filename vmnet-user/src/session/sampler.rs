@@ -192,7 +192,8 @@ impl Sampler {
     /// Looks at the senders. Gives the round trip of those that were busy since the look before.
     fn round_trip_us(&mut self) -> Option<u32> {
         let now = self.look_at_senders()?;
-        self.senders.add(now)?.rtt_us
+        let after_ns = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.senders.add(now, after_ns)?.rtt_us
     }
 
     /// What it is called now.
