@@ -7,7 +7,9 @@ use jiff::Zoned;
 use super::{Plan, Targets, switch::Back};
 use crate::device::system;
 use crate::model::cause::Cause;
-use crate::model::experiment::{METHOD, MetricId, Prediction, Role, Trial, effects, whole_blocks};
+use crate::model::experiment::{
+    FEWEST_BLOCKS, METHOD, MetricId, Prediction, Role, Trial, effects, whole_blocks,
+};
 use crate::model::fix::Followed;
 use crate::model::interface::Interface;
 use crate::model::sample::Mode;
@@ -18,9 +20,6 @@ use crate::report::ab::text;
 use crate::report::kit::json::Explained as _;
 use crate::report::run::schema::Sizes;
 use crate::session::private;
-
-/// Up to here, 2 / 2ⁿ is above 5 %.
-const FEW_BLOCKS: u32 = 5;
 
 /// Everything that an experiment comes to, piece by piece.
 pub(super) struct Gathered<'a> {
@@ -176,11 +175,10 @@ fn bear_in_mind(gathered: &Gathered<'_>, whole: u32) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if (1..=FEW_BLOCKS).contains(&whole) {
+    if (1..FEWEST_BLOCKS).contains(&whole) {
         let least = crate::units::percent(2.0 / f64::from(2_u32.pow(whole)));
         notes.push(format!(
-            "with {whole} blocks the permutation test cannot give p < {least}; p < 5 % needs at least {} blocks",
-            FEW_BLOCKS + 1
+            "with {whole} blocks the permutation test cannot give p < {least}; p < 5 % needs at least {FEWEST_BLOCKS} blocks"
         ));
     }
     notes
