@@ -1,12 +1,12 @@
 //! What software segmentation cost.
 
 use serde::{Deserialize, Serialize};
-use vmnet_common::{Caller, Class, Counters, Lane, StackSamples, Stage};
+use vmnet_common::{Caller, Class, Counters, StackSamples, Stage};
 
 use super::delta::Delta;
 use super::hook::Hook;
 use super::sample::{Counting, Mode, Window};
-use super::tally::{bounded, cell, lane};
+use super::tally::{TCP_AND_UDP_LANES, bounded, cell, lane};
 use super::throughput::segmentation_ns;
 use super::units::share;
 use crate::fact::{self, Fact, Why};
@@ -264,8 +264,7 @@ fn software_bytes(delta: &Delta) -> u64 {
 
 /// Whether all that was segmented came here so: from a tunnel, or another device above.
 fn came_segmented(delta: &Delta, counted: &Counters) -> bool {
-    const TCP_AND_UDP: [Lane; 4] = [Lane::Tcp4, Lane::Tcp6, Lane::Udp4, Lane::Udp6];
-    let built = TCP_AND_UDP.map(|each| cell(lane(counted, Stage::Queue, each), Class::Super).packets);
+    let built = TCP_AND_UDP_LANES.map(|each| cell(lane(counted, Stage::Queue, each), Class::Super).packets);
     calls(counted) == 0 && built == [0; 4] && software_bytes(delta) != 0
 }
 

@@ -8,7 +8,7 @@ use super::hook::{Hook, HookState};
 use super::identity::{Identity, IdentityId, Unit};
 use super::sample::Window;
 use super::slack::Edges;
-use super::tally::{TCP_LANES, Tally, bounded, cell, lane, scaled_up};
+use super::tally::{TCP_AND_UDP_LANES, TCP_LANES, Tally, bounded, cell, lane, scaled_up};
 use crate::audited::OF_WINDOWS;
 
 /// `__skb_gso_segment` and `skb_segment` nest in tunnels, so a CPU can be inside a few calls at once.
@@ -22,6 +22,10 @@ const XMIT: &str = "net_dev_xmit";
 const XMIT_AND_DROPS: &str = "net_dev_xmit + kfree_skb";
 const QUEUE_AND_SEGMENTATION: &str = "net_dev_queue + __skb_gso_segment";
 const QUEUE_AND_FORECAST: &str = "net_dev_queue + its forecast";
+
+/// What the sign of a difference between the two sides means.
+const QUEUED_AGAINST_LEFT: &str =
+    "positive: queued and not seen to leave or drop; negative: left without having been queued";
 const QDISC: &str = "qdisc";
 
 /// All identities of a window, measured or not.
@@ -89,10 +93,9 @@ impl BetweenHooks {
     /// Of all lanes; without [`Lane::Other`] where its super-packets have no one length of segment (SCTP's `GSO_BY_FRAGS`): each hook tells
     /// lanes apart by the same rule, so that the others stay comparable.
     fn of(counted: &Counters) -> Self {
-        const TCP_AND_UDP: [Lane; 4] = [Lane::Tcp4, Lane::Tcp6, Lane::Udp4, Lane::Udp6];
         let has_others = cell(lane(counted, Stage::Queue, Lane::Other), Class::Super).packets != 0;
         let left_out = has_others && counted.segmentation.uncountable != 0;
-        let lanes: &[Lane] = if left_out { &TCP_AND_UDP } else { &Lane::ALL };
+        let lanes: &[Lane] = if left_out { &TCP_AND_UDP_LANES } else { &Lane::ALL };
         let of = |stage| Tally::of(counted, stage, lanes);
         let splits = &counted.segmentation.splits[Caller::Device as usize];
         let splits: Vec<Split> = lanes.iter().map(|lane| splits[*lane as usize]).collect();
@@ -236,9 +239,7 @@ impl<'a> Facts<'a> {
             left: (left, QUEUE_AND_SEGMENTATION),
             right: (right, XMIT_AND_DROPS),
             slack: self.between_the_hooks(Unit::Bytes, left.max(right)),
-            note: between.note(
-                "positive: queued and not seen to leave or drop; negative: left without having been queued",
-            ),
+            note: between.note(QUEUED_AGAINST_LEFT),
         }
         .identity()
     }
@@ -258,9 +259,7 @@ impl<'a> Facts<'a> {
             left: (left, QUEUE),
             right: (right, XMIT_AND_DROPS),
             slack: self.between_the_hooks(Unit::Packets, left.max(right)),
-            note: between.note(
-                "positive: queued and not seen to leave or drop; negative: left without having been queued",
-            ),
+            note: between.note(QUEUED_AGAINST_LEFT),
         }
         .identity()
     }

@@ -9,6 +9,9 @@ pub(crate) const BEYOND_ANY_WINDOW: u64 = 1 << 56;
 /// The lanes of TCP.
 pub(crate) const TCP_LANES: [Lane; 2] = [Lane::Tcp4, Lane::Tcp6];
 
+/// Lanes whose super-packets have one length of segment, so that lengths tell how many segments there are.
+pub(crate) const TCP_AND_UDP_LANES: [Lane; 4] = [Lane::Tcp4, Lane::Tcp6, Lane::Udp4, Lane::Udp6];
+
 pub(crate) fn bounded(count: u64) -> u64 {
     count.min(BEYOND_ANY_WINDOW)
 }
