@@ -22,7 +22,7 @@ null_because! {
     );
     not_timed: Why::is("no programs ran, or segmentation is not timed by CPU on this rung");
     not_counted: Why::is("no programs ran, or their counts by CPU could not be read");
-    not_by_queue: Why::is("the device does not count it by queue, or it was made anew");
+    not_by_queue: Why::is("the device does not count it by queue, or it was recreated");
     never_measured: Why::is("in none of the merged intervals was it measured");
 }
 

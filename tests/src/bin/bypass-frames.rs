@@ -85,7 +85,7 @@ fn frame(own: [u8; 6]) -> [u8; FRAME_BYTES] {
     frame
 }
 
-/// Without a qdisc a full ring refuses the frame: it is retransmitted.
+/// Without a qdisc a full ring refuses the frame: it is sent once more.
 fn send(socket: &OwnedFd, frame: &[u8]) -> Result<()> {
     loop {
         // SAFETY: the frame is as long as is said.

@@ -12,7 +12,7 @@ use crate::state::{Confidence, State};
 
 null_because! {
     not_timed: Why::is("segmentation was not timed");
-    not_expected: Why::is("the arm sets nothing that segmentation hangs on, or the trial was not run");
+    not_expected: Why::is("the arm sets nothing that segmentation depends on, or the trial was not run");
     no_ledger: Why::is("without programs there is no ledger, or the trial was not run");
     not_compared: Why::is("the CPUs of its intervals could not be compared, or it was not run");
     not_recorded: Why::is("it could not be written, or the trial was not run");

@@ -1,4 +1,4 @@
-//! `vmnet doctor --watch`: what changes, and when, so that whatever undoes a fixing is caught at it.
+//! `vmnet doctor --watch`: what changes, and when, so that whatever undoes a fix is caught at it.
 
 use std::time::Duration;
 

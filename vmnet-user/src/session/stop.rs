@@ -50,7 +50,7 @@ pub(crate) struct Stop {
     signals: Vec<(Number, Signal)>,
     /// The last that ends what goes on.
     came: Option<Number>,
-    /// Whether Ctrl-Z came, and nobody has heeded it yet.
+    /// Whether Ctrl-Z came, and nobody has taken it yet.
     is_to_be_suspended: bool,
 }
 
@@ -143,7 +143,7 @@ mod tests {
         }
         assert!(stop.came().await.is_some_and(|number| number.is(Name::SIGQUIT)));
         assert!(stop.came().await.is_some_and(|number| number.is(Name::SIGQUIT)), "and stays known");
-        assert!(stop.take_suspension() && !stop.take_suspension(), "Ctrl-Z ends nothing, and is heeded once");
+        assert!(stop.take_suspension() && !stop.take_suspension(), "Ctrl-Z ends nothing, and is taken once");
     }
 
     #[test]
