@@ -33,6 +33,8 @@ pub struct Layout {
     pub skb_inner_network_header: u32,
     pub skb_encapsulation: Bitfield,
     pub skb_tc_at_ingress: Bitfield,
+    /// The bit of `pkt_type` that is set from PACKET_OUTGOING (4) on.
+    pub skb_pkt_type_outgoing: Bitfield,
     pub skb_vlan_tag: Bitfield,
     pub skb_protocol: u32,
     pub shinfo_gso_size: u32,

@@ -22,6 +22,7 @@ pub(crate) const UNSET: Config = Config {
         skb_inner_network_header: 0,
         skb_encapsulation: Bitfield { offset: 0, mask: 0 },
         skb_tc_at_ingress: Bitfield { offset: 0, mask: 0 },
+        skb_pkt_type_outgoing: Bitfield { offset: 0, mask: 0 },
         skb_vlan_tag: Bitfield { offset: 0, mask: 0 },
         skb_protocol: 0,
         shinfo_gso_size: 0,

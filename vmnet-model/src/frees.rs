@@ -1,6 +1,6 @@
-//! `kfree_skb` is not always a drop. Taps get clones, which are freed by it when a reader cannot keep up or closes
-//! (`packet_rcv`, `packet_release`), and some drivers complete what they have sent with it (`dev_kfree_skb_any` in vmxnet3). The
-//! programs cannot tell by the packet alone; the counts can: where all that was queued was sent, nothing was dropped.
+//! `kfree_skb` is not always a drop: some drivers complete what they have sent with it (`dev_kfree_skb_any` in vmxnet3). The
+//! programs cannot tell by the packet alone; the counts can: where all that was queued was sent, nothing was dropped. (Clones that taps
+//! get are told apart by the programs: `pkt_type`.)
 
 use vmnet_common::{Counters, Lane, Stage};
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn clones_of_a_tap_that_nobody_reads_are_no_drops() {
+    fn what_a_driver_completes_by_kfree_skb_is_no_drop() {
         for [freed_whole, freed_segments] in [[10_000, 0], [4_000, 0], [0, 200_000]] {
             let mut scene = Scene::new();
             scene.whole(10_000, 44).cut(5_000, 44).freed_after_sending(freed_whole, freed_segments, 44);

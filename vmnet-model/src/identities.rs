@@ -55,7 +55,7 @@ pub(crate) fn all(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Vec
     if let Some(identity) = identities.iter_mut().find(|identity| identity.name == about_drops && freed != 0)
     {
         identity.note += &format!(
-            ". {freed} frees by kfree_skb were of packets that had been sent (clones of a tap, or a driver's completions) and are no \
+            ". {freed} frees by kfree_skb were of packets that had been sent (a driver's completions) and are no \
              drops"
         );
     }

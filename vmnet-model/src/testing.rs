@@ -401,7 +401,7 @@ impl Scene {
         self
     }
 
-    /// Frees by `kfree_skb` of what had been sent: clones of a tap, or a driver's completions.
+    /// Frees by `kfree_skb` of what had been sent: a driver's completions.
     pub fn freed_after_sending(&mut self, whole: u64, segments: u64, segs: u64) -> &mut Self {
         self.add(Stage::Dropped, Class::Super, whole, segs * MSS, segs);
         self.add(Stage::Dropped, Class::Made, segments, MSS, 1);

@@ -51,8 +51,8 @@ fn freed<M: Memory>(skb: *const u8) {
     // A qdisc that segments a packet and then has no room for any of its segments frees it too (`tbf_segment`), but the
     // segments are what was dropped.
     // SAFETY: as above.
-    let cut_up = unsafe { &(*per_cpu).segmented_last };
-    if cut_up.skb == address && cut_up.len == u64::from(field::<u32>(skb, offset!(skb_len))) {
+    let segmented = unsafe { &(*per_cpu).segmented_last };
+    if segmented.skb == address && segmented.len == u64::from(field::<u32>(skb, offset!(skb_len))) {
         return;
     }
     let packet = parse::<M>(skb, device, per_cpu, CopyOf::Freed);
@@ -61,14 +61,17 @@ fn freed<M: Memory>(skb: *const u8) {
 
 /// Packets that wait for the driver start at their link header; received ones were pulled past it by
 /// `eth_type_trans`, or are marked as being at tc ingress. What IP output segmented for a smaller MTU and then refused to make fragments of
-/// (`ip_fragment`) starts at its network header, as it never came to the queue.
+/// (`ip_fragment`) starts at its network header, as it never came to the queue. Clones that taps get of what is sent (`dev_queue_xmit_nit`)
+/// look like what they are copies of, but are marked as outgoing; a tap that cannot keep up frees them (`tpacket_rcv`).
 #[inline(always)]
 fn is_on_its_way_out<M: Memory>(skb: *const u8, device: *const u8) -> bool {
     let head: u64 = field(skb, offset!(skb_head));
     let data: u64 = field(skb, offset!(skb_data));
     let mac_header: u16 = field(skb, offset!(skb_mac_header));
     let at_ingress = u32::from(field::<u8>(skb, offset!(skb_tc_at_ingress.offset)));
+    let outgoing = u32::from(field::<u8>(skb, offset!(skb_pkt_type_outgoing.offset)));
     data.wrapping_sub(head) == u64::from(mac_header)
         && at_ingress & offset!(skb_tc_at_ingress.mask) == 0
+        && outgoing & offset!(skb_pkt_type_outgoing.mask) == 0
         && matches!(caller::<M>(skb, device), Caller::Device)
 }

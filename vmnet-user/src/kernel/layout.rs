@@ -27,6 +27,7 @@ pub fn resolve(btf: &Btf) -> Result<Layout, BtfError> {
         // Only with CONFIG_NET_XGRESS (CONFIG_NET_CLS_ACT before 6.6): without it nothing is ever at tc ingress.
         skb_tc_at_ingress: bitfield(btf, "sk_buff", "tc_at_ingress")
             .unwrap_or(Bitfield { offset: 0, mask: 0 }),
+        skb_pkt_type_outgoing: bit_of(btf, "sk_buff", "pkt_type", 2)?,
         skb_vlan_tag: vlan_tag(btf)?,
         skb_protocol: offset("sk_buff", "protocol")?,
         shinfo_gso_size: offset("skb_shared_info", "gso_size")?,
@@ -74,13 +75,19 @@ fn vlan_tag(btf: &Btf) -> Result<Bitfield, BtfError> {
     }
 }
 
-/// The byte that holds a one-bit field, and its mask: bits are numbered as the machine's byte order has it.
+/// The byte that holds a one-bit field, and its mask.
 fn bitfield(btf: &Btf, structure: &str, member: &str) -> Result<Bitfield, BtfError> {
-    let found = btf.member(structure, member)?;
-    let bit = found.offset_bits % 8;
-    let mask = if cfg!(target_endian = "little") { 1 << bit } else { 0x80 >> bit };
+    bit_of(btf, structure, member, 0)
+}
 
-    Ok(Bitfield { offset: found.offset_bits / 8, mask })
+/// The byte that holds bit `bit` (0: the least) of a bit field, and its mask: BTF numbers bits as the machine's byte order has it.
+fn bit_of(btf: &Btf, structure: &str, member: &str, bit: u32) -> Result<Bitfield, BtfError> {
+    let found = btf.member(structure, member)?;
+    let little = cfg!(target_endian = "little");
+    let at = found.offset_bits
+        + if little { bit } else { found.bitfield_bits.saturating_sub(1).saturating_sub(bit) };
+    let mask = if little { 1 << (at % 8) } else { 0x80 >> (at % 8) };
+    Ok(Bitfield { offset: at / 8, mask })
 }
 
 #[cfg(test)]
@@ -99,6 +106,7 @@ mod tests {
         let layout = resolve(&btf).unwrap();
         assert!(layout.skb_len > 0 && layout.skb_len.is_multiple_of(4));
         assert!(layout.skb_encapsulation.mask.is_power_of_two());
+        assert!(layout.skb_pkt_type_outgoing.mask.is_power_of_two());
         assert!(layout.shinfo_gso_segs == layout.shinfo_gso_size + 2);
         assert!(layout.shinfo_gso_type - layout.shinfo_gso_size <= 20);
     }
