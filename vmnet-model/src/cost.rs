@@ -211,7 +211,7 @@ impl Cost {
         }
     }
 
-    fn unmeasured(why: &Why) -> Self {
+    pub(crate) fn unmeasured(why: &Why) -> Self {
         Self {
             method: CostMethod::None,
             segmentation_calls: Err(why.clone()),

@@ -43,6 +43,7 @@ pub mod sample;
 pub mod senders;
 pub mod shell;
 mod slack;
+pub mod slow;
 pub mod state;
 pub mod stats;
 mod tally;

@@ -1,7 +1,50 @@
-//! `not-the-bottleneck`: TSO engages, so what else could be the limit.
+//! What else could be the limit: what a run saw, and `not-the-bottleneck`, the cause where TSO engages.
+
+use serde::{Deserialize, Serialize};
 
 use super::{Cause, CauseId, Evidence, Fix, Found};
 use crate::{senders::SenderLimits, state::State, throughput::CpuShare};
+
+/// Something that stands out as a limit of throughput.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Limit {
+    /// What kind.
+    pub kind: LimitKind,
+    /// How plainly it stands out, 0 to 1: a share of a CPU, of the link, of the senders' busy time.
+    pub share: f64,
+    /// In a few words.
+    pub brief: String,
+    /// With what follows from it.
+    pub text: String,
+}
+
+/// Kinds of limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum LimitKind {
+    /// The hypervisor takes a vCPU's time.
+    Steal,
+    /// One CPU is full, or all are, with this interface's traffic.
+    Cpu,
+    /// One queue of several carries nearly everything.
+    Queue,
+    /// The receivers' windows.
+    Receiver,
+    /// The senders' own buffers.
+    SendBuffer,
+    /// The link's speed.
+    Link,
+    /// A qdisc of this interface that shapes.
+    Shaped,
+    /// The application gives less than could be sent.
+    Application,
+    /// A pacing rate that the application set.
+    Paced,
+    /// A pacing rate of congestion control's own; where it does not pace, what is sent may come near it by chance.
+    CongestionControl,
+}
 
 /// What else a run saw that could limit it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +63,8 @@ pub struct Elsewhere {
     pub shaped_gbps: Option<f64>,
     /// The window's, seconds.
     pub duration_s: f64,
+    /// TCP payload in it; None without programs.
+    pub payload_bytes: Option<u64>,
 }
 
 /// One transmit queue.
@@ -49,6 +94,8 @@ const MUCH_SOFTIRQ: f64 = 0.2;
 const PACED: f64 = 0.9;
 /// and what is sent faster, as after the rate fell, is not.
 const MORE_THAN_PACED: f64 = 1.2;
+/// Of all payload: what is known of senders of less says little.
+const MOST_OF_THE_PAYLOAD: f64 = 0.8;
 /// From here on the application limits most senders.
 const MOST_SENDERS: f64 = 0.5;
 /// Senders that had something to send for less of the time waited for the application.
@@ -56,15 +103,13 @@ const MOSTLY_BUSY: f64 = 0.8;
 
 pub(super) fn not_the_bottleneck(evidence: &Evidence<'_>) -> Option<Found> {
     let traffic = evidence.traffic.as_ref().filter(|traffic| traffic.state == State::Engaged)?;
-    let mut hints = traffic.elsewhere.hints();
-    // A stable sort: of equals, what comes first in the list above.
-    hints.sort_by(|left, right| right.0.total_cmp(&left.0));
-    let detail = if hints.is_empty() {
+    let limits = traffic.elsewhere.limits();
+    let detail = if limits.is_empty() {
         "nothing that was measured here stands out: no full vCPU, no crowded queue, no waiting for the receiver; what is left is \
          the path's congestion window, the receiver, and the host, which may segment behind the device"
             .to_owned()
     } else {
-        hints.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("; ")
+        limits.into_iter().map(|limit| limit.text).collect::<Vec<_>>().join("; ")
     };
     let cause = Cause {
         id: CauseId::NotTheBottleneck,
@@ -77,45 +122,50 @@ pub(super) fn not_the_bottleneck(evidence: &Evidence<'_>) -> Option<Found> {
 }
 
 impl Elsewhere {
-    /// What stands out, with how plainly: 0 to 1.
-    fn hints(&self) -> Vec<(f64, String)> {
-        let mut hints = Vec::new();
-        hints.extend(self.steal());
-        hints.extend(self.one_cpu());
-        hints.extend(self.one_queue());
-        hints.extend(self.waiting());
-        hints.extend(self.full_link());
-        hints.extend(self.shaped());
-        hints.extend(self.application());
-        hints.extend(self.paced());
-        hints
+    /// What stands out, the plainest first.
+    #[must_use]
+    pub fn limits(&self) -> Vec<Limit> {
+        let mut limits = Vec::new();
+        limits.extend(self.steal());
+        limits.extend(self.one_cpu());
+        limits.extend(self.one_queue());
+        limits.extend(self.waiting());
+        limits.extend(self.full_link());
+        limits.extend(self.shaped());
+        limits.extend(self.application());
+        limits.extend(self.paced());
+        // A stable sort: of equals, what comes first in the list above.
+        limits.sort_by(|left, right| right.share.total_cmp(&left.share));
+        limits
     }
 
-    fn steal(&self) -> Option<(f64, String)> {
+    /// The busiest CPU that has a part in this interface's traffic, with its place.
+    #[must_use]
+    pub fn busiest_cpu(&self) -> Option<(usize, &CpuShare)> {
+        let part = self.cpus.iter().enumerate().filter(|(_, cpu)| self.has_a_part(cpu));
+        part.max_by(|(_, left), (_, right)| left.busy.total_cmp(&right.busy))
+    }
+
+    fn steal(&self) -> Option<Limit> {
         let (index, cpu) = largest(&self.cpus, |cpu| cpu.steal)?;
-        (cpu.steal >= MUCH_STEAL).then(|| {
-            (
-                cpu.steal,
-                format!("the hypervisor took {:.0} % of vCPU {index} away (steal)", cpu.steal * 100.0),
-            )
-        })
+        let text = format!("the hypervisor took {:.0} % of vCPU {index} away (steal)", cpu.steal * 100.0);
+        (cpu.steal >= MUCH_STEAL).then(|| Limit::in_one(LimitKind::Steal, cpu.steal, text))
     }
 
-    fn one_cpu(&self) -> Option<(f64, String)> {
+    fn one_cpu(&self) -> Option<Limit> {
         let (index, cpu) = largest(&self.cpus, |cpu| cpu.busy)?;
         let mean = self.cpus.iter().map(|cpu| cpu.busy).sum::<f64>() / self.cpus.len() as f64;
         (cpu.busy >= FULL && (mean >= FULL || self.has_a_part(cpu))).then(|| {
-            let all = self.cpus.len() > 1 && mean >= FULL;
-            let text = if all {
-                format!("all {} vCPUs are busy", self.cpus.len())
-            } else {
-                format!(
-                    "vCPU {index} is busy {:.0} % of the time, all together {:.0} %: one flow or one queue is bound to it",
-                    cpu.busy * 100.0,
-                    mean * 100.0
-                )
-            };
-            (cpu.busy, text)
+            if self.cpus.len() > 1 && mean >= FULL {
+                return Limit::in_one(LimitKind::Cpu, cpu.busy, format!("all {} vCPUs are busy", self.cpus.len()));
+            }
+            let text = format!(
+                "vCPU {index} is busy {:.0} % of the time, all together {:.0} %: one flow or one queue is bound to it",
+                cpu.busy * 100.0,
+                mean * 100.0
+            );
+            let brief = format!("CPU {index} is {:.0} % busy, with this traffic", cpu.busy * 100.0);
+            Limit { kind: LimitKind::Cpu, share: cpu.busy, brief, text }
         })
     }
 
@@ -126,81 +176,112 @@ impl Elsewhere {
         cpu.softirq >= MUCH_SOFTIRQ || queued.is_none_or(|queued| queued >= LITTLE_OF_THE_TRAFFIC * total)
     }
 
-    fn one_queue(&self) -> Option<(f64, String)> {
+    fn one_queue(&self) -> Option<Limit> {
         let total: u64 = self.queues.iter().fold(0, |sum, queue| sum.saturating_add(queue.bytes));
         let (index, queue) = largest(&self.queues, |queue| queue.bytes as f64)?;
         let share = (total != 0).then(|| queue.bytes as f64 / total as f64)?;
         (self.queues.len() > 1 && share >= SKEWED).then(|| {
             let count = self.queues.len();
-            let text = format!(
-                "queue {index} of {count} carried {:.0} % of the bytes: few flows, or XPS sends all senders' CPUs to it",
-                share * 100.0
-            );
+            let brief = format!("queue {index} of {count} carried {:.0} % of the bytes", share * 100.0);
+            let text = format!("{brief}: few flows, or XPS sends all senders' CPUs to it");
             // Less plain than a full CPU: one queue may well be enough.
-            (share * 0.9, text)
+            Limit { kind: LimitKind::Queue, share: share * 0.9, brief, text }
         })
     }
 
-    fn waiting(&self) -> Vec<(f64, String)> {
-        let Some(senders) = self.senders.as_ref().filter(|senders| senders.busy_us != 0) else {
+    fn waiting(&self) -> Vec<Limit> {
+        let Some(senders) = self.known_senders().filter(|senders| senders.busy_us != 0) else {
             return Vec::new();
         };
-        let share = |part: u64| part as f64 / senders.busy_us as f64;
-        [
+        let rows = [
             (
+                LimitKind::Receiver,
                 senders.rwnd_limited_us,
-                "waited for the receiver's window: the receiver is the limit, or its buffer",
+                "the receiver's window",
+                ": the receiver is the limit, or its buffer",
             ),
             (
+                LimitKind::SendBuffer,
                 senders.sndbuf_limited_us,
-                "waited for room in their own send buffer (net.ipv4.tcp_wmem, SO_SNDBUF)",
+                "room in their own send buffer",
+                " (net.ipv4.tcp_wmem, SO_SNDBUF)",
             ),
-        ]
-        .into_iter()
-        .map(|(part, text)| (share(part), text))
-        .filter(|(share, _)| *share >= MUCH_WAITING)
-        .map(|(share, text)| (share, format!("senders {text}, {:.0} % of their busy time", share * 100.0)))
-        .collect()
+        ];
+        let limit = |(kind, waited_us, what, follows): (LimitKind, u64, &str, &str)| {
+            let share = waited_us as f64 / senders.busy_us as f64;
+            let of = format!("{:.0} % of their busy time", share * 100.0);
+            Limit {
+                kind,
+                share,
+                brief: format!("senders waited for {what}, {of}"),
+                text: format!("senders waited for {what}{follows}, {of}"),
+            }
+        };
+        rows.into_iter().map(limit).filter(|limit| limit.share >= MUCH_WAITING).collect()
     }
 
-    fn full_link(&self) -> Option<(f64, String)> {
+    fn full_link(&self) -> Option<Limit> {
         let (wire, link) = (self.wire_gbps?, self.link_gbps.filter(|link| *link > 0.0)?);
         let share = wire / link;
         (FULL_LINK..=MORE_THAN_A_LINK).contains(&share).then(|| {
-            (share.min(1.0), format!("the link is full: {wire:.1} of {link:.1} Gbit/s, headers included"))
+            let text = format!("the link is full: {wire:.1} of {link:.1} Gbit/s, headers included");
+            Limit::in_one(LimitKind::Link, share.min(1.0), text)
         })
     }
 
-    fn shaped(&self) -> Option<(f64, String)> {
+    fn shaped(&self) -> Option<Limit> {
         let (wire, shaped) = (self.wire_gbps?, self.shaped_gbps.filter(|shaped| *shaped > 0.0)?);
         let share = wire / shaped;
-        (share >= FULL_LINK).then(|| {
-            let text = format!(
+        (share >= FULL_LINK).then(|| Limit {
+            kind: LimitKind::Shaped,
+            share: share.min(1.0),
+            brief: format!("the interface's own qdisc (tbf) lets {shaped:.2} Gbit/s through"),
+            text: format!(
                 "the interface's own qdisc (tbf) lets {shaped:.2} Gbit/s through, and {wire:.2} went through"
-            );
-            (share.min(1.0), text)
+            ),
         })
     }
 
     /// TCP has a pacing rate whether or not anybody keeps to it, some fifth above what it sends; what is sent at that rate is paced by it.
-    fn paced(&self) -> Option<(f64, String)> {
-        let senders = self.senders.as_ref().filter(|senders| senders.sockets != 0)?;
+    fn paced(&self) -> Option<Limit> {
+        let senders = self.known_senders().filter(|senders| senders.sockets != 0)?;
         let rate_gbps = senders.pacing_bytes_per_s? as f64 * 8.0 / 1e9;
         let sent_gbps = senders.bytes_sent? as f64 * 8.0 / 1e9 / self.seen_for_s(senders);
         let share = sent_gbps / rate_gbps;
         (PACED..=MORE_THAN_PACED).contains(&share).then(|| {
-            let by = if senders.bulk_sockets != 0 && senders.capped_sockets == senders.bulk_sockets {
-                "the application set that rate (SO_MAX_PACING_RATE; iperf3 --fq-rate)"
+            let is_set = senders.bulk_sockets != 0 && senders.capped_sockets == senders.bulk_sockets;
+            let (kind, briefly, by) = if is_set {
+                (
+                    LimitKind::Paced,
+                    "by the application",
+                    "the application set that rate (SO_MAX_PACING_RATE; iperf3 --fq-rate)",
+                )
             } else {
-                "their congestion control paces them (bbr does)"
+                (
+                    LimitKind::CongestionControl,
+                    "by congestion control",
+                    "their congestion control paces them (bbr does)",
+                )
             };
-            (
-                share.min(1.0),
-                format!(
+            Limit {
+                kind,
+                share: share.min(1.0),
+                brief: format!("sockets are paced to {rate_gbps:.3} Gbit/s together, {briefly}"),
+                text: format!(
                     "its sockets are paced to {rate_gbps:.3} Gbit/s together, and sent {sent_gbps:.3}: {by}"
                 ),
-            )
+            }
         })
+    }
+
+    /// What is known of the senders, where it is about most of what was sent: those of a short run may have been looked at last when they had
+    /// hardly begun.
+    fn known_senders(&self) -> Option<&SenderLimits> {
+        let covers = |senders: &&SenderLimits| match (senders.bytes_sent, self.payload_bytes) {
+            (Some(sent), Some(payload)) => sent as f64 >= MOST_OF_THE_PAYLOAD * payload as f64,
+            _ => true,
+        };
+        self.senders.as_ref().filter(covers)
     }
 
     /// For how long the senders were seen, seconds.
@@ -209,20 +290,32 @@ impl Elsewhere {
     }
 
     /// Its sockets had nothing to send for much of the time, and the kernel says that the application was what limited their rate.
-    fn application(&self) -> Option<(f64, String)> {
-        let senders = self.senders.as_ref().filter(|senders| senders.sockets != 0)?;
+    fn application(&self) -> Option<Limit> {
+        let senders = self.known_senders().filter(|senders| senders.sockets != 0)?;
         let limited = f64::from(senders.app_limited_sockets) / f64::from(senders.sockets);
         let busy = senders.busy_us as f64 / 1e6 / f64::from(senders.sockets) / self.seen_for_s(senders);
-        (limited >= MOST_SENDERS && busy < MOSTLY_BUSY).then(|| {
-            let text = format!(
+        (limited >= MOST_SENDERS && busy < MOSTLY_BUSY).then(|| Limit {
+            kind: LimitKind::Application,
+            share: 1.0 - busy,
+            brief: format!(
+                "the application: its sockets had something to send {:.0} % of the time",
+                busy * 100.0
+            ),
+            text: format!(
                 "the application gave less than could be sent: its sockets had something to send or to be acknowledged for {:.0} % of the \
                  time (app_limited in {} of {})",
                 busy * 100.0,
                 senders.app_limited_sockets,
                 senders.sockets
-            );
-            (1.0 - busy, text)
+            ),
         })
+    }
+}
+
+impl Limit {
+    /// Few words are all there are.
+    fn in_one(kind: LimitKind, share: f64, text: String) -> Self {
+        Self { kind, share, brief: text.clone(), text }
     }
 }
 

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     action::{Action, FeatureChange},
-    elsewhere::{Elsewhere, QueueUse},
+    elsewhere::{Elsewhere, Limit, LimitKind, QueueUse},
     evidence::{Evidence, Traffic},
     uso::{causes as causes_of_udp, has_checksums_off},
 };

@@ -480,6 +480,7 @@ fn an_engaged_run_ranks_what_else_stands_out_and_names_real_losses_first() {
         link_gbps: Some(10.0),
         shaped_gbps: None,
         duration_s: 1.0,
+        payload_bytes: None,
     };
     let seen =
         Seen { elsewhere, ..Seen::new() }.hardware(1_000_000, 0).refused(ReasonId::TooLarge, 10_000, 0);
@@ -582,6 +583,13 @@ fn only_what_has_to_do_with_this_interface_is_called_its_limit() {
     assert!(said(limited(2, 4_000_000)).contains("the application gave less than could be sent"));
     for (sockets, busy_us) in [(0, 4_000_000), (2, 19_000_000)] {
         assert!(!said(limited(sockets, busy_us)).contains("the application"));
+    }
+    // Looked at last when a tenth was sent.
+    let mut seen_early = limited(2, 4_000_000);
+    seen_early.payload_bytes = Some(1_000_000);
+    for (bytes_sent, is_said) in [(900_000, true), (100_000, false)] {
+        seen_early.senders.as_mut().unwrap().bytes_sent = Some(bytes_sent);
+        assert_eq!(said(seen_early.clone()).contains("the application"), is_said, "{bytes_sent}");
     }
 }
 
