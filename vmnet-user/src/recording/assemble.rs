@@ -24,6 +24,7 @@ use crate::model::ledgers::Ledgers;
 use crate::model::machine::{Machine, QueueCounters};
 use crate::model::reasons::{self, Reason};
 use crate::model::sample::{Counting, Mode, Window};
+use crate::model::slow::Slow;
 use crate::model::throughput::{CpuShare, gbps, mean_of};
 use crate::model::uso::UdpVerdict;
 use crate::model::verdict::State;
@@ -78,6 +79,7 @@ pub fn report(run: &Run) -> Option<RunReport> {
         reasons: reasons(&window, counted),
         chain,
         causes: Err(UNREADABLE),
+        slow: None,
         prediction: None,
         audit,
         probes: Probes {
@@ -94,10 +96,13 @@ pub fn report(run: &Run) -> Option<RunReport> {
         machine,
         unmeasured: unmeasured(run),
     };
+    let elsewhere = elsewhere(run, &delta, &report);
     report.causes = match &report.machine {
-        Ok(machine) => Ok(causes(run, machine, &delta, &report)),
+        Ok(machine) => Ok(causes(run, machine, &delta, &report, &elsewhere)),
         Err(why) => Err(why.clone()),
     };
+    let tcp = report.ledger.tcp.as_ref().map(|tcp| &tcp.total);
+    report.slow = Some(Slow::of(report.verdict.state, tcp, &report.cost, &elsewhere));
     if let (Ok(machine), Some(udp)) = (&report.machine, &mut report.verdict.udp) {
         if udp.state == State::NothingToOffload && cause::has_checksums_off(machine) {
             udp.summary.push_str(
@@ -200,8 +205,13 @@ const fn no_run_times(counting: Counting) -> Why {
 }
 
 /// Why the bytes went as they did.
-fn causes(run: &Run, machine: &Machine, delta: &Delta, report: &RunReport) -> Vec<Cause> {
-    let elsewhere = elsewhere(run, delta, report);
+fn causes(
+    run: &Run,
+    machine: &Machine,
+    delta: &Delta,
+    report: &RunReport,
+    elsewhere: &Elsewhere,
+) -> Vec<Cause> {
     let traffic = Traffic {
         state: report.verdict.state,
         tcp: report.ledger.tcp.as_ref(),
@@ -213,7 +223,7 @@ fn causes(run: &Run, machine: &Machine, delta: &Delta, report: &RunReport) -> Ve
         udp_payload_bytes: report.ledger.udp.as_ref().map_or(0, |udp| udp.total.payload_bytes),
         esp_bytes: delta.traced.as_deref().map_or(0, |counted| counted.esp_bytes),
         mean_write_bytes: delta.traced.as_deref().and_then(mean_write_bytes),
-        elsewhere: &elsewhere,
+        elsewhere,
     };
     let before = run.start.machine.machine.as_ref();
     cause::find(&Evidence { machine, before, traffic: Some(traffic), answers: Answers::NONE })
@@ -249,6 +259,7 @@ fn elsewhere(run: &Run, delta: &Delta, report: &RunReport) -> Elsewhere {
         link_gbps: speed.map(|mbps| f64::from(*mbps) / 1e3),
         shaped_gbps: machine.and_then(Machine::shaped_bytes_per_s).map(|bytes| bytes as f64 * 8.0 / 1e9),
         duration_s: delta.duration_ns as f64 / 1e9,
+        payload_bytes: report.ledger.tcp.as_ref().map(|tcp| tcp.total.payload_bytes),
     }
 }
 

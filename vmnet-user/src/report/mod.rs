@@ -10,3 +10,5 @@ pub mod run;
 
 #[cfg(test)]
 mod schemas;
+#[cfg(test)]
+mod screens;

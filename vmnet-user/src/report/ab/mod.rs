@@ -8,6 +8,7 @@ mod plan;
 mod progress;
 pub(in crate::report) mod results;
 pub mod schema;
+pub mod screen;
 pub(in crate::report) mod summary;
 pub mod text;
 pub(in crate::report) mod validity;

@@ -100,6 +100,11 @@ pub(in crate::report) fn results(report: &AbReport) -> Vec<Said> {
     report.summary.iter().zip(outcomes).map(|(line, outcome)| Said { outcome, line: line.clone() }).collect()
 }
 
+/// The first treatment's word; with none, the noise's.
+pub(in crate::report) fn outcome(report: &AbReport) -> Outcome {
+    results(report).first().map_or(Outcome::NotKnown, |said| said.outcome)
+}
+
 /// Why there is no result at all.
 fn why_nothing(report: &AbReport) -> String {
     match &report.window.problem {

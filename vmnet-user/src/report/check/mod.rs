@@ -1,6 +1,7 @@
 //! `vmnet.check/1`: what super-packets sent on purpose came to, as one value. JSON and text are both drawn from it. Units are
 //! in the names; what was not measured is `None` (null) and `unmeasured` maps its path to the reason.
 
+mod screen;
 pub mod share;
 mod text;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::screen::screen;
 pub use self::text::{answer, state_word};
 use super::kit::json::Explained;
 use crate::model::absences::Reasons;
@@ -177,6 +179,16 @@ pub struct TypeReport {
     /// The same, per byte of payload.
     #[serde(serialize_with = "not_sent")]
     pub ns_per_byte: Option<f64>,
+}
+
+impl TypeReport {
+    /// Frame by frame where there was a tap, else by the interface's counter, others' packets included.
+    pub(super) fn sent_and_got(&self) -> (u64, Option<u64>) {
+        match self.tapped {
+            Some(tapped) => (tapped.sent, Some(tapped.whole + tapped.singles)),
+            None => (self.sent, self.driver_packets),
+        }
+    }
 }
 
 /// What packet sockets saw of one round, as the driver was handed it: the frames of this check alone, whatever others send.

@@ -73,7 +73,7 @@ const COLUMNS: &[Column] = &[
     Column {
         head: "sent",
         width: 5,
-        value: |one| match sent_and_got(one) {
+        value: |one| match one.sent_and_got() {
             (0, _) => unknown(),
             (sent, _) => format::count(sent),
         },
@@ -81,7 +81,7 @@ const COLUMNS: &[Column] = &[
     Column {
         head: "driver got",
         width: 11,
-        value: |one| sent_and_got(one).1.map_or_else(unknown, format::count),
+        value: |one| one.sent_and_got().1.map_or_else(unknown, format::count),
     },
     Column {
         head: "each costs",
@@ -96,14 +96,6 @@ const COLUMNS: &[Column] = &[
         value: |one| one.ns_per_byte.map_or_else(unknown, format::significant),
     },
 ];
-
-/// Frame by frame where there was a tap, else by the interface's counter, others' packets included.
-fn sent_and_got(one: &TypeReport) -> (u64, Option<u64>) {
-    match one.tapped {
-        Some(tapped) => (tapped.sent, Some(tapped.whole + tapped.singles)),
-        None => (one.sent, one.driver_packets),
-    }
-}
 
 fn unknown() -> String {
     "–".to_owned()

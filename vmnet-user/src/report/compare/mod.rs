@@ -3,11 +3,13 @@
 pub mod charts;
 mod html;
 pub mod schema;
+mod screen;
 pub mod text;
 pub(in crate::report) mod words;
 
 use std::borrow::Cow;
 
+pub use self::screen::screen;
 use charts::CHARTS;
 use schema::{CompareReport, RunSummary};
 use text::gist;

@@ -73,7 +73,7 @@ fn headline(report: &CompareReport, style: &Style) -> String {
     style.paragraph(&first, &style.data(&gist(report)))
 }
 
-fn tone(state: State) -> Tone {
+pub(super) fn tone(state: State) -> Tone {
     match state {
         State::Engaged => Tone::Good,
         State::Software | State::NotBuilt => Tone::Bad,
@@ -112,7 +112,7 @@ fn paths(report: &CompareReport) -> Vec<String> {
         .collect()
 }
 
-fn effects(report: &CompareReport) -> Vec<String> {
+pub(super) fn effects(report: &CompareReport) -> Vec<String> {
     report
         .comparison
         .effects
@@ -136,6 +136,17 @@ fn effects(report: &CompareReport) -> Vec<String> {
         .collect()
 }
 
+/// An effect without what may be judged of it beyond its interval.
+pub(super) fn told_briefly(effect: &Effect) -> String {
+    format!(
+        "{}: {} → {}, {}",
+        effect.name,
+        figure(effect, effect.a),
+        figure(effect, effect.b),
+        change(effect)
+    )
+}
+
 /// Only where something was left out.
 fn used(report: &CompareReport) -> Vec<String> {
     let stretches = &report.comparison.stretches;
@@ -153,7 +164,7 @@ fn used(report: &CompareReport) -> Vec<String> {
     )]
 }
 
-fn differences(report: &CompareReport) -> Vec<String> {
+pub(super) fn differences(report: &CompareReport) -> Vec<String> {
     let differences = &report.comparison.differences;
     if differences.is_empty() {
         return vec!["nothing that is known of the machines and of how was measured".to_owned()];

@@ -1,9 +1,12 @@
 //! `vmnet.doctor/1`: the chain from the host's offer to the driver, the causes, and the list that people check by hand.
 
+mod screen;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::screen::screen;
 use crate::model::absences::Reasons;
 use crate::model::cause::Cause;
 use crate::model::chain::{Link, LinkName, LinkState, first_broken};

@@ -42,7 +42,7 @@ pub fn fix(report: &FixReport, style: &Style) -> String {
 }
 
 /// What the driver gets now.
-fn proof(report: &FixReport) -> Vec<String> {
+pub(super) fn proof(report: &FixReport) -> Vec<String> {
     match &report.proof {
         Ok(proof) => vec![proof.summary.clone()],
         Err(why) if *why == NOT_PROVEN => Vec::new(),
@@ -72,7 +72,7 @@ fn files(report: &FixReport) -> Vec<String> {
     lines
 }
 
-fn headline(report: &FixReport) -> (Tone, &'static str, String) {
+pub(super) fn headline(report: &FixReport) -> (Tone, &'static str, String) {
     let name = &report.interface.name;
     let done = report.changes.iter().filter(|change| change.ok == Some(true)).count();
     let failed = report.changes.iter().filter(|change| change.ok == Some(false)).count();

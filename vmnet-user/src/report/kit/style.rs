@@ -3,7 +3,7 @@
 use crate::report::kit::format;
 
 /// Width where there is no terminal to ask.
-pub const DEFAULT_WIDTH: usize = 100;
+pub const DEFAULT_WIDTH: usize = 80;
 
 /// How to write for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +30,8 @@ pub enum Tone {
 }
 
 impl Style {
-    /// Neither colour nor anything beyond ASCII, as wide as a terminal usually is.
-    pub const PLAIN: Self = Self { colour: false, plain: true, width: DEFAULT_WIDTH };
+    /// Neither colour nor anything beyond ASCII, a little wider than a terminal usually is.
+    pub const PLAIN: Self = Self { colour: false, plain: true, width: 100 };
 
     /// `no_color` is the value of `NO_COLOR` (<https://no-color.org>: any value but the empty one counts); `width` is
     /// the terminal's, where there is one.

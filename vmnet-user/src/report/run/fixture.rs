@@ -6,7 +6,7 @@ use crate::benchmark::Benchmark;
 use crate::benchmark::Iperf3;
 use crate::model::audit::{Audit, Missed};
 use crate::model::breaks::{CSUM_GENERIC, GSO, SCATTER_GATHER, TSO_ECN, TSO4, TSO6};
-use crate::model::cause::{By, Cause, CauseId, Fix};
+use crate::model::cause::{By, Cause, CauseId, Fix, Limit, LimitKind};
 use crate::model::chain;
 use crate::model::correlation::Correlations;
 use crate::model::cost::{Cost, CostMethod};
@@ -22,6 +22,7 @@ use crate::model::machine::Machine;
 use crate::model::machine_fixture;
 use crate::model::reasons::{Reason, ReasonId};
 use crate::model::sample::{Counting, Mode};
+use crate::model::slow::{Answer, Slow};
 use crate::model::throughput::{CpuShare, Interval, QueueRate};
 use crate::model::uso::UdpVerdict;
 use crate::model::verdict::{Confidence, Says, State, Verdict, Witness};
@@ -169,6 +170,10 @@ pub(crate) fn software() -> RunReport {
                 actions: Vec::new(),
             },
         }]),
+        slow: slow(
+            Answer::Yes,
+            "CPU 2 is 98 % busy, with this traffic, and segmentation alone takes 44.9 % of the CPU time",
+        ),
         prediction: None,
         audit: Some(Audit {
             ok: true,
@@ -240,6 +245,15 @@ pub(crate) fn software() -> RunReport {
     })
 }
 
+/// An answer, with a CPU that is full.
+fn slow(without_tso: Answer, why: &str) -> Option<Slow> {
+    let brief = "CPU 2 is 98 % busy, with this traffic".to_owned();
+    let text =
+        "vCPU 2 is busy 98 % of the time, all together 36 %: one flow or one queue is bound to it".to_owned();
+    let limits = vec![Limit { kind: LimitKind::Cpu, share: 0.98, brief, text }];
+    Some(Slow { without_tso, why: why.to_owned(), limits })
+}
+
 /// TSO on, and everything whole.
 pub(crate) fn engaged() -> RunReport {
     let mut report = software();
@@ -278,6 +292,7 @@ pub(crate) fn engaged() -> RunReport {
         fix: Fix { by: By::None, commands: Vec::new(), actions: Vec::new() },
     }]);
     report.machine = Ok(machine_fixture::virtio());
+    report.slow = slow(Answer::No, "TSO happens");
     over_ipv4(report)
 }
 
@@ -358,6 +373,7 @@ pub(crate) fn idle() -> RunReport {
     report.verdict.state = State::NothingToOffload;
     report.verdict.confidence = Confidence::Supported;
     report.verdict.summary = "no bulk TCP was sent".to_owned();
+    report.slow = slow(Answer::NotKnown, "no bulk TCP was sent in this run");
     report.verdict.witnesses =
         vec![witness("tracing", Says::State(State::NothingToOffload), "0 super-packets")];
     report.throughput.goodput_gbps = Ok(0.0);

@@ -5,7 +5,9 @@ pub mod csv;
 mod document;
 pub mod html;
 pub mod json;
+pub(in crate::report) mod remedy;
 pub mod schema;
+pub mod screen;
 pub mod text;
 pub mod why;
 

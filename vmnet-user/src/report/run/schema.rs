@@ -20,10 +20,11 @@ use crate::model::{
     interface::Interface,
     ledger,
     machine::Machine,
-    reasons, sample, throughput, verdict,
+    reasons, sample, slow, throughput, verdict,
 };
 
 null_because! {
+    not_asked: Why::is("the document is from before it was asked");
     not_predicted: Why::is("this version does not predict");
     not_audited: Why::is("no programs ran, and one source alone cannot be audited");
     not_received: Why::is(
@@ -71,6 +72,9 @@ pub struct RunReport {
     #[serde(with = "fact", default = "fact::unread")]
     #[cfg_attr(test, schemars(with = "Option<Vec<Cause>>"))]
     pub causes: Fact<Vec<Cause>>,
+    /// Whether it is for want of TSO that it was not faster, and what else was seen to be a limit. None in documents of before.
+    #[serde(default, serialize_with = "not_asked")]
+    pub slow: Option<slow::Slow>,
     /// What TSO would give at most.
     #[serde(serialize_with = "not_predicted")]
     pub prediction: Option<serde_json::Value>,

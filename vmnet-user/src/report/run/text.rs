@@ -46,6 +46,7 @@ pub fn answer(report: &RunReport, files: &[PathBuf], style: &Style) -> String {
     text += &style.section("COST", &cost(report));
     text += &style.section("RUN", &report.benchmark.as_ref().map(benchmark).unwrap_or_default());
     text += &style.section("EVENT", &events(report));
+    text += &style.section("SLOW?", &slow(report));
     text += &style.section("NEXT", &next(report));
     text += &style.section("LIMIT", &limits(report));
     for line in where_it_is(files) {
@@ -127,7 +128,7 @@ fn came_in_singly(report: &RunReport) -> bool {
 }
 
 /// How the command failed, if it did.
-fn failure(report: &RunReport) -> Option<String> {
+pub(super) fn failure(report: &RunReport) -> Option<String> {
     let benchmark = report.benchmark.as_ref()?;
     let signal = benchmark.signal.map(|signal| format!("signal {signal}"));
     let code = benchmark.exit_code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
@@ -569,6 +570,13 @@ fn events(report: &RunReport) -> Vec<String> {
     lines
 }
 
+/// Whether it is for want of TSO that it was not faster, and what else stands out as a limit.
+fn slow(report: &RunReport) -> Vec<String> {
+    let Some(slow) = &report.slow else { return Vec::new() };
+    let limits = slow.limits.iter().map(|limit| format!("limit: {}", limit.text));
+    std::iter::once(slow.said()).chain(limits).collect()
+}
+
 /// What to do so that the next run can tell more.
 #[must_use]
 pub fn next(report: &RunReport) -> Vec<String> {
@@ -595,13 +603,13 @@ pub fn next(report: &RunReport) -> Vec<String> {
 }
 
 /// Whether WireGuard or IPsec sent what left.
-fn is_encrypted(report: &RunReport) -> bool {
+pub(super) fn is_encrypted(report: &RunReport) -> bool {
     let is_cipher = |cause: &Cause| matches!(cause.id, CauseId::Wireguard | CauseId::Ipsec);
     report.causes.iter().flatten().any(is_cipher)
 }
 
 /// What came in, where that is plainly what the traffic was: more than so many times what left.
-fn came_in(report: &RunReport) -> Option<u64> {
+pub(super) fn came_in(report: &RunReport) -> Option<u64> {
     const PLAINLY: f64 = 10.0;
     let came = report.throughput.received_bytes?;
     let left = report.throughput.wire_gbps.known()? * 1e9 / 8.0 * report.window.duration_s;

@@ -243,9 +243,14 @@ fn runs_of_every_odd_shape_are_drawn_as_xml_and_told_without_a_panic() {
     for (name, report) in runs {
         let style = crate::report::kit::style::Style { colour: true, plain: false, width: 100 };
         let mut told = crate::live::introduction(&report.interface, report.probes.mode, &style);
-        told += &crate::live::columns(report.probes.mode, &style);
+        told += &crate::live::columns(report.probes.mode, crate::report::kit::screen::Detail::Whole, &style);
         for sample in report.throughput.samples.iter().take(3) {
-            told += &crate::live::line(sample, report.probes.mode, &style);
+            told += &crate::live::line(
+                sample,
+                report.probes.mode,
+                crate::report::kit::screen::Detail::Whole,
+                &style,
+            );
         }
         told += &crate::report::run::text::answer(&report, &["reports/x/run.json".into()], &style);
         assert!(told.contains(crate::report::run::text::state_word(&report)), "{name}: {told}");

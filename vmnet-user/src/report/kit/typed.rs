@@ -1,0 +1,59 @@
+//! Commands for the person to paste back: with sudo where it takes that, in the namespace that was meant, with the benchmark that was given.
+
+use crate::model::shell::{command_line, quoted};
+
+/// What a person would type here.
+#[derive(Clone, Debug, Default)]
+pub struct Typed {
+    /// Whether root's part takes `sudo`: not where the shell is root's own.
+    pub sudo: bool,
+    /// As given to `--netns`.
+    pub netns: Option<String>,
+    /// The benchmark, as it was given.
+    pub command: Vec<String>,
+}
+
+/// Where none was given.
+const A_BENCHMARK: &str = "iperf3 -c PEER -t 5 -J";
+
+impl Typed {
+    /// `sudo vmnet fix ens4 --netns a --undo`.
+    #[must_use]
+    pub fn vmnet(&self, subcommand: &str, interface: &str, options: &str) -> String {
+        let sudo = if self.sudo { "sudo " } else { "" };
+        let mut line = format!("{sudo}vmnet {subcommand} {}", quoted(interface));
+        if let Some(netns) = &self.netns {
+            line += &format!(" --netns {}", quoted(netns));
+        }
+        if !options.is_empty() {
+            line += &format!(" {options}");
+        }
+        line
+    }
+
+    /// The same with the benchmark behind `--`.
+    #[must_use]
+    pub fn with_benchmark(&self, subcommand: &str, interface: &str) -> String {
+        let benchmark =
+            if self.command.is_empty() { A_BENCHMARK.to_owned() } else { command_line(&self.command) };
+        self.vmnet(subcommand, interface, &format!("-- {benchmark}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_has_what_the_person_gave_and_is_safe_to_paste() {
+        let plain = Typed { sudo: true, ..Typed::default() };
+        assert_eq!(plain.vmnet("fix", "ens4", "--undo"), "sudo vmnet fix ens4 --undo");
+        assert_eq!(plain.with_benchmark("ab", "ens4"), "sudo vmnet ab ens4 -- iperf3 -c PEER -t 5 -J");
+        let command = ["sh", "-c", "iperf3 -c 10.0.0.2; rm x"].map(str::to_owned).to_vec();
+        let inside = Typed { sudo: false, netns: Some("a b".to_owned()), command };
+        assert_eq!(
+            inside.with_benchmark("ab", "e;x"),
+            "vmnet ab 'e;x' --netns 'a b' -- sh -c 'iperf3 -c 10.0.0.2; rm x'"
+        );
+    }
+}
