@@ -7,6 +7,8 @@ mod netperf;
 pub use iperf3::Iperf3;
 pub use netperf::Netperf;
 
+use std::time::Duration;
+
 use crate::load::Summary;
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +75,29 @@ pub const READERS: [Reader; 3] = [
         },
     },
 ];
+
+/// How long a benchmark runs, by its words: iperf3's `-t` and netperf's `-l`, 10 s without. None where it is another, or ends by bytes.
+#[must_use]
+pub fn lasts(words: &[String]) -> Option<Duration> {
+    let (options, by_bytes): (&[&str], &[&str]) = match () {
+        () if is(words, "iperf3") => (&["-t", "--time"], &["-n", "--bytes", "-k", "--blockcount"]),
+        () if is(words, "netperf") => (&["-l"], &[]),
+        () => return None,
+    };
+    if has(words, by_bytes) {
+        return None;
+    }
+    let glued =
+        |word: &String| options.iter().find_map(|option| word.strip_prefix(option)).map(str::to_owned);
+    let given = words.iter().enumerate().skip(1).find_map(|(index, word)| {
+        if options.contains(&word.as_str()) { words.get(index + 1).cloned() } else { glued(word) }
+    });
+    let seconds = match given {
+        None => 10,
+        Some(given) => given.trim_start_matches('=').parse().ok()?,
+    };
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
 
 fn is(words: &[String], name: &str) -> bool {
     words.first().is_some_and(|program| program.rsplit('/').next() == Some(name))

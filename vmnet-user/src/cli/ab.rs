@@ -10,33 +10,43 @@ use super::{
     run::{ModeName, parse_interval, parse_positive},
 };
 use crate::{
+    benchmark,
     experiment::{self, Observer, Plan, Planned},
     load::{DEFAULT_PORT, ServerAddress},
-    model::experiment::{ArmEffects, Asked, Design, Guards, Trial},
+    model::experiment::{ArmEffects, Asked, Design, FEWEST_BLOCKS, Guards, Trial},
     model::sample::Counting,
-    report::ab::{schema::EndedBy, text},
+    report::ab::{schema::EndedBy, screen, text},
+    report::kit::format::plural,
     report::kit::json::Explained as _,
+    report::kit::screen::Detail,
     session::{self, Caller, Prints},
     units::parse_duration,
 };
 
 /// Switching, starting the benchmark, and waiting until the last packet has left.
 const AROUND_A_RUN: Duration = Duration::from_millis(200);
+/// `--quick` has the built-in load send no longer than this.
+const QUICK_LOAD: Duration = Duration::from_secs(2);
 
 /// Prove what TSO causes: the benchmark with it off and on, many times in random balanced order, and everything put back
 ///
 /// Every setting is written to a journal before it is changed, read back after, and put back at the end, on an error, on Ctrl-C and when the terminal
 /// goes; after a crash the next vmnet says so, and vmnet restore puts it back. A placebo, the same setting under two names, must show no effect. A
 /// run of the benchmark counts only if the ledger shows that the treatment happened in it, and nobody else changed the device meanwhile.
+///
+/// Exit codes: 0 the experiment was done as planned; 1 it could not be done, or was ended early (what is known is reported all the same); 2
+/// wrong usage.
+///
+/// The benchmark's own figure is taken where its output is understood: iperf3 -J, netperf's omni test (-k or -o), vmnet load client --json.
+/// Otherwise throughput is TCP payload by the ledger over time.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exit codes: 0 the experiment was done as planned; 1 it could not be done, or was ended early (what is known is reported all the \
-    same); 2 wrong usage.\n\nThe benchmark's own figure is taken where its output is understood: iperf3 -J, netperf's omni test (-k or -o), vmnet load \
-    client --json. Otherwise throughput is TCP payload by the ledger over time.\n\nExamples:\n  sudo vmnet ab ens4 -- iperf3 -c 10.10.1.10 -t 10 -P \
-    32 -J\n  sudo vmnet ab ens4 --load 10.10.1.10 --time 5s        (a vmnet load server is there)\n  sudo vmnet ab ens4 --arm gso_max_segs=1 -- \
-    ./benchmark.sh\n  sudo vmnet ab ens4 --feature channels --levels 1,2,4 --load 10.10.1.10 --streams 8\n  sudo vmnet ab ens4 --feature xps --load \
-    10.10.1.10 --streams 8\n  sudo vmnet ab ens4 --feature none --load 10.10.1.10      (how much is chance here?)"
-)]
+#[command(after_help = "Examples:\n  \
+        sudo vmnet ab ens4 -- iperf3 -c 10.10.1.10 -t 10 -P 32 -J\n  \
+        sudo vmnet ab ens4 --load 10.10.1.10 --time 5s        (a vmnet load server is there)\n  \
+        sudo vmnet ab ens4 --arm gso_max_segs=1 -- ./benchmark.sh\n  \
+        sudo vmnet ab ens4 --feature channels --levels 1,2,4 --load 10.10.1.10 --streams 8\n  \
+        sudo vmnet ab ens4 --feature xps --load 10.10.1.10 --streams 8\n  \
+        sudo vmnet ab ens4 --feature none --load 10.10.1.10      (how much is chance here?)")]
 pub(super) struct Args {
     /// The interface, such as ens4
     #[arg(value_name = "IFACE")]
@@ -48,37 +58,43 @@ pub(super) struct Args {
     #[arg(long, value_name = "LEVEL,LEVEL…", value_delimiter = ',')]
     levels: Vec<String>,
     /// A further arm, NAME=VALUE, such as gso_max_segs=1 (may be repeated; commas join several settings)
-    #[arg(long = "arm", value_name = "NAME=VALUE")]
+    #[arg(long = "arm", value_name = "NAME=VALUE", hide_short_help = true)]
     further: Vec<String>,
-    /// Blocks; in each, every arm has its turn twice
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Blocks; in each, every arm has its turn twice. Fewer than 6 can show no effect for certain, and are raised to that
+    #[arg(long, value_name = "N", default_value_t = FEWEST_BLOCKS, value_parser = clap::value_parser!(u32).range(1..=1000))]
     blocks: u32,
+    /// Run as few blocks as asked for all the same: to see that all works, not to learn anything
+    #[arg(long, hide_short_help = true)]
+    rehearsal: bool,
     /// Leave the placebo out: a third less time, and nothing to show how far to trust the result
     #[arg(long)]
     no_placebo: bool,
+    /// The fewest runs that can decide: 6 blocks without the placebo, and the built-in load for 2s
+    #[arg(long, conflicts_with_all = ["blocks", "rehearsal"])]
+    quick: bool,
     /// Decides about the order, and about the intervals [default: by the clock; it is printed]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", hide_short_help = true)]
     seed: Option<u64>,
     /// What is left out at the beginning of each run: 500ms, 2s
-    #[arg(long, value_name = "TIME", value_parser = parse_pause, default_value = "1s")]
+    #[arg(long, value_name = "TIME", value_parser = parse_pause, default_value = "1s", hide_short_help = true)]
     warm_up: Duration,
     /// How long to wait between switching and the next run
-    #[arg(long, value_name = "TIME", value_parser = parse_pause, default_value = "500ms")]
+    #[arg(long, value_name = "TIME", value_parser = parse_pause, default_value = "500ms", hide_short_help = true)]
     cool_down: Duration,
     /// A run with more of its CPU time taken by the hypervisor does not count
-    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "5")]
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "5", hide_short_help = true)]
     max_steal: f64,
     /// A run with more of its payload retransmitted does not count
-    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "5")]
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "5", hide_short_help = true)]
     max_retransmits: f64,
     /// A run with more of its packets dropped by the queueing discipline does not count
-    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "1")]
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent, default_value = "1", hide_short_help = true)]
     max_drops: f64,
     /// A run that takes longer hangs [default: 10m for the first, then three times what that took]
-    #[arg(long, value_name = "TIME", value_parser = parse_positive)]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive, hide_short_help = true)]
     timeout: Option<Duration>,
     /// Time between samples of a run: 100ms, 1s [default: a fortieth of the first run, between these]
-    #[arg(short, long, value_name = "TIME", value_parser = parse_interval)]
+    #[arg(short, long, value_name = "TIME", value_parser = parse_interval, hide_short_help = true)]
     interval: Option<Duration>,
     /// Directory in which a directory for this experiment is made
     #[arg(short, long, value_name = "DIR", default_value = "reports")]
@@ -87,7 +103,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// How packets are counted
-    #[arg(long, value_name = "MODE", value_enum, default_value = "auto")]
+    #[arg(long, value_name = "MODE", value_enum, default_value = "auto", hide_short_help = true)]
     mode: ModeName,
     #[command(flatten)]
     namespace: Namespace,
@@ -95,7 +111,7 @@ pub(super) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Leave the benchmark's values, addresses and output out of recordings and report, which hold them otherwise
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     private: bool,
     #[command(flatten)]
     looks: Looks,
@@ -133,6 +149,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let json = args.json.as_deref().map(|path| open_json(path, &caller)).transpose()?;
     let mut output = Output::new(json, args.looks.plain);
     let command = benchmark(args)?;
+    let blocks = enough_blocks(args, &output);
     session::be_in(args.namespace.netns.as_deref())?;
     let seed = args.seed.unwrap_or_else(seed_by_the_clock);
     let plan = Plan {
@@ -148,19 +165,20 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             ways: Vec::new(),
             command,
             prints: Prints::Nowhere,
-            output: args.output.clone(),
+            output: None,
             verbose: false,
             overhead: false,
             private: args.private,
             caller,
         },
+        output: args.output.clone(),
         asked: Asked {
             feature: args.feature.clone(),
             levels: args.levels.clone(),
             further: args.further.clone(),
-            placebo: !args.no_placebo,
+            placebo: !(args.no_placebo || args.quick),
         },
-        blocks: args.blocks,
+        blocks,
         seed,
         interval: args.interval,
         warm_up: args.warm_up,
@@ -174,8 +192,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         },
         command_line: command_line(seed, args.seed.is_some()),
     };
-    let trial_s = args.load.as_ref().map(|_| (args.time + args.cool_down + AROUND_A_RUN).as_secs_f64());
-    let mut screen = Screen { output: &output, trial_s };
+    let trial_s = lasts(args).map(|time| (time + args.cool_down + AROUND_A_RUN).as_secs_f64());
+    // A plan that is asked for is wanted whole.
+    let detail = if args.dry_run { Detail::Whole } else { args.looks.detail() };
+    let mut screen = Screen { output: &output, detail, feature: &args.feature, trial_s, trials: Vec::new() };
     if args.dry_run {
         experiment::preview(&plan, &mut screen)?;
         return Ok(ExitCode::SUCCESS);
@@ -183,7 +203,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let outcome = experiment::run(&plan, &mut screen)?;
     // The rest lies beside it.
     let page: Vec<PathBuf> = outcome.files.iter().take(1).cloned().collect();
-    output.say(&text::answer(&outcome.report, &page, &output.style()));
+    let (report, style) = (&outcome.report, output.style());
+    let typed = args.namespace.typed(&args.command);
+    output.say(
+        &detail.of(|| screen::screen(report, &page, &typed, &style), || text::answer(report, &page, &style)),
+    );
     output.json(&outcome.report.to_text()?)?;
     if let Some(why) = outcome.files_failed {
         bail!(why);
@@ -192,6 +216,32 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let is_put_back = outcome.report.settings.restored == Some(true);
     // What was planned, was done: too many rejected is not that.
     Ok(ExitCode::from(u8::from(window.ended_by != EndedBy::Plan || !is_put_back)))
+}
+
+/// Fewer than can decide would run for minutes and end in NOT KNOWN.
+fn enough_blocks(args: &Args, output: &Output) -> u32 {
+    let is_too_few = args.blocks < FEWEST_BLOCKS && !args.rehearsal;
+    if is_too_few && args.looks.detail() != Detail::Line {
+        let asked = plural(args.blocks, "block");
+        let why = format!(
+            "{asked} can show no effect for certain, so that {FEWEST_BLOCKS} are run (--rehearsal runs {} all the same)",
+            args.blocks
+        );
+        output.say(&output.style().paragraph("  … ", &why));
+    }
+    if is_too_few { FEWEST_BLOCKS } else { args.blocks }
+}
+
+/// How long the benchmark runs, where its words tell.
+fn lasts(args: &Args) -> Option<Duration> {
+    match args.load {
+        Some(_) => Some(load_time(args)),
+        None => benchmark::lasts(&args.command),
+    }
+}
+
+fn load_time(args: &Args) -> Duration {
+    if args.quick { args.time.min(QUICK_LOAD) } else { args.time }
 }
 
 /// What is run in every trial.
@@ -212,7 +262,7 @@ fn benchmark(args: &Args) -> Result<Vec<String>> {
         "client".to_owned(),
         server.to_string(),
         "--time".to_owned(),
-        format!("{}ms", args.time.as_millis()),
+        format!("{}ms", load_time(args).as_millis()),
         "--streams".to_owned(),
         args.streams.to_string(),
         "--json".to_owned(),
@@ -242,29 +292,51 @@ fn command_line(seed: u64, has_seed: bool) -> Vec<String> {
 /// The person's terminal.
 struct Screen<'a> {
     output: &'a Output,
+    detail: Detail,
+    feature: &'a str,
     /// How long a run of the benchmark takes, where it is known beforehand.
     trial_s: Option<f64>,
+    trials: Vec<Trial>,
 }
 
 impl Observer for Screen<'_> {
     fn planned(&mut self, planned: &Planned<'_>) {
         let Planned { interface, design, guards, commands, warm_up_rule } = planned;
         let style = self.output.style();
-        let text = text::plan(&interface.name, design, guards, commands, warm_up_rule, self.trial_s, &style);
-        self.output.say(&text);
+        match self.detail {
+            Detail::Line => {}
+            Detail::Screen => {
+                self.output.say(&screen::before(&interface.name, self.feature, design, self.trial_s, &style));
+            }
+            Detail::Whole => {
+                let (name, trial_s) = (&interface.name, self.trial_s);
+                self.output.say(&text::plan(name, design, guards, commands, warm_up_rule, trial_s, &style));
+            }
+        }
     }
 
     fn note(&mut self, text: &str) {
         let style = self.output.style();
-        self.output.say(&style.paragraph("  … ", &style.data(text)));
+        if self.detail != Detail::Line {
+            self.output.say(&style.paragraph("  … ", &style.data(text)));
+        }
     }
 
     fn trial(&mut self, trial: &Trial, design: &Design, left_s: Option<f64>) {
-        self.output.say(&text::trial_line(trial, design, left_s, &self.output.style()));
+        match self.detail {
+            Detail::Line => {}
+            Detail::Screen => {
+                self.trials.push(trial.clone());
+                let line = screen::progress(&self.trials, design, left_s);
+                let ends_a_block = self.trials.len().is_multiple_of(design.trials_per_block());
+                self.output.say_over(&line, ends_a_block);
+            }
+            Detail::Whole => self.output.say(&text::trial_line(trial, design, left_s, &self.output.style())),
+        }
     }
 
     fn so_far(&mut self, effects: &[ArmEffects], whole_blocks: u32, design: &Design) {
-        if whole_blocks < design.blocks {
+        if self.detail == Detail::Whole && whole_blocks < design.blocks {
             self.output.say(&text::so_far(effects, whole_blocks, design.blocks, &self.output.style()));
         }
     }

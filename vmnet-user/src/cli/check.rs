@@ -15,7 +15,7 @@ use crate::{
     check::Options,
     doctor,
     model::checked::{State, UdpState},
-    report::check::{answer, share},
+    report::check::{answer, screen, share},
     report::kit::json::Explained as _,
     session,
 };
@@ -26,13 +26,14 @@ use crate::{
 /// interface to its own address, and sees frame by frame, and by its counters, whether the driver got them whole or segmented, and what each cost. They
 /// carry documentation addresses (192.0.2.1, 2001:db8::1) and TTL 1, so that no switch and no router passes them on. Nothing
 /// on the machine is changed. Needs CAP_NET_RAW, and nothing more.
+///
+/// Exit codes: 0 done; 1 it could not be done; 2 wrong usage; 3 --expect not met; 4 inconclusive where --expect was given.
+///
+/// Plain TCP always has a part in the answer, CWR where the device offers it (ethtool -k); UDP, tagged and longest frames are only shown.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exit codes: 0 done; 1 it could not be done; 2 wrong usage; 3 --expect not met; 4 inconclusive where --expect was \
-    given.\n\nPlain TCP always has a part in the answer, CWR where the device offers it (ethtool -k); UDP, tagged and \
-    longest frames are only shown.\n\nExamples:\n  sudo vmnet check ens4\n  sudo vmnet check ens4 --expect engaged --json - | jq \
-    .types"
-)]
+#[command(after_help = "Examples:\n  \
+        sudo vmnet check ens4\n  \
+        sudo vmnet check ens4 --expect engaged --json - | jq .types")]
 pub(super) struct Args {
     /// The interface, such as ens4
     #[arg(value_name = "IFACE")]
@@ -44,12 +45,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "STATE")]
     expect: Option<StateName>,
     /// The same for UDP super-packets
-    #[arg(long, value_name = "STATE")]
+    #[arg(long, value_name = "STATE", hide_short_help = true)]
     expect_udp: Option<UdpName>,
     #[command(flatten)]
     namespace: Namespace,
     /// Print one row of a table instead, without names and addresses, to send in: what this driver does on this kernel
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json", hide_short_help = true)]
     share: bool,
     #[command(flatten)]
     looks: Looks,
@@ -100,7 +101,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let options = Options { netns: args.namespace.netns.clone(), ..Options::default() };
     let report = doctor::check_and_no_more(&args.interface, &options)?;
     let to_stdout = args.json.is_some();
-    let words = answer(&report, &style_for(to_stdout, args.looks.plain));
+    let style = style_for(to_stdout, args.looks.plain);
+    let typed = args.namespace.typed(&[]);
+    let words = args.looks.detail().of(|| screen(&report, &typed, &style), || answer(&report, &style));
     if args.share {
         let today = jiff::Zoned::now().date();
         print(&format!("{}\n{}\n", share::HEAD, share::row(&report, &what_machine(), &today.to_string())))?;

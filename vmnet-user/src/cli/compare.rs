@@ -10,7 +10,7 @@ use super::options::Looks;
 use super::output::{Output, open_json};
 use crate::output::OutputDir;
 use crate::recording::load;
-use crate::report::compare::{Pair, schema::CompareReport, text};
+use crate::report::compare::{Pair, schema::CompareReport, screen, text};
 use crate::report::kit::document::{self, Document as _, Format};
 use crate::session::Caller;
 
@@ -18,13 +18,15 @@ use crate::session::Caller;
 ///
 /// Every change has a 95 % interval where the runs are long enough for one. What differs in the machines is listed, what TSO depends on
 /// first, because it may be the reason: two runs are not an experiment. Needs no root, no network and no interface, only the files.
+///
+/// A and B are runs: the directory that `vmnet run` made, or its run.vmnet or run.json.
+///
+/// Exit codes: 0 done; 1 it could not be done; 2 wrong usage.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "A and B are runs: the directory that `vmnet run` made, or its run.vmnet or run.json.\n\nExit codes: 0 done; 1 it could not be \
-    done; 2 wrong usage.\n\nExamples:\n  vmnet compare reports/20261122-101112-ens4 reports/20261122-103000-ens4\n  vmnet compare \
-    before/run.json after/run.json -o /tmp\n  vmnet compare before after --json - | jq '.effects[] | {id, change_percent, \
-    interval_percent}'"
-)]
+#[command(after_help = "Examples:\n  \
+        vmnet compare reports/20261122-101112-ens4 reports/20261122-103000-ens4\n  \
+        vmnet compare before/run.json after/run.json -o /tmp\n  \
+        vmnet compare before after --json - | jq '.effects[] | {id, change_percent, interval_percent}'")]
 pub(super) struct Args {
     /// The run that the other is held against
     #[arg(value_name = "A")]
@@ -61,7 +63,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     };
     let mut output = Output::new(json, args.looks.plain);
     let page: Vec<PathBuf> = files.into_iter().take(1).collect();
-    output.say(&text::answer(&pair.report, &page, &output.style()));
+    let (report, style) = (&pair.report, output.style());
+    let detail = args.looks.detail();
+    output.say(&detail.of(|| screen(report, &page, &style), || text::answer(report, &page, &style)));
     output.json(&pair.json()?)?;
     Ok(ExitCode::SUCCESS)
 }

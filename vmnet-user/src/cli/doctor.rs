@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::options::{Looks, Namespace};
 use super::output::style_for;
 use crate::doctor::watch::Watch;
-use crate::report::doctor::answer;
+use crate::report::doctor::{answer, screen};
 use crate::report::kit::format::printable;
 use crate::report::kit::json::Explained as _;
 use crate::report::kit::style::Style;
@@ -50,7 +50,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let report = doctor::examine(&args.interface, args.namespace.netns.as_deref(), !args.no_check)?;
     let to_stdout = args.json.is_some();
     let style = style_for(to_stdout, args.looks.plain);
-    let words = answer(&report, &style);
+    let typed = args.namespace.typed(&[]);
+    let words = args.looks.detail().of(|| screen(&report, &typed, &style), || answer(&report, &style));
     if to_stdout {
         // A reader that has gone is no reason to fail.
         let _ = io::stderr().write_all(words.as_bytes());

@@ -19,7 +19,7 @@ use crate::model::chain::Answers;
 use crate::model::fact::Why;
 use crate::model::machine::Machine;
 use crate::report::fix::schema::{FileReport, FixReport};
-use crate::report::fix::text;
+use crate::report::fix::{screen, text};
 use crate::report::kit::json::Explained as _;
 use crate::session::Caller;
 use crate::{doctor, fix, session};
@@ -28,11 +28,14 @@ use crate::{doctor, fix, session};
 ///
 /// What was there before is written to a journal first (in /var/lib/vmnet, or VMNET_STATE_DIR), so that --undo can put back every
 /// feature bit, limit and qdisc option. Nothing else is touched. Lasts until the next boot, or for good with --persist. Then it asks the driver, as vmnet check does, whether it helped.
+///
+/// Exit codes: 0 all is as it should be; 1 something is not, or it could not be done; 2 wrong usage.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exit codes: 0 all is as it should be; 1 something is not, or it could not be done; 2 wrong usage.\n\n\
-    Examples:\n  vmnet fix ens4 --dry-run\n  sudo vmnet fix ens4\n  sudo vmnet fix ens4 --persist networkd\n  sudo vmnet fix ens4 --undo"
-)]
+#[command(after_help = "Examples:\n  \
+        vmnet fix ens4 --dry-run\n  \
+        sudo vmnet fix ens4\n  \
+        sudo vmnet fix ens4 --persist networkd\n  \
+        sudo vmnet fix ens4 --undo")]
 pub(super) struct Args {
     /// The interface, such as ens4
     #[arg(value_name = "IFACE")]
@@ -61,7 +64,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     session::be_in(args.namespace.netns.as_deref())?;
     let here = Here::read()?;
     let report = if args.undo { undo(args, &here)? } else { mend(args, &here)? };
-    output.say(&text::fix(&report, &output.style()));
+    let (style, typed) = (output.style(), args.namespace.typed(&[]));
+    output.say(&args.looks.detail().of(|| screen(&report, &typed, &style), || text::fix(&report, &style)));
     output.json(&report.to_text().context("putting the result in JSON")?)?;
     Ok(ExitCode::from(u8::from(!report.ok())))
 }

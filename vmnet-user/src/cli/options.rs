@@ -1,11 +1,31 @@
 //! Options that several subcommands share.
 
-/// How words look.
+use crate::report::kit::screen::Detail;
+use crate::report::kit::typed::Typed;
+use crate::session::Caller;
+
+/// How words look, and how many there are.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Looks {
+    /// All there is: every witness, identity, cause, and what it was taken from
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+    /// The answer in one line
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
     /// No colour, nothing but ASCII
     #[arg(long)]
     pub(super) plain: bool,
+}
+
+impl Looks {
+    pub(super) fn detail(self) -> Detail {
+        match (self.verbose, self.quiet) {
+            (true, _) => Detail::Whole,
+            (false, true) => Detail::Line,
+            (false, false) => Detail::Screen,
+        }
+    }
 }
 
 /// Which network namespace is meant.
@@ -14,4 +34,11 @@ pub(super) struct Namespace {
     /// The interface is in this network namespace; COMMAND, where there is one, runs there too
     #[arg(long, value_name = "NAME|PATH|PID")]
     pub(super) netns: Option<String>,
+}
+
+impl Namespace {
+    /// What a person would type here to go on, with that benchmark.
+    pub(super) fn typed(&self, command: &[String]) -> Typed {
+        Typed { sudo: Caller::needs_sudo(), netns: self.netns.clone(), command: command.to_vec() }
+    }
 }

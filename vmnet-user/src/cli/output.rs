@@ -1,6 +1,7 @@
 //! Where words and JSON go: with `--json -`, JSON has standard output to itself, and words go to standard error.
 
 use std::{
+    cell::Cell,
     fs::{File, OpenOptions},
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
@@ -32,12 +33,18 @@ pub(super) fn open_json(path: &Path, caller: &Caller) -> Result<JsonTo> {
 pub(super) struct Output {
     json: Option<JsonTo>,
     style: Style,
+    /// Whether lines can be written over.
+    can_rewrite: bool,
+    /// A line that is to be written over stands there.
+    is_in_line: Cell<bool>,
 }
 
 impl Output {
     pub(super) fn new(json: Option<JsonTo>, plain: bool) -> Self {
-        let style = style_for(matches!(json, Some(JsonTo::Stdout)), plain);
-        Self { json, style }
+        let to_stderr = matches!(json, Some(JsonTo::Stdout));
+        let style = style_for(to_stderr, plain);
+        let can_rewrite = is_terminal(to_stderr) && !is_dumb() && !plain;
+        Self { json, style, can_rewrite, is_in_line: Cell::new(false) }
     }
 
     pub(super) fn style(&self) -> Style {
@@ -46,10 +53,29 @@ impl Output {
 
     /// Words. A reader that has gone is no reason to fail what was done.
     pub(super) fn say(&self, text: &str) {
+        if self.is_in_line.take() {
+            self.write(CLEAR_LINE);
+        }
+        self.write(text);
+    }
+
+    /// Words that the next ones are written over, without a newline. Where lines cannot be written over, only those that `matter` are written.
+    pub(super) fn say_over(&self, line: &str, matters: bool) {
+        let line = self.style.typeset(&self.style.data(line));
+        if self.can_rewrite {
+            let shown: String = line.chars().take(self.style.width.saturating_sub(1)).collect();
+            self.write(&format!("{CLEAR_LINE}{shown}"));
+            self.is_in_line.set(true);
+        } else if matters {
+            self.write(&format!("{line}\n"));
+        }
+    }
+
+    fn write(&self, text: &str) {
         let _ = if matches!(self.json, Some(JsonTo::Stdout)) {
             io::stderr().write_all(text.as_bytes())
         } else {
-            io::stdout().write_all(text.as_bytes())
+            io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush())
         };
     }
 
@@ -91,8 +117,20 @@ pub(super) fn open_file(path: &PathBuf, caller: &Caller) -> Result<(File, PathBu
     Ok((file, path.clone()))
 }
 
+/// To its beginning, and everything to its end erased.
+const CLEAR_LINE: &str = "\r\x1b[K";
+
+fn is_terminal(stderr: bool) -> bool {
+    if stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() }
+}
+
+/// A terminal that knows no escapes.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 pub(super) fn style_for(to_stderr: bool, plain: bool) -> Style {
-    let is_terminal = if to_stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+    let is_terminal = is_terminal(to_stderr);
     let no_color = std::env::var("NO_COLOR").ok();
     let asked_for = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let size = if to_stderr {
@@ -101,5 +139,10 @@ pub(super) fn style_for(to_stderr: bool, plain: bool) -> Style {
         terminal_size::terminal_size_of(io::stdout())
     };
     let width = asked_for.or(size.map(|(terminal_size::Width(columns), _)| usize::from(columns)));
-    Style::detect(is_terminal, no_color.as_deref(), plain, width.filter(|_| is_terminal))
+    Style::detect(
+        is_terminal && !is_dumb(),
+        no_color.as_deref(),
+        plain,
+        width.filter(|_| is_terminal || asked_for.is_some()),
+    )
 }

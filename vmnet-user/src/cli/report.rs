@@ -6,22 +6,26 @@ use anyhow::{Context, Result};
 
 use super::options::Looks;
 use super::output::Output;
+use crate::benchmark::Benchmark;
+use crate::model::interface::Netns;
 use crate::output::OutputDir;
 use crate::recording;
 use crate::report::ab;
 use crate::report::kit::document::{self, Format};
-use crate::report::run::text;
+use crate::report::kit::typed::Typed;
+use crate::report::run::{screen, text};
 use crate::session::Caller;
 
 /// Draw the report of a recording again: anywhere, without root, without BPF, without the machine that it is of
 ///
 /// A recording is the run.vmnet in the directory of a run. One that was torn by a crash or a full disk gives the report of what it holds. An
 /// experiment is drawn again from its ab.json, and each of its trials has a recording beside it.
+///
+/// Exit codes: 0 done; 1 it could not be done; 2 wrong usage.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exit codes: 0 done; 1 it could not be done; 2 wrong usage.\n\nExamples:\n  vmnet report \
-    reports/20261122-101112-ens4/run.vmnet\n  vmnet report run.vmnet -o /tmp/report --format html,csv"
-)]
+#[command(after_help = "Examples:\n  \
+        vmnet report reports/20261122-101112-ens4/run.vmnet\n  \
+        vmnet report run.vmnet -o /tmp/report --format html,csv")]
 pub(super) struct Args {
     /// The recording, or the directory of the run; or an experiment's ab.json, or its directory
     #[arg(value_name = "RECORDING")]
@@ -51,7 +55,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let files = document::write(&directory, &report, &args.format)?;
 
     let output = Output::new(None, args.looks.plain);
-    output.say(&text::answer(&report, &files, &output.style()));
+    let (detail, style) = (args.looks.detail(), output.style());
+    let typed = typed(&report.interface.netns, report.benchmark.as_ref());
+    output.say(
+        &detail
+            .of(|| screen::screen(&report, &files, &typed, &style), || text::answer(&report, &files, &style)),
+    );
     if let Some(torn) = &run.torn {
         output.say(&output.style().paragraph("NOTE  ", torn));
     }
@@ -77,6 +86,18 @@ fn experiment(args: &Args) -> Result<ExitCode> {
     let output = OutputDir::at(&directory, Caller::from_environment().owner())?;
     let files = document::write(&output, &report, &args.format)?;
     let output = Output::new(None, args.looks.plain);
-    output.say(&ab::text::answer(&report, &files, &output.style()));
+    let (detail, style) = (args.looks.detail(), output.style());
+    let mut typed = typed(&report.interface.netns, None);
+    typed.command.clone_from(&report.repeat.benchmark);
+    output.say(&detail.of(
+        || ab::screen::screen(&report, &files, &typed, &style),
+        || ab::text::answer(&report, &files, &style),
+    ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the person who ran it would type to go on.
+fn typed(netns: &Netns, benchmark: Option<&Benchmark>) -> Typed {
+    let command = benchmark.map(|benchmark| benchmark.command.clone()).unwrap_or_default();
+    Typed { sudo: true, netns: netns.name.clone(), command }
 }

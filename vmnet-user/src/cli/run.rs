@@ -17,9 +17,10 @@ use crate::model::sample::{Counting, Mode};
 use crate::model::throughput::Interval;
 use crate::model::verdict::State;
 use crate::probes::table;
+use crate::report::kit::screen::Detail;
 use crate::report::kit::style::Style;
 use crate::report::run::schema::RunReport;
-use crate::report::run::{json, text};
+use crate::report::run::{self, json};
 use crate::session::{Caller, Observer, Plan, Prints};
 use crate::units::parse_duration;
 use crate::{live, session};
@@ -37,12 +38,13 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(30);
 /// packet before the decision whether the device or the CPU segments it, the device's own counters tell what came of it, and in short
 /// windows every packet is counted after it as well; nothing on the machine is changed.
 /// Needs root, except with --mode counters.
+///
+/// Exit codes: 0 done; 1 it could not be done, or COMMAND failed; 2 wrong usage; 3 --expect not met; 4 inconclusive where --expect was given.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exit codes: 0 done; 1 it could not be done, or COMMAND failed; 2 wrong usage; 3 --expect not met; \
-    4 inconclusive where --expect was given.\n\nExamples:\n  sudo vmnet run ens4 -d 10s\n  sudo vmnet run ens4 -- iperf3 -c 10.10.1.10 \
-    -t 10 -P 32 --json\n  sudo vmnet run ens4 --expect engaged --json result.json -- iperf3 -c 10.10.1.10"
-)]
+#[command(after_help = "Examples:\n  \
+        sudo vmnet run ens4 -d 10s\n  \
+        sudo vmnet run ens4 -- iperf3 -c 10.10.1.10 -t 10 -P 32 --json\n  \
+        sudo vmnet run ens4 --expect engaged --json result.json -- iperf3 -c 10.10.1.10")]
 pub(super) struct Args {
     /// The interface, such as ens4
     #[arg(value_name = "IFACE")]
@@ -51,11 +53,14 @@ pub(super) struct Args {
     #[arg(short, long, value_parser = parse_positive)]
     duration: Option<Duration>,
     /// Time between samples, at least 100ms
-    #[arg(short, long, default_value = "1s", value_parser = parse_interval)]
+    #[arg(short, long, default_value = "1s", value_parser = parse_interval, hide_short_help = true)]
     interval: Duration,
     /// Directory in which a directory for this run is made
     #[arg(short, long, value_name = "DIR", default_value = "reports")]
     output: PathBuf,
+    /// Keep nothing: no page, no charts, no recording
+    #[arg(long, conflicts_with = "output")]
+    no_report: bool,
     /// Write the result as JSON (vmnet.run/1) to FILE, or to standard output for -
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -63,27 +68,27 @@ pub(super) struct Args {
     #[arg(long, value_name = "STATE")]
     expect: Option<StateName>,
     /// The same for UDP super-packets (UDP_SEGMENT, QUIC)
-    #[arg(long, value_name = "STATE")]
+    #[arg(long, value_name = "STATE", hide_short_help = true)]
     expect_udp: Option<StateName>,
     /// How to count: by which hooks, or by the kernel's own counters alone
     #[arg(long, default_value = "auto")]
     mode: ModeName,
     /// Count every segment all the time, and not in short windows only: shows each packet twice, and takes a good part of what the
     /// traffic needs
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     exact: bool,
     #[command(flatten)]
     namespace: Namespace,
     #[command(flatten)]
     looks: Looks,
     /// Leave COMMAND's values, addresses and output out of recording and report, which hold them otherwise
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     private: bool,
     /// Let the kernel measure the programs' run time, and that of an empty program beside each (adds four clock reads to each run)
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     overhead: bool,
     /// Pass on what the programs log of packets they cannot read (RUST_LOG=debug shows it)
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     log: bool,
     /// Leave a hook out: the audit must notice (may be repeated)
     #[arg(long, value_name = "HOOK", value_parser = parse_hook, hide_short_help = true)]
@@ -204,17 +209,23 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         ways: args.way.clone(),
         command: args.command.clone(),
         prints: if to_stdout { Prints::Stderr } else { Prints::Stdout },
-        output: args.output.clone(),
+        output: (!args.no_report).then(|| args.output.clone()),
         verbose: args.log,
         overhead: args.overhead,
         private: args.private,
         caller,
     };
     let style = style_for(to_stdout, args.looks.plain);
-    let mut screen = Screen { to_stderr: to_stdout, style };
+    let detail = args.looks.detail();
+    let mut screen = Screen { to_stderr: to_stdout, style, detail };
     let outcome = session::run(&plan, &mut screen)?;
 
-    screen.print(&text::answer(&outcome.report, &outcome.files, &style));
+    let (report, files) = (&outcome.report, &outcome.files);
+    let typed = args.namespace.typed(&args.command);
+    screen.print(&detail.of(
+        || run::screen::screen(report, files, &typed, &style),
+        || run::text::answer(report, files, &style),
+    ));
     if to_stdout {
         match io::stdout().write_all(json::to_text(&outcome.report)?.as_bytes()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -264,6 +275,7 @@ pub(super) fn worst(codes: impl Iterator<Item = u8>) -> u8 {
 struct Screen {
     to_stderr: bool,
     style: Style,
+    detail: Detail,
 }
 
 impl Screen {
@@ -280,16 +292,22 @@ impl Screen {
 
 impl Observer for Screen {
     fn begin(&mut self, interface: &Interface, mode: Mode, notes: &[String]) {
-        let mut text = live::introduction(interface, mode, &self.style);
-        for note in notes {
+        let mut text = match self.detail {
+            Detail::Line => return,
+            Detail::Screen => live::introduction_in_short(interface, mode, &self.style),
+            Detail::Whole => live::introduction(interface, mode, &self.style),
+        };
+        for note in notes.iter().filter(|_| self.detail == Detail::Whole) {
             text.push_str(&self.style.paragraph("  fell back: ", &self.style.data(note)));
         }
-        text.push_str(&live::columns(mode, &self.style));
+        text.push_str(&live::columns(mode, self.detail, &self.style));
         self.print(&text);
     }
 
     fn interval(&mut self, interval: &Interval, mode: Mode) {
-        let text = live::line(interval, mode, &self.style);
-        self.print(&text);
+        if self.detail != Detail::Line {
+            let text = live::line(interval, mode, self.detail, &self.style);
+            self.print(&text);
+        }
     }
 }

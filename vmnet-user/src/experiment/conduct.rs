@@ -299,7 +299,7 @@ impl<K: Kernel> Conduct<'_, '_, '_, K> {
         };
         let ran = match self.profilers.under(arm) {
             Ok(profiler) => {
-                profiler.run(&run, &Zoned::now(), (self.output, recording), self.stop, &mut Quiet).await
+                profiler.run(&run, &Zoned::now(), Some((self.output, recording)), self.stop, &mut Quiet).await
             }
             Err(error) => Err(error),
         };

@@ -42,8 +42,10 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// One run of the benchmark: interface, command, how it is measured and where reports go. Its duration and its interval are not used.
+    /// One run of the benchmark: interface, command, how it is measured its duration, its interval and its place for reports are not used.
     pub run: session::Plan,
+    /// Where the report goes, and each run's recording.
+    pub output: PathBuf,
     /// Which arms.
     pub asked: Asked,
     /// Whole blocks that are wanted.
@@ -148,7 +150,7 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     // Who may not load programs, or insists on what does not work, learns that before anything is changed.
     let mut profilers = conduct::Profilers::open(&plan.run, &targets.design)?;
     let output =
-        OutputDir::prepare(&plan.run.output, &format!("{interface}-ab"), &start, plan.run.caller.owner())?;
+        OutputDir::prepare(&plan.output, &format!("{interface}-ab"), &start, plan.run.caller.owner())?;
     let warm_up_rule = measure::warm_up_rule(plan.warm_up);
     let described = profilers.interface(plan.run.netns.as_deref());
     observer.planned(&targets.planned(plan, &described, &warm_up_rule));

@@ -2,4 +2,4 @@
 
 mod table;
 
-pub use table::{columns, introduction, line};
+pub use table::{columns, introduction, introduction_in_short, line};

@@ -5,6 +5,7 @@ use crate::model::interface::Interface;
 use crate::model::sample::Mode;
 use crate::model::throughput::Interval;
 use crate::report::kit::format;
+use crate::report::kit::screen::Detail;
 use crate::report::kit::style::{Style, Tone};
 
 /// What one column says. The columns of a mode are one table, so that heads and values cannot come apart.
@@ -24,6 +25,24 @@ const TRACED: &[Column] = &[
     Column { head: "not built %", width: 14, value: |i| share_of_bulk(i, i.unaggregated_gbps.known()) },
     Column { head: "segmenting", width: 13, value: segmenting },
     Column { head: "packet before → after", width: 24, value: packet },
+];
+
+/// The same, for a small terminal.
+const TRACED_IN_SHORT: &[Column] = &[
+    Column { head: "time", width: 8, value: time },
+    Column { head: "Gbit/s", width: 9, value: |i| i.goodput_gbps.known().map(gbps) },
+    Column { head: "offloaded", width: 12, value: |i| percent_of_bulk(i, i.hardware_gbps.known()) },
+    Column { head: "in software", width: 13, value: |i| percent_of_bulk(i, i.software_gbps.known()) },
+    Column { head: "singles", width: 10, value: |i| percent_of_bulk(i, i.unaggregated_gbps.known()) },
+    Column { head: "busiest CPU", width: 14, value: busiest },
+];
+
+/// Without programs, for a small terminal.
+const COUNTED_IN_SHORT: &[Column] = &[
+    Column { head: "time", width: 8, value: time },
+    Column { head: "wire Gbit/s", width: 14, value: |i| i.wire_gbps.known().map(gbps) },
+    Column { head: "segments/packet", width: 18, value: |i| i.segments_per_packet.map(format::significant) },
+    Column { head: "busiest CPU", width: 14, value: busiest },
 ];
 
 /// Without programs: what is on the wire, and how many wire segments the device saw in one packet.
@@ -60,27 +79,39 @@ pub fn introduction(interface: &Interface, mode: Mode, style: &Style) -> String 
     style.paragraph(&first, &style.data(&format!("{} · probes: {probes} · Ctrl-C ends", facts.join(", "))))
 }
 
+/// The same in short: `ens4, virtio_net, 8 queues. Ctrl-C ends.`
+#[must_use]
+pub fn introduction_in_short(interface: &Interface, mode: Mode, style: &Style) -> String {
+    let mut facts = vec![interface.name.clone()];
+    facts.extend(interface.driver.clone());
+    facts.extend(interface.queues.map(|queues| format::plural(queues, "queue")));
+    let without = if mode == Mode::Counters { " Counters only, no programs." } else { "" };
+    style.paragraph("", &style.data(&format!("{}.{without} Ctrl-C ends.", facts.join(", "))))
+}
+
 /// The heads of the columns, a newline at the end.
 #[must_use]
-pub fn columns(mode: Mode, style: &Style) -> String {
-    row(table(mode).iter().map(|column| (column.head.to_owned(), column.width)), style)
+pub fn columns(mode: Mode, detail: Detail, style: &Style) -> String {
+    row(table(mode, detail).iter().map(|column| (column.head.to_owned(), column.width)), style)
 }
 
 /// One interval, a newline at the end. What is not known is `–`.
 #[must_use]
-pub fn line(interval: &Interval, mode: Mode, style: &Style) -> String {
+pub fn line(interval: &Interval, mode: Mode, detail: Detail, style: &Style) -> String {
     row(
-        table(mode)
+        table(mode, detail)
             .iter()
             .map(|column| ((column.value)(interval).unwrap_or_else(|| "–".to_owned()), column.width)),
         style,
     )
 }
 
-fn table(mode: Mode) -> &'static [Column] {
-    match mode {
-        Mode::Fentry | Mode::Kprobe | Mode::Tracepoint => TRACED,
-        Mode::Counters => COUNTED,
+fn table(mode: Mode, detail: Detail) -> &'static [Column] {
+    match (mode, detail) {
+        (Mode::Counters, Detail::Whole) => COUNTED,
+        (Mode::Counters, _) => COUNTED_IN_SHORT,
+        (_, Detail::Whole) => TRACED,
+        _ => TRACED_IN_SHORT,
     }
 }
 
@@ -109,6 +140,17 @@ fn share_of_bulk(interval: &Interval, part_gbps: Option<f64>) -> Option<String> 
         + interval.software_gbps.known()?
         + interval.unaggregated_gbps.known()?;
     (bulk_gbps > 0.0).then_some(format::percent_number(part_gbps? / bulk_gbps))
+}
+
+fn percent_of_bulk(interval: &Interval, part_gbps: Option<f64>) -> Option<String> {
+    share_of_bulk(interval, part_gbps).map(|number| format!("{number} %"))
+}
+
+/// `2: 98 %`.
+fn busiest(interval: &Interval) -> Option<String> {
+    let cpus = interval.cpus.iter().enumerate();
+    let (index, cpu) = cpus.max_by(|(_, left), (_, right)| left.busy.total_cmp(&right.busy))?;
+    Some(format!("{index}: {:.0} %", cpu.busy * 100.0))
 }
 
 fn segmenting(interval: &Interval) -> Option<String> {
@@ -150,8 +192,8 @@ mod tests {
     #[test]
     fn an_interval_is_one_line_under_its_heads() {
         let interval = fixture::second(1.0, 11.02, 1.0);
-        let head = columns(Mode::Fentry, &UNICODE);
-        let line = line(&interval, Mode::Fentry, &UNICODE);
+        let head = columns(Mode::Fentry, Detail::Whole, &UNICODE);
+        let line = line(&interval, Mode::Fentry, Detail::Whole, &UNICODE);
         assert_eq!(head.chars().count(), line.chars().count());
         assert_eq!(
             words(&line),
@@ -161,31 +203,31 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_a_dash_and_never_a_zero() {
-        let unknown = line(&fixture::unknown(1.0), Mode::Fentry, &UNICODE);
+        let unknown = line(&fixture::unknown(1.0), Mode::Fentry, Detail::Whole, &UNICODE);
         assert_eq!(words(&unknown), ["1.0s", "–", "–", "–", "–", "–", "–"]);
-        let plain = line(&fixture::unknown(1.0), Mode::Counters, &Style::PLAIN);
+        let plain = line(&fixture::unknown(1.0), Mode::Counters, Detail::Whole, &Style::PLAIN);
         assert_eq!(words(&plain), ["1.0s", "-", "-", "-", "-", "-"]);
     }
 
     #[test]
     fn an_idle_second_has_a_rate_but_no_shares() {
-        let idle = line(&fixture::second(2.0, 0.0, 0.0), Mode::Fentry, &UNICODE);
+        let idle = line(&fixture::second(2.0, 0.0, 0.0), Mode::Fentry, Detail::Whole, &UNICODE);
         assert_eq!(words(&idle), ["2.0s", "0.00", "–", "–", "–", "0.00", "cores", "–"]);
     }
 
     #[test]
     fn without_programs_the_segments_per_packet_are_shown() {
-        assert!(columns(Mode::Counters, &UNICODE).contains("segments/packet"));
+        assert!(columns(Mode::Counters, Detail::Whole, &UNICODE).contains("segments/packet"));
         let report = fixture::counters();
-        let line = line(&report.throughput.samples[0], Mode::Counters, &UNICODE);
+        let line = line(&report.throughput.samples[0], Mode::Counters, Detail::Whole, &UNICODE);
         assert_eq!(words(&line), ["1.0s", "11.92", "–", "–", "–", "1.00"]);
     }
 
     #[test]
     fn plain_lines_are_ascii_and_stay_aligned() {
         for mode in [Mode::Fentry, Mode::Counters] {
-            let head = columns(mode, &Style::PLAIN);
-            let line = line(&fixture::second(1.0, 11.0, 0.5), mode, &Style::PLAIN);
+            let head = columns(mode, Detail::Whole, &Style::PLAIN);
+            let line = line(&fixture::second(1.0, 11.0, 0.5), mode, Detail::Whole, &Style::PLAIN);
             assert!(head.is_ascii() && line.is_ascii());
             assert_eq!(head.len(), line.len());
         }

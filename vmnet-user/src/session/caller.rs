@@ -44,6 +44,12 @@ impl Caller {
         Self { person }
     }
 
+    /// Whether this person would put `sudo` before a command that takes root: not in a shell that is root's own.
+    #[must_use]
+    pub fn needs_sudo() -> bool {
+        !Uid::effective().is_root() || std::env::var_os("SUDO_UID").is_some()
+    }
+
     /// Who the outputs belong to.
     #[must_use]
     pub fn owner(&self) -> Option<Owner> {

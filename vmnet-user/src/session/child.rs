@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::{
-    Caller,
+    Caller, pty,
     stop::{Number, Stop},
     watcher::end_with_us,
 };
@@ -84,7 +84,13 @@ impl Child {
     pub(super) fn start(words: &[String], caller: &Caller, prints: Prints) -> Result<Self, String> {
         let Some((program, arguments)) = words.split_first() else { return Err("no command".to_owned()) };
         let mut command = Command::new(program);
-        command.args(arguments).stdout(Stdio::piped()).kill_on_drop(true);
+        let shown = if prints_json_for_us(words) { Prints::Nowhere } else { prints };
+        let terminal = (shown == Prints::Stdout).then(pty::open).flatten();
+        let (listen, speak) = match terminal {
+            Some((listen, speak)) => (Some(listen), Stdio::from(speak)),
+            None => (None, Stdio::piped()),
+        };
+        command.args(arguments).stdout(speak).kill_on_drop(true);
         // At a terminal it stays in our group, where Ctrl-C reaches it and it may read what is typed.
         let own_group = !in_foreground();
         if own_group {
@@ -104,16 +110,20 @@ impl Child {
             format!("{program} could not be started: {error}{hint}")
         })?;
         let group = child.id().filter(|_| own_group).and_then(|pid| i32::try_from(pid).ok());
-        let stdout = child.stdout.take();
-        let prints = if prints_json_for_us(words) { Prints::Nowhere } else { prints };
+        // It holds the command's end of the terminal, which must not stay open here.
+        drop(command);
+        let piped = child.stdout.take();
         let printed = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&printed);
         let output = tokio::spawn(async move {
-            let Some(mut stdout) = stdout else { return };
-            match prints {
-                Prints::Nowhere => gather(&mut stdout, &mut tokio::io::sink(), &kept).await,
-                Prints::Stderr => gather(&mut stdout, &mut tokio::io::stderr(), &kept).await,
-                Prints::Stdout => gather(&mut stdout, &mut tokio::io::stdout(), &kept).await,
+            if let Some(mut terminal) = listen {
+                gather(&mut terminal, &mut tokio::io::stdout(), &kept).await;
+            } else if let Some(mut pipe) = piped {
+                match shown {
+                    Prints::Nowhere => gather(&mut pipe, &mut tokio::io::sink(), &kept).await,
+                    Prints::Stderr => gather(&mut pipe, &mut tokio::io::stderr(), &kept).await,
+                    Prints::Stdout => gather(&mut pipe, &mut tokio::io::stdout(), &kept).await,
+                }
             }
         });
         Ok(Self { child, group: group.map(Pid::from_raw), output, terminal, printed, status: None })

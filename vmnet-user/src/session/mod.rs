@@ -6,6 +6,7 @@ mod known;
 mod netns;
 mod own_cost;
 pub(crate) mod private;
+mod pty;
 mod recorder;
 mod sampler;
 mod stop;
@@ -36,6 +37,7 @@ use crate::model::driver_semantics::DriverRow;
 use crate::model::ending::RunEnding;
 use crate::model::interface::Interface;
 use crate::model::sample::{Counting, Mode, Sample};
+use crate::model::state::State;
 use crate::model::throughput::Interval;
 use crate::model::timeline::Timeline;
 use crate::output::OutputDir;
@@ -76,8 +78,8 @@ pub struct Plan {
     pub command: Vec<String>,
     /// Where what the command prints is shown.
     pub prints: Prints,
-    /// Where reports go.
-    pub output: PathBuf,
+    /// Where reports go; None where none is wanted.
+    pub output: Option<PathBuf>,
     /// Pass on what the programs log.
     pub verbose: bool,
     /// Measure what the programs cost.
@@ -117,12 +119,15 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     let start = Zoned::now();
     // First what decides whether there is a run at all: who may not load programs learns that, whatever the directory.
     let mut profiler = Profiler::attach(plan)?;
-    let output = OutputDir::prepare(&plan.output, &plan.interface, &start, plan.caller.owner())?;
+    let prepare = |base: &PathBuf| OutputDir::prepare(base, &plan.interface, &start, plan.caller.owner());
+    let output = plan.output.as_ref().map(prepare).transpose()?;
     permissions::drop_privileges().unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ran = runtime.block_on(async {
         let mut stop = Stop::listen()?;
-        profiler.run(plan, &start, (&output, recording::FILE), &mut stop, observer).await
+        profiler
+            .run(plan, &start, output.as_ref().map(|output| (output, recording::FILE)), &mut stop, observer)
+            .await
     });
     let ran = ran.and_then(|ran| match &ran.command_failed {
         Some(why) if ran.never_started => bail!("{why}"),
@@ -131,16 +136,25 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     let Ran { report, command_failed, recorded, recording_failed, .. } = match ran {
         Ok(ran) => ran,
         Err(error) => {
-            output.remove(recording::FILE);
-            output.remove_if_empty();
+            if let Some(output) = output {
+                output.remove(recording::FILE);
+                output.remove_if_empty();
+            }
             return Err(error);
         }
     };
-    let (mut files, files_failed) = match document::write(&output, &report, &Format::USUAL) {
-        Ok(files) => (files, None),
-        Err(error) => (Vec::new(), Some(error.to_string())),
+    // A benchmark that failed before it sent anything has its error, and nothing to draw.
+    let formats: &[Format] = match report.verdict.state {
+        State::NothingToOffload if command_failed.is_some() => &[Format::Json],
+        _ => &Format::USUAL,
     };
-    files.push(recorded);
+    let written = output.as_ref().map(|output| document::write(output, &report, formats));
+    let (mut files, files_failed) = match written {
+        None => (Vec::new(), None),
+        Some(Ok(files)) => (files, None),
+        Some(Err(error)) => (Vec::new(), Some(error.to_string())),
+    };
+    files.extend(recorded);
     Ok(Outcome { report, command_failed, files, files_failed: files_failed.or(recording_failed) })
 }
 
@@ -153,8 +167,8 @@ pub(crate) struct Ran {
     pub(crate) report: RunReport,
     /// What went wrong with the command, if anything.
     pub(crate) command_failed: Option<String>,
-    /// The recording.
-    pub(crate) recorded: PathBuf,
+    /// The recording, where there is one.
+    pub(crate) recorded: Option<PathBuf>,
     /// What kept it from being whole.
     pub(crate) recording_failed: Option<String>,
     /// Whether the command never ran, so that nothing was measured.
@@ -182,7 +196,7 @@ impl Profiler {
         Ok(Self { sampler, machine, notes })
     }
 
-    /// Measures the plan's command, or its duration, from now on; the recording goes to the file of that name.
+    /// Measures the plan's command, or its duration, from now on; the recording goes to the file of that name in that directory.
     ///
     /// # Errors
     /// Whatever kept it from measuring anything at all.
@@ -190,12 +204,12 @@ impl Profiler {
         &mut self,
         plan: &Plan,
         start: &Zoned,
-        (output, recording): (&OutputDir, &str),
+        recording: Option<(&OutputDir, &str)>,
         stop: &mut Stop,
         observer: &mut dyn Observer,
     ) -> Result<Ran> {
         let machine = self.machine.take().unwrap_or_else(|| known::machine(&self.sampler.link.name));
-        let beginning = Beginning { notes: &self.notes, time: start, machine, output, recording };
+        let beginning = Beginning { notes: &self.notes, time: start, machine, recording };
         let measured = measure(plan, &mut self.sampler, beginning, stop, observer).await?;
         finish(plan, &self.sampler, measured)
     }
@@ -326,8 +340,7 @@ struct Beginning<'a> {
     notes: &'a [String],
     time: &'a Zoned,
     machine: Surroundings,
-    output: &'a OutputDir,
-    recording: &'a str,
+    recording: Option<(&'a OutputDir, &'a str)>,
 }
 
 async fn measure(
@@ -343,9 +356,9 @@ async fn measure(
     let (first, rested) = sampler.first().await?;
     observer.begin(&sampler.interface(plan.netns.as_deref()), sampler.mode(), beginning.notes);
 
-    let Beginning { notes, time, machine, output, recording } = beginning;
+    let Beginning { notes, time, machine, recording } = beginning;
     let start = known::start(plan, sampler, notes, time, machine, rested);
-    let mut recorder = Recorder::begin((output, recording), &start, &first, sampler.by_cpu());
+    let mut recorder = Recorder::begin(recording, &start, &first, sampler.by_cpu());
     let mut run = Run { start, timeline: Timeline::default(), events: Vec::new(), end: None, torn: None };
     run.timeline.push(first, sampler.conditions());
 

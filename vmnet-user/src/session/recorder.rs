@@ -8,21 +8,23 @@ use crate::model::sample::Sample;
 use crate::output::OutputDir;
 use crate::recording::{End, Event, Start, Writer};
 
-/// Writes until it cannot.
+/// Writes until it cannot; nothing where nothing is to be kept.
 pub(super) struct Recorder {
-    path: PathBuf,
+    path: Option<PathBuf>,
     writer: Option<Writer<File>>,
     failed: Option<String>,
 }
 
 impl Recorder {
     pub(super) fn begin(
-        (output, name): (&OutputDir, &str),
+        to: Option<(&OutputDir, &str)>,
         start: &Start,
         first: &Sample,
         by_cpu: &[Counters],
     ) -> Self {
-        let mut recorder = Self { path: output.path().join(name), writer: None, failed: None };
+        let path = to.map(|(output, name)| output.path().join(name));
+        let mut recorder = Self { path, writer: None, failed: None };
+        let Some((output, name)) = to else { return recorder };
         let begun = output.create(name).and_then(|file| Writer::begin(file, start, first, by_cpu));
         match begun {
             Ok(writer) => recorder.writer = Some(writer),
@@ -46,7 +48,7 @@ impl Recorder {
     }
 
     /// Where it is, and what kept it from being whole.
-    pub(super) fn end(mut self, end: &End) -> (PathBuf, Option<String>) {
+    pub(super) fn end(mut self, end: &End) -> (Option<PathBuf>, Option<String>) {
         // Some file systems say only now that there is no room.
         let ended = self.writer.take().map(|writer| writer.end(end).and_then(|file| file.sync_all()));
         if let Some(Err(answer)) = ended {
@@ -57,10 +59,11 @@ impl Recorder {
 
     fn give_up(&mut self, answer: &io::Error) {
         self.writer = None;
+        let Some(path) = &self.path else { return };
         self.failed = Some(format!(
             "could not write {}: {answer}; what was recorded until then can be read; make room or choose another place \
              with -o DIR",
-            self.path.display()
+            path.display()
         ));
     }
 }
