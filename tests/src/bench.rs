@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::command::{captured, shown};
 use crate::netns::{VethEnd, veth_pair};
-use crate::{Netns, interrupt, paths, report};
+use crate::{Netns, interrupt, paths, report, screen};
 
 /// The near end, whose traffic is profiled.
 pub const INTERFACE: &str = "veth0";
@@ -79,9 +79,9 @@ impl Bench {
         self.command_of("run", interface, options)
     }
 
-    /// `vmnet ab veth0 --netns … -o REPORTS OPTIONS`, its journal in the bench's own directory, and where its reports will be.
+    /// `vmnet ab veth0 --netns … -o REPORTS -v OPTIONS`, its journal in the bench's own directory, and where its reports will be.
     pub fn experiment(&self, options: &[&str]) -> (Command, PathBuf) {
-        let (mut command, reports) = self.command_of("ab", INTERFACE, options);
+        let (mut command, reports) = self.command_of("ab", INTERFACE, &[&["-v"], options].concat());
         command.env("VMNET_STATE_DIR", self.state());
         (command, reports)
     }
@@ -245,6 +245,7 @@ pub struct Run {
 impl Run {
     /// Gathers what a run left.
     pub fn of(output: Output, reports: &Path) -> Result<Self> {
+        screen::fit(&String::from_utf8_lossy(&output.stdout))?;
         let mut files = Vec::new();
         for directory in fs::read_dir(reports).into_iter().flatten() {
             for file in fs::read_dir(directory?.path()).into_iter().flatten() {

@@ -33,6 +33,7 @@ pub mod paths;
 pub mod report;
 #[cfg(feature = "held")]
 pub mod schema;
+pub mod screen;
 pub mod setup;
 pub mod skip;
 mod vm;

@@ -118,7 +118,7 @@ fn a_report_that_is_written_now_is_fit_to_be_read() {
 fn an_experiment_that_is_done_now_is_fit_to_be_read() {
     skip_unless!(skip::root(), skip::vmnet(), skip::browser());
     let bench = Bench::new("browser").unwrap();
-    let load = ["--blocks", "3", "--load", FAR, "--time", "400ms", "--cool-down", "0"];
+    let load = ["--rehearsal", "--blocks", "3", "--load", FAR, "--time", "400ms", "--cool-down", "0"];
     let calm = ["--max-steal", "100", "--max-retransmits", "100"];
     let (mut vmnet, reports) = bench.experiment(&[load.as_slice(), &calm].concat());
     let run = Run::of(captured(&mut vmnet).unwrap(), &reports).unwrap();

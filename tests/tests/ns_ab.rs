@@ -97,7 +97,7 @@ fn what_tso_causes_is_found_and_the_placebo_causes_nothing() {
     skip_unless!(skip::root(), skip::vmnet());
     let bench = Bench::new("ab").unwrap();
     let before = snapshot(&bench);
-    let run = as_planned(&bench, &[LOAD, &["--blocks", "4", "--seed", "7"]].concat(), &[]);
+    let run = as_planned(&bench, &[LOAD, &["--rehearsal", "--blocks", "4", "--seed", "7"]].concat(), &[]);
     println!("{}", run.stdout);
     assert_eq!(run.code, Some(0), "{run}");
     assert_eq!(snapshot(&bench), before);
@@ -166,8 +166,19 @@ fn identical_arms_show_nothing_beyond_chance() {
     let (mut clear, mut told) = (0, Vec::new());
     for seed in 0..EXPERIMENTS {
         let seed = seed.to_string();
-        let options =
-            ["--feature", "none", "--blocks", "4", "--seed", &seed, "--load", FAR, "--time", "300ms"];
+        let options = [
+            "--feature",
+            "none",
+            "--rehearsal",
+            "--blocks",
+            "4",
+            "--seed",
+            &seed,
+            "--load",
+            FAR,
+            "--time",
+            "300ms",
+        ];
         let quick = ["--cool-down", "0s", "--warm-up", "50ms", "-i", "100ms"];
         let run = as_planned(&bench, &[options.as_slice(), &quick, CALM].concat(), &[]);
         assert_eq!(run.code, Some(0), "{run}");
@@ -248,7 +259,7 @@ fn ctrl_z_puts_everything_back_and_going_on_costs_the_trial() {
         let words = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
         (said.status.code(), words.split_whitespace().collect::<Vec<_>>().join(" "))
     };
-    let mut experiment = begun(&bench, &[LOAD, &["--blocks", "3", "--no-placebo"]].concat());
+    let mut experiment = begun(&bench, &[LOAD, &["--rehearsal", "--blocks", "3", "--no-placebo"]].concat());
     // While it practises, in the middle of a block, and once more.
     for moment in ["for practice", "block 1", "block 2"] {
         experiment.wait_until_it_says(moment).unwrap();
@@ -375,7 +386,9 @@ fn a_benchmark_that_fails_hangs_or_sends_nothing_ends_it_at_once() {
             ),
         ]
     };
-    let quick = [&["--cool-down", "0s", "--warm-up", "50ms", "--blocks", "3", "--no-placebo"], CALM].concat();
+    let quick =
+        [&["--cool-down", "0s", "--warm-up", "50ms", "--rehearsal", "--blocks", "3", "--no-placebo"], CALM]
+            .concat();
     // Whichever experiment of up to three that is in.
     let now_and_then = as_planned(&bench, &quick, &script("[ $((n % 20)) != 5 ]"));
     assert_eq!(now_and_then.code, Some(0), "{now_and_then}");
@@ -417,7 +430,7 @@ fn what_others_switch_meanwhile_is_noticed_and_ends_as_it_began() {
     skip_unless!(skip::root(), skip::vmnet());
     let bench = Bench::new("ab").unwrap();
     let before = snapshot(&bench);
-    let mut experiment = begun(&bench, &[LOAD, &["--blocks", "4", "--no-placebo"]].concat());
+    let mut experiment = begun(&bench, &[LOAD, &["--rehearsal", "--blocks", "4", "--no-placebo"]].concat());
     experiment.wait_until_it_says("block 1").unwrap();
     // One switches TSO to and fro, and something else, until a trial has suffered from it.
     let meddle = format!(
@@ -487,7 +500,18 @@ fn a_full_disk_keeps_it_from_beginning_or_costs_the_report_and_never_the_device(
     // No room for the report, once it is under way.
     let tiny = Mounted::tmpfs(bench.directory().join("tiny"), "256k");
     let mut vmnet = Command::new(paths::vmnet());
-    vmnet.args(["ab", INTERFACE, "--netns", bench.near.name(), "--blocks", "3", "--no-placebo", "-o"]);
+    vmnet.args([
+        "ab",
+        INTERFACE,
+        "-v",
+        "--netns",
+        bench.near.name(),
+        "--rehearsal",
+        "--blocks",
+        "3",
+        "--no-placebo",
+        "-o",
+    ]);
     vmnet.arg(tiny.0.join("reports")).args(LOAD).env("VMNET_STATE_DIR", bench.state());
     let mut experiment = Started::new(vmnet, tiny.0.join("reports")).unwrap();
     experiment.wait_until_it_says("block 1").unwrap();
@@ -527,7 +551,19 @@ fn other_arms_are_set_and_put_back_too() {
     skip_unless!(skip::root(), skip::vmnet());
     let bench = Bench::new("ab").unwrap();
     let before = snapshot(&bench);
-    let quick = ["--load", FAR, "--time", "300ms", "--cool-down", "0s", "--warm-up", "50ms", "--blocks", "3"];
+    let quick = [
+        "--load",
+        FAR,
+        "--time",
+        "300ms",
+        "--cool-down",
+        "0s",
+        "--warm-up",
+        "50ms",
+        "--rehearsal",
+        "--blocks",
+        "3",
+    ];
     let quick = [quick.as_slice(), CALM].concat();
     let further =
         as_planned(&bench, &[quick.as_slice(), &["--no-placebo", "--arm", "gso_max_segs=1"]].concat(), &[]);
@@ -549,7 +585,19 @@ fn other_arms_are_set_and_put_back_too() {
 fn a_private_experiment_names_no_address_in_anything_that_it_writes() {
     skip_unless!(skip::root(), skip::vmnet());
     let bench = Bench::new("ab").unwrap();
-    let quick = ["--load", FAR, "--time", "300ms", "--cool-down", "0s", "--warm-up", "50ms", "--blocks", "1"];
+    let quick = [
+        "--load",
+        FAR,
+        "--time",
+        "300ms",
+        "--cool-down",
+        "0s",
+        "--warm-up",
+        "50ms",
+        "--rehearsal",
+        "--blocks",
+        "1",
+    ];
     let run = as_planned(&bench, &[quick.as_slice(), CALM, &["--no-placebo", "--private"]].concat(), &[]);
     assert!(run.files.iter().any(|path| path.ends_with("ab.json")), "{run}");
     for path in &run.files {

@@ -70,7 +70,7 @@ fn an_interface_that_goes_away_leaves_a_report_of_what_was_seen() {
             assert_eq!(run.text("/window/ended_by"), ended_by, "{change}\n{run}");
             assert_eq!(run.text("/verdict/state"), "engaged", "{change}\n{run}");
             assert_ne!(run.text("/verdict/confidence"), "proven", "{change}\n{run}");
-            assert!(run.stdout.contains("cut short"), "{change}\n{run}");
+            assert!(run.stdout.contains("Cut short"), "{change}\n{run}");
             assert!(run.files.iter().any(|file| file.ends_with("throughput.svg")), "{change}\n{run}");
         }
     }
@@ -128,12 +128,12 @@ fn a_disk_that_fills_up_costs_the_report_and_not_the_verdict() {
         .args(["-i", "100ms", "--", "sh", "-c", &fill]);
     let run = Run::of(captured(&mut vmnet).unwrap(), &reports).unwrap();
     assert_eq!(run.code, Some(1), "{run}");
-    assert!(run.stdout.contains("ENGAGED"), "{run}");
+    assert!(run.stdout.contains("✓ YES"), "{run}");
     assert!(run.stderr.contains("No space left") && run.stderr.contains(reports.to_str().unwrap()), "{run}");
     // What was recorded before there was no more room is there.
     let recording = run.files.iter().find(|path| path.ends_with("run.vmnet")).unwrap();
     let mut report = Command::new(paths::vmnet());
-    report.arg("report").arg(recording).arg("-o").arg(bench.directory().join("drawn"));
+    report.args(["report", "-v"]).arg(recording).arg("-o").arg(bench.directory().join("drawn"));
     let said = captured(&mut report).unwrap();
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     assert_eq!(said.status.code(), Some(0), "{said:?}");

@@ -100,7 +100,7 @@ fn the_answer_can_be_expected() {
 fn the_text_gives_the_answer_first_and_says_what_was_sent() {
     skip_unless!(skip::root(), skip::vmnet());
     let pair = Pair::new();
-    let output = vmnet(&pair.near, &["veth0", "--plain"]);
+    let output = vmnet(&pair.near, &["veth0", "--plain", "-v"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.is_ascii(), "{text}");
     assert!(text.lines().nth(1).unwrap().starts_with("ENGAGED  super-packets leave veth0 whole"), "{text}");
@@ -194,7 +194,7 @@ fn what_is_only_switched_off_is_not_said_not_to_be_offered() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
     let pair = Pair::new();
     pair.near.exec("ethtool -K veth0 tso off").unwrap();
-    let text = String::from_utf8(vmnet(&pair.near, &["veth0", "--plain"]).stdout).unwrap();
+    let text = String::from_utf8(vmnet(&pair.near, &["veth0", "--plain", "-v"]).stdout).unwrap();
     let row = text.lines().find(|line| line.trim_start().starts_with("tcp4-ecn")).unwrap();
     assert!(row.contains("(switched off)"), "{text}");
     let off = answer(&pair.near, "veth0");

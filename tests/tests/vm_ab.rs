@@ -58,9 +58,9 @@ fn interval(effect: &Value) -> [f64; 2] {
 fn on_virtio_net_tso_is_found_with_its_interval_and_identical_arms_show_nothing() {
     skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
     // Short trials in more blocks: what else the machine does spreads over few long ones so that no interval is narrow.
-    let script = "experiment tso --load 10.10.1.10 --time 800ms --warm-up 200ms --cool-down 100ms --blocks 4 --seed 3\n\
-                  experiment same-1 --feature none --cool-down 50ms --blocks 3 --seed 4 -- iperf3 -c 10.10.1.10 -n 24M -J\n\
-                  experiment same-2 --feature none --cool-down 50ms --blocks 3 --seed 5 -- iperf3 -c 10.10.1.10 -n 24M -J\n";
+    let script = "experiment tso --load 10.10.1.10 --time 800ms --warm-up 200ms --cool-down 100ms --rehearsal --blocks 4 --seed 3\n\
+                  experiment same-1 --feature none --cool-down 50ms --rehearsal --blocks 3 --seed 4 -- iperf3 -c 10.10.1.10 -n 24M -J\n\
+                  experiment same-2 --feature none --cool-down 50ms --rehearsal --blocks 3 --seed 5 -- iperf3 -c 10.10.1.10 -n 24M -J\n";
     let vm = experimenting(Kernel::V6_1, script).run().unwrap();
     let tso = result(&vm, "tso", 0);
     let [low, high] = interval(effect(&tso, "tso=on", "throughput_gbps"));
@@ -108,7 +108,7 @@ fn queues_are_switched_as_well_and_come_back_with_their_cpus() {
     skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
     // Another number of channels has the driver steer anew; what was there comes back all the same.
     let script = "echo 2 >/sys/class/net/ens4/queues/tx-0/xps_cpus\necho 1 >/sys/class/net/ens4/queues/tx-1/xps_cpus\n\
-                  quick='--load 10.10.1.10 --time 300ms --streams 4 --warm-up 100ms --cool-down 50ms --blocks 2 --no-placebo'\n\
+                  quick='--load 10.10.1.10 --time 300ms --streams 4 --warm-up 100ms --cool-down 50ms --rehearsal --blocks 2 --no-placebo'\n\
                   experiment channels --feature channels --levels 2,1 $quick\n\
                   experiment xps --feature xps $quick\n";
     let vm = experimenting(Kernel::V6_1, script).queues(2).run().unwrap();

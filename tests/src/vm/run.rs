@@ -21,6 +21,7 @@ use crate::command::output;
 use crate::initramfs::{Base, Luggage};
 use crate::interrupt;
 use crate::kernel::KernelFiles;
+use crate::screen;
 
 /// Two emulated machines at once would take each other's time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -200,6 +201,7 @@ impl<'a> Run<'a> {
                         run.exit_code = code;
                         run.stdout = String::from_utf8_lossy(&printed).into_owned();
                         machine.wait_for_end()?;
+                        screen::fit(&run.stdout)?;
                         return Ok(run);
                     }
                 }
