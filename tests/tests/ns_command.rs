@@ -56,7 +56,7 @@ fn a_command_that_cannot_start_is_said_and_no_verdict_given_on_nothing() {
         let run = bench.run(&["--expect", "engaged"], &[program]).unwrap();
         assert_eq!(run.code, Some(1), "{run}");
         assert!(run.stderr.contains("could not be started") && run.stderr.contains(why), "{run}");
-        assert!(run.files.is_empty() && !run.stdout.contains("NOTHING TO OFFLOAD"), "{run}");
+        assert!(run.files.is_empty() && !run.stdout.contains("NO TRAFFIC"), "{run}");
     }
 }
 

@@ -268,7 +268,7 @@ struct Watching {
 impl Watching {
     fn begin(namespace: &Netns, arguments: &[&str]) -> Self {
         let mut command = vmnet(namespace, "doctor");
-        command.args(["veth0", "--watch", "--no-check"]).args(arguments);
+        command.args(["veth0", "--watch", "--no-check", "-v"]).args(arguments);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());

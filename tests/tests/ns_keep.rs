@@ -262,7 +262,7 @@ fn a_device_that_is_as_it_should_be_is_kept_so() {
     let machine = Machine::new(&[]);
     machine.namespace.exec("ethtool -K veth0 tso on").unwrap();
     let (features, tree) = (machine.features(), machine.tree());
-    let kept = machine.vmnet(&["fix", "veth0", "--persist", "networkd", "--plain"]);
+    let kept = machine.vmnet(&["fix", "veth0", "--persist", "networkd", "--plain", "-v"]);
     let words = kept.words();
     assert_eq!(kept.code(), Some(0), "{words}");
     for said in

@@ -107,22 +107,22 @@ fn steady(answer: &[&str]) -> String {
             _ => rows.push((*line).to_owned()),
         }
     }
+    // What depends on how busy the machine is.
     let timed = [
-        "  Limit",
         "  CPU ",
-        "  Slow because",
+        "  Limit",
         "  Event",
+        "  Slow because",
+        "  Prove",
         "  Sure?",
         "  Look at",
         "  B/A",
         "  Differ",
-        "  Prove",
+        "  Command",
     ];
     let mut text = String::new();
-    for row in rows {
-        let kept =
-            timed.iter().find(|name| row.starts_with(**name)).map_or(row.clone(), |name| format!("{name} …"));
-        let figures = FIGURE.replace_all(&kept, "#");
+    for row in rows.iter().filter(|row| !timed.iter().any(|name| row.starts_with(name))) {
+        let figures = FIGURE.replace_all(row, "#");
         text += SHARES.replace(&GAP.replace_all(&figures, "  "), "$1").trim_end();
         text.push('\n');
     }

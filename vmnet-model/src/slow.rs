@@ -42,14 +42,16 @@ pub enum Answer {
 const WORTH_A_YES: f64 = 0.15;
 /// Of the bulk: less in software leaves little to gain.
 const LITTLE_IN_SOFTWARE: f64 = 0.05;
-/// Of the time without anything to send: less than this may be how a benchmark begins and ends.
+/// Of the time without anything to send: less than this may be how a benchmark begins and ends,
 const MOSTLY_IDLE: f64 = 0.5;
+/// as may all of it in a run that is shorter, in seconds.
+const LONG_ENOUGH_S: f64 = 3.0;
 
 /// Whether a limit holds traffic at a rate, whatever the CPU does.
-fn holds_the_rate(limit: &Limit) -> bool {
+fn holds_the_rate(limit: &Limit, duration_s: f64) -> bool {
     match limit.kind {
         LimitKind::Shaped | LimitKind::Paced | LimitKind::Link => true,
-        LimitKind::Application => limit.share >= MOSTLY_IDLE,
+        LimitKind::Application => limit.share >= MOSTLY_IDLE && duration_s >= LONG_ENOUGH_S,
         LimitKind::Steal
         | LimitKind::Cpu
         | LimitKind::Queue
@@ -107,7 +109,7 @@ fn answer(
     if let Some(cpu) = of(LimitKind::Cpu) {
         return of_a_full_cpu(cpu, undone, cost, elsewhere);
     }
-    if let Some(held) = limits.iter().find(|limit| holds_the_rate(limit)) {
+    if let Some(held) = limits.iter().find(|limit| holds_the_rate(limit, elsewhere.duration_s)) {
         return (Answer::No, format!("{}, and no CPU is full", held.brief));
     }
     if let Some(receiver) = of(LimitKind::Receiver) {

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use testbed::command::shown;
 use testbed::{Netns, interrupt};
 
-use super::shown::{self, Answer};
+use super::shown;
 use super::{INTERFACE, RECEIVER_ADDRESS};
 
 const DURATION: &str = "5s";
@@ -50,20 +48,14 @@ impl Half {
         let mut run = Command::new(&vmnet);
         run.args(["run", INTERFACE, "--netns", sender.name(), "--expect", self.expected, "-o"]);
         run.arg(reports).arg("--").arg(&vmnet).args(["load", "client", RECEIVER_ADDRESS, "--time", DURATION]);
-        let mut child = run
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("`{}` could not be started", shown(&run)))?;
-        let stdout = child.stdout.take().ok_or_else(|| anyhow!("vmnet has no standard output"))?;
-        // What comes while it runs is shown as it comes; the answer waits until it is known how sure it is.
-        let mut answer = Answer::default();
-        for line in BufReader::new(stdout).lines() {
-            answer.take(line?);
-        }
-        let status = child.wait()?;
+        let status = run
+            .status()
+            .with_context(|| format!("`{}` could not be started", testbed::command::shown(&run)))?;
         let made = entries(reports).difference(&before).next().cloned();
         let report = made.as_deref().and_then(read);
-        print!("{}", answer.to_show(report.as_ref()));
+        if let Some(line) = report.as_ref().and_then(shown::unaccounted) {
+            println!("  {line}");
+        }
         Ok(Seen { status, made, report })
     }
 }

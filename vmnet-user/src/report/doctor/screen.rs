@@ -33,6 +33,9 @@ pub fn screen(report: &DoctorReport, typed: &Typed, style: &Style) -> String {
     if let Some(link) = broken.filter(|_| report.causes.is_empty()) {
         screen.row("Broken", &format!("{}: {}", link.link.words(), link.evidence));
     }
+    if let Some(link) = report.chain.last().filter(|link| link.state == LinkState::Unknown) {
+        screen.row("Not known", &format!("{}: {}", link.link.words(), link.evidence));
+    }
     let name = &report.interface.name;
     remedy::rows(&mut screen, name, &report.causes, typed);
     // What TSO depends on is in the chain.
@@ -51,7 +54,15 @@ pub fn screen(report: &DoctorReport, typed: &Typed, style: &Style) -> String {
 
 fn sentence(report: &DoctorReport, broken: Option<&Link>) -> String {
     let name = format::shortened(&format::printable(&report.interface.name), 32);
-    let Some(link) = broken else { return report.summary.clone() };
+    let Some(link) = broken else {
+        return match report.chain.last().map(|link| link.state) {
+            Some(LinkState::Ok) | None => report.summary.clone(),
+            _ if report.causes.is_empty() => {
+                format!("nothing stands in TSO's way on {name}, as far as can be read")
+            }
+            _ => report.summary.clone(),
+        };
+    };
     let is_not = match link.link {
         LinkName::Offered => "the host does not offer it",
         LinkName::Negotiated => "it was not negotiated with the host",

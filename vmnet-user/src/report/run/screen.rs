@@ -26,6 +26,8 @@ pub fn screen(report: &RunReport, files: &[PathBuf], typed: &Typed, style: &Styl
     if let Some(how) = failure(report) {
         screen.row("Command", &format!("failed ({how}); what it printed stands above"));
     }
+    let said = report.benchmark.as_ref().and_then(super::text::what_it_said);
+    screen.row("Command", said.as_deref().unwrap_or_default());
     let ending = report.window.ended_by;
     screen.row("Cut short", if ending.is_cut_short() { ending.words() } else { "" });
     screen.row("Speed", &speed(report));
@@ -34,6 +36,7 @@ pub fn screen(report: &RunReport, files: &[PathBuf], typed: &Typed, style: &Styl
     screen.row("Limit", &limit(report));
     screen.row("UDP", &udp(report));
     screen.row("Event", &events(report));
+    screen.row("But", reach(report));
     let name = &report.interface.name;
     remedy::rows(&mut screen, name, report.causes.as_deref().unwrap_or_default(), typed);
     slow(&mut screen, report, typed);
@@ -187,6 +190,17 @@ fn next(screen: &mut Screen, report: &RunReport, typed: &Typed) {
         screen.command("Next", &typed.with_benchmark("run", &report.interface.name));
     } else if failure(report).is_none() {
         screen.row("Next", super::text::next(report).first().map_or("", String::as_str));
+    }
+}
+
+/// How far a machine sees its own packets go.
+fn reach(report: &RunReport) -> &'static str {
+    match report.verdict.state {
+        State::Engaged | State::Partial if !report.interface.terminal => {
+            "they go on inside this machine, and may be segmented further on"
+        }
+        State::Engaged | State::Partial => "a host below may still segment, out of this machine's sight",
+        _ => "",
     }
 }
 
