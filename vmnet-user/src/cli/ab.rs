@@ -42,32 +42,34 @@ const QUICK_LOAD: Duration = Duration::from_secs(2);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
         sudo vmnet ab ens4 -- iperf3 -c 10.10.1.10 -t 10 -P 32 -J\n  \
-        sudo vmnet ab ens4 --load 10.10.1.10 --time 5s        (a vmnet load server is there)\n  \
-        sudo vmnet ab ens4 --arm gso_max_segs=1 -- ./benchmark.sh\n  \
-        sudo vmnet ab ens4 --feature channels --levels 1,2,4 --load 10.10.1.10 --streams 8\n  \
-        sudo vmnet ab ens4 --feature xps --load 10.10.1.10 --streams 8\n  \
-        sudo vmnet ab ens4 --feature none --load 10.10.1.10      (how much is chance here?)")]
+        sudo vmnet ab ens4 --load 10.10.1.10   (a vmnet load server is there)\n  \
+        sudo vmnet ab ens4 --feature channels --levels 1,2,4 --load 10.10.1.10\n  \
+        sudo vmnet ab ens4 --feature none --load 10.10.1.10   (what chance alone does)")]
 pub(super) struct Args {
     /// The interface, such as ens4
     #[arg(value_name = "IFACE")]
     interface: String,
-    /// What is switched: tso, gso, sg, tx, any long name of ethtool -k; gso_max_segs, gso_max_size, channels, xps, profiler; none
+    /// What is switched
+    ///
+    /// tso, gso, sg, tx, any long name of ethtool -k; gso_max_segs, gso_max_size, channels, xps, profiler; none.
     #[arg(long, value_name = "NAME", default_value = "tso")]
     feature: String,
     /// Its levels, the one that the others are held against first [default: off,on]
-    #[arg(long, value_name = "LEVEL,LEVEL…", value_delimiter = ',')]
+    #[arg(long, value_name = "LEVEL,LEVEL…", value_delimiter = ',', hide_short_help = true)]
     levels: Vec<String>,
     /// A further arm, NAME=VALUE, such as gso_max_segs=1 (may be repeated; commas join several settings)
     #[arg(long = "arm", value_name = "NAME=VALUE", hide_short_help = true)]
     further: Vec<String>,
-    /// Blocks; in each, every arm has its turn twice. Fewer than 6 can show no effect for certain, and are raised to that
+    /// Blocks; in each, every arm has its turn twice
+    ///
+    /// Fewer than 6 can show no effect for certain, and are raised to that.
     #[arg(long, value_name = "N", default_value_t = FEWEST_BLOCKS, value_parser = clap::value_parser!(u32).range(1..=1000))]
     blocks: u32,
     /// Run as few blocks as asked for all the same: to see that all works, not to learn anything
     #[arg(long, hide_short_help = true)]
     rehearsal: bool,
     /// Leave the placebo out: a third less time, and nothing to show how far to trust the result
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     no_placebo: bool,
     /// The fewest runs that can decide: 6 blocks without the placebo, and the built-in load for 2s
     #[arg(long, conflicts_with_all = ["blocks", "rehearsal"])]
@@ -97,7 +99,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "TIME", value_parser = parse_interval, hide_short_help = true)]
     interval: Option<Duration>,
     /// Directory in which a directory for this experiment is made
-    #[arg(short, long, value_name = "DIR", default_value = "reports")]
+    #[arg(short, long, value_name = "DIR", default_value = "reports", hide_short_help = true)]
     output: PathBuf,
     /// Write the result as JSON (vmnet.ab/1) to FILE, or to standard output for -
     #[arg(long, value_name = "FILE")]
@@ -119,10 +121,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "ADDR[:PORT]", conflicts_with = "command")]
     load: Option<ServerAddress>,
     /// With --load: how long each run sends
-    #[arg(long, value_name = "TIME", value_parser = parse_positive, default_value = "10s", requires = "load")]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive, default_value = "10s", requires = "load", hide_short_help = true)]
     time: Duration,
     /// With --load: connections at once
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "load", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "load", value_parser = clap::value_parser!(u16).range(1..=256), hide_short_help = true)]
     streams: u16,
     /// The benchmark, run as the person who called sudo
     #[arg(last = true, value_name = "COMMAND")]

@@ -98,3 +98,23 @@ fn tell_of_what_was_interrupted(command: &Command) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_help_fits_a_screen_and_shows_how_it_is_used() {
+        const LINES: usize = 36;
+        let cli = Cli::command().term_width(80);
+        for command in cli.get_subcommands().filter(|command| command.get_name() != "load") {
+            let help = command.clone().term_width(80).render_help().to_string();
+            assert!(
+                help.lines().count() <= LINES,
+                "{}: {} lines\n{help}",
+                command.get_name(),
+                help.lines().count()
+            );
+        }
+    }
+}

@@ -14,7 +14,7 @@ pub(super) struct Looks {
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     /// No colour, nothing but ASCII
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) plain: bool,
 }
 

@@ -56,7 +56,7 @@ pub(super) struct Args {
     #[arg(short, long, default_value = "1s", value_parser = parse_interval, hide_short_help = true)]
     interval: Duration,
     /// Directory in which a directory for this run is made
-    #[arg(short, long, value_name = "DIR", default_value = "reports")]
+    #[arg(short, long, value_name = "DIR", default_value = "reports", hide_short_help = true)]
     output: PathBuf,
     /// Keep nothing: no page, no charts, no recording
     #[arg(long, conflicts_with = "output")]
@@ -71,7 +71,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "STATE", hide_short_help = true)]
     expect_udp: Option<StateName>,
     /// How to count: by which hooks, or by the kernel's own counters alone
-    #[arg(long, default_value = "auto")]
+    #[arg(long, default_value = "auto", hide_short_help = true)]
     mode: ModeName,
     /// Count every segment all the time, and not in short windows only: shows each packet twice, and takes a good part of what the
     /// traffic needs
