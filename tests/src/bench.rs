@@ -248,8 +248,11 @@ impl Run {
         screen::fit(&String::from_utf8_lossy(&output.stdout))?;
         let mut files = Vec::new();
         for directory in fs::read_dir(reports).into_iter().flatten() {
-            for file in fs::read_dir(directory?.path()).into_iter().flatten() {
-                files.push(file?.path());
+            let directory = directory?;
+            // `latest` leads to one of the others.
+            if directory.file_type()?.is_dir() {
+                let inside = fs::read_dir(directory.path()).into_iter().flatten();
+                files.extend(inside.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?);
             }
         }
         let is_result = |path: &&PathBuf| path.ends_with("run.json") || path.ends_with("ab.json");

@@ -3,6 +3,8 @@
 //! The run is root's, the directory above may be anybody's. So the run's own directory is made fresh, held open, and
 //! every file is made inside it by that handle, new, never through a link that somebody put there meanwhile.
 
+mod latest;
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,6 +17,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
+
+pub use latest::{LATEST, REPORTS, latest, newest};
 
 /// No file of a report is longer: what it is made from is bounded, so this is for what nobody has thought of.
 const MOST_FILE_BYTES: usize = 64 << 20;
@@ -35,6 +39,8 @@ pub struct Owner {
 #[derive(Debug)]
 pub struct OutputDir {
     path: PathBuf,
+    /// Where it was made; None where the person named it.
+    parent: Option<OwnedFd>,
     directory: OwnedFd,
     owner: Option<Owner>,
 }
@@ -114,7 +120,7 @@ impl OutputDir {
             let path = base.join(&name);
             match make_directory(&parent, Path::new(&name), owner) {
                 Ok(directory) => {
-                    let output = Self { path, directory, owner };
+                    let output = Self { path, parent: Some(parent), directory, owner };
                     return match output.try_out() {
                         Ok(()) => Ok(output),
                         Err(error) => {
@@ -137,7 +143,7 @@ impl OutputDir {
     /// As [`OutputDir::prepare`].
     pub fn at(path: &Path, owner: Option<Owner>) -> Result<Self, FilesError> {
         let directory = make_missing(path, owner)?;
-        let output = Self { path: path.to_owned(), directory, owner };
+        let output = Self { path: path.to_owned(), parent: None, directory, owner };
         output.try_out()?;
         Ok(output)
     }

@@ -1,6 +1,9 @@
 //! `vmnet report`: the report of a recording.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result};
 
@@ -8,7 +11,7 @@ use super::options::Looks;
 use super::output::Output;
 use crate::benchmark::Benchmark;
 use crate::model::interface::Netns;
-use crate::output::OutputDir;
+use crate::output::{OutputDir, REPORTS, latest, newest};
 use crate::recording;
 use crate::report::ab;
 use crate::report::kit::document::{self, Format};
@@ -19,17 +22,18 @@ use crate::session::Caller;
 /// Draw the report of a recording again: anywhere, without root, without BPF, without the machine that it is of
 ///
 /// A recording is the run.vmnet in the directory of a run. One that was torn by a crash or a full disk gives the report of what it holds. An
-/// experiment is drawn again from its ab.json, and each of its trials has a recording beside it.
+/// experiment is drawn again from its ab.json, and each of its trials has a recording beside it. Without RECORDING, it is the latest below reports/.
 ///
 /// Exit codes: 0 done; 1 it could not be done; 2 wrong usage.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
+        vmnet report\n  \
         vmnet report reports/20261122-101112-ens4/run.vmnet\n  \
         vmnet report run.vmnet -o /tmp/report --format html,csv")]
 pub(super) struct Args {
-    /// The recording, or the directory of the run; or an experiment's ab.json, or its directory
+    /// The recording, or the directory of the run; or an experiment's ab.json, or its directory [default: the latest below reports/]
     #[arg(value_name = "RECORDING")]
-    recording: PathBuf,
+    recording: Option<PathBuf>,
     /// Directory for the files; without, one beside the recording, named after it
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -43,11 +47,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     // What it reads may be anybody's, and what it writes is the caller's.
     Caller::from_environment().become_for_good().context("giving up root's privileges")?;
-    if ab::is_experiment(&args.recording) {
-        return experiment(args);
+    let given = args.recording.clone().map_or_else(|| the_latest(args), Ok)?;
+    if ab::is_experiment(&given) {
+        return experiment(args, &given);
     }
-    let recording =
-        if args.recording.is_dir() { args.recording.join(recording::FILE) } else { args.recording.clone() };
+    let recording = if given.is_dir() { given.join(recording::FILE) } else { given };
     let run = recording::read_file(&recording).with_context(|| recording.display().to_string())?;
     let report = recording::report(&run).context("the recording holds too little to tell anything")?;
     let directory = args.output.clone().unwrap_or_else(|| recording.with_extension("report"));
@@ -78,10 +82,21 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The latest run or experiment below `reports/`, which is said.
+fn the_latest(args: &Args) -> Result<PathBuf> {
+    let base = Path::new(REPORTS);
+    let found = latest(base).or_else(|| newest(base, 1, &[recording::FILE, ab::JSON]).pop());
+    let found =
+        found.context("there is no run below reports/: give its RECORDING, or make one with vmnet run")?;
+    let output = Output::new(None, args.looks.plain);
+    output.say(&output.style().paragraph("FROM  ", &format!("{}, the latest", found.display())));
+    Ok(found)
+}
+
 /// An experiment is drawn from its `ab.json`; its trials have recordings of their own.
-fn experiment(args: &Args) -> Result<ExitCode> {
-    let report = ab::read(&args.recording).map_err(|why| anyhow::anyhow!(why))?;
-    let beside = if args.recording.is_dir() { args.recording.join(ab::JSON) } else { args.recording.clone() };
+fn experiment(args: &Args, given: &Path) -> Result<ExitCode> {
+    let report = ab::read(given).map_err(|why| anyhow::anyhow!(why))?;
+    let beside = if given.is_dir() { given.join(ab::JSON) } else { given.to_owned() };
     let directory = args.output.clone().unwrap_or_else(|| beside.with_extension("report"));
     let output = OutputDir::at(&directory, Caller::from_environment().owner())?;
     let files = document::write(&output, &report, &args.format)?;

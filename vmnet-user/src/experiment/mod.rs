@@ -33,7 +33,7 @@ use crate::model::interface::Interface;
 use crate::output::OutputDir;
 use crate::report::ab::schema::{AbReport, EndedBy};
 use crate::report::kit::document::{self, Format};
-use crate::session::Stop;
+use crate::session::{Stop, mark_latest};
 use crate::{doctor, fix, session};
 
 /// Between samples.
@@ -216,6 +216,7 @@ fn finish(gathered: Gathered<'_>, begun: Instant, output: &OutputDir) -> Outcome
         Ok(files) => (files, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
+    mark_latest(output);
     Outcome { report, files, files_failed }
 }
 

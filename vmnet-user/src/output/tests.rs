@@ -235,3 +235,90 @@ fn a_file_longer_than_any_report_is_refused_before_it_is_begun() {
     assert!(said.contains("would have 67108865 bytes, more than any report"), "{said}");
     assert!(base.path().join("a").exists() && !base.path().join("b").exists());
 }
+
+fn link_of(base: &Path) -> Option<String> {
+    fs::read_link(base.join(LATEST)).ok().map(|target| target.to_string_lossy().into_owned())
+}
+
+#[test]
+fn the_latest_run_is_found_under_that_name() {
+    let base = tempfile::tempdir().unwrap();
+    assert_eq!(latest(base.path()), None);
+    for expected in ["20261122-101112-ens4", "20261122-101112-ens4-2"] {
+        prepare(base.path(), "ens4").make_latest().unwrap();
+        assert_eq!(link_of(base.path()).as_deref(), Some(expected));
+        assert_eq!(latest(base.path()), Some(base.path().join(expected)));
+    }
+    assert_eq!(names_in(base.path()), ["20261122-101112-ens4", "20261122-101112-ens4-2", LATEST]);
+    fs::remove_dir(base.path().join("20261122-101112-ens4-2")).unwrap();
+    assert_eq!(latest(base.path()), None, "it leads nowhere");
+    // A directory that the person named is not one of many.
+    let named = base.path().join("named");
+    OutputDir::at(&named, None).unwrap().make_latest().unwrap();
+    assert_eq!(link_of(base.path()).as_deref(), Some("20261122-101112-ens4-2"));
+}
+
+#[test]
+fn what_somebody_else_calls_latest_stays() {
+    for target in ["/etc", "..", "20261122", "elsewhere/20261122-101112-ens4"] {
+        let base = tempfile::tempdir().unwrap();
+        symlink(target, base.path().join(LATEST)).unwrap();
+        let error = prepare(base.path(), "ens4").make_latest().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{target}");
+        assert_eq!(link_of(base.path()).as_deref(), Some(target));
+    }
+    let base = tempfile::tempdir().unwrap();
+    fs::create_dir(base.path().join(LATEST)).unwrap();
+    assert!(prepare(base.path(), "ens4").make_latest().is_err());
+    let base = tempfile::tempdir().unwrap();
+    fs::write(base.path().join(LATEST), "mine").unwrap();
+    assert!(prepare(base.path(), "ens4").make_latest().is_err());
+    assert_eq!(fs::read_to_string(base.path().join(LATEST)).unwrap(), "mine");
+}
+
+#[test]
+fn a_link_made_meanwhile_leads_nobody_astray_and_belongs_to_the_caller() {
+    let base = tempfile::tempdir().unwrap();
+    let elsewhere = base.path().join("elsewhere");
+    fs::write(&elsewhere, "untouched").unwrap();
+    let runs = base.path().join("runs");
+    let output = prepare(&runs, "ens4");
+    symlink(&elsewhere, runs.join(".latest.unfinished")).unwrap();
+    output.make_latest().unwrap();
+    assert_eq!(link_of(&runs).as_deref(), Some("20261122-101112-ens4"));
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "untouched");
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let owner = Some(Owner { uid: 12_345, gid: 54_321 });
+    OutputDir::prepare(&runs, "ens5", &now(), owner).unwrap().make_latest().unwrap();
+    let meta = fs::symlink_metadata(runs.join(LATEST)).unwrap();
+    assert_eq!((meta.uid(), meta.gid()), (12_345, 54_321));
+}
+
+#[test]
+fn the_newest_runs_are_those_that_hold_something_the_oldest_first() {
+    let base = tempfile::tempdir().unwrap();
+    assert_eq!(newest(&base.path().join("none"), 2, &["run.json"]), Vec::<PathBuf>::new());
+    for name in [
+        "20261122-101112-ens4-10",
+        "20261122-101112-ens4-9",
+        "20261122-101112-ens4",
+        "20261123-000000-ens4-ab",
+        "gallery",
+        "20261122x101112-ens4",
+        "20261122-101112-",
+    ] {
+        fs::create_dir(base.path().join(name)).unwrap();
+        fs::write(base.path().join(name).join("run.json"), "{}").unwrap();
+    }
+    fs::create_dir(base.path().join("20261124-101112-empty")).unwrap();
+    symlink("20261122-101112-ens4", base.path().join("20261125-101112-link")).unwrap();
+    let names = |count| -> Vec<String> {
+        let found = newest(base.path(), count, &["run.vmnet", "run.json"]);
+        found.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+    };
+    assert_eq!(names(2), ["20261122-101112-ens4-10", "20261123-000000-ens4-ab"]);
+    assert_eq!(names(9).len(), 4);
+    assert_eq!(names(9)[..2], ["20261122-101112-ens4", "20261122-101112-ens4-9"]);
+}

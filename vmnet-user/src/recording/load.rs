@@ -11,7 +11,7 @@ use crate::report::kit::budget::{MOST_BYTES, within_budget};
 use crate::report::run::schema::{RunReport, SCHEMA};
 
 /// What a run's directory is looked through for: the first that is there.
-const IN_A_DIRECTORY: [&str; 2] = [FILE, "run.json"];
+pub const IN_A_DIRECTORY: [&str; 2] = [FILE, "run.json"];
 
 /// Why there is no run. Each message is whole: what was tried, what came of it, what to do.
 #[derive(Debug, thiserror::Error)]

@@ -40,7 +40,7 @@ use crate::model::sample::{Counting, Mode, Sample};
 use crate::model::state::State;
 use crate::model::throughput::Interval;
 use crate::model::timeline::Timeline;
-use crate::output::OutputDir;
+use crate::output::{LATEST, OutputDir};
 use crate::probes::{KeepRunTimes, ProbeError, Request};
 use crate::recording::{End, MOST_EVENTS, Run, Surroundings};
 use crate::report::kit::document::{self, Format};
@@ -155,7 +155,17 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
         Some(Err(error)) => (Vec::new(), Some(error.to_string())),
     };
     files.extend(recorded);
+    if let Some(output) = &output {
+        mark_latest(output);
+    }
     Ok(Outcome { report, command_failed, files, files_failed: files_failed.or(recording_failed) })
+}
+
+/// Makes `latest` lead there. A run without that link is as good.
+pub(crate) fn mark_latest(output: &OutputDir) {
+    if let Err(error) = output.make_latest() {
+        log::warn!("{LATEST} beside {} does not lead there: {error}", output.path().display());
+    }
 }
 
 /// One measured run.

@@ -102,7 +102,9 @@ fn charts(report: &Path) -> usize {
     entries(report).iter().filter(|path| path.extension().is_some_and(|extension| extension == "svg")).count()
 }
 
-/// What is in a directory; nothing where there is none.
+/// The directories in a directory, not links to them; nothing where there is none.
 fn entries(directory: &Path) -> BTreeSet<PathBuf> {
-    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    entries.filter(is_directory).map(|entry| entry.path()).collect()
 }
