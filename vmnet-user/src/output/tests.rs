@@ -72,10 +72,10 @@ fn a_link_that_lies_in_wait_is_not_followed() {
     symlink(&target, output.path().join("run.json")).expect("a link");
     document::write(&output, &fixture::idle(), &Format::USUAL).expect("room");
     assert!(!target.exists());
-    symlink(&target, output.path().join(".sizes.svg.unfinished")).expect("a link");
+    symlink(&target, output.path().join(".chain.svg.unfinished")).expect("a link");
     let error = document::write(&output, &fixture::idle(), &Format::USUAL)
         .expect_err("a name that should be free is not");
-    assert!(error.to_string().contains("sizes.svg: File exists"), "{error}");
+    assert!(error.to_string().contains("chain.svg: File exists"), "{error}");
     assert!(!target.exists());
     let moved = base.path().join("moved");
     fs::rename(output.path(), &moved).expect("a rename");

@@ -26,12 +26,11 @@ use results::{headline, short};
 use schema::AbReport;
 
 use crate::model::absences::Reasons;
-use crate::report::kit::chart::Chart;
+use crate::report::kit::chart::{Chart, Titled, Titles};
 use crate::report::kit::document::{Document, PageError};
 use crate::report::kit::format;
 use crate::report::kit::json::{Explained, JsonError, indented};
-use crate::report::kit::parts::Figure;
-use crate::report::kit::titles::{Titled, Titles};
+use crate::report::kit::parts::Figures;
 
 /// All of it, for programs, and what the rest can be drawn from again.
 pub const JSON: &str = "ab.json";
@@ -57,7 +56,7 @@ impl Document for AbReport {
         self.explained().map(Cow::Owned)
     }
 
-    fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {
+    fn page(&self, figures: Figures) -> Result<String, PageError> {
         page::page(self, figures)
     }
 

@@ -17,7 +17,7 @@ use crate::model::shell::command_line;
 use crate::report::kit::document::PageError;
 use crate::report::kit::format;
 use crate::report::kit::format::{capitalised, plural, sentence};
-use crate::report::kit::parts::{Facts, Figure, Grid};
+use crate::report::kit::parts::{Facts, Figures, Grid};
 use crate::report::kit::style::Tone;
 use crate::report::run::html::causes::Told;
 use crate::report::run::html::{SCRIPT, STYLE};
@@ -35,7 +35,7 @@ struct Page {
     ended: Vec<String>,
     tiles: Vec<Tile>,
     effects: Vec<Grid>,
-    figures: Vec<Figure>,
+    figures: Figures,
     foreseen: Vec<String>,
     counted: Vec<String>,
     arms: Grid,
@@ -73,7 +73,7 @@ struct Tile {
 ///
 /// # Errors
 /// When the template cannot be filled in.
-pub(super) fn page(report: &AbReport, figures: Vec<Figure>) -> Result<String, PageError> {
+pub(super) fn page(report: &AbReport, figures: Figures) -> Result<String, PageError> {
     let page = Page {
         style: STYLE,
         script: SCRIPT,

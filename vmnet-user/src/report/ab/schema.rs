@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::cause::Cause;
-use crate::model::experiment::{ArmEffects, Design, Guards, MetricId, Prediction, Trial};
+use crate::model::experiment::{ArmEffects, Design, Guards, MetricId, Prediction, Role, Trial};
 use crate::model::fact::{OrNull, Why};
 use crate::model::fix::Followed;
 use crate::model::interface::Interface;
@@ -176,5 +176,11 @@ impl AbReport {
     pub fn chief_metric(&self) -> MetricId {
         let measured = self.effects.iter().flat_map(|arm| &arm.effects).find(|effect| effect.base.is_some());
         measured.map_or(MetricId::ThroughputGbps, |effect| effect.metric)
+    }
+
+    /// Whether an arm is the base once more under another name.
+    #[must_use]
+    pub fn is_placebo(&self, arm: usize) -> bool {
+        self.design.arms.get(arm).is_some_and(|arm| arm.role == Role::Placebo)
     }
 }

@@ -10,7 +10,7 @@ use crate::model::verdict::State;
 use crate::report::kit::document::PageError;
 use crate::report::kit::format;
 use crate::report::kit::format::{capitalised, sentence};
-use crate::report::kit::parts::{Cell, Figure, Grid};
+use crate::report::kit::parts::{Cell, Figures, Grid};
 use crate::report::run::html::SCRIPT;
 use crate::report::run::text::confidence_word;
 
@@ -33,7 +33,7 @@ struct Page {
     /// Or why they are not known.
     paths: Result<Grid, String>,
     differences: Grid,
-    figures: Vec<Figure>,
+    figures: Figures,
 }
 
 /// One of the two.
@@ -53,7 +53,7 @@ struct Run {
 ///
 /// # Errors
 /// When the template cannot be filled in.
-pub(super) fn page(report: &CompareReport, figures: Vec<Figure>) -> Result<String, PageError> {
+pub(super) fn page(report: &CompareReport, figures: Figures) -> Result<String, PageError> {
     let (a, b) = (&report.runs.a, &report.runs.b);
     let answer = answer(a, b);
     let page = Page {

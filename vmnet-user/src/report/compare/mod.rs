@@ -15,12 +15,11 @@ use schema::{CompareReport, RunSummary};
 use text::gist;
 use words::answer;
 
-use crate::report::kit::chart::Chart;
+use crate::report::kit::chart::{Chart, Titled, Titles};
 use crate::report::kit::document::{Document, PageError};
 use crate::report::kit::format;
 use crate::report::kit::json::{Explained as _, JsonError, indented};
-use crate::report::kit::parts::Figure;
-use crate::report::kit::titles::{Titled, Titles};
+use crate::report::kit::parts::Figures;
 use crate::report::run::schema::RunReport;
 use crate::report::run::text::confidence_word;
 
@@ -55,7 +54,7 @@ impl Document for Pair {
         Ok(Cow::Owned(Self { report: self.report.explained()?, ..self.clone() }))
     }
 
-    fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {
+    fn page(&self, figures: Figures) -> Result<String, PageError> {
         html::page(&self.report, figures)
     }
 

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use super::chart::{Chart, ChartError};
+use super::chart::{Chart, ChartError, Titled};
 use super::json::JsonError;
-use super::parts::Figure;
-use super::titles::Titled;
+use super::parts::{Figure, Figures};
 use crate::output::{FilesError, OutputDir};
 
 /// How a document can be written.
@@ -57,7 +56,7 @@ pub(crate) trait Document: Titled + Clone + 'static {
     ///
     /// # Errors
     /// When it cannot be filled in.
-    fn page(&self, figures: Vec<Figure>) -> Result<String, PageError>;
+    fn page(&self, figures: Figures) -> Result<String, PageError>;
 
     /// The JSON, indented, with a newline at the end. `self` is [finite](Self::finite).
     ///
@@ -148,13 +147,15 @@ pub(crate) fn write<D: Document>(
     if !wanted(Format::Svg) && !wanted(Format::Html) {
         return Ok(files.written());
     }
-    let figures =
-        draw(
-            document.as_ref(),
-            |file, svg| {
-                if wanted(Format::Svg) { Ok(files.write(file, svg)?) } else { Ok(()) }
-            },
-        )?;
+    let figures = draw(document.as_ref(), |file, svg| match svg {
+        Some(svg) if wanted(Format::Svg) => Ok(files.write(file, &svg)?),
+        // Nor one of an earlier time.
+        None => {
+            output.remove(file);
+            Ok(())
+        }
+        Some(_) => Ok(()),
+    })?;
     if wanted(Format::Html) {
         let page = document.page(figures).map_err(|why| DocumentError::Page { file: D::PAGE, why })?;
         files.write(D::PAGE, &page)?;
@@ -173,15 +174,24 @@ pub(crate) fn page<D: Document>(document: &D) -> Result<String, DocumentError> {
     document.page(figures).map_err(|why| DocumentError::Page { file: D::PAGE, why })
 }
 
-/// Every chart, each shown to `drawn` as file and SVG.
+/// The charts of whatever there is to see, each shown to `drawn` as file and SVG; None where there is nothing.
 fn draw<D: Document>(
     document: &D,
-    mut drawn: impl FnMut(&str, &str) -> Result<(), DocumentError>,
-) -> Result<Vec<Figure>, DocumentError> {
-    let figure = |chart: &Chart<D>| {
-        let svg = (chart.draw)(document).map_err(|why| DocumentError::Chart { file: chart.file, why })?;
-        drawn(chart.file, &svg)?;
-        Ok(Figure::new(chart, &svg, document))
-    };
-    D::CHARTS.iter().map(figure).collect()
+    mut drawn: impl FnMut(&str, Option<String>) -> Result<(), DocumentError>,
+) -> Result<Figures, DocumentError> {
+    let mut figures = Figures::default();
+    for chart in D::CHARTS {
+        let file = chart.file;
+        match chart.drawn(document).map_err(|why| DocumentError::Chart { file, why })? {
+            Ok(picture) => {
+                drawn(file, Some(picture.alone()))?;
+                figures.drawn.push(Figure::new(chart, &picture));
+            }
+            Err(why) => {
+                drawn(file, None)?;
+                figures.absent.push((chart.name, why));
+            }
+        }
+    }
+    Ok(figures)
 }

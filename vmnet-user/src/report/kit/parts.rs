@@ -3,9 +3,25 @@
 use askama::Template;
 
 use crate::model::fact::Fact;
-use crate::report::kit::chart::Chart;
+use crate::report::kit::chart::{Chart, Drawn, Titled};
 use crate::report::kit::format;
-use crate::report::kit::table::Table;
+use crate::report::kit::marks::Marks;
+
+/// A document's charts.
+#[derive(Default)]
+pub(crate) struct Figures {
+    pub(in crate::report) drawn: Vec<Figure>,
+    /// Those that have nothing to show, and why.
+    pub(in crate::report) absent: Vec<(&'static str, String)>,
+}
+
+impl Figures {
+    /// In one line; None where all are drawn.
+    pub(in crate::report) fn absences(&self) -> Option<String> {
+        let said: Vec<String> = self.absent.iter().map(|(name, why)| format!("{name} ({why})")).collect();
+        (!said.is_empty()).then(|| format!("Not drawn: {}.", said.join("; ")))
+    }
+}
 
 /// A chart, with the numbers behind it.
 pub(crate) struct Figure {
@@ -13,26 +29,23 @@ pub(crate) struct Figure {
     pub(in crate::report) name: &'static str,
     /// Where it is by itself.
     pub(in crate::report) file: &'static str,
+    /// What decided, where that is about this chart.
+    pub(in crate::report) finding: String,
     pub(in crate::report) svg: String,
     pub(in crate::report) table: Grid,
 }
 
 impl Figure {
-    /// `svg` is what the chart drew of it: a whole document, its texts escaped.
-    pub(in crate::report) fn new<D>(chart: &Chart<D>, svg: &str, of: &D) -> Self {
+    pub(in crate::report) fn new<D: Titled>(chart: &Chart<D>, picture: &Drawn) -> Self {
         Self {
-            id: chart.file.strip_suffix(".svg").unwrap_or(chart.file),
+            id: chart.stem(),
             name: chart.name,
             file: chart.file,
-            svg: element(svg).to_owned(),
-            table: Grid::behind(chart.name, (chart.table)(of)),
+            finding: format::sentence(picture.finding.as_deref().unwrap_or_default()),
+            svg: picture.on_page(),
+            table: Grid::behind(chart.name, &picture.marks),
         }
     }
-}
-
-/// A document's root element: a page has no place for a prolog.
-fn element(svg: &str) -> &str {
-    svg.find("<svg").and_then(|at| svg.get(at..)).unwrap_or_default()
 }
 
 /// A table that scrolls by itself where it is too wide.
@@ -129,36 +142,23 @@ impl Grid {
         Self { caption: caption.into(), head: head.into(), rows: Vec::new(), more: None }
     }
 
-    /// The numbers behind a chart. Not without end: what a page leaves out is in the JSON.
-    pub(in crate::report) fn behind(chart: &str, table: Table) -> Self {
-        const MOST_ROWS: usize = 1200;
-        let is_number = |column: usize| {
-            let mut cells = table.rows.iter().filter_map(|row| row.get(column)).peekable();
-            cells.peek().is_some()
-                && cells.all(|cell| cell.starts_with(|c: char| c.is_ascii_digit() || "<>–−-".contains(c)))
-        };
-        let head: Vec<Head> = table
-            .head
-            .iter()
-            .enumerate()
-            .map(|(column, text)| Head { text: text.clone(), is_number: is_number(column) })
-            .collect();
-        let more = table.rows.len().checked_sub(MOST_ROWS).filter(|more| *more > 0);
-        let row = |cells: Vec<String>| {
-            let mut cells = cells.into_iter();
+    /// The numbers behind a chart.
+    fn behind(chart: &str, marks: &Marks) -> Self {
+        let columns = marks.columns;
+        let head = columns.iter().map(|column| Head { text: column.head(), is_number: column.is_number() });
+        let rows = marks.cells().map(|mut cells| {
             let name = cells.next().unwrap_or_default();
-            let columns = head.iter().skip(1).map(|head| head.is_number);
-            let cells = cells.zip(columns).map(|(text, is_number)| match is_number {
+            let cells = cells.zip(columns.iter().skip(1)).map(|(text, column)| match column.is_number() {
                 true => Cell::Number(text),
                 false => Cell::Words(text),
             });
             Row::new(name, cells.collect())
-        };
+        });
         Self {
             caption: format!("{chart}, as a table"),
-            rows: table.rows.into_iter().take(MOST_ROWS).map(row).collect(),
-            head,
-            more: more.map(|more| format!("{} more rows are left out here.", format::exact(more as u64))),
+            head: head.collect(),
+            rows: rows.collect(),
+            more: None,
         }
     }
 
@@ -217,16 +217,5 @@ mod tests {
     fn neighbours_are_told_as_ranges() {
         assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "0–2, 5, 7–8");
         assert_eq!(ranges(&[]), "none");
-    }
-
-    #[test]
-    fn a_column_of_numbers_is_set_as_one() {
-        let table = Table {
-            head: ["t, s", "rate, Gbit/s", "what"].map(str::to_owned).to_vec(),
-            rows: vec![["1", "–", "flip"].map(str::to_owned).to_vec(); 1300],
-        };
-        let grid = Grid::behind("Throughput", table);
-        assert_eq!(grid.head.iter().map(|head| head.is_number).collect::<Vec<_>>(), [true, true, false]);
-        assert_eq!((grid.rows.len(), grid.more.as_deref()), (1200, Some("100 more rows are left out here.")));
     }
 }

@@ -7,12 +7,11 @@ use super::schema::RunReport;
 use super::text::{confidence_word, gist, state_sentence};
 use super::{csv, html};
 use crate::model::absences::Reasons;
-use crate::report::kit::chart::Chart;
+use crate::report::kit::chart::{Chart, Titled, Titles};
 use crate::report::kit::document::{CsvError, Document, PageError};
 use crate::report::kit::format;
 use crate::report::kit::json::{Explained, JsonError, indented};
-use crate::report::kit::parts::Figure;
-use crate::report::kit::titles::{Titled, Titles};
+use crate::report::kit::parts::Figures;
 
 impl Titled for RunReport {
     fn titles(&self) -> Titles {
@@ -35,7 +34,7 @@ impl Document for RunReport {
         self.explained().map(Cow::Owned)
     }
 
-    fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {
+    fn page(&self, figures: Figures) -> Result<String, PageError> {
         html::page(self, figures)
     }
 

@@ -19,7 +19,7 @@ use crate::model::merging::merged;
 use crate::report::kit::document::PageError;
 use crate::report::kit::format;
 use crate::report::kit::json::Explained as _;
-use crate::report::kit::parts::{Cell, Facts, Figure, Grid};
+use crate::report::kit::parts::{Cell, Facts, Figures, Grid};
 use crate::report::run::schema::RunReport;
 use crate::report::run::text;
 
@@ -39,7 +39,7 @@ struct Page {
     script: &'static str,
     answer: Answer,
     why: Why,
-    figures: Vec<Figure>,
+    figures: Figures,
     /// Said where intervals were merged.
     merged: Option<String>,
     ledger: Option<[Grid; 2]>,
@@ -74,7 +74,7 @@ struct Command {
 ///
 /// # Errors
 /// When the template cannot be filled in.
-pub(super) fn page(report: &RunReport, figures: Vec<Figure>) -> Result<String, PageError> {
+pub(super) fn page(report: &RunReport, figures: Figures) -> Result<String, PageError> {
     let mut report = report.clone();
     let merged = merge(&mut report);
     let page = Page {

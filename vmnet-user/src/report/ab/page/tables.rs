@@ -1,6 +1,6 @@
 //! The page's tables.
 
-use crate::model::experiment::{ArmEffects, Judgement, MetricId, Role, Trial};
+use crate::model::experiment::{ArmEffects, Judgement, MetricId, Trial};
 use crate::model::verdict::State;
 use crate::report::ab::schema::AbReport;
 use crate::report::ab::validity::{self, Fate, arm_name, by_guard, tally, why_rejected};
@@ -13,7 +13,7 @@ use crate::report::run::text::confidence_word;
 
 /// An arm, metric by metric.
 pub(super) fn effects(report: &AbReport, arm: &ArmEffects) -> Grid {
-    let is_placebo = report.design.arms.get(arm.arm).is_some_and(|arm| arm.role == Role::Placebo);
+    let is_placebo = report.is_placebo(arm.arm);
     let base = arm_name(report, 0);
     let kind = if is_placebo { " (placebo: the same settings)" } else { "" };
     let mut grid = Grid::new(

@@ -9,24 +9,9 @@ use crate::report::kit::chart::Chart;
 
 /// Every chart, in the order in which they tell the story.
 pub const CHARTS: &[Chart<Pair>] = &[
-    Chart {
-        name: "Effects, with their intervals",
-        file: "compare-effects.svg",
-        draw: forest::draw,
-        table: forest::table,
-    },
-    Chart {
-        name: "Throughput by path, A above B",
-        file: "compare-throughput.svg",
-        draw: throughput::draw,
-        table: throughput::table,
-    },
-    Chart {
-        name: "Packet sizes to the driver, A above B",
-        file: "compare-sizes.svg",
-        draw: sizes::draw,
-        table: sizes::table,
-    },
+    Chart { name: "Effects, with their intervals", file: "compare-effects.svg", of: forest::of },
+    Chart { name: "Throughput by path, A above B", file: "compare-throughput.svg", of: throughput::of },
+    Chart { name: "Packet sizes to the driver, A above B", file: "compare-sizes.svg", of: sizes::of },
 ];
 
 #[cfg(test)]

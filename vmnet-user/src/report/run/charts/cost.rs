@@ -2,31 +2,26 @@
 
 use plotters::prelude::*;
 
-use super::{ChartError, Table};
 use crate::model::fact::Known as _;
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
-use crate::report::kit::axes::{rate_unit, stretch, tick};
-use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT, WIDTH};
-use crate::report::kit::colours::{FAINT, GRID, INK, VERMILLION};
+use crate::report::kit::chart::Picture;
+use crate::report::kit::colours::{FAINT, INK, VERMILLION};
 use crate::report::kit::format;
-use crate::report::kit::hover::Hovers;
-use crate::report::kit::lettering::{FONT, Lettering, font_size, write, write_within};
-use crate::report::kit::over_time::{MOST_ROWS, is_placed, number, slim};
-use crate::report::kit::sheet::{Key, Topic, Words, empty_sheet, legend, sheet};
+use crate::report::kit::lettering::Lettering;
+use crate::report::kit::marks::{Column, Marks};
+use crate::report::kit::over_time::{MOST_COLUMNS, placed};
+use crate::report::kit::plot::{Axis, Frame, Plot, stretch, tick};
+use crate::report::kit::sheet::{BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Sheet};
 use crate::report::run::schema::RunReport;
 use crate::stats::{Line, PearsonInterval, least_squares, pearson};
 
-const TOPIC: Topic = Topic { stem: "cost", subject: "CPU spent on segmentation against throughput" };
-/// More points than this hide each other.
-const POINTS: usize = 500;
-const AXIS_LEFT: i32 = LEFT + 75;
-const AXIS_BOTTOM: i32 = HEIGHT - 70;
-const CAVEAT: &str =
-    "the interval takes intervals to be independent, while neighbours resemble each other: it is too narrow";
+const CAVEAT: &str = "this interval assumes independent samples; consecutive samples resemble each other, so the true one is wider";
 
 /// Goodput in Gbit/s, and CPUs busy segmenting.
-fn pair(interval: &Interval) -> Option<(f64, f64)> {
+type Pair = (f64, f64);
+
+fn pair(interval: &Interval) -> Option<Pair> {
     let pair = interval.goodput_gbps.known().zip(interval.segmentation_cpu.known())?;
     (pair.0.is_finite() && pair.1.is_finite() && pair.0 >= 0.0 && pair.1 >= 0.0).then_some(pair)
 }
@@ -49,8 +44,8 @@ fn coefficients<const COUNT: usize>(all: [f64; COUNT]) -> [String; COUNT] {
 }
 
 impl Found {
-    fn of(pairs: &[(f64, f64)]) -> Self {
-        let varies = |value: fn(&(f64, f64)) -> f64| {
+    fn of(pairs: &[Pair]) -> Self {
+        let varies = |value: fn(&Pair) -> f64| {
             let first = pairs.first().map(value);
             pairs.iter().any(|pair| Some(value(pair)) != first)
         };
@@ -94,196 +89,140 @@ impl Found {
     }
 }
 
-pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
-    let samples: Vec<Interval> =
-        report.throughput.samples.iter().filter(|sample| is_placed(sample)).map(slim).collect();
+pub(super) fn of(report: &RunReport) -> Result<Picture<'_>, String> {
+    let samples = placed(&report.throughput.samples);
     if samples.is_empty() {
-        return empty_sheet(report, TOPIC, "the run ended before its first interval did");
+        return Err("the run ended before its first interval did".to_owned());
     }
-    let pairs: Vec<_> = samples.iter().filter_map(pair).collect();
+    let pairs: Vec<Pair> = samples.iter().filter_map(pair).collect();
     if pairs.is_empty() {
         let is_timed = samples.iter().any(|sample| sample.segmentation_cpu.is_ok());
-        let why = samples.iter().find_map(|sample| {
+        let missing = |sample: &Interval| {
             let missing = if is_timed { &sample.goodput_gbps } else { &sample.segmentation_cpu };
-            missing.as_ref().err()
-        });
-        let why =
-            why.map_or("the CPU's time in segmentation was not measured".to_owned(), ToString::to_string);
-        return empty_sheet(report, TOPIC, &why);
+            missing.as_ref().err().map(ToString::to_string)
+        };
+        let why = samples.iter().find_map(missing);
+        return Err(why.unwrap_or_else(|| "the CPU's time in segmentation was not measured".to_owned()));
+    }
+    if pairs.iter().all(|pair| pair.0 <= 0.0) {
+        return Err("nothing was sent in any interval".to_owned());
+    }
+    if pairs.iter().all(|pair| pair.1 <= 0.0) {
+        return Err("segmentation took no CPU".to_owned());
     }
     let found = Found::of(&pairs);
-    let points: Vec<_> = merged(&samples, POINTS)
-        .into_iter()
-        .filter_map(|interval| Some((pair(&interval)?, interval)))
-        .collect();
-    let highest = |of: fn(&(f64, f64)) -> f64| {
-        points.iter().map(|(pair, _)| of(pair)).filter(|value| value.is_finite()).fold(0.0, f64::max)
-    };
-    let scale = Scale::new(highest(|pair| pair.0), highest(|pair| pair.1));
-    let finding = report.cost.cores.known().map(|cores| {
-        let per_byte = report.cost.ns_per_byte.known().map_or_else(String::new, |ns| {
-            let interval =
-                report.cost.ns_per_byte_interval.known().map_or_else(String::new, |[low, high]| {
-                    format!(" (95 % interval {low:.2} to {high:.2})")
-                });
-            format!(", {}{interval}", format::ns_per_byte(ns))
-        });
-        if cores <= 0.0 {
-            return "segmentation took no CPU".to_owned();
-        }
-        format!("segmentation kept {} CPUs busy on average{per_byte}", format::significant(cores))
-    });
-    let each = samples.len().div_ceil(POINTS).max(1);
+    let intervals = merged(&samples, MOST_COLUMNS);
+    let points: Vec<(Pair, Interval)> =
+        intervals.into_iter().filter_map(|interval| Some((pair(&interval)?, interval))).collect();
+    let each = samples.len().div_ceil(MOST_COLUMNS).max(1);
     let point = if each > 1 { format!("the mean of {each} intervals") } else { "one interval".to_owned() };
+    let highest = highest(&points);
     let caveat = found.correlation.map(|_| CAVEAT);
-    let description = format!(
+    let how = format!(
         "Scatter plot: goodput from 0 to {}, CPUs busy segmenting from 0 to {}; {} points, each {point}. {}{}{}.",
-        format::rate(highest(|pair| pair.0)),
-        format::significant(highest(|pair| pair.1)),
+        format::rate(highest.0),
+        format::significant(highest.1),
         points.len(),
         found.line_said().map_or_else(String::new, |line| format::capitalised(&line) + ". "),
         format::capitalised(&found.correlation_said()),
         caveat.map_or_else(String::new, |caveat| format!("; {caveat}"))
     );
-    let words = Words { topic: TOPIC, finding, description: &description };
-    sheet(report, words, |area, hovers| {
-        let mut keys = vec![(Key::Dot(VERMILLION), point.clone())];
-        keys.extend(found.line_said().map(|said| (Key::Line(INK), said)));
-        let below = legend(area, BODY_TOP, &keys)?;
-        let notes = [(found.correlation_said(), INK), (caveat.unwrap_or_default().to_owned(), FAINT)];
-        for ((note, colour), y) in notes.into_iter().zip([below + 16, below + 36]) {
-            write_within(area, &note, (LEFT, y), RIGHT - LEFT, &Lettering::new(15, colour))?;
-        }
-        let top = below + 56;
-        scale.draw(area, top, &points, found.line)?;
-        scale.hover(hovers, top, &points);
-        if highest(|pair| pair.0) <= 0.0 {
-            let at = (AXIS_LEFT + 40, AXIS_BOTTOM - 60);
-            write(area, "nothing was sent in any interval", at, &Lettering::new(18, FAINT))?;
-        }
-        Ok(())
+    let marks = marks(&points);
+    Ok(Picture {
+        finding: finding(report),
+        how,
+        marks,
+        named: 0,
+        body: Box::new(move |sheet| {
+            let mut keys = vec![(
+                Key::Drawn(Box::new(|sheet: &mut Sheet<'_>, at| sheet.circle(at, 5, VERMILLION.filled()))),
+                point.clone(),
+            )];
+            keys.extend(found.line_said().map(|said| (Key::Line(INK), said)));
+            let below = sheet.legend(BODY_TOP, &keys);
+            let notes = [(found.correlation_said(), INK), (caveat.unwrap_or_default().to_owned(), FAINT)];
+            for ((note, colour), y) in notes.into_iter().zip([below + 16, below + 36]) {
+                sheet.text_within(&note, (LEFT, y), RIGHT - LEFT, &Lettering::new(15, colour));
+            }
+            draw(sheet, below + 70, &points, found.line);
+        }),
     })
 }
 
-pub(super) fn table(report: &RunReport) -> Table {
-    let mut table = Table::new([
-        "until, s",
-        "goodput, Gbit/s",
-        "segmenting, CPUs",
-        "segmentation, ns/byte",
-        "intervals",
-        "lowest segmenting, CPUs",
-        "highest segmenting, CPUs",
-    ]);
-    let slim: Vec<Interval> = report.throughput.samples.iter().map(slim).collect();
-    for interval in merged(&slim, MOST_ROWS) {
-        let range = match interval.merged {
-            Some(merged) => merged.segmentation_cpu,
-            None => interval.segmentation_cpu.known().map(|cpus| [cpus; 2]),
-        };
-        table.row([
-            format!("{:.1}", interval.t_s),
-            number(interval.goodput_gbps.known()),
-            number(interval.segmentation_cpu.known()),
-            number(interval.segmentation_ns_per_byte.known()),
-            interval.merged.map_or(1, |merged| merged.intervals).to_string(),
-            number(range.map(|[low, _]| low)),
-            number(range.map(|[_, high]| high)),
-        ]);
+fn finding(report: &RunReport) -> Option<String> {
+    let cores = report.cost.cores.known()?;
+    if cores <= 0.0 {
+        return Some("segmentation took no CPU".to_owned());
     }
-    table
+    let interval = report.cost.ns_per_byte_interval.known();
+    let interval =
+        interval.map_or_else(String::new, |[low, high]| format!(" (95 % interval {low:.2} to {high:.2})"));
+    let per_byte = report.cost.ns_per_byte.known();
+    let per_byte = per_byte.map_or_else(String::new, |ns| format!(", {}{interval}", format::ns_per_byte(ns)));
+    Some(format!("segmentation kept {} CPUs busy on average{per_byte}", format::significant(cores)))
 }
 
-/// Both axes, from 0.
-struct Scale {
-    units_per_gbps: f64,
-    rate_unit: &'static str,
-    highest_rate: f64,
-    units_per_cpu: f64,
-    cpu_unit: &'static str,
-    highest_cpu: f64,
+fn marks(points: &[(Pair, Interval)]) -> Marks {
+    const COLUMNS: [Column; 7] = [
+        Column::words("when"),
+        Column::rate("goodput"),
+        Column::number("busy segmenting", "CPUs"),
+        Column::number("segmentation", "ns/byte"),
+        Column::count("intervals").quiet(),
+        Column::number("lowest segmenting", "CPUs").quiet(),
+        Column::number("highest segmenting", "CPUs").quiet(),
+    ];
+    Marks::new(
+        &COLUMNS,
+        points.iter().map(|((gbps, cpus), interval)| {
+            let several = interval.merged;
+            let range = several.map_or(Some([*cpus; 2]), |several| several.segmentation_cpu);
+            let [low, high] = [0, 1].map(|end| range.and_then(|range| range.get(end).copied()));
+            [
+                stretch(interval.t_s - interval.duration_s, interval.t_s).into(),
+                (*gbps).into(),
+                (*cpus).into(),
+                interval.segmentation_ns_per_byte.known().into(),
+                several.map_or(1, |several| u64::from(several.intervals)).into(),
+                low.into(),
+                high.into(),
+            ]
+        }),
+    )
 }
 
-impl Scale {
-    fn new(highest_gbps: f64, highest_cpu: f64) -> Self {
-        let (units_per_gbps, rate_unit) =
-            if highest_gbps > 0.0 { rate_unit(highest_gbps) } else { (1.0, "Gbit/s") };
-        let (units_per_cpu, cpu_unit) =
-            if highest_cpu > 0.0 && highest_cpu < 0.1 { (100.0, "% of one CPU") } else { (1.0, "CPUs") };
-        // Nothing at all still has an axis to lie on.
-        let room = |highest: f64| if highest > 0.0 { highest * 1.08 } else { 1.0 };
-        Self {
-            units_per_gbps,
-            rate_unit,
-            highest_rate: room(highest_gbps * units_per_gbps),
-            units_per_cpu,
-            cpu_unit,
-            highest_cpu: room(highest_cpu * units_per_cpu),
-        }
-    }
+fn highest(points: &[(Pair, Interval)]) -> Pair {
+    let highest = |of: fn(&Pair) -> f64| {
+        points.iter().map(|(pair, _)| of(pair)).filter(|value| value.is_finite()).fold(0.0, f64::max)
+    };
+    (highest(|pair| pair.0), highest(|pair| pair.1))
+}
 
-    fn draw(
-        &self,
-        area: &Area<'_>,
-        top: i32,
-        points: &[((f64, f64), Interval)],
-        line: Option<Line>,
-    ) -> Result<(), ChartError> {
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(top)
-            .margin_left(LEFT)
-            .margin_right(WIDTH - RIGHT)
-            .margin_bottom(15)
-            .set_label_area_size(LabelAreaPosition::Left, AXIS_LEFT - LEFT)
-            .set_label_area_size(LabelAreaPosition::Bottom, HEIGHT - AXIS_BOTTOM - 15)
-            .build_cartesian_2d(0.0..self.highest_rate, 0.0..self.highest_cpu)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID)
-            .axis_style(FAINT)
-            .x_labels(10)
-            .y_labels(10)
-            .label_style((FONT, font_size(16)).into_font().color(&INK))
-            .axis_desc_style((FONT, font_size(16)).into_font().color(&INK))
-            .x_label_formatter(&|value| tick(*value))
-            .y_label_formatter(&|value| tick(*value))
-            .x_desc(format!("goodput, {}", self.rate_unit))
-            .y_desc(format!("busy segmenting, {}", self.cpu_unit))
-            .draw()?;
-        let opacity = if points.len() > 60 { 0.45 } else { 0.75 };
-        chart.draw_series(points.iter().map(|((gbps, cpus), _)| {
-            let at = (gbps * self.units_per_gbps, cpus * self.units_per_cpu);
-            Circle::new(at, 5, VERMILLION.mix(opacity).filled())
-        }))?;
-        if let Some(line) = line {
-            // From the first point to the last, and only where there is an axis: beyond that it claims what nobody saw.
-            let rates = points.iter().map(|((gbps, _), _)| *gbps);
-            let (first, last) =
-                rates.fold((f64::INFINITY, 0.0_f64), |(low, high), gbps| (low.min(gbps), high.max(gbps)));
-            let end = |gbps: f64| {
-                let cpus = (line.at(gbps) * self.units_per_cpu).clamp(0.0, self.highest_cpu);
-                (gbps * self.units_per_gbps, cpus)
-            };
-            chart.draw_series([PathElement::new([end(first), end(last)], INK.stroke_width(2))])?;
-        }
-        Ok(())
+fn draw(sheet: &mut Sheet<'_>, top: i32, points: &[(Pair, Interval)], line: Option<Line>) {
+    let (highest_gbps, highest_cpus) = highest(points);
+    // Nothing at all still has an axis to lie on.
+    let room = if highest_cpus > 0.0 { highest_cpus * 1.08 } else { 1.0 };
+    let up = if highest_cpus > 0.0 && highest_cpus < 0.1 {
+        Axis::new(0.0, room, "busy segmenting, % of one CPU").in_units(0.01)
+    } else {
+        Axis::new(0.0, room, "busy segmenting, CPUs")
+    };
+    let across = Axis::rate(highest_gbps, "goodput");
+    let frame = Frame { left: LEFT + 50, right: RIGHT, top, bottom: HEIGHT - 60 };
+    let plot = Plot { frame, across, up };
+    plot.draw(sheet);
+    let opacity = if points.len() > 60 { 0.45 } else { 0.75 };
+    for (row, ((gbps, cpus), _)) in points.iter().enumerate() {
+        let (x, y) = (plot.x(*gbps), plot.y(*cpus));
+        sheet.circle((x, y), 5, VERMILLION.mix(opacity).filled());
+        sheet.mark([(x - 6, y - 6), (x + 6, y + 6)], row);
     }
-
-    fn hover(&self, hovers: &mut Hovers, top: i32, points: &[((f64, f64), Interval)]) {
-        let place = |part: f64, from: i32, to: i32| {
-            from + (part.clamp(0.0, 1.0) * f64::from(to - from)).round() as i32
-        };
-        for ((gbps, cpus), interval) in points {
-            let x = place(gbps * self.units_per_gbps / self.highest_rate, AXIS_LEFT, RIGHT);
-            let y = place(cpus * self.units_per_cpu / self.highest_cpu, AXIS_BOTTOM, top);
-            let says = format!(
-                "{}: goodput {}, {} CPUs busy segmenting",
-                stretch(interval.t_s - interval.duration_s, interval.t_s),
-                format::rate(*gbps),
-                format::significant(*cpus)
-            );
-            hovers.area([(x - 6, y - 6), (x + 6, y + 6)], &says);
-        }
+    if let Some(line) = line {
+        // From the first point to the last, and only where there is an axis: beyond that it claims what nobody saw.
+        let rates = points.iter().map(|((gbps, _), _)| *gbps);
+        let (first, last) =
+            rates.fold((f64::INFINITY, 0.0_f64), |(low, high), gbps| (low.min(gbps), high.max(gbps)));
+        let ends = [first, last].map(|gbps| (plot.x(gbps), plot.y(line.at(gbps))));
+        sheet.line(ends, INK.stroke_width(2));
     }
 }

@@ -6,40 +6,25 @@ mod chain;
 mod cost;
 mod flow;
 mod heat;
+pub(in crate::report) mod histogram;
 mod probes;
 mod reasons;
-pub(in crate::report) mod sizes;
+mod sizes;
 pub(in crate::report) mod throughput;
 
-use crate::report::kit::chart::{Chart, ChartError};
-use crate::report::kit::table::Table;
+use crate::report::kit::chart::Chart;
 use crate::report::run::schema::RunReport;
 
 /// Every chart, in the order in which they tell the story.
 pub const CHARTS: &[Chart<RunReport>] = &[
-    Chart {
-        name: "Throughput by path",
-        file: "throughput.svg",
-        draw: throughput::draw,
-        table: throughput::table,
-    },
-    Chart { name: "Where the bytes went", file: "flow.svg", draw: flow::draw, table: flow::table },
-    Chart { name: "The chain of causes", file: "chain.svg", draw: chain::draw, table: chain::table },
-    Chart {
-        name: "Why super-packets were segmented",
-        file: "reasons.svg",
-        draw: reasons::draw,
-        table: reasons::table,
-    },
-    Chart {
-        name: "Packet sizes before and after",
-        file: "sizes.svg",
-        draw: sizes::draw,
-        table: sizes::table,
-    },
-    Chart { name: "CPU cost against throughput", file: "cost.svg", draw: cost::draw, table: cost::table },
-    Chart { name: "Queues and CPUs over time", file: "heat.svg", draw: heat::draw, table: heat::table },
-    Chart { name: "What the probes cost", file: "probes.svg", draw: probes::draw, table: probes::table },
+    Chart { name: "Throughput by path", file: "throughput.svg", of: throughput::of },
+    Chart { name: "Where the bytes went", file: "flow.svg", of: flow::of },
+    Chart { name: "The chain of causes", file: "chain.svg", of: chain::of },
+    Chart { name: "Why super-packets were segmented", file: "reasons.svg", of: reasons::of },
+    Chart { name: "Packet sizes before and after", file: "sizes.svg", of: sizes::of },
+    Chart { name: "CPU cost against throughput", file: "cost.svg", of: cost::of },
+    Chart { name: "Queues and CPUs over time", file: "heat.svg", of: heat::of },
+    Chart { name: "What the probes cost", file: "probes.svg", of: probes::of },
 ];
 
 /// Why a null of the report is one, or what to say where it has no reason.

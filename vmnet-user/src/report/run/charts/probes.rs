@@ -3,18 +3,16 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::{ChartError, Table};
 use crate::model::fact::Known as _;
-use crate::model::hook::HookState;
-use crate::model::hook::{HookReport, ProgramsMethod};
-use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT};
+use crate::model::hook::{HookReport, HookState, ProgramsMethod};
+use crate::report::kit::chart::Picture;
 use crate::report::kit::colours::{FAINT, GRID, INK, PURPLE};
 use crate::report::kit::format;
-use crate::report::kit::lettering::{Lettering, write, write_within};
-use crate::report::kit::sheet::{Topic, Words, empty_sheet, sheet};
+use crate::report::kit::lettering::Lettering;
+use crate::report::kit::marks::{Column, Marks, Value};
+use crate::report::kit::sheet::{BODY_TOP, HEIGHT, LEFT, RIGHT, Sheet};
 use crate::report::run::schema::RunReport;
 
-const TOPIC: Topic = Topic { stem: "probes", subject: "What the probes themselves cost" };
 /// Hooks beyond this are in the table alone.
 const ROWS: usize = 14;
 /// Right ends of the columns of numbers.
@@ -30,65 +28,94 @@ fn cpus(hook: &HookReport, duration_s: f64) -> Option<f64> {
     (cpus.is_finite() && cpus >= 0.0).then_some(cpus)
 }
 
-pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
+pub(super) fn of(report: &RunReport) -> Result<Picture<'_>, String> {
+    const COLUMNS: [Column; 8] = [
+        Column::words("hook"),
+        Column::words("kind"),
+        Column::words("state"),
+        Column::count("events"),
+        Column::number("each", "ns"),
+        Column::number("each, net", "ns").quiet(),
+        Column::share("of one CPU"),
+        Column::words("why not"),
+    ];
     let hooks = &report.probes.hooks;
     let tool = tool(report);
     if hooks.is_empty() {
-        let why = format!("no programs ran, so none took time; {tool}");
-        return empty_sheet(report, TOPIC, &why);
+        return Err(format!("no programs ran, so none took time; {tool}"));
     }
     let duration_s = report.window.duration_s;
-    let busy: Vec<Option<f64>> = hooks.iter().map(|hook| cpus(hook, duration_s)).collect();
-    let all: f64 = busy.iter().flatten().sum();
-    let measured = busy.iter().any(Option::is_some);
-    let share = report
-        .overhead
-        .cpu_share
-        .known()
-        .map(|share| format!("{} of all CPUs' time", format::percent(share)));
-    let programs = match (measured, share) {
-        (true, None) => format!("the probes took {} of one CPU", format::percent(all)),
-        (true, Some(share)) => format!("the probes took {} of one CPU, {share}", format::percent(all)),
-        (false, Some(share)) => {
+    let costs: Vec<Option<f64>> = hooks.iter().map(|hook| cpus(hook, duration_s)).collect();
+    let row = |(hook, cost): (&HookReport, &Option<f64>)| {
+        // What is not attached has no numbers to be unknown.
+        let number = |value: Value| if hook.state == HookState::Attached { value } else { "".into() };
+        [
+            hook.hook.as_str().into(),
+            hook.kind.as_str().into(),
+            state(hook).into(),
+            number(hook.events.known().into()),
+            number(hook.ns_per_event.known().into()),
+            number(hook.net_ns_per_event.known().into()),
+            number((*cost).into()),
+            hook.reason.clone().unwrap_or_default().into(),
+        ]
+    };
+    Ok(Picture {
+        finding: Some(finding(report, &costs)),
+        how: format!(
+            "Bars of the time that each hook's program took, events times nanoseconds an event, as a share of one CPU over {}. Events are \
+             those of all interfaces. {}.",
+            format::duration(duration_s),
+            format::capitalised(&tool)
+        ),
+        marks: Marks::new(&COLUMNS, hooks.iter().zip(&costs).map(row)),
+        named: ROWS,
+        body: Box::new(move |sheet| draw(sheet, hooks, &costs, &tool)),
+    })
+}
+
+fn finding(report: &RunReport, costs: &[Option<f64>]) -> String {
+    let took = costs.iter().any(Option::is_some).then(|| {
+        format!("the probes took {} of one CPU", format::percent(costs.iter().flatten().sum::<f64>()))
+    });
+    let share = report.overhead.cpu_share.known();
+    let share = share.map(|share| format!("{} of all CPUs' time", format::percent(share)));
+    match (took, share) {
+        (Some(took), None) => took,
+        (Some(took), Some(share)) => format!("{took}, {share}"),
+        (None, Some(share)) => {
             let from = report.overhead.cpu_share_method.map_or("", ProgramsMethod::in_words);
             format!("the probes took {share}{from}")
         }
-        (false, None) => UNASKED.to_owned(),
-    };
-    let said: Vec<String> = hooks.iter().take(ROWS).map(|hook| said(hook, duration_s)).collect();
-    let description = format!(
-        "Bars of the time that each hook's program took, events times nanoseconds an event, as a share of one CPU over {}. \
-         Events are those of all interfaces. {}. {tool}.",
-        format::duration(duration_s),
-        said.join("; ")
-    );
-    let words = Words { topic: TOPIC, finding: Some(programs), description: &description };
-    sheet(report, words, |area, hovers| {
-        let rows = i32::try_from(hooks.len().min(ROWS + 1)).unwrap_or(1).max(1);
-        let row_height = ((HEIGHT - BODY_TOP - 130) / rows).clamp(27, 40);
-        let mut y = BODY_TOP + 18;
-        let small = Lettering::new(15, FAINT);
-        write(area, "hook, and how it is attached", (LEFT, y), &small)?;
-        for (head, right) in [("events", EVENTS), ("ns/event", NS), ("% of one CPU", COST)] {
-            write(area, head, (right, y), &small.anchored(HPos::Right))?;
-        }
-        area.draw(&PathElement::new([(LEFT, y + 8), (RIGHT, y + 8)], GRID))?;
-        let longest = busy.iter().flatten().copied().fold(0.0, f64::max);
-        for (hook, said) in hooks.iter().zip(&said) {
-            y += row_height;
-            row(area, y, hook, duration_s, longest)?;
-            hovers.area([(LEFT, y - 20), (RIGHT, y + 7)], said);
-        }
-        if hooks.len() > ROWS {
-            y += row_height;
-            write(area, &format!("{} more: see the table", hooks.len() - ROWS), (LEFT, y), &small)?;
-        }
-        y += 26;
-        area.draw(&PathElement::new([(LEFT, y - 8), (RIGHT, y - 8)], GRID))?;
-        write_within(area, &tool, (LEFT, y + 18), RIGHT - LEFT, &Lettering::new(17, INK))?;
-        let note = "events of all interfaces; the time of a program has its clock reads in it";
-        write_within(area, note, (LEFT, y + 44), RIGHT - LEFT, &small)
-    })
+        (None, None) => UNASKED.to_owned(),
+    }
+}
+
+fn draw(sheet: &mut Sheet<'_>, hooks: &[HookReport], costs: &[Option<f64>], tool: &str) {
+    let rows = i32::try_from(hooks.len().min(ROWS + 1)).unwrap_or(1).max(1);
+    let row_height = ((HEIGHT - BODY_TOP - 130) / rows).clamp(27, 40);
+    let mut y = BODY_TOP + 18;
+    let small = Lettering::new(15, FAINT);
+    sheet.text("hook, and how it is attached", (LEFT, y), &small);
+    for (head, right) in [("events", EVENTS), ("ns/event", NS), ("% of one CPU", COST)] {
+        sheet.text(head, (right, y), &small.anchored(HPos::Right));
+    }
+    sheet.line([(LEFT, y + 8), (RIGHT, y + 8)], GRID);
+    let longest = costs.iter().flatten().copied().fold(0.0, f64::max);
+    for (index, (hook, cost)) in hooks.iter().zip(costs).take(ROWS).enumerate() {
+        y += row_height;
+        draw_row(sheet, y, hook, (*cost, longest));
+        sheet.mark([(LEFT, y - 20), (RIGHT, y + 7)], index);
+    }
+    if hooks.len() > ROWS {
+        y += row_height;
+        sheet.text(&format!("{} more: see the table", hooks.len() - ROWS), (LEFT, y), &small);
+    }
+    y += 26;
+    sheet.line([(LEFT, y - 8), (RIGHT, y - 8)], GRID);
+    sheet.text_within(tool, (LEFT, y + 18), RIGHT - LEFT, &Lettering::new(17, INK));
+    let note = "events of all interfaces; the time of a program has its clock reads in it";
+    sheet.text_within(note, (LEFT, y + 44), RIGHT - LEFT, &small);
 }
 
 /// The user side.
@@ -98,9 +125,8 @@ fn tool(report: &RunReport) -> String {
         || "the CPU time of vmnet itself is not known".to_owned(),
         |share| format!("vmnet itself took {} of all CPUs' time", format::percent(share)),
     );
-    let memory = overhead
-        .rss_bytes
-        .known()
+    let memory = overhead.rss_bytes.known();
+    let memory = memory
         .map_or_else(|| "memory not known".to_owned(), |rss| format!("{} of memory", format::bytes(rss)));
     format!("{cpu}, {memory}")
 }
@@ -113,73 +139,24 @@ fn state(hook: &HookReport) -> &'static str {
     }
 }
 
-fn said(hook: &HookReport, duration_s: f64) -> String {
-    let name = format!("{} ({})", hook.hook, hook.kind);
-    match (hook.events.known(), hook.ns_per_event.known(), cpus(hook, duration_s)) {
-        (Some(events), Some(ns), Some(cpus)) => format!(
-            "{name}: {} events of {} ns, {} of one CPU",
-            format::count(events),
-            format::significant(ns),
-            format::percent(cpus)
-        ),
-        (None, Some(ns), None) if hook.state == HookState::Attached => {
-            format!("{name}: {} ns an event", format::significant(ns))
-        }
-        _ => {
-            let why = hook.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-            format!("{name}: {}{why}", state(hook))
-        }
-    }
-}
-
-fn row(area: &Area<'_>, y: i32, hook: &HookReport, duration_s: f64, longest: f64) -> Result<(), ChartError> {
+fn draw_row(sheet: &mut Sheet<'_>, y: i32, hook: &HookReport, (cost, longest): (Option<f64>, f64)) {
     let attached = hook.state == HookState::Attached;
-    let ink = if attached { INK } else { FAINT };
-    write_within(area, &hook.hook, (LEFT, y), 220, &Lettering::new(16, ink).bold())?;
-    write_within(area, &hook.kind, (LEFT + 230, y), 120, &Lettering::new(16, ink))?;
+    let ink = Lettering::new(16, if attached { INK } else { FAINT });
+    sheet.text_within(&hook.hook, (LEFT, y), 220, &ink.bold());
+    sheet.text_within(&hook.kind, (LEFT + 230, y), 120, &ink);
     if !attached {
         let why = hook.reason.as_deref().map_or_else(String::new, |why| format!(": {why}"));
         let text = format!("{}{why}", state(hook));
-        return write_within(area, &text, (LEFT + 370, y), RIGHT - LEFT - 370, &Lettering::new(15, FAINT));
+        return sheet.text_within(&text, (LEFT + 370, y), RIGHT - LEFT - 370, &Lettering::new(15, FAINT));
     }
-    let number = |text: Option<String>, right| {
-        let text = text.unwrap_or_else(|| "–".to_owned());
-        write(area, &text, (right, y), &Lettering::new(16, ink).anchored(HPos::Right))
-    };
-    number(hook.events.known().map(format::count), EVENTS)?;
-    number(hook.ns_per_event.known().filter(|ns| ns.is_finite()).map(format::significant), NS)?;
-    let cost = cpus(hook, duration_s);
-    number(cost.map(format::percent), COST)?;
+    let ns = hook.ns_per_event.known().filter(|ns| ns.is_finite());
+    let numbers =
+        [hook.events.known().map(format::count), ns.map(format::significant), cost.map(format::percent)];
+    for (text, right) in numbers.into_iter().zip([EVENTS, NS, COST]) {
+        sheet.text(text.as_deref().unwrap_or("–"), (right, y), &ink.anchored(HPos::Right));
+    }
     if let Some(cpus) = cost.filter(|_| longest > 0.0) {
         let width = ((cpus / longest * f64::from(RIGHT - BARS)).round() as i32).max(1);
-        area.draw(&Rectangle::new([(BARS, y - 15), (BARS + width, y + 3)], PURPLE.filled()))?;
+        sheet.rect([(BARS, y - 15), (BARS + width, y + 3)], PURPLE.filled());
     }
-    Ok(())
-}
-
-pub(super) fn table(report: &RunReport) -> Table {
-    let mut table = Table::new([
-        "hook",
-        "kind",
-        "state",
-        "events",
-        "ns per event",
-        "net ns per event",
-        "share of one CPU",
-        "why not attached",
-    ]);
-    let unknown = || "not measured".to_owned();
-    for hook in &report.probes.hooks {
-        table.row([
-            hook.hook.clone(),
-            hook.kind.clone(),
-            state(hook).to_owned(),
-            hook.events.known().map_or_else(unknown, |events| events.to_string()),
-            hook.ns_per_event.known().map_or_else(unknown, format::significant),
-            hook.net_ns_per_event.known().map_or_else(unknown, format::significant),
-            cpus(hook, report.window.duration_s).map_or_else(unknown, format::percent),
-            hook.reason.clone().unwrap_or_default(),
-        ]);
-    }
-    table
 }

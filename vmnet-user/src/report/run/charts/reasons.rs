@@ -1,159 +1,115 @@
-//! Why the CPU cut super-packets up: one bar a reason, its two families side by side.
+//! Why the CPU segmented super-packets: one bar a reason, its two families side by side.
 
 use plotters::prelude::*;
 
-use super::{ChartError, Table};
 use crate::model::reasons::Reason;
-use crate::report::kit::canvas::{Area, BODY_TOP, HEIGHT, LEFT, RIGHT};
+use crate::report::kit::chart::Picture;
 use crate::report::kit::colours::{APRICOT, FAINT, GRID, INK, VERMILLION};
-use crate::report::kit::format;
-use crate::report::kit::hover::Hovers;
-use crate::report::kit::lettering::{Lettering, write, write_within};
-use crate::report::kit::sheet::{Key, Topic, Words, empty_sheet, filled, legend, sheet};
+use crate::report::kit::format::{self, plural};
+use crate::report::kit::lettering::Lettering;
+use crate::report::kit::marks::{Column, Marks};
+use crate::report::kit::sheet::{BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Sheet};
 use crate::report::run::schema::RunReport;
 
-const TOPIC: Topic = Topic { stem: "reasons", subject: "Why super-packets were segmented in software" };
-/// More bars than this do not fit; the rest is one.
+/// More bars than this do not fit: the others are in the table.
 const BARS: usize = 8;
 /// Of a row, for its text and for the space below it.
 const TEXT: i32 = 25;
 const SPACE: i32 = 11;
 /// What a bar of all bytes is long; to its right is room for its numbers.
 const LONGEST: i32 = RIGHT - LEFT - 220;
+const FAMILIES: [(RGBColor, &str); 2] = [(VERMILLION, "IPv4"), (APRICOT, "IPv6")];
 
-/// A bar.
-struct Row {
-    text: String,
-    share: f64,
-    bytes: u64,
-    families: [u64; 2],
-}
-
-impl Row {
-    fn of(reason: &Reason) -> Self {
-        Self {
-            text: reason.text.clone(),
-            share: if reason.share.is_finite() { reason.share.clamp(0.0, 1.0) } else { 0.0 },
-            bytes: reason.bytes,
-            families: [reason.ipv4_bytes, reason.ipv6_bytes],
-        }
-    }
-
-    /// What does not fit, as one.
-    fn rest(rows: &[Self]) -> Option<Self> {
-        let sum = |of: fn(&Self) -> u64| rows.iter().map(of).fold(0, u64::saturating_add);
-        (!rows.is_empty()).then(|| Self {
-            text: format!("{} more reasons together: see the table", rows.len()),
-            share: rows.iter().map(|row| row.share).sum::<f64>().min(1.0),
-            bytes: sum(|row| row.bytes),
-            families: [sum(|row| row.families[0]), sum(|row| row.families[1])],
-        })
-    }
-
-    /// Pixels of either family; what there is can be seen.
-    fn widths(&self) -> [i32; 2] {
-        let all = self.families[0] as f64 + self.families[1] as f64;
-        self.families.map(|bytes| {
-            if bytes == 0 || all <= 0.0 {
-                return 0;
-            }
-            ((f64::from(LONGEST) * self.share * bytes as f64 / all).round() as i32).max(2)
-        })
-    }
-
-    fn said(&self) -> String {
-        let [ipv4, ipv6] = self.families.map(format::bytes);
-        format!(
-            "{}: {} ({}; IPv4 {ipv4}, IPv6 {ipv6})",
-            self.text,
-            format::percent(self.share),
-            format::bytes(self.bytes)
-        )
-    }
-}
-
-pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
-    let reasons = match &report.reasons {
-        Ok(reasons) => reasons,
-        Err(why) => return empty_sheet(report, TOPIC, &why.to_string()),
+pub(super) fn of(report: &RunReport) -> Result<Picture<'_>, String> {
+    const COLUMNS: [Column; 6] = [
+        Column::words("reason"),
+        Column::words("name").quiet(),
+        Column::share("share of what was segmented").alone(),
+        Column::bytes("payload").alone(),
+        Column::bytes("IPv4"),
+        Column::bytes("IPv6"),
+    ];
+    let reasons = report.reasons.as_deref().map_err(ToString::to_string)?;
+    let Some(first) = reasons.first() else { return Err("nothing was segmented".to_owned()) };
+    let all = format::bytes(reasons.iter().map(|reason| reason.bytes).fold(0, u64::saturating_add));
+    let row = |reason: &Reason| {
+        [
+            reason.text.as_str().into(),
+            name(reason).into(),
+            share(reason).into(),
+            reason.bytes.into(),
+            reason.ipv4_bytes.into(),
+            reason.ipv6_bytes.into(),
+        ]
     };
-    if reasons.is_empty() {
-        return empty_sheet(report, TOPIC, "nothing was segmented");
-    }
-    let mut rows: Vec<Row> = reasons.iter().map(Row::of).collect();
-    if rows.len() > BARS {
-        let rest = rows.split_off(BARS - 1);
-        rows.extend(Row::rest(&rest));
-    }
-    let all = reasons.iter().map(|reason| reason.bytes).fold(0, u64::saturating_add);
-    let finding = reasons.first().map(|first| {
-        format!(
-            "{} of the {} that were segmented: {}",
+    Ok(Picture {
+        finding: Some(format!(
+            "{} of the {all} that were segmented: {}",
             format::percent(first.share),
-            format::bytes(all),
             first.text
-        )
-    });
-    let said: Vec<String> = rows.iter().map(Row::said).collect();
-    let description =
-        format!("Bars of the share of TCP payload that the CPU segmented, by reason. {}.", said.join(". "));
-    let words = Words { topic: TOPIC, finding, description: &description };
-    sheet(report, words, |area, hovers| {
-        let families = [(VERMILLION, "IPv4", 0), (APRICOT, "IPv6", 1)];
-        let present = families.into_iter().filter(|(.., family)| {
-            rows.iter().any(|row| row.families.get(*family).is_some_and(|bytes| *bytes != 0))
-        });
-        let keys: Vec<_> = present.map(|(colour, name, _)| (Key::Fill(colour), name.to_owned())).collect();
-        let mut top = legend(area, BODY_TOP, &keys)? + 10;
-        // Few bars are taller.
-        let count = i32::try_from(rows.len()).unwrap_or(1).max(1);
-        let height = ((HEIGHT - 40 - top) / count).clamp(57, 84);
-        for row in &rows {
-            bar(area, hovers, [top, top + height - SPACE], row)?;
-            top += height;
-        }
-        let note = format!(
-            "% of {} of TCP payload that went into segmentation, whether or not it then left; the line is all of it",
-            format::bytes(all)
-        );
-        write_within(area, &note, (LEFT, top + 14), RIGHT - LEFT, &Lettering::new(15, FAINT))
+        )),
+        how: "Bars of the share of TCP payload that the CPU segmented, by reason.".to_owned(),
+        marks: Marks::new(&COLUMNS, reasons.iter().map(row)),
+        named: BARS,
+        body: Box::new(move |sheet| draw(sheet, reasons, &all)),
     })
 }
 
-fn bar(area: &Area<'_>, hovers: &mut Hovers, [top, lower]: [i32; 2], row: &Row) -> Result<(), ChartError> {
-    write_within(
-        area,
-        &format::capitalised(&row.text),
-        (LEFT, top + 16),
-        RIGHT - LEFT,
-        &Lettering::new(17, INK),
-    )?;
+fn share(reason: &Reason) -> f64 {
+    if reason.share.is_finite() { reason.share.clamp(0.0, 1.0) } else { 0.0 }
+}
+
+/// As it stands in the JSON.
+fn name(reason: &Reason) -> String {
+    let id = serde_json::to_value(reason.id).ok();
+    id.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn families(reason: &Reason) -> [u64; 2] {
+    [reason.ipv4_bytes, reason.ipv6_bytes]
+}
+
+fn draw(sheet: &mut Sheet<'_>, reasons: &[Reason], all: &str) {
+    let is_there = |family: usize| {
+        reasons.iter().any(|reason| families(reason).get(family).is_some_and(|bytes| *bytes > 0))
+    };
+    let present = FAMILIES.into_iter().enumerate().filter(|(family, _)| is_there(*family));
+    let keys: Vec<_> = present.map(|(_, (colour, name))| (Key::Fill(colour), name.to_owned())).collect();
+    let mut top = sheet.legend(BODY_TOP, &keys) + 10;
+    // Few bars are taller.
+    let count = i32::try_from(reasons.len().min(BARS)).unwrap_or(1).max(1);
+    let height = ((HEIGHT - 40 - top) / count).clamp(57, 84);
+    for (row, reason) in reasons.iter().take(BARS).enumerate() {
+        let lower = top + height - SPACE;
+        bar(sheet, [top, lower], reason);
+        sheet.mark([(LEFT, top), (RIGHT, lower)], row);
+        top += height;
+    }
+    let more = reasons.len().saturating_sub(BARS);
+    let more =
+        if more > 0 { format!("; {} more in the table", plural(more, "reason")) } else { String::new() };
+    let note =
+        format!("% of {all} of TCP payload that went into segmentation, whether or not it then left{more}");
+    sheet.text_within(&note, (LEFT, top + 14), RIGHT - LEFT, &Lettering::new(15, FAINT));
+}
+
+fn bar(sheet: &mut Sheet<'_>, [top, lower]: [i32; 2], reason: &Reason) {
+    let said = format::capitalised(&reason.text);
+    sheet.text_within(&said, (LEFT, top + 16), RIGHT - LEFT, &Lettering::new(17, INK));
     let upper = top + TEXT;
-    area.draw(&Rectangle::new([(LEFT, upper), (LEFT + LONGEST, lower)], GRID))?;
+    sheet.rect([(LEFT, upper), (LEFT + LONGEST, lower)], GRID);
+    let all = families(reason).iter().map(|bytes| *bytes as f64).sum::<f64>();
     let mut x = LEFT;
-    for (width, colour) in row.widths().into_iter().zip([VERMILLION, APRICOT]) {
-        if width > 0 {
-            filled(area, [(x, upper), (x + width, lower)], colour)?;
+    for (bytes, (colour, _)) in families(reason).into_iter().zip(FAMILIES) {
+        if bytes > 0 {
+            // What there is can be seen.
+            let part = share(reason) * bytes as f64 / all;
+            let width = ((f64::from(LONGEST) * part).round() as i32).max(2);
+            sheet.filled([(x, upper), (x + width, lower)], colour);
             x += width;
         }
     }
-    let numbers = format!("{} · {}", format::percent(row.share), format::bytes(row.bytes));
-    write(area, &numbers, (LEFT + LONGEST + 14, (upper + lower) / 2 + 6), &Lettering::new(17, INK).bold())?;
-    hovers.area([(LEFT, top), (RIGHT, lower)], &row.said());
-    Ok(())
-}
-
-pub(super) fn table(report: &RunReport) -> Table {
-    let mut table =
-        Table::new(["reason", "share of what was segmented", "bytes", "IPv4, bytes", "IPv6, bytes"]);
-    for reason in report.reasons.iter().flatten() {
-        table.row([
-            reason.text.clone(),
-            format::percent(reason.share),
-            reason.bytes.to_string(),
-            reason.ipv4_bytes.to_string(),
-            reason.ipv6_bytes.to_string(),
-        ]);
-    }
-    table
+    let numbers = format!("{} · {}", format::percent(share(reason)), format::bytes(reason.bytes));
+    let at = (LEFT + LONGEST + 14, (upper + lower) / 2 + 6);
+    sheet.text(&numbers, at, &Lettering::new(17, INK).bold());
 }

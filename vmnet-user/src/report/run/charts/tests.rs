@@ -6,32 +6,16 @@ use roxmltree::Document;
 use super::*;
 use crate::model::chain::LinkState;
 use crate::model::verdict::State;
+use crate::report::kit::testing::{alternative, drawn, hovers, rows, svg, texts};
 use crate::report::run::fixture;
 
-/// Every text of a document, in order.
-fn texts(svg: &str) -> Vec<String> {
-    let document = Document::parse(svg).expect("well-formed XML");
-    let texts = document.descendants().filter(|node| node.has_tag_name("text"));
-    texts.map(|node| node.text().unwrap_or_default().trim().to_owned()).collect()
-}
-
 fn chart(file: &str, report: &RunReport) -> String {
-    let chart = CHARTS.iter().find(|chart| chart.file == file).expect("a chart of that name");
-    (chart.draw)(report).expect("it can be drawn")
+    svg(CHARTS, file, report)
 }
 
-fn alternative(svg: &str, tag: &str) -> String {
-    let document = Document::parse(svg).expect("well-formed XML");
-    let node = document.root_element().children().find(|node| node.has_tag_name(tag)).expect(tag);
-    node.text().unwrap_or_default().to_owned()
-}
-
-/// What marks say under the pointer.
-fn hovers(svg: &str) -> Vec<String> {
-    let document = Document::parse(svg).expect("well-formed XML");
-    let marks = document.descendants().filter(|node| node.attribute("class") == Some("hover"));
-    let titles = marks.flat_map(|mark| mark.children().filter(|node| node.has_tag_name("title")));
-    titles.map(|title| title.text().unwrap_or_default().to_owned()).collect()
+/// Why there is nothing to see.
+fn why_not(file: &str, report: &RunReport) -> String {
+    drawn(CHARTS, file, report).err().expect("nothing to show")
 }
 
 fn has(texts: &[String], part: &str) -> bool {
@@ -119,15 +103,15 @@ fn an_interval_that_was_not_measured_is_a_gap_with_a_key() {
 fn a_chart_without_data_says_why() {
     let mut report = fixture::software();
     report.throughput.samples.clear();
-    assert!(has(&texts(&chart("throughput.svg", &report)), "ended before its first interval"));
+    assert!(why_not("throughput.svg", &report).contains("ended before its first interval"));
 
     report.throughput.samples = vec![fixture::unknown(1.0), fixture::unknown(2.0)];
     report.throughput.samples[0].wire_gbps = Err("the counters stood still".into());
-    assert!(has(&texts(&chart("throughput.svg", &report)), "the counters stood still"));
+    assert!(why_not("throughput.svg", &report).contains("the counters stood still"));
 
-    assert!(has(&texts(&chart("throughput.svg", &fixture::idle())), "nothing was sent"));
-    assert!(has(&texts(&chart("sizes.svg", &fixture::idle())), "no TCP packet with payload was sent"));
-    assert!(has(&texts(&chart("sizes.svg", &fixture::counters())), "without programs"));
+    assert!(why_not("throughput.svg", &fixture::idle()).contains("nothing was sent"));
+    assert!(why_not("sizes.svg", &fixture::idle()).contains("no TCP packet with payload was sent"));
+    assert!(why_not("sizes.svg", &fixture::counters()).contains("without programs"));
 }
 
 #[test]
@@ -159,7 +143,8 @@ fn sizes_tell_when_the_driver_got_nothing() {
 fn every_chart_has_text_alternatives_first_and_a_white_ground() {
     for chart in CHARTS {
         for report in [fixture::software(), fixture::idle(), fixture::counters()] {
-            let svg = (chart.draw)(&report).expect("it can be drawn");
+            let Ok(drawn) = drawn(CHARTS, chart.file, &report) else { continue };
+            let svg = drawn.alone();
             assert!(alternative(&svg, "title").contains("ens4"));
             assert!(alternative(&svg, "desc").len() > 40);
             assert_eq!(fills(&svg, "rect").first().map(String::as_str), Some("#FFFFFF"));
@@ -261,7 +246,9 @@ fn runs_of_every_odd_shape_are_drawn_as_xml_and_told_without_a_panic() {
         };
         write(format!("{name}.txt"), &told);
         for chart in CHARTS {
-            let svg = (chart.draw)(&report).expect("it can be drawn");
+            let Ok(drawn) = drawn(CHARTS, chart.file, &report) else { continue };
+            assert!(Document::parse(&drawn.on_page()).is_ok(), "{name}: {}", chart.file);
+            let svg = drawn.alone();
             assert!(Document::parse(&svg).is_ok(), "{name}: {}", chart.file);
             write(format!("{name}-{}", chart.file), &svg);
         }

@@ -1,164 +1,113 @@
 //! Throughput over time, stacked by the path that the bytes took.
 
-pub(in crate::report) mod columns;
-mod picture;
+pub(in crate::report) mod stack;
 
-use self::columns::{BURST_BYTES, BURST_SHARE, BURST_TIMES, Column, Split, columns};
-use self::picture::{AXIS_BOTTOM, BURST_ROW, LABEL_ROW, Mark, Picture};
-use super::{ChartError, Table};
+use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
+
+use self::stack::{BURST_BYTES, BURST_SHARE, BURST_TIMES, Column, Split, Stack, marks};
 use crate::model::event::EventKind;
-use crate::model::fact::Known as _;
-use crate::model::merging::merged;
-use crate::model::throughput::Interval;
-use crate::report::kit::canvas::BODY_TOP;
+use crate::report::kit::chart::Picture;
 use crate::report::kit::colours::{INK, PURPLE};
 use crate::report::kit::format;
-use crate::report::kit::over_time::{MOST_ROWS, is_placed, number, slim};
-use crate::report::kit::sheet::{Key, Topic, Words, dashes, empty_sheet, legend, sheet};
+use crate::report::kit::lettering::{Lettering, text_width};
+use crate::report::kit::over_time::placed;
+use crate::report::kit::plot::{Axis, Frame, Plot};
+use crate::report::kit::sheet::{BODY_TOP, HEIGHT, Key, LEFT, RIGHT, Sheet};
 use crate::report::run::schema::{EventReport, RunReport};
 
-const TOPIC: Topic = Topic { stem: "throughput", subject: "Throughput over time by path" };
+/// More labels than fit into so many rows are counted, not written.
+const LABEL_ROWS: usize = 3;
+const LABEL_ROW: i32 = 22;
+/// Where bursts are marked, above the picture.
+const BURST_ROW: i32 = 18;
 /// Lines of flips that can be pointed at: the rest is for the columns.
 const POINTED_AT: usize = 100;
 
-pub(super) fn draw(report: &RunReport) -> Result<String, ChartError> {
-    let samples: Vec<Interval> =
-        report.throughput.samples.iter().filter(|sample| is_placed(sample)).map(slim).collect();
+pub(super) fn of(report: &RunReport) -> Result<Picture<'_>, String> {
+    let samples = placed(&report.throughput.samples);
     if samples.is_empty() {
-        return empty_sheet(report, TOPIC, "the run ended before its first interval did");
+        return Err("the run ended before its first interval did".to_owned());
     }
     let Some(split) = Split::choose(&samples) else {
         let why = samples.iter().find_map(|sample| sample.wire_gbps.as_ref().err()).map(ToString::to_string);
-        return empty_sheet(report, TOPIC, &why.unwrap_or_else(|| "no rate could be measured".to_owned()));
+        return Err(why.unwrap_or_else(|| "no rate could be measured".to_owned()));
     };
-    let (columns, median) = columns(&samples, &split);
-    let highest_gbps = columns.iter().filter_map(Column::top_gbps).fold(0.0, f64::max);
+    let stack = Stack::new(&samples, split);
+    let highest_gbps = stack.columns.iter().filter_map(Column::top_gbps).fold(0.0, f64::max);
     if highest_gbps <= 0.0 {
-        let why = format!(
-            "nothing was sent ({}, {} in {})",
-            split.quantity(),
-            format::bytes(0),
-            format::duration(report.window.duration_s)
-        );
-        return empty_sheet(report, TOPIC, &why);
+        let lasted = format::duration(report.window.duration_s);
+        return Err(format!("nothing was sent ({}, {} in {lasted})", split.quantity(), format::bytes(0)));
     }
     let flips: Vec<_> = report
         .events
         .iter()
         .filter(|event| event.kind == EventKind::FeaturesChanged && event.t_s.is_finite())
         .collect();
-
-    let description = description(&columns, &split, median, &flips);
-    let words = Words { topic: TOPIC, finding: None, description: &description };
-    sheet(report, words, |area, hovers| {
-        let picture = Picture::new(&columns, highest_gbps);
-        let marks = picture.place(&flips);
-        let below_legend = legend(area, BODY_TOP, &keys(&split, &columns, &marks))?;
-        let rows = marks.iter().filter_map(|mark| mark.row).max().map_or(0, |row| row as i32 + 1);
-        let has_bursts = columns.iter().any(|column| column.burst.is_some());
-        let burst_row = if has_bursts { BURST_ROW } else { 0 };
-        let top = below_legend + 14 + rows * LABEL_ROW + burst_row;
-        picture.draw(area, top, &columns, &split)?;
-        picture.mark_bursts(area, top, &columns)?;
-        picture.hover(hovers, top - burst_row, &columns, &split);
-        for mark in &marks {
-            dashes(area, mark.x, mark.top(below_legend, top), AXIS_BOTTOM, INK)?;
-        }
-        // Labels last: a line that passes behind one is interrupted.
-        for mark in &marks {
-            mark.write_label(area, below_legend)?;
-        }
-        for mark in marks.iter().take(POINTED_AT) {
-            mark.hover(hovers, mark.top(below_legend, top));
-        }
-        Ok(())
+    Ok(Picture {
+        finding: None,
+        how: how(&stack, &flips),
+        marks: marks([("", &stack)]),
+        named: 0,
+        body: Box::new(move |sheet| draw(sheet, &stack, highest_gbps, &flips)),
     })
 }
 
-pub(super) fn table(report: &RunReport) -> Table {
-    let mut table = Table::new([
-        "until, s",
-        "hardware, Gbit/s",
-        "software, Gbit/s",
-        "unaggregated, Gbit/s",
-        "small, Gbit/s",
-        "goodput, Gbit/s",
-        "wire, Gbit/s",
-        "retransmitted, bytes",
-        "intervals",
-        "lowest goodput, Gbit/s",
-        "highest goodput, Gbit/s",
-        "lowest on the wire, Gbit/s",
-        "highest on the wire, Gbit/s",
-    ]);
-    let slim: Vec<Interval> = report.throughput.samples.iter().map(slim).collect();
-    for interval in merged(&slim, MOST_ROWS) {
-        let extremes = interval.merged.unwrap_or_default();
-        let [goodput, wire] = if interval.merged.is_some() {
-            [extremes.goodput_gbps, extremes.wire_gbps]
-        } else {
-            [interval.goodput_gbps.known(), interval.wire_gbps.known()].map(|gbps| gbps.map(|gbps| [gbps; 2]))
-        };
-        table.row([
-            format!("{:.1}", interval.t_s),
-            number(interval.hardware_gbps.known()),
-            number(interval.software_gbps.known()),
-            number(interval.unaggregated_gbps.known()),
-            number(interval.small_gbps.known()),
-            number(interval.goodput_gbps.known()),
-            number(interval.wire_gbps.known()),
-            interval
-                .retransmitted_bytes
-                .known()
-                .map_or_else(|| "not measured".to_owned(), |bytes| bytes.to_string()),
-            interval.merged.map_or(1, |merged| merged.intervals).to_string(),
-            number(goodput.map(|[low, _]| low)),
-            number(goodput.map(|[_, high]| high)),
-            number(wire.map(|[low, _]| low)),
-            number(wire.map(|[_, high]| high)),
-        ]);
+fn draw(sheet: &mut Sheet<'_>, stack: &Stack, highest_gbps: f64, flips: &[&EventReport]) {
+    let columns = &stack.columns;
+    let from_s = columns.first().map_or(0.0, |column| column.from_s);
+    let to_s = columns.iter().map(|column| column.to_s).fold(f64::NEG_INFINITY, f64::max);
+    let frame = Frame { left: LEFT + 50, right: RIGHT, top: BODY_TOP, bottom: HEIGHT - 60 };
+    let up = Axis::rate(highest_gbps, stack.split.quantity());
+    let mut plot = Plot { frame, across: Axis::time(from_s, to_s), up };
+    let flips = Flip::place(flips, &plot);
+    let below_legend = sheet.legend(BODY_TOP, &keys(stack, &flips));
+    let rows = flips.iter().filter_map(|flip| flip.row).max().map_or(0, |row| row as i32 + 1);
+    let burst_row = if columns.iter().any(|column| column.burst.is_some()) { BURST_ROW } else { 0 };
+    plot.frame.top = below_legend + 22 + rows * LABEL_ROW + burst_row;
+    let Frame { top, bottom, .. } = plot.frame;
+    plot.draw(sheet);
+    stack.draw(sheet, &plot);
+    mark_bursts(sheet, &plot, columns);
+    stack.mark(sheet, &plot, top - burst_row, 0);
+    for flip in &flips {
+        sheet.dashes(flip.x, [flip.top(below_legend, top), bottom], INK);
     }
-    table
+    // Labels last: a line that passes behind one is interrupted.
+    for flip in &flips {
+        flip.write_label(sheet, below_legend);
+    }
+    for flip in flips.iter().take(POINTED_AT) {
+        sheet.says([(flip.x - 3, flip.top(below_legend, top)), (flip.x + 3, bottom)], &flip.text);
+    }
 }
 
-fn keys(split: &Split, columns: &[Column], marks: &[Mark]) -> Vec<(Key, String)> {
-    let mut keys: Vec<_> =
-        split.layers().iter().map(|layer| (Key::Fill(layer.colour), layer.label.to_owned())).collect();
-    if columns.iter().any(|column| column.gbps.is_none()) {
-        keys.push((Key::Hatched, "not measured".to_owned()));
+fn keys(stack: &Stack, flips: &[Flip]) -> Vec<(Key, String)> {
+    let mut keys = stack.keys();
+    if stack.columns.iter().any(|column| column.range.is_some()) {
+        keys.push((Key::Line(INK), format!("lowest and highest {} in a column", stack.split.ranged())));
     }
-    if columns.iter().any(|column| column.range.is_some()) {
-        keys.push((Key::Line(INK), format!("lowest and highest {} in a column", split.ranged())));
-    }
-    if columns.iter().any(|column| column.burst.is_some()) {
+    if stack.columns.iter().any(|column| column.burst.is_some()) {
         keys.push((Key::Triangle(PURPLE), "retransmit burst".to_owned()));
     }
-    if !marks.is_empty() {
-        let unlabelled = marks.iter().filter(|mark| mark.row.is_none()).count();
+    if !flips.is_empty() {
+        let unlabelled = flips.iter().filter(|flip| flip.row.is_none()).count();
         let more = if unlabelled > 0 { format!(" ({unlabelled} unlabelled)") } else { String::new() };
         keys.push((Key::Dashes(INK), format!("offload switched{more}")));
     }
     keys
 }
 
-fn description(columns: &[Column], split: &Split, median: Option<f64>, flips: &[&EventReport]) -> String {
+fn how(stack: &Stack, flips: &[&EventReport]) -> String {
+    let Stack { split, columns, .. } = stack;
     let highest_gbps = columns.iter().filter_map(Column::sum_gbps).fold(0.0, f64::max);
     let mut said = format!(
-        "Stacked columns over {}, at most {} of {}",
+        "Stacked columns over {}, at most {} of {}; {}",
         format::duration(columns.last().map_or(0.0, |column| column.to_s)),
         format::rate(highest_gbps),
-        split.quantity()
+        split.quantity(),
+        stack.means()
     );
-    for (index, layer) in split.layers().iter().enumerate() {
-        let known = columns.iter().filter_map(|column| Some((column, *column.gbps.as_ref()?.get(index)?)));
-        let (gigabits, seconds) = known.fold((0.0, 0.0), |(gigabits, seconds), (column, gbps)| {
-            let length_s = column.to_s - column.from_s;
-            (gigabits + gbps * length_s, seconds + length_s)
-        });
-        if seconds > 0.0 {
-            said += &format!("; {}: {} on average", layer.label, format::rate(gigabits / seconds));
-        }
-    }
     let range = columns.iter().filter_map(|column| column.range);
     if let Some([low, high]) = range.reduce(|[low, high], [lower, higher]| [low.min(lower), high.max(higher)])
     {
@@ -170,7 +119,7 @@ fn description(columns: &[Column], split: &Split, median: Option<f64>, flips: &[
             format::rate(high)
         );
     }
-    said += &bursts(columns, median);
+    said += &bursts(stack);
     for flip in flips.iter().take(20) {
         said += &format!("; at {:.1} s: {}", flip.t_s, flip.text);
     }
@@ -179,8 +128,8 @@ fn description(columns: &[Column], split: &Split, median: Option<f64>, flips: &[
 }
 
 /// Retransmits in words, with the rule that makes a burst of them.
-fn bursts(columns: &[Column], median: Option<f64>) -> String {
-    let Some(median) = median else { return String::new() };
+fn bursts(stack: &Stack) -> String {
+    let Some(median) = stack.median else { return String::new() };
     let rule = format!(
         "an interval with at least {} of its payload retransmitted, {BURST_TIMES} times the run's median of {}, and {} \
          or more",
@@ -188,19 +137,78 @@ fn bursts(columns: &[Column], median: Option<f64>) -> String {
         format::percent(median),
         format::bytes(BURST_BYTES)
     );
-    let worst = columns
-        .iter()
-        .filter_map(|column| Some((column.from_s, column.burst?)))
-        .reduce(|worst, next| if next.1 > worst.1 { next } else { worst });
-    match worst {
+    let bursts: Vec<(f64, f64)> =
+        stack.columns.iter().filter_map(|column| Some((column.from_s, column.burst?))).collect();
+    match bursts.iter().copied().reduce(|worst, next| if next.1 > worst.1 { next } else { worst }) {
         None => format!("; no retransmit burst ({rule})"),
-        Some((from_s, share)) => {
-            let count = columns.iter().filter(|column| column.burst.is_some()).count();
-            format!(
-                "; retransmit bursts ({rule}) in {count} of {} columns, the worst after {from_s:.1} s with {}",
-                columns.len(),
-                format::percent(share)
-            )
+        Some((from_s, share)) => format!(
+            "; retransmit bursts ({rule}) in {} of {} columns, the worst after {from_s:.1} s with {}",
+            bursts.len(),
+            stack.columns.len(),
+            format::percent(share)
+        ),
+    }
+}
+
+/// Bursts of retransmits, in a row of their own above the plot: a bar as long as they went on, and a triangle.
+fn mark_bursts(sheet: &mut Sheet<'_>, plot: &Plot, columns: &[Column]) {
+    let bottom = plot.frame.top;
+    for run in columns.chunk_by(|left, right| left.burst.is_some() == right.burst.is_some()) {
+        if let ([first, ..], Some(last)) = (run, run.last())
+            && first.burst.is_some()
+        {
+            let (from, to) = (plot.x(first.from_s), plot.x(last.to_s));
+            sheet.rect([(from, bottom - 4), (to.max(from + 2), bottom - 2)], PURPLE.filled());
+            sheet.triangle(((from + to) / 2, bottom - 2), 7, PURPLE);
         }
+    }
+}
+
+/// A feature flip, on the picture.
+struct Flip {
+    x: i32,
+    leftwards: bool,
+    row: Option<usize>,
+    text: String,
+}
+
+impl Flip {
+    /// Finds each label a row in which it does not run into the one before it.
+    fn place(flips: &[&EventReport], plot: &Plot) -> Vec<Self> {
+        let mut occupied_to = [i32::MIN; LABEL_ROWS];
+        let place = |flip: &&EventReport| {
+            let x = plot.x(flip.t_s);
+            let text = format!("{:.1} s {}", flip.t_s, format::shortened(&flip.text, 48));
+            let width = text_width(&text, 15) + 8;
+            let start = if x + width > RIGHT { x - width } else { x };
+            let row = (start >= 0).then(|| occupied_to.iter().position(|end| *end <= start)).flatten();
+            if let Some(end) = row.and_then(|row| occupied_to.get_mut(row)) {
+                *end = start + width + 12;
+            }
+            Self { x, leftwards: start < x, row, text }
+        };
+        flips.iter().map(place).collect()
+    }
+
+    fn row_top(row: usize, below_legend: i32) -> i32 {
+        below_legend + 4 + row as i32 * LABEL_ROW
+    }
+
+    /// Where its line begins.
+    fn top(&self, below_legend: i32, axis_top: i32) -> i32 {
+        self.row.map_or(axis_top - 8, |row| Self::row_top(row, below_legend))
+    }
+
+    fn write_label(&self, sheet: &mut Sheet<'_>, below_legend: i32) {
+        let Some(row) = self.row else { return };
+        let top = Self::row_top(row, below_legend);
+        let width = text_width(&self.text, 15);
+        let (x, anchor, ground) = if self.leftwards {
+            (self.x - 6, HPos::Right, [(self.x - 6 - width, top), (self.x - 3, top + LABEL_ROW)])
+        } else {
+            (self.x + 6, HPos::Left, [(self.x + 3, top), (self.x + 6 + width, top + LABEL_ROW)])
+        };
+        sheet.rect(ground, WHITE.filled());
+        sheet.text(&self.text, (x, top + 14), &Lettering::new(15, INK).anchored(anchor));
     }
 }

@@ -2,171 +2,132 @@
 
 use plotters::prelude::*;
 
-use super::picture::{AXIS_LEFT, AXIS_RIGHT, Picture};
-use super::{Line, MOST_PERCENT, Placed};
+use super::{AXIS_LEFT, AXIS_RIGHT, Block, Blocks, MOST_PERCENT, figure, span};
 use crate::model::experiment::{Effect, Scale};
-use crate::report::ab::validity::{arm_name, place, why_rejected};
+use crate::report::ab::validity::arm_name;
 use crate::report::ab::words::{Amount, in_unit};
-use crate::report::kit::canvas::Area;
-use crate::report::kit::chart::ChartError;
 use crate::report::kit::colours::{FAINT, INK};
 use crate::report::kit::format;
-use crate::report::kit::hover::Hovers;
-use crate::report::kit::lettering::{Lettering, write};
+use crate::report::kit::lettering::Lettering;
+use crate::report::kit::plot::{Axis, Frame, Plot};
+use crate::report::kit::sheet::{RIGHT, Sheet};
 
-/// The values of a panel, with some room around them.
-#[derive(Clone, Copy)]
-pub(super) struct Span {
-    pub(super) low: f64,
-    pub(super) high: f64,
-}
-
-impl Span {
-    /// None without any.
-    pub(super) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
-        let (low, high) = values
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
-        (low <= high).then(|| {
-            let room = ((high - low) * 0.1).max(high.abs() * 0.02).max(1e-9);
-            Self { low: low - room, high: high + room }
-        })
+impl Blocks<'_> {
+    fn plot(sheet: &mut Sheet<'_>, [top, bottom]: [i32; 2], up: Axis) -> Plot {
+        let frame = Frame { left: AXIS_LEFT, right: AXIS_RIGHT, top, bottom };
+        let plot = Plot { frame, across: Axis::new(0.0, 1.0, ""), up };
+        plot.draw(sheet);
+        plot
     }
-}
 
-impl Picture<'_> {
-    pub(super) fn trials(
-        &self,
-        area: &Area<'_>,
-        hovers: &mut Hovers,
-        frame: [i32; 2],
-        figures: &[Option<f64>],
-        span: Span,
-    ) -> Result<(), ChartError> {
+    pub(super) fn trials(&self, sheet: &mut Sheet<'_>, [top, bottom]: [i32; 2], rates: &Axis) {
         let metric = self.metric.metric();
-        let panel = self.panel(area, frame, span, metric.unit)?;
+        let plot = Self::plot(sheet, [top, bottom], rates.clone());
         let half = self.half();
-        let placed = self.blocks.iter().flat_map(|block| block.trials.iter().zip(block.first..));
-        for (trial, at) in placed {
-            // Trials are told apart by number; blocks have put them in order.
-            let figure = self
-                .report
-                .trials
-                .iter()
-                .position(|other| std::ptr::eq(other, *trial))
-                .and_then(|index| figures.get(index).copied().flatten());
-            let x = (self.x(at) + self.x(at + 1)) / 2;
-            let y = figure.map_or(frame[1] - half - 2, |figure| panel.backend_coord(&(0.0, figure)).1);
-            let Some(mark) = self.mark(trial.arm) else { continue };
+        for (place, trial) in self.blocks.iter().flat_map(|block| &block.trials).enumerate() {
+            let figure = figure(trial, self.metric);
+            let [from, to] = [place, place + 1].map(|place| self.x(place));
+            let at = ((from + to) / 2, figure.map_or(bottom - half - 2, |figure| plot.y(figure)));
+            let Some(shape) = self.shape(trial.arm) else { continue };
             if trial.is_valid() && figure.is_some() {
-                mark.draw(area, (x, y), half)?;
+                shape.draw(sheet, at, half);
             } else {
-                mark.cross(area, (x, y), half)?;
+                sheet.cross(at, half, shape.colour.stroke_width(2));
             }
-            let said = figure.map_or_else(|| "no figure".to_owned(), |figure| in_unit(figure, metric.unit));
-            let mut says = format!("{}: {said}, {}", place(self.report, trial), trial.state.name());
-            if !trial.is_valid() {
-                says += &format!("; does not count: {}", why_rejected(trial));
-            }
-            hovers.area([(self.x(at), frame[0]), (self.x(at + 1), frame[1])], &says);
+            sheet.mark([(from, top), (to, bottom)], place);
         }
         // Means over whole blocks, each at its height.
-        let mut means: Vec<(i32, usize, String)> = Vec::new();
-        let mut add = |arm: usize, value: Option<f64>| {
-            if let Some(value) = value.filter(|value| (span.low..=span.high).contains(value)) {
-                means.push((panel.backend_coord(&(0.0, value)).1, arm, in_unit(value, metric.unit)));
-            }
-        };
-        let lines = self.lines();
-        add(0, lines.first().and_then(|line| line.effect.base));
-        for line in &lines {
-            add(line.arm.arm, line.effect.arm);
-        }
-        write(area, "mean", (AXIS_RIGHT + 12, frame[0] - 7), &Lettering::new(14, FAINT))?;
-        self.beside(area, &means)
+        let base = self.lines.first().map(|line| (0, line.effect.base));
+        let arms = self.lines.iter().map(|line| (line.arm.arm, line.effect.arm));
+        let known = base.into_iter().chain(arms).filter_map(|(arm, mean)| Some((arm, mean?)));
+        let means: Vec<_> =
+            known.map(|(arm, mean)| (plot.y(mean), arm, in_unit(mean, metric.unit))).collect();
+        sheet.text("mean", (AXIS_RIGHT + 12, top - 8), &Lettering::new(14, FAINT));
+        self.beside(sheet, &means);
     }
 
-    pub(super) fn changes(
-        &self,
-        area: &Area<'_>,
-        hovers: &mut Hovers,
-        frame: [i32; 2],
-        lines: &[Line<'_>],
-    ) -> Result<(), ChartError> {
-        let amounts: Vec<Option<Amount<'_>>> = lines.iter().map(|line| Amount::of(line.effect)).collect();
-        let values = lines.iter().flat_map(|line| line.points.iter().map(|(_, change)| *change));
+    pub(super) fn changes(&self, sheet: &mut Sheet<'_>, [top, bottom]: [i32; 2]) {
+        let metric = self.metric.metric();
+        let amounts: Vec<Option<Amount<'_>>> =
+            self.lines.iter().map(|line| Amount::of(line.effect)).collect();
+        let values = self.lines.iter().flat_map(|line| line.points.iter().map(|(_, change)| *change));
         let ends = amounts.iter().flatten().flat_map(|amount| amount.interval.into_iter().flatten());
-        let Some(span) =
-            Span::of(values.chain(ends).chain([0.0]).filter(|value| value.abs() <= MOST_PERCENT))
-        else {
-            return Ok(());
-        };
-        let unit = match self.metric.metric().scale {
+        let unit = match metric.scale {
             Scale::Ratio => "%",
-            Scale::Difference => self.metric.metric().unit,
+            Scale::Difference => metric.unit,
         };
+        let values = values.chain(ends).chain([0.0]).filter(|value| value.abs() <= MOST_PERCENT);
+        let Some(up) = span(values, unit) else { return };
         let base = format::shortened(arm_name(self.report, 0), 28);
-        let heading = format!("Each block's change of {} against {base}", self.metric.metric().name);
-        write(area, &heading, (AXIS_LEFT, frame[0] - 9), &Lettering::new(15, INK).bold())?;
-        write(area, "95 % interval", (AXIS_RIGHT + 12, frame[0] - 9), &Lettering::new(14, FAINT))?;
-        let panel = self.panel(area, frame, span, unit)?;
-        let y = |value: f64| panel.backend_coord(&(0.0, value.clamp(span.low, span.high))).1;
-        area.draw(&PathElement::new([(AXIS_LEFT, y(0.0)), (AXIS_RIGHT, y(0.0))], INK))?;
+        let heading = format!("Each block's change of {} against {base}", metric.name);
+        sheet.text(&heading, (AXIS_LEFT + 40, top - 8), &Lettering::new(15, INK).bold());
+        sheet.text("95 % interval", (AXIS_RIGHT + 12, top - 8), &Lettering::new(14, FAINT));
+        let plot = Self::plot(sheet, [top, bottom], up);
+        sheet.line([(AXIS_LEFT, plot.y(0.0)), (AXIS_RIGHT, plot.y(0.0))], INK);
         let mut means = Vec::new();
-        for (line, amount) in lines.iter().zip(&amounts) {
-            let (Some(mark), Some(amount)) = (self.mark(line.arm.arm), amount) else { continue };
-            let at = y(amount.value);
+        for (line, amount) in self.lines.iter().zip(&amounts) {
+            let (Some(shape), Some(amount)) = (self.shape(line.arm.arm), amount) else { continue };
+            let at = plot.y(amount.value);
             for from in (AXIS_LEFT..AXIS_RIGHT).step_by(10) {
-                area.draw(&PathElement::new([(from, at), ((from + 5).min(AXIS_RIGHT), at)], mark.colour))?;
+                sheet.line([(from, at), ((from + 5).min(AXIS_RIGHT), at)], shape.colour);
             }
-            if let Some([low, high]) = amount.interval {
-                let x = AXIS_RIGHT + 14 + 12 * i32::try_from(line.arm.arm).unwrap_or_default().min(5);
-                area.draw(&Rectangle::new(
-                    [(x - 1, y(high)), (x + 1, y(low).max(y(high) + 1))],
-                    mark.colour.filled(),
-                ))?;
+            if let Some([low, high]) = amount.interval.map(|ends| ends.map(|end| plot.y(end))) {
+                let x = beside(line.arm.arm);
+                sheet.rect([(x - 1, high), (x + 1, low.max(high + 1))], shape.colour.filled());
             }
             means.push((at, line.arm.arm, amount.change()));
         }
-        for line in lines {
-            let Some(mark) = self.mark(line.arm.arm) else { continue };
+        for line in &self.lines {
+            let Some(shape) = self.shape(line.arm.arm) else { continue };
             for (block, change) in &line.points {
-                let Some(x) = self.middle(*block) else { continue };
-                mark.draw(area, (x, y(*change)), self.half().max(3))?;
+                let Some([from, to]) = self.blocks.get(*block).map(|block| self.ends(block)) else {
+                    continue;
+                };
+                shape.draw(sheet, ((from + to) / 2, plot.y(*change)), self.half());
             }
         }
-        self.beside(area, &means)?;
+        self.beside(sheet, &means);
         for (index, block) in self.blocks.iter().enumerate() {
-            let corners =
-                [(self.x(block.first), frame[0]), (self.x(block.first + block.trials.len()), frame[1])];
-            hovers.area(corners, &self.says_of_block(index, block, lines));
+            let [from, to] = self.ends(block);
+            sheet.says([(from, top), (to, bottom)], &self.says_of_block(index, block));
         }
-        Ok(())
     }
 
-    fn middle(&self, block: usize) -> Option<i32> {
-        let block = self.blocks.get(block)?;
-        Some((self.x(block.first) + self.x(block.first + block.trials.len())) / 2)
+    /// Shapes and words to the right of a panel; words only where they do not run into each other.
+    fn beside(&self, sheet: &mut Sheet<'_>, means: &[(i32, usize, String)]) {
+        let mut taken: Vec<i32> = Vec::new();
+        for (y, arm, label) in means {
+            if let Some(shape) = self.shape(*arm) {
+                shape.draw(sheet, (beside(*arm), *y), 5);
+            }
+            if taken.iter().all(|other| (other - y).abs() >= 16) {
+                taken.push(*y);
+                let x = beside(self.shapes.len().saturating_sub(1)) + 24;
+                sheet.text_within(label, (x, y + 5), RIGHT - x, &Lettering::new(14, INK));
+            }
+        }
     }
 
-    fn says_of_block(&self, index: usize, block: &Placed<'_>, lines: &[Line<'_>]) -> String {
-        let changes: Vec<String> = lines
-            .iter()
-            .filter_map(|line| {
-                let (_, change) = line.points.iter().find(|(at, _)| *at == index)?;
-                Some(format!("{} {}", line.arm.name, said(line.effect, *change)))
-            })
-            .collect();
+    fn says_of_block(&self, index: usize, block: &Block<'_>) -> String {
+        let change = |line: &super::Line<'_>| {
+            let (_, change) = line.points.iter().find(|(at, _)| *at == index)?;
+            Some(format!("{} {}", line.arm.name, said(line.effect, *change)))
+        };
+        let changes: Vec<String> = self.lines.iter().filter_map(change).collect();
         let said = if changes.is_empty() { block.fate.word().to_owned() } else { changes.join("; ") };
-        format!("block {} ({}): {said}", block.number.saturating_add(1), Self::order(block))
+        format!("block {} ({}): {said}", block.number.saturating_add(1), block.order())
     }
+}
+
+/// Where an arm's mean is marked.
+fn beside(arm: usize) -> i32 {
+    AXIS_RIGHT + 14 + 12 * i32::try_from(arm).unwrap_or_default().min(5)
 }
 
 /// One block's change.
 fn said(effect: &Effect, change: f64) -> String {
     match effect.scale {
         Scale::Ratio => Amount::percent(change, None).change(),
-        Scale::Difference => {
-            format!("{} {}", format::significant(change), effect.unit)
-        }
+        Scale::Difference => format!("{} {}", format::significant(change), effect.unit),
     }
 }

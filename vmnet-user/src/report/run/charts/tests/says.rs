@@ -3,13 +3,18 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::report::kit::marks::Column;
 
 /// Enough to see how they read.
 const FIRST: usize = 3;
 
 /// All that a chart says, but for numbers alone on its axes.
 fn said(chart: &Chart<RunReport>, report: &RunReport) -> String {
-    let svg = (chart.draw)(report).expect("it can be drawn");
+    let drawn = match drawn(CHARTS, chart.file, report) {
+        Ok(drawn) => drawn,
+        Err(why) => return format!("not drawn: {why}\n"),
+    };
+    let svg = drawn.alone();
     let mut said = format!("title: {}\ndesc: {}\n", alternative(&svg, "title"), alternative(&svg, "desc"));
     for text in texts(&svg).iter().filter(|text| text.parse::<f64>().is_err()) {
         writeln!(said, "  {text}").expect("a string takes all");
@@ -19,10 +24,9 @@ fn said(chart: &Chart<RunReport>, report: &RunReport) -> String {
     for says in hovers.iter().take(FIRST) {
         writeln!(said, "  {says}").expect("a string takes all");
     }
-    let table = (chart.table)(report);
-    writeln!(said, "table: {} rows\n  {}", table.rows.len(), table.head.join(" | "))
-        .expect("a string takes all");
-    for row in table.rows.iter().take(FIRST) {
+    let heads: Vec<String> = drawn.marks.columns.iter().map(Column::head).collect();
+    writeln!(said, "table: {} rows\n  {}", drawn.marks.len(), heads.join(" | ")).expect("a string takes all");
+    for row in rows(&drawn).iter().take(FIRST) {
         writeln!(said, "  {}", row.join(" | ")).expect("a string takes all");
     }
     said
@@ -54,7 +58,7 @@ fn several_charts_can_stand_in_one_document() {
     let mut ids = std::collections::BTreeSet::new();
     let mut styles = std::collections::BTreeSet::new();
     for chart in CHARTS {
-        let svg = (chart.draw)(&report).expect("it can be drawn");
+        let svg = svg(CHARTS, chart.file, &report);
         let document = Document::parse(&svg).expect("well-formed XML");
         let root = document.root_element();
         assert_eq!(root.attribute("class"), Some("vmnet-chart"));
@@ -75,7 +79,7 @@ fn several_charts_can_stand_in_one_document() {
 fn every_mark_says_its_values_under_the_pointer() {
     for report in [fixture::eventful(), fixture::day(), fixture::wide(64, 256)] {
         for chart in CHARTS {
-            let svg = (chart.draw)(&report).expect("it can be drawn");
+            let svg = svg(CHARTS, chart.file, &report);
             let document = Document::parse(&svg).expect("well-formed XML");
             let marks: Vec<_> =
                 document.descendants().filter(|node| node.attribute("class") == Some("hover")).collect();
