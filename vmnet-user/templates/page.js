@@ -1,6 +1,5 @@
 // Comfort, not content: a mark's words at once and by keyboard, commands copied by a button. Without it, browsers show
 // the marks' titles themselves. Neither a less-than sign nor an ampersand: the page is XML, too.
-document.documentElement.classList.add("js");
 const tip = document.createElement("div");
 tip.id = "tip";
 tip.hidden = true;
@@ -21,6 +20,11 @@ for (const title of document.querySelectorAll(".chart svg > title")) { // still 
   name.textContent = title.textContent;
   title.replaceWith(name);
 }
+function reveal() { // what a link leads to is open
+  const part = document.getElementById(location.hash.slice(1))?.closest("details");
+  if (part) { part.open = true; part.scrollIntoView(); }
+}
+addEventListener("hashchange", reveal); reveal();
 for (const chart of document.querySelectorAll(".chart")) {
   let at = -1;
   chart.addEventListener("pointermove", (event) => {

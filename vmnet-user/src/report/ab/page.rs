@@ -15,13 +15,11 @@ use super::words::{Amount, figures, reason};
 use crate::model::experiment::{Effect, MetricId, Role};
 use crate::model::shell::command_line;
 use crate::report::kit::document::PageError;
-use crate::report::kit::format;
 use crate::report::kit::format::{capitalised, plural, sentence};
-use crate::report::kit::parts::{Facts, Figures, Grid};
+use crate::report::kit::parts::{Facts, Figures, Grid, Part, Tile, circumstances};
 use crate::report::kit::style::Tone;
-use crate::report::run::html::causes::Told;
+use crate::report::run::html::causes::Why;
 use crate::report::run::html::{SCRIPT, STYLE};
-use crate::report::run::why;
 
 /// The whole page.
 #[derive(Template)]
@@ -34,23 +32,10 @@ struct Page {
     circumstances: Vec<String>,
     ended: Vec<String>,
     tiles: Vec<Tile>,
+    why: Why,
     effects: Vec<Grid>,
     figures: Figures,
-    foreseen: Vec<String>,
-    counted: Vec<String>,
-    arms: Grid,
-    blocks: Grid,
-    trials: Grid,
-    guards: Grid,
-    settings: Grid,
-    after: Vec<String>,
-    causes: Vec<Told>,
-    mend: Option<[String; 2]>,
-    command: String,
-    repeat: Facts,
-    method: Vec<String>,
-    notes: Vec<String>,
-    unmeasured: Grid,
+    parts: Vec<Part>,
 }
 
 /// One line of the result.
@@ -59,14 +44,6 @@ struct Line {
     sign: &'static str,
     word: &'static str,
     line: String,
-}
-
-/// One number, large.
-struct Tile {
-    label: String,
-    /// None where it is not known; then the note says why.
-    value: Option<String>,
-    note: String,
 }
 
 /// An experiment as one page.
@@ -79,28 +56,59 @@ pub(super) fn page(report: &AbReport, figures: Figures) -> Result<String, PageEr
         script: SCRIPT,
         headline: capitalised(&headline(report)),
         results: said(report),
-        circumstances: circumstances(report),
+        circumstances: circumstances(
+            &report.interface,
+            &report.repeat.mode,
+            &report.window.start,
+            report.window.duration_s,
+        ),
         ended: ended(report),
         tiles: tiles(report),
+        why: Why::of(&report.interface.name, Ok(&report.causes)),
         effects: report.effects.iter().map(|arm| tables::effects(report, arm)).collect(),
         figures,
-        foreseen: told_prediction(report),
-        counted: vec![sentence(&blocks_said(report))],
-        arms: tables::arms(report),
-        blocks: tables::blocks(report),
-        trials: tables::trials(report),
-        guards: tables::guards(report),
-        settings: tables::commands(report),
-        after: restored(report).iter().map(|line| sentence(line)).collect(),
-        causes: report.causes.iter().map(|cause| Told::of(&report.interface.name, cause)).collect(),
-        mend: why::by_itself(&report.interface.name, &report.causes),
-        command: command_line(&report.repeat.command),
-        repeat: repeat(report),
-        method: method(report),
-        notes: report.notes.iter().map(|note| sentence(note)).collect(),
-        unmeasured: tables::unmeasured(report),
+        parts: parts(report),
     };
     Ok(page.render()?)
+}
+
+/// What is folded.
+fn parts(report: &AbReport) -> Vec<Part> {
+    const ALWAYS: [&str; 2] = [
+        "The result is about this machine, this benchmark and this peer while the experiment lasted. What another host does is not in it",
+        "Counted is what this machine’s kernel hands to the device’s driver. What the device, or a host behind it, makes of that cannot be \
+         seen from here: it may still segment",
+    ];
+    let counted = blocks_said(report);
+    let validity = Part::new("validity", "Which trials count", counted.clone())
+        .said(sentence(&counted))
+        .grid(tables::arms(report))
+        .grid(tables::blocks(report))
+        .grid(tables::trials(report));
+    let guards = Part::new("guards", "Guards", "limits that were fixed before the first trial").said(
+        "A trial that a guard rejects makes its block void, and another block is begun. Nothing is left out for what it shows.",
+    );
+    let foreseen = told_prediction(report);
+    let gist = foreseen.first().cloned().unwrap_or_default();
+    let notes = report.notes.iter().cloned().chain(ALWAYS.map(str::to_owned));
+    let repeat_gist = format!("the same seed, {}, gives the same order of trials", report.design.seed);
+    vec![
+        Part::new("prediction", "What was foreseen from the base alone", gist).list(foreseen),
+        validity,
+        guards.grid(tables::guards(report)),
+        Part::new("settings", "Settings", restored(report).first().cloned().unwrap_or_default())
+            .grid(tables::commands(report))
+            .list(restored(report)),
+        Part::new("repeat", "To do it again", repeat_gist)
+            .said(
+                "The same seed gives the same order of trials, and from the same figures the same intervals.",
+            )
+            .copy(command_line(&report.repeat.command))
+            .facts(repeat(report)),
+        Part::new("method", "Method", report.method.clone()).list(method(report)),
+        Part::new("notes", "Notes", "what the result is not about").list(notes),
+        Part::of_unmeasured(&report.unmeasured).note("All of it is in ab.json, schema vmnet.ab/1."),
+    ]
 }
 
 fn ended(report: &AbReport) -> Vec<String> {
@@ -122,18 +130,6 @@ fn said(report: &AbReport) -> Vec<Line> {
             Line { tone, sign, word: said.outcome.word(), line: sentence(&said.line) }
         })
         .collect()
-}
-
-fn circumstances(report: &AbReport) -> Vec<String> {
-    let interface = &report.interface;
-    let mut facts = vec![interface.name.clone()];
-    facts.extend(interface.driver.clone());
-    facts.push(format!("MTU {}", interface.mtu));
-    facts.push(format!("kernel {}", interface.kernel));
-    facts.push(format!("probes: {}", report.repeat.mode));
-    facts.push(format::moment(&report.window.start));
-    facts.push(format::duration(report.window.duration_s));
-    facts.into_iter().map(|fact| format::shortened(&fact, 60)).collect()
 }
 
 /// What the first treatment does, or, without one, what the placebo shows.
@@ -181,12 +177,11 @@ fn tile(label: String, effect: &Effect) -> Tile {
 
 fn told_prediction(report: &AbReport) -> Vec<String> {
     let Some(prediction) = &report.prediction else {
-        return vec![sentence(&format!("No prediction: {}", why_no_prediction(report)))];
+        return vec![format!("no prediction: {}", why_no_prediction(report))];
     };
-    let lines = foreseen(report, prediction)
-        .into_iter()
-        .map(|foreseen| sentence(&format!("{}: {}", foreseen.metric, foreseen.said())));
-    lines.chain(prediction.notes.iter().map(|note| sentence(note))).collect()
+    let foreseen = foreseen(report, prediction);
+    let lines = foreseen.iter().map(|foreseen| format!("{}: {}", foreseen.metric, foreseen.said()));
+    lines.chain(prediction.notes.iter().cloned()).collect()
 }
 
 fn repeat(report: &AbReport) -> Facts {
@@ -224,7 +219,5 @@ fn method(report: &AbReport) -> Vec<String> {
         format!("left out at the beginning of each trial: {}", report.warm_up_rule),
         "the placebo is the base once more under another name: what it shows is chance, or a fault of the experiment".to_owned(),
     ]
-    .iter()
-    .map(|line| sentence(line))
-    .collect()
+    .to_vec()
 }

@@ -8,9 +8,8 @@ use super::words::{answer, change, figure, judgement};
 use crate::model::comparison::Stretch;
 use crate::model::verdict::State;
 use crate::report::kit::document::PageError;
-use crate::report::kit::format;
-use crate::report::kit::format::{capitalised, sentence};
-use crate::report::kit::parts::{Cell, Figures, Grid};
+use crate::report::kit::format::{self, capitalised, plural, sentence};
+use crate::report::kit::parts::{Cell, Figures, Grid, Part};
 use crate::report::run::html::SCRIPT;
 use crate::report::run::text::confidence_word;
 
@@ -27,13 +26,8 @@ struct Page {
     gist: String,
     runs: [Run; 2],
     effects: Grid,
-    method: String,
-    left_out: String,
-    notes: Vec<String>,
-    /// Or why they are not known.
-    paths: Result<Grid, String>,
-    differences: Grid,
     figures: Figures,
+    parts: Vec<Part>,
 }
 
 /// One of the two.
@@ -63,15 +57,33 @@ pub(super) fn page(report: &CompareReport, figures: Figures) -> Result<String, P
         gist: capitalised(&gist(report)),
         runs: [Run::of("A", a), Run::of("B", b)],
         effects: effects(report),
-        method: sentence(&report.method),
-        left_out: left_out(report),
-        notes: report.notes.iter().map(|note| sentence(note)).collect(),
-        paths: paths(report),
-        differences: differences(report),
         figures,
+        parts: parts(report),
         answer,
     };
     Ok(page.render()?)
+}
+
+/// What is folded.
+fn parts(report: &CompareReport) -> Vec<Part> {
+    let differences = &report.comparison.differences;
+    let that_matter = differences.iter().filter(|row| row.matters_for_tso).count();
+    let gist =
+        format!("{}, {that_matter} of which TSO depends on", plural(differences.len() as u64, "difference"));
+    let machines = Part::new("machines", "What differs in the machines, and in how was measured", gist);
+    let machines = if differences.is_empty() {
+        machines.note("Nothing that is known of them.")
+    } else {
+        machines.grid(differences_grid(report))
+    };
+    let paths = Part::new("paths", "By which path the bytes left", "hardware, software, singles");
+    let paths = match paths_grid(report) {
+        Ok(grid) => paths.grid(grid),
+        Err(why) => paths.note(why),
+    };
+    let notes = Part::new("notes", "Notes and method", "two runs are not an experiment");
+    let method = [report.method.clone(), left_out(report)];
+    vec![machines, paths, notes.list(report.notes.iter().cloned()).list(method)]
 }
 
 impl Run {
@@ -122,7 +134,7 @@ fn left_out(report: &CompareReport) -> String {
     format!("Made of {} and {}; {}.", told("A", stretches.a), told("B", stretches.b), report.left_out_rule)
 }
 
-fn paths(report: &CompareReport) -> Result<Grid, String> {
+fn paths_grid(report: &CompareReport) -> Result<Grid, String> {
     let Some(paths) = &report.comparison.paths else {
         let why = report.unmeasured.get("paths").map_or("not known in both runs", String::as_str);
         return Err(sentence(why));
@@ -141,7 +153,7 @@ fn paths(report: &CompareReport) -> Result<Grid, String> {
     Ok(grid)
 }
 
-fn differences(report: &CompareReport) -> Grid {
+fn differences_grid(report: &CompareReport) -> Grid {
     let mut grid = Grid::new("Differences, what TSO depends on first", ["", "A", "B", "TSO depends on it"]);
     for row in &report.comparison.differences {
         let hangs = if row.matters_for_tso { "yes" } else { "" };

@@ -2,9 +2,11 @@
 
 use askama::Template;
 
+use crate::model::absences::Reasons;
 use crate::model::fact::Fact;
+use crate::model::interface::Interface;
 use crate::report::kit::chart::{Chart, Drawn, Titled};
-use crate::report::kit::format;
+use crate::report::kit::format::{self, plural};
 use crate::report::kit::marks::Marks;
 
 /// A document's charts.
@@ -58,6 +60,8 @@ pub(in crate::report) struct Grid {
     pub(in crate::report) rows: Vec<Row>,
     /// What there would be more to say.
     pub(in crate::report) more: Option<String>,
+    /// Whether the caption is shown, or only for who cannot see the table.
+    is_captioned: bool,
 }
 
 /// A column's head.
@@ -139,7 +143,7 @@ impl Grid {
             Some(text) => Head { text: text.to_owned(), is_number: true },
             None => Head { text: text.to_owned(), is_number: false },
         });
-        Self { caption: caption.into(), head: head.into(), rows: Vec::new(), more: None }
+        Self { caption: caption.into(), head: head.into(), rows: Vec::new(), more: None, is_captioned: true }
     }
 
     /// The numbers behind a chart.
@@ -159,12 +163,135 @@ impl Grid {
             head: head.collect(),
             rows: rows.collect(),
             more: None,
+            is_captioned: false,
         }
+    }
+
+    /// More rows than this are no list of cards on a phone.
+    fn is_short(&self) -> bool {
+        self.rows.len() <= 40
+    }
+
+    /// Cells, each with the name of its column where it may stand apart from that.
+    fn labelled<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = (&'a str, &'a Cell)> {
+        let is_short = self.is_short();
+        let labels = self.head.iter().skip(1).map(move |head| if is_short { head.text.as_str() } else { "" });
+        labels.zip(&row.cells)
     }
 
     pub(in crate::report) fn row(&mut self, name: impl Into<String>, cells: Vec<Cell>) {
         self.rows.push(Row::new(name, cells));
     }
+}
+
+/// What a person opens who wants to know more: a name, the gist of it in a line, and what is inside.
+#[derive(Template)]
+#[template(path = "part.html")]
+pub(in crate::report) struct Part {
+    pub(in crate::report) id: &'static str,
+    pub(in crate::report) name: &'static str,
+    gist: String,
+    blocks: Vec<Block>,
+}
+
+/// A piece of a part.
+enum Block {
+    Heading(String),
+    Said(String),
+    Note(String),
+    List(Vec<String>),
+    Facts(Facts),
+    Grid(Grid),
+    Copy(String),
+    Long { label: &'static str, text: String },
+}
+
+impl Part {
+    pub(in crate::report) fn new(id: &'static str, name: &'static str, gist: impl Into<String>) -> Self {
+        Self { id, name, gist: gist.into(), blocks: Vec::new() }
+    }
+
+    /// What is null in the JSON, and why.
+    pub(in crate::report) fn of_unmeasured(reasons: &Reasons) -> Self {
+        let mut grid = Grid::new("What is null in the JSON, and why", ["Path", "Why"]);
+        for (path, why) in reasons {
+            grid.row(path, vec![Cell::words(why)]);
+        }
+        let part = |gist| Self::new("unmeasured", "Not measured", gist);
+        if reasons.is_empty() {
+            return part("everything was".to_owned());
+        }
+        part(format!("{}, and why", plural(reasons.len() as u64, "null"))).grid(grid)
+    }
+
+    fn with(mut self, block: Block) -> Self {
+        self.blocks.push(block);
+        self
+    }
+
+    pub(in crate::report) fn heading(self, text: &str) -> Self {
+        self.with(Block::Heading(text.to_owned()))
+    }
+
+    pub(in crate::report) fn said(self, text: impl Into<String>) -> Self {
+        self.with(Block::Said(text.into()))
+    }
+
+    pub(in crate::report) fn note(self, text: impl Into<String>) -> Self {
+        self.with(Block::Note(text.into()))
+    }
+
+    /// A sentence each; nothing where there is none.
+    pub(in crate::report) fn list(self, lines: impl IntoIterator<Item = String>) -> Self {
+        let lines: Vec<String> = lines.into_iter().map(|line| format::sentence(&line)).collect();
+        if lines.is_empty() { self } else { self.with(Block::List(lines)) }
+    }
+
+    pub(in crate::report) fn facts(self, facts: Facts) -> Self {
+        if facts.facts.is_empty() { self } else { self.with(Block::Facts(facts)) }
+    }
+
+    pub(in crate::report) fn grid(self, grid: Grid) -> Self {
+        self.with(Block::Grid(grid))
+    }
+
+    pub(in crate::report) fn grids(self, grids: impl IntoIterator<Item = Grid>) -> Self {
+        grids.into_iter().fold(self, Self::grid)
+    }
+
+    pub(in crate::report) fn copy(self, text: impl Into<String>) -> Self {
+        self.with(Block::Copy(text.into()))
+    }
+
+    pub(in crate::report) fn long(self, label: &'static str, text: String) -> Self {
+        self.with(Block::Long { label, text })
+    }
+}
+
+/// One number, large.
+pub(in crate::report) struct Tile {
+    pub(in crate::report) label: String,
+    /// None where it was not measured; then the note says why.
+    pub(in crate::report) value: Option<String>,
+    pub(in crate::report) note: String,
+}
+
+/// Of what, where, and when.
+pub(in crate::report) fn circumstances(
+    of: &Interface,
+    probes: &str,
+    start: &str,
+    duration_s: f64,
+) -> Vec<String> {
+    let mut facts = vec![of.name.clone()];
+    facts.extend(of.driver.clone());
+    facts.extend(of.queues.map(|queues| plural(u64::from(queues), "queue")));
+    facts.push(format!("MTU {}", of.mtu));
+    facts.push(format!("kernel {}", of.kernel));
+    facts.push(format!("probes: {probes}"));
+    facts.push(format::moment(start));
+    facts.push(format::duration(duration_s));
+    facts.into_iter().map(|fact| format::shortened(&fact, 60)).collect()
 }
 
 /// Terms and what is known of them.

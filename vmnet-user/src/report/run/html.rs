@@ -1,5 +1,5 @@
 //! `report.html`: a run as one page that needs nothing but itself. No request leaves it, its script is for comfort alone, and
-//! whatever it shows is data: see [`escape`].
+//! whatever it shows is data: see `report/kit/escape.rs`.
 //!
 //! The page is HTML and well-formed XML at once, so that a strict parser can be held against it.
 
@@ -19,7 +19,7 @@ use crate::model::merging::merged;
 use crate::report::kit::document::PageError;
 use crate::report::kit::format;
 use crate::report::kit::json::Explained as _;
-use crate::report::kit::parts::{Cell, Facts, Figures, Grid};
+use crate::report::kit::parts::{Figures, Part, Tile};
 use crate::report::run::schema::RunReport;
 use crate::report::run::text;
 
@@ -38,36 +38,14 @@ struct Page {
     style: &'static str,
     script: &'static str,
     answer: Answer,
+    tiles: Vec<Tile>,
     why: Why,
     figures: Figures,
+    /// Without traffic all is folded but the answer.
+    is_quiet: bool,
     /// Said where intervals were merged.
     merged: Option<String>,
-    ledger: Option<[Grid; 2]>,
-    ledger_unknown: String,
-    other: Option<String>,
-    reasons: Option<Grid>,
-    reasons_unknown: String,
-    chain: Option<Grid>,
-    audit: Option<(Grid, Facts)>,
-    hooks: Option<Grid>,
-    fell_because: Vec<String>,
-    overhead: Facts,
-    events: Option<Grid>,
-    run: Facts,
-    machine: Vec<machine::Part>,
-    machine_unknown: String,
-    command: Option<Command>,
-    unmeasured: Grid,
-    json: String,
-}
-
-/// The command that ran.
-struct Command {
-    line: String,
-    ended: String,
-    said: Option<String>,
-    output: String,
-    is_shortened: bool,
+    parts: Vec<Part>,
 }
 
 /// A run as one page. `report` is finite, and `figures` are drawn from it.
@@ -77,30 +55,27 @@ struct Command {
 pub(super) fn page(report: &RunReport, figures: Figures) -> Result<String, PageError> {
     let mut report = report.clone();
     let merged = merge(&mut report);
+    let json = Part::new("json", "Raw JSON", "schema vmnet.run/1, as in run.json");
+    let json = merged.iter().fold(json, Part::note);
     let page = Page {
         style: STYLE,
         script: SCRIPT,
         answer: Answer::of(&report),
-        why: Why::of(&report),
+        tiles: answer::tiles(&report),
+        why: Why::of(&report.interface.name, report.causes.as_deref().map_err(ToString::to_string)),
+        is_quiet: !figures.drawn.iter().any(|figure| figure.id == "throughput"),
         figures,
+        parts: vec![
+            ledger::part(&report),
+            proof::witnesses(&report),
+            proof::probes(&report),
+            machine::part(&report),
+            command(&report),
+            limits(&report),
+            Part::of_unmeasured(&report.unmeasured),
+            json.long("The whole report as JSON", raw::json(&report)?),
+        ],
         merged,
-        ledger: ledger::grids(&report),
-        ledger_unknown: report.unmeasured.get("ledger.tcp").cloned().unwrap_or_default(),
-        other: ledger::other(&report),
-        reasons: ledger::reasons(&report),
-        reasons_unknown: unknown(&report.reasons),
-        chain: proof::chain(&report),
-        audit: report.audit.as_ref().map(|audit| (proof::identities(audit), proof::missed(&report, audit))),
-        hooks: (!report.probes.hooks.is_empty()).then(|| proof::hooks(&report)),
-        fell_because: report.probes.fell_because.clone(),
-        overhead: proof::overhead(&report),
-        events: proof::events(&report),
-        run: machine::run(&report),
-        machine: report.machine.as_ref().map(machine::parts).unwrap_or_default(),
-        machine_unknown: unknown(&report.machine),
-        command: command(&report),
-        unmeasured: unmeasured(&report),
-        json: raw::json(&report)?,
     };
     Ok(page.render()?)
 }
@@ -128,24 +103,36 @@ fn merge(report: &mut RunReport) -> Option<String> {
     Some(said)
 }
 
-fn command(report: &RunReport) -> Option<Command> {
-    let benchmark = report.benchmark.as_ref()?;
+fn command(report: &RunReport) -> Part {
+    let part = |gist: &str| Part::new("command", "Command", gist);
+    let Some(benchmark) = &report.benchmark else {
+        return part("none was given: what ran meanwhile is not known");
+    };
+    let line = benchmark.command.join(" ");
+    let part =
+        part(&format::shortened(&line, 60)).copy(line).said(format::sentence(&text::how_it_ended(benchmark)));
+    let part =
+        text::what_it_said(benchmark).into_iter().fold(part, |part, said| part.said(format!("{said}.")));
     let output = benchmark.stdout.as_deref().unwrap_or_default().trim_end();
-    Some(Command {
-        line: benchmark.command.join(" "),
-        ended: format::sentence(&text::how_it_ended(benchmark)),
-        said: text::what_it_said(benchmark).map(|said| format!("{said}.")),
-        output: format::shortened(output, MOST_OUTPUT),
-        is_shortened: output.chars().count() > MOST_OUTPUT,
-    })
+    if output.is_empty() {
+        return part;
+    }
+    let is_shortened = output.chars().count() > MOST_OUTPUT;
+    let note =
+        if is_shortened { "What it printed (the beginning; run.json has more):" } else { "What it printed:" };
+    part.note(note).long("What the command printed", format::shortened(output, MOST_OUTPUT))
 }
 
-fn unmeasured(report: &RunReport) -> Grid {
-    let mut grid = Grid::new("What is null in the JSON, and why", ["Path", "Why"]);
-    for (path, why) in &report.unmeasured {
-        grid.row(path, vec![Cell::words(why)]);
-    }
-    grid
+fn limits(report: &RunReport) -> Part {
+    const ALWAYS: [&str; 3] = [
+        "Counted is what this machine’s kernel hands to the device’s driver. What the device, or a host behind it, makes of that cannot be \
+         seen from here: it may still segment",
+        "The answer is about this run: its traffic, its peers, and the settings that held meanwhile",
+        "Bytes are TCP payload, headers excluded and retransmits included, unless a number says otherwise",
+    ];
+    let limits = text::limits(report);
+    let gist = limits.first().cloned().unwrap_or_default();
+    Part::new("limits", "Limits of the proof", gist).list(limits.into_iter().chain(ALWAYS.map(str::to_owned)))
 }
 
 #[cfg(test)]

@@ -200,11 +200,3 @@ pub(super) fn commands(report: &AbReport) -> Grid {
     }
     grid
 }
-
-pub(super) fn unmeasured(report: &AbReport) -> Grid {
-    let mut grid = Grid::new("What is null in the JSON, and why", ["Path", "Why"]);
-    for (path, why) in &report.unmeasured {
-        grid.row(path, vec![Cell::words(why)]);
-    }
-    grid
-}

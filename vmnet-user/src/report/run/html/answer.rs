@@ -1,11 +1,10 @@
-//! The head of the page: the answer, what it rests on, and the numbers that matter most.
+//! The head of the page: the answer, and the numbers that matter most.
 
 use crate::model::fact::Known as _;
 use crate::model::ledger::Entry;
-use crate::model::verdict::{Confidence, State};
+use crate::model::verdict::State;
 use crate::report::kit::format;
-use crate::report::kit::format::plural;
-use crate::report::kit::parts::Mark;
+use crate::report::kit::parts::{Tile, circumstances};
 use crate::report::kit::style::Tone;
 use crate::report::run::schema::RunReport;
 use crate::report::run::text;
@@ -19,15 +18,9 @@ pub(super) struct Answer {
     pub(super) confidence: &'static str,
     pub(super) sentence: String,
     pub(super) evidence: Vec<String>,
-    /// What the confidence rests on, or lacks.
-    pub(super) basis: String,
     /// Of what, where, and when.
     pub(super) circumstances: Vec<String>,
-    pub(super) witnesses: Vec<(Mark, text::Testimony)>,
-    pub(super) audit: (Mark, String),
     pub(super) shares: Result<Shares, String>,
-    pub(super) numbers: Vec<Number>,
-    pub(super) limits: Vec<String>,
     pub(super) next: Vec<String>,
 }
 
@@ -49,14 +42,6 @@ pub(super) struct Share {
     pub(super) share: f64,
 }
 
-/// One number, large.
-pub(super) struct Number {
-    pub(super) label: &'static str,
-    /// None where it was not measured; then the note says why.
-    pub(super) value: Option<String>,
-    pub(super) note: String,
-}
-
 impl Answer {
     pub(super) fn of(report: &RunReport) -> Self {
         let tone = match text::tone(report.verdict.state) {
@@ -71,11 +56,6 @@ impl Answer {
             State::NothingToOffload => "–",
             State::Inconclusive => "?",
         };
-        let basis = text::basis(report).unwrap_or_else(|| match report.verdict.confidence {
-            Confidence::Proven => "proven".to_owned(),
-            Confidence::Supported => "one witness alone".to_owned(),
-            Confidence::Weak => "inferred".to_owned(),
-        });
         let mut evidence = text::evidence(report).into_iter();
         // The bar shows it.
         let decided = evidence.next();
@@ -88,48 +68,16 @@ impl Answer {
             confidence: text::confidence_word(report.verdict.confidence),
             sentence: format::sentence(&text::state_sentence(report)).trim_end_matches('.').to_owned(),
             evidence: decided.into_iter().chain(rest).map(|line| format::sentence(&line)).collect(),
-            basis: format::sentence(&basis),
-            circumstances: circumstances(report),
-            witnesses: text::testimonies(report).into_iter().map(heard).collect(),
-            audit: audit(report),
+            circumstances: circumstances(
+                &report.interface,
+                report.probes.mode.name(),
+                &report.window.start,
+                report.window.duration_s,
+            ),
             shares,
-            numbers: numbers(report),
-            limits: text::limits(report).iter().map(|limit| format::sentence(limit)).collect(),
             next: text::next(report).iter().map(|step| format::sentence(step)).collect(),
         }
     }
-}
-
-fn heard(testimony: text::Testimony) -> (Mark, text::Testimony) {
-    let mark = match testimony.agrees {
-        Some(true) => Mark::good("agrees"),
-        Some(false) => Mark::bad("contradicts"),
-        None => Mark::none(&testimony.says),
-    };
-    (mark, testimony)
-}
-
-fn audit(report: &RunReport) -> (Mark, String) {
-    match &report.audit {
-        None => (Mark::none("none"), text::why_no_audit(report).to_owned()),
-        Some(audit) => {
-            let mark = if audit.ok { Mark::good("holds") } else { Mark::bad("does not hold") };
-            (mark, text::audit_in_short(audit))
-        }
-    }
-}
-
-fn circumstances(report: &RunReport) -> Vec<String> {
-    let interface = &report.interface;
-    let mut facts = vec![interface.name.clone()];
-    facts.extend(interface.driver.clone());
-    facts.extend(interface.queues.map(|queues| plural(u64::from(queues), "queue")));
-    facts.push(format!("MTU {}", interface.mtu));
-    facts.push(format!("kernel {}", interface.kernel));
-    facts.push(format!("probes: {}", report.probes.mode.name()));
-    facts.push(format::moment(&report.window.start));
-    facts.push(format::duration(report.window.duration_s));
-    facts.into_iter().map(|fact| format::shortened(&fact, 60)).collect()
 }
 
 fn shares(report: &RunReport) -> Result<Shares, String> {
@@ -154,28 +102,29 @@ fn shares(report: &RunReport) -> Result<Shares, String> {
     Ok(Shares { said, parts })
 }
 
-fn numbers(report: &RunReport) -> Vec<Number> {
+/// The numbers that matter most.
+pub(super) fn tiles(report: &RunReport) -> Vec<Tile> {
     let tcp = report.ledger.tcp.as_ref().map(|tcp| &tcp.total);
-    let mut numbers = vec![
-        Number::of(
+    let mut tiles = vec![
+        tile(
             "TCP goodput",
             report.throughput.goodput_gbps.known().map(format::rate),
             || "payload, without retransmits".to_owned(),
             || super::unknown(&report.throughput.goodput_gbps),
         ),
-        Number::of(
+        tile(
             "On the wire",
             report.throughput.wire_gbps.known().map(format::rate),
             || "all protocols, with their headers".to_owned(),
             || super::unknown(&report.throughput.wire_gbps),
         ),
-        Number::of(
+        tile(
             "Super-packets built",
             tcp.map(|tcp| format::count(tcp.super_packets_queued)),
             || tcp.map(fate).unwrap_or_default(),
             || why(report, "ledger.tcp", "not measured"),
         ),
-        Number::of(
+        tile(
             "Segmentation cost",
             report.cost.cores.known().map(|cores| format!("{cores:.2} cores")),
             || per_byte(report),
@@ -187,7 +136,7 @@ fn numbers(report: &RunReport) -> Vec<Number> {
     ];
     if let Some(tcp) = tcp {
         let share = tcp.retransmitted_share();
-        numbers.push(Number::of(
+        tiles.push(tile(
             "Retransmitted",
             tcp.retransmitted_bytes.map(format::bytes),
             || {
@@ -199,7 +148,7 @@ fn numbers(report: &RunReport) -> Vec<Number> {
             || why(report, "ledger.tcp.retransmitted_bytes", "not measured"),
         ));
     }
-    numbers
+    tiles
 }
 
 fn fate(tcp: &Entry) -> String {
@@ -227,14 +176,12 @@ fn why(report: &RunReport, path: &str, otherwise: &str) -> String {
     report.unmeasured.get(path).cloned().unwrap_or_else(|| otherwise.to_owned())
 }
 
-impl Number {
-    fn of(
-        label: &'static str,
-        value: Option<String>,
-        note: impl FnOnce() -> String,
-        why: impl FnOnce() -> String,
-    ) -> Self {
-        let note = if value.is_some() { note() } else { why() };
-        Self { label, value, note }
-    }
+fn tile(
+    label: &str,
+    value: Option<String>,
+    note: impl FnOnce() -> String,
+    why: impl FnOnce() -> String,
+) -> Tile {
+    let note = if value.is_some() { note() } else { why() };
+    Tile { label: label.to_owned(), value, note }
 }

@@ -1,7 +1,6 @@
 //! Why, and who can fix it how: every cause, with what there is to copy.
 
 use crate::model::cause::{By, Cause};
-use crate::report::run::schema::RunReport;
 use crate::report::run::why;
 
 /// Causes, and what fixes them by itself.
@@ -33,22 +32,26 @@ pub(in crate::report) struct Remedy {
 }
 
 impl Why {
-    pub(in crate::report) fn of(report: &RunReport) -> Self {
-        let causes = match &report.causes {
-            Ok(causes) => causes,
-            Err(why) => return Self { unknown: Some(why.to_string()), told: Vec::new(), by_itself: None },
+    pub(in crate::report) fn of(interface: &str, causes: Result<&[Cause], String>) -> Self {
+        let (causes, unknown) = match causes {
+            Ok(causes) => (causes, None),
+            Err(why) => (Default::default(), Some(why)),
         };
-        let name = &report.interface.name;
         Self {
-            unknown: None,
-            told: causes.iter().map(|cause| Told::of(name, cause)).collect(),
-            by_itself: why::by_itself(name, causes),
+            unknown,
+            told: causes.iter().map(|cause| Told::of(interface, cause)).collect(),
+            by_itself: why::by_itself(interface, causes),
         }
+    }
+
+    /// The first of them.
+    pub(in crate::report) fn gist(&self) -> &str {
+        self.told.first().map_or("no cause was found", |cause| cause.title.as_str())
     }
 }
 
 impl Told {
-    pub(in crate::report) fn of(interface: &str, cause: &Cause) -> Self {
+    fn of(interface: &str, cause: &Cause) -> Self {
         let by = match cause.fix.by {
             By::None => None,
             by => Some(by.words()),

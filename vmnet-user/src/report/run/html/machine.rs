@@ -2,21 +2,14 @@
 
 use crate::model::fact::Why;
 use crate::model::features::Feature;
-use crate::model::machine::{Device, Limits, Machine, Qdisc, QdiscOptions, Relation};
+use crate::model::machine::{Limits, Machine, Qdisc, QdiscOptions, Relation};
 use crate::report::kit::format;
 use crate::report::kit::format::plural;
-use crate::report::kit::parts::{Cell, Facts, Grid, Mark, Row, ranges};
+use crate::report::kit::parts::{Cell, Facts, Grid, Mark, Part, Row, ranges};
 use crate::report::run::schema::RunReport;
 
-/// A part of the section: a heading, facts, tables.
-pub(super) struct Part {
-    pub(super) name: &'static str,
-    pub(super) facts: Facts,
-    pub(super) grids: Vec<Grid>,
-}
-
 /// The interface and the run, which are known even where the machine is not.
-pub(super) fn run(report: &RunReport) -> Facts {
+fn run(report: &RunReport) -> Facts {
     let interface = &report.interface;
     let mut facts = Facts::default();
     facts.add("Interface", format!("{} (index {})", interface.name, interface.ifindex));
@@ -45,18 +38,21 @@ pub(super) fn run(report: &RunReport) -> Facts {
 }
 
 /// All that was read.
-pub(super) fn parts(machine: &Machine) -> Vec<Part> {
-    vec![
-        device(&machine.device),
-        virtio(machine),
-        queues(machine),
-        qdiscs(machine),
-        around(machine),
-        settings(machine),
-    ]
+pub(super) fn part(report: &RunReport) -> Part {
+    let interface = &report.interface;
+    let driver = interface.driver.as_deref().unwrap_or("no driver");
+    let gist = format!("{}, {driver}, kernel {}", interface.name, interface.kernel);
+    let part = Part::new("machine", "Machine", format::shortened(&gist, 80)).facts(run(report));
+    match &report.machine {
+        Err(why) => part.note(format!("Nothing more: {why}.")),
+        Ok(machine) => [device, virtio, queues, qdiscs, around, settings]
+            .iter()
+            .fold(part, |part, add| add(part, machine)),
+    }
 }
 
-fn device(device: &Device) -> Part {
+fn device(part: Part, machine: &Machine) -> Part {
+    let device = &machine.device;
     let mut facts = Facts::default();
     facts.add_some("Driver", device.driver.as_ref());
     facts.add_some("Kind", device.kind.as_ref());
@@ -93,7 +89,7 @@ fn device(device: &Device) -> Part {
             grids.push(grid);
         }
     }
-    Part { name: "Device", facts, grids }
+    part.heading("Device").facts(facts).grids(grids)
 }
 
 fn limits(facts: &mut Facts, limits: &Limits) {
@@ -110,7 +106,7 @@ fn limits(facts: &mut Facts, limits: &Limits) {
     }
 }
 
-fn virtio(machine: &Machine) -> Part {
+fn virtio(part: Part, machine: &Machine) -> Part {
     let mut facts = Facts::default();
     let listed = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     match &machine.virtio {
@@ -127,10 +123,10 @@ fn virtio(machine: &Machine) -> Part {
     for (name, value) in &machine.module_parameters {
         facts.add(&format!("Parameter {name}"), value);
     }
-    Part { name: "virtio and its driver", facts, grids: Vec::new() }
+    part.heading("virtio and its driver").facts(facts)
 }
 
-fn queues(machine: &Machine) -> Part {
+fn queues(part: Part, machine: &Machine) -> Part {
     let queues = &machine.queues;
     let mut facts = Facts::default();
     facts.add_fact("CPUs online", &machine.cpus_online, ToString::to_string);
@@ -163,10 +159,10 @@ fn queues(machine: &Machine) -> Part {
             grids.push(grid);
         }
     }
-    Part { name: "Queues and CPUs", facts, grids }
+    part.heading("Queues and CPUs").facts(facts).grids(grids)
 }
 
-fn qdiscs(machine: &Machine) -> Part {
+fn qdiscs(part: Part, machine: &Machine) -> Part {
     let mut facts = Facts::default();
     let mut grids = Vec::new();
     match &machine.qdiscs {
@@ -189,7 +185,7 @@ fn qdiscs(machine: &Machine) -> Part {
             grids.push(grid);
         }
     }
-    Part { name: "Qdiscs", facts, grids }
+    part.heading("Qdiscs").facts(facts).grids(grids)
 }
 
 fn qdisc(qdisc: &Qdisc) -> Row {
@@ -236,7 +232,7 @@ fn qdisc(qdisc: &Qdisc) -> Row {
     )
 }
 
-fn around(machine: &Machine) -> Part {
+fn around(part: Part, machine: &Machine) -> Part {
     let mut facts = Facts::default();
     let mut grids = Vec::new();
     if machine.stack.is_empty() {
@@ -298,10 +294,10 @@ fn around(machine: &Machine) -> Part {
         }
         grids.push(grid);
     }
-    Part { name: "Around it", facts, grids }
+    part.heading("Around it").facts(facts).grids(grids)
 }
 
-fn settings(machine: &Machine) -> Part {
+fn settings(part: Part, machine: &Machine) -> Part {
     let mut facts = Facts::default();
     facts.add_fact("net.ipv4.tcp_ecn", &machine.tcp_ecn, ToString::to_string);
     facts.add_fact("nfqueues", &machine.nfqueues, ToString::to_string);
@@ -326,7 +322,7 @@ fn settings(machine: &Machine) -> Part {
     for unread in &machine.setters_unread {
         facts.add_fact::<String>("A file that could not be read", &Err(unread.clone().into()), Clone::clone);
     }
-    Part { name: "Settings", facts, grids }
+    part.heading("Settings").facts(facts).grids(grids)
 }
 
 fn yes_no(yes: bool) -> String {

@@ -1,46 +1,53 @@
-//! What the answer stands on: the chain, the audit, the hooks, and what happened meanwhile.
+//! What the answer stands on: witnesses, the audit, the probes, and what happened meanwhile.
 
 use crate::model::audit::Audit;
-use crate::model::chain::{LinkState, first_broken};
-use crate::model::fact::{Known as _, Why};
-use crate::model::hook::HookState;
+use crate::model::fact::Why;
 use crate::model::hook::ProgramsMethod;
 use crate::model::identity::Identity;
+use crate::model::verdict::Confidence;
 use crate::report::kit::format;
-use crate::report::kit::parts::{Cell, Facts, Grid, Mark, Row};
+use crate::report::kit::parts::{Cell, Facts, Grid, Mark, Part, Row};
 use crate::report::run::schema::RunReport;
 use crate::report::run::text;
 
 /// Events told here; a device that flaps must not fill the page.
 const MOST_EVENTS: usize = 200;
 
-/// The chain link by link.
-pub(super) fn chain(report: &RunReport) -> Option<Grid> {
-    let mut grid = Grid::new(
-        "The chain that offload depends on, as it was at the end",
-        ["Link", "State", "What shows it"],
-    );
-    let chain = report.chain.as_ref().ok()?;
-    let first = first_broken(chain).map(|link| link.link);
-    for link in chain {
-        let mark = match link.state {
-            LinkState::Ok => Mark::good("holds"),
-            LinkState::Partial => Mark { sign: "◐", ..Mark::unsure("one family only") },
-            LinkState::Broken if first == Some(link.link) => Mark::bad("breaks here first"),
-            LinkState::Broken => Mark::bad("broken"),
-            LinkState::Unknown => Mark::unsure("not known"),
-            LinkState::NotApplicable => Mark::none("no such link"),
+pub(super) fn witnesses(report: &RunReport) -> Part {
+    let mut grid = Grid::new("Witnesses", ["Witness", "Says", "How it knows"]);
+    let (mark, said) = match &report.audit {
+        None => (Mark::none("none"), text::why_no_audit(report).to_owned()),
+        Some(audit) => {
+            let mark = if audit.ok { Mark::good("holds") } else { Mark::bad("does not hold") };
+            (mark, text::audit_in_short(audit))
+        }
+    };
+    let gist = format!("audit: {}, {said}", mark.word);
+    for testimony in text::testimonies(report) {
+        let mark = match testimony.agrees {
+            Some(true) => Mark::good("agrees"),
+            Some(false) => Mark::bad("contradicts"),
+            None => Mark::none(&testimony.says),
         };
-        grid.row(
-            format::sentence(link.link.words()).trim_end_matches('.'),
-            vec![Cell::Mark(mark), Cell::words(&link.evidence)],
-        );
+        grid.row(&testimony.name, vec![Cell::Mark(mark), Cell::words(&testimony.detail)]);
     }
-    Some(grid)
+    grid.row("audit", vec![Cell::Mark(mark), Cell::words(said)]);
+    let basis = text::basis(report).unwrap_or_else(|| match report.verdict.confidence {
+        Confidence::Proven => "proven".to_owned(),
+        Confidence::Supported => "one witness alone".to_owned(),
+        Confidence::Weak => "inferred".to_owned(),
+    });
+    let basis = format::sentence(&basis);
+    let confidence = format::capitalised(text::confidence_word(report.verdict.confidence));
+    let basis = if basis.starts_with(&confidence) { basis } else { format!("{confidence}: {basis}") };
+    let part = Part::new("audit", "Witnesses and audit", gist).said(basis).grid(grid);
+    match &report.audit {
+        None => part,
+        Some(audit) => part.grid(identities(audit)).heading("What was missed").facts(missed(report, audit)),
+    }
 }
 
-/// The identities.
-pub(super) fn identities(audit: &Audit) -> Grid {
+fn identities(audit: &Audit) -> Grid {
     let mut grid = Grid::new(
         "Counts from different sources that must agree: left − right = residual, which the slack has to cover",
         ["Identity", "#Left", "Counted by", "#Right", "Counted by", "#Residual", "#Slack", "Unit", "Holds"],
@@ -75,8 +82,7 @@ fn identity(identity: &Identity) -> Row {
     }
 }
 
-/// What was missed.
-pub(super) fn missed(report: &RunReport, audit: &Audit) -> Facts {
+fn missed(report: &RunReport, audit: &Audit) -> Facts {
     let why = report.unmeasured.get("audit.missed.kprobe_misses");
     let why = why.map_or(Why::KernelSilent, |why| Why::from(why.clone()));
     let mut facts = Facts::default();
@@ -86,39 +92,11 @@ pub(super) fn missed(report: &RunReport, audit: &Audit) -> Facts {
     facts
 }
 
-/// Hook by hook.
-pub(super) fn hooks(report: &RunReport) -> Grid {
-    let mut grid = Grid::new(
-        "Hooks, of all interfaces together",
-        ["Hook", "Kind", "State", "#Ran, times", "#ns a time", "#net ns", "Why not"],
-    );
-    let ns = |ns: Option<f64>| ns.map_or(Cell::Unknown, |ns| Cell::Number(format!("{ns:.0}")));
-    for hook in &report.probes.hooks {
-        let state = match hook.state {
-            HookState::Attached => Mark::good("attached"),
-            HookState::SwitchedOff => Mark::bad("switched off"),
-            HookState::Absent => Mark::none("absent"),
-        };
-        grid.row(
-            &hook.hook,
-            vec![
-                Cell::Code(hook.kind.clone()),
-                Cell::Mark(state),
-                Cell::exact(hook.events.known()),
-                ns(hook.ns_per_event.known()),
-                ns(hook.net_ns_per_event.known()),
-                Cell::words(hook.reason.as_deref().unwrap_or_default()),
-            ],
-        );
-    }
-    grid
-}
-
-/// What the tool took, and how it counted.
-pub(super) fn overhead(report: &RunReport) -> Facts {
-    let overhead = &report.overhead;
+/// What the tool took, how it counted, and what happened meanwhile; the chart has each hook.
+pub(super) fn probes(report: &RunReport) -> Part {
+    let (overhead, probes) = (&report.overhead, &report.probes);
     let mut facts = Facts::default();
-    facts.add("Mode", report.probes.mode.name());
+    facts.add("Mode", probes.mode.name());
     facts.add_fact("Programs in the kernel", &overhead.cpu_share, |share| {
         let from = overhead.cpu_share_method.map_or("", ProgramsMethod::in_words);
         format!("{} of all CPUs’ time{from}", format::percent(*share))
@@ -127,19 +105,26 @@ pub(super) fn overhead(report: &RunReport) -> Facts {
         format!("{} of all CPUs’ time", format::percent(*share))
     });
     facts.add_fact("Its memory", &overhead.rss_bytes, |bytes| format::bytes(*bytes));
-    facts
+    let hooks = format::plural(probes.hooks.len() as u64, "hook");
+    let hooks = if probes.hooks.is_empty() { "no programs ran".to_owned() } else { hooks };
+    let count = format::plural(report.events.len() as u64, "event");
+    let part = Part::new("probes", "Probes and events", format!("{}, {hooks}; {count}", probes.mode.name()));
+    let part = part
+        .facts(facts)
+        .list(probes.fell_because.iter().map(|why| format!("not a better way to count: {why}")));
+    if report.events.is_empty() {
+        return part.note("Nothing happened meanwhile: no feature was switched, no program lost its place.");
+    }
+    part.grid(events(report))
 }
 
-/// What happened meanwhile.
-pub(super) fn events(report: &RunReport) -> Option<Grid> {
+fn events(report: &RunReport) -> Grid {
     let mut grid = Grid::new("Events", ["After, s", "Kind", "What"]);
     for event in report.events.iter().take(MOST_EVENTS) {
-        grid.row(
-            format!("{:.2}", event.t_s),
-            vec![Cell::Code(event.kind.name().to_owned()), Cell::words(&event.text)],
-        );
+        let kind = Cell::Code(event.kind.name().to_owned());
+        grid.row(format!("{:.2}", event.t_s), vec![kind, Cell::words(&event.text)]);
     }
     let more = report.events.len().saturating_sub(MOST_EVENTS);
     grid.more = (more > 0).then(|| format!("{} more are in the JSON.", format::exact(more as u64)));
-    (!grid.rows.is_empty()).then_some(grid)
+    grid
 }
