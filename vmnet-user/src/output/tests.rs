@@ -34,7 +34,7 @@ fn a_run_lands_under_its_time_and_its_interface() {
 fn every_file_that_is_returned_is_there_and_no_other() {
     let base = tempfile::tempdir().expect("a place");
     let output = prepare(base.path(), "ens4");
-    let files = document::write(&output, &fixture::software(), &Format::USUAL).expect("room");
+    let files = document::write(&output, &fixture::eventful(), &Format::USUAL).expect("room");
     let names: Vec<_> = files
         .iter()
         .filter_map(|path| path.file_name())

@@ -155,7 +155,7 @@ impl<V: Into<Self>> From<Option<V>> for Value {
 /// Rows of plain text and numbers: data, never markup. What a row is of stands first.
 #[derive(Default)]
 pub(in crate::report) struct Marks {
-    pub(in crate::report) columns: &'static [Column],
+    columns: &'static [Column],
     rows: Vec<Vec<Value>>,
 }
 
@@ -193,11 +193,26 @@ impl Marks {
         if parts.is_empty() { name } else { format!("{name}: {}", parts.join(", ")) }
     }
 
+    /// Whether a column has something to say in any row.
+    fn is_said(&self, column: usize) -> bool {
+        let is_empty = |value: &Value| matches!(value, Value::Words(words) if words.is_empty());
+        self.rows.iter().any(|row| row.get(column).is_some_and(|value| !is_empty(value)))
+    }
+
+    /// The columns of a table.
+    pub(in crate::report) fn said_columns(&self) -> Vec<&'static Column> {
+        let columns = self.columns.iter().enumerate();
+        columns.filter(|(index, _)| self.is_said(*index)).map(|(_, column)| column).collect()
+    }
+
     /// The rows as a table has them.
     pub(in crate::report) fn cells(&self) -> impl Iterator<Item = impl Iterator<Item = String>> {
-        self.rows
-            .iter()
-            .map(|row| row.iter().zip(self.columns).map(|(value, column)| value.cell(column.kind)))
+        self.rows.iter().map(|row| {
+            let cells = row.iter().zip(self.columns).enumerate();
+            cells
+                .filter(|(index, _)| self.is_said(*index))
+                .map(|(_, (value, column))| value.cell(column.kind))
+        })
     }
 }
 
@@ -224,7 +239,7 @@ mod tests {
         let cells: Vec<Vec<String>> = marks.cells().map(Iterator::collect).collect();
         assert_eq!(cells[0], ["queue 0", "43,200,000", "0.0110", "0.500", "1"]);
         assert_eq!(cells[1][1], "not measured");
-        let heads = marks.columns.iter().map(Column::head).collect::<Vec<_>>().join(" | ");
+        let heads = marks.said_columns().into_iter().map(Column::head).collect::<Vec<_>>().join(" | ");
         assert_eq!(heads, "what | payload, bytes | goodput, Gbit/s | busy, CPUs | intervals");
     }
 }

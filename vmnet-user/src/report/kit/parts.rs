@@ -147,8 +147,8 @@ impl Grid {
     }
 
     /// The numbers behind a chart.
-    fn behind(chart: &str, marks: &Marks) -> Self {
-        let columns = marks.columns;
+    pub(in crate::report) fn behind(chart: &str, marks: &Marks) -> Self {
+        let columns = marks.said_columns();
         let head = columns.iter().map(|column| Head { text: column.head(), is_number: column.is_number() });
         let rows = marks.cells().map(|mut cells| {
             let name = cells.next().unwrap_or_default();
@@ -208,7 +208,7 @@ enum Block {
 
 impl Part {
     pub(in crate::report) fn new(id: &'static str, name: &'static str, gist: impl Into<String>) -> Self {
-        Self { id, name, gist: gist.into(), blocks: Vec::new() }
+        Self { id, name, gist: format::shortened(&gist.into(), 90), blocks: Vec::new() }
     }
 
     /// What is null in the JSON, and why.

@@ -130,7 +130,9 @@ fn limits(report: &RunReport) -> Part {
         "The answer is about this run: its traffic, its peers, and the settings that held meanwhile",
         "Bytes are TCP payload, headers excluded and retransmits included, unless a number says otherwise",
     ];
-    let limits = text::limits(report);
+    let mut limits = text::limits(report);
+    // What a figure of the cost leaves out.
+    limits.extend(text::cost(report).iter().filter_map(|said| Some(said.split_once("; ")?.1.to_owned())));
     let gist = limits.first().cloned().unwrap_or_default();
     Part::new("limits", "Limits of the proof", gist).list(limits.into_iter().chain(ALWAYS.map(str::to_owned)))
 }

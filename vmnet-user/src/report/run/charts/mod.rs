@@ -7,7 +7,7 @@ mod cost;
 mod flow;
 mod heat;
 pub(in crate::report) mod histogram;
-mod probes;
+pub(in crate::report::run) mod probes;
 mod reasons;
 mod sizes;
 pub(in crate::report) mod throughput;

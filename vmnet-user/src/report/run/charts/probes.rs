@@ -4,7 +4,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use crate::model::fact::Known as _;
-use crate::model::hook::{HookReport, HookState, ProgramsMethod};
+use crate::model::hook::{HookReport, HookState};
 use crate::report::kit::chart::Picture;
 use crate::report::kit::colours::{FAINT, GRID, INK, PURPLE};
 use crate::report::kit::format;
@@ -28,7 +28,8 @@ fn cpus(hook: &HookReport, duration_s: f64) -> Option<f64> {
     (cpus.is_finite() && cpus >= 0.0).then_some(cpus)
 }
 
-pub(super) fn of(report: &RunReport) -> Result<Picture<'_>, String> {
+/// A row for each hook.
+pub(in crate::report::run) fn marks(report: &RunReport) -> Marks {
     const COLUMNS: [Column; 8] = [
         Column::words("hook"),
         Column::words("kind"),
@@ -39,14 +40,7 @@ pub(super) fn of(report: &RunReport) -> Result<Picture<'_>, String> {
         Column::share("of one CPU"),
         Column::words("why not"),
     ];
-    let hooks = &report.probes.hooks;
-    let tool = tool(report);
-    if hooks.is_empty() {
-        return Err(format!("no programs ran, so none took time; {tool}"));
-    }
-    let duration_s = report.window.duration_s;
-    let costs: Vec<Option<f64>> = hooks.iter().map(|hook| cpus(hook, duration_s)).collect();
-    let row = |(hook, cost): (&HookReport, &Option<f64>)| {
+    let row = |hook: &HookReport| {
         // What is not attached has no numbers to be unknown.
         let number = |value: Value| if hook.state == HookState::Attached { value } else { "".into() };
         [
@@ -56,39 +50,44 @@ pub(super) fn of(report: &RunReport) -> Result<Picture<'_>, String> {
             number(hook.events.known().into()),
             number(hook.ns_per_event.known().into()),
             number(hook.net_ns_per_event.known().into()),
-            number((*cost).into()),
+            number(cpus(hook, report.window.duration_s).into()),
             hook.reason.clone().unwrap_or_default().into(),
         ]
     };
+    Marks::new(&COLUMNS, report.probes.hooks.iter().map(row))
+}
+
+pub(super) fn of(report: &RunReport) -> Result<Picture<'_>, String> {
+    let hooks = &report.probes.hooks;
+    let tool = tool(report);
+    if hooks.is_empty() {
+        return Err(format!("no programs ran, so none took time; {tool}"));
+    }
+    let duration_s = report.window.duration_s;
+    let costs: Vec<Option<f64>> = hooks.iter().map(|hook| cpus(hook, duration_s)).collect();
+    if !costs.iter().any(Option::is_some) {
+        return Err(UNASKED.to_owned());
+    }
     Ok(Picture {
         finding: Some(finding(report, &costs)),
         how: format!(
             "Bars of the time that each hook's program took, events times nanoseconds an event, as a share of one CPU over {}. Events are \
              those of all interfaces. {}.",
             format::duration(duration_s),
-            format::capitalised(&tool)
+            tool
         ),
-        marks: Marks::new(&COLUMNS, hooks.iter().zip(&costs).map(row)),
+        marks: marks(report),
         named: ROWS,
         body: Box::new(move |sheet| draw(sheet, hooks, &costs, &tool)),
     })
 }
 
 fn finding(report: &RunReport, costs: &[Option<f64>]) -> String {
-    let took = costs.iter().any(Option::is_some).then(|| {
-        format!("the probes took {} of one CPU", format::percent(costs.iter().flatten().sum::<f64>()))
-    });
+    let took = format::percent(costs.iter().flatten().sum::<f64>());
     let share = report.overhead.cpu_share.known();
-    let share = share.map(|share| format!("{} of all CPUs' time", format::percent(share)));
-    match (took, share) {
-        (Some(took), None) => took,
-        (Some(took), Some(share)) => format!("{took}, {share}"),
-        (None, Some(share)) => {
-            let from = report.overhead.cpu_share_method.map_or("", ProgramsMethod::in_words);
-            format!("the probes took {share}{from}")
-        }
-        (None, None) => UNASKED.to_owned(),
-    }
+    let share =
+        share.map_or_else(String::new, |share| format!(", {} of all CPUs' time", format::percent(share)));
+    format!("the probes took {took} of one CPU{share}")
 }
 
 fn draw(sheet: &mut Sheet<'_>, hooks: &[HookReport], costs: &[Option<f64>], tool: &str) {

@@ -169,7 +169,8 @@ fn fate(tcp: &Entry) -> String {
 /// What the terminal says of the cost, less the number that stands above it.
 fn per_byte(report: &RunReport) -> String {
     let said = text::cost(report).join("; ");
-    said.split_once(" cores, ").map_or(said.clone(), |(_, rest)| rest.to_owned())
+    let figure = said.split(';').next().unwrap_or_default();
+    figure.split_once(" cores, ").map_or(figure, |(_, rest)| rest).to_owned()
 }
 
 fn why(report: &RunReport, path: &str, otherwise: &str) -> String {

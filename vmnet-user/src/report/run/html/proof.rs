@@ -7,6 +7,7 @@ use crate::model::identity::Identity;
 use crate::model::verdict::Confidence;
 use crate::report::kit::format;
 use crate::report::kit::parts::{Cell, Facts, Grid, Mark, Part, Row};
+use crate::report::run::charts::probes::marks;
 use crate::report::run::schema::RunReport;
 use crate::report::run::text;
 
@@ -92,7 +93,7 @@ fn missed(report: &RunReport, audit: &Audit) -> Facts {
     facts
 }
 
-/// What the tool took, how it counted, and what happened meanwhile; the chart has each hook.
+/// What the tool took, how it counted, and what happened meanwhile.
 pub(super) fn probes(report: &RunReport) -> Part {
     let (overhead, probes) = (&report.overhead, &report.probes);
     let mut facts = Facts::default();
@@ -109,8 +110,10 @@ pub(super) fn probes(report: &RunReport) -> Part {
     let hooks = if probes.hooks.is_empty() { "no programs ran".to_owned() } else { hooks };
     let count = format::plural(report.events.len() as u64, "event");
     let part = Part::new("probes", "Probes and events", format!("{}, {hooks}; {count}", probes.mode.name()));
+    let hooks = (!probes.hooks.is_empty()).then(|| Grid::behind("Hooks, of all interfaces", &marks(report)));
     let part = part
         .facts(facts)
+        .grids(hooks)
         .list(probes.fell_because.iter().map(|why| format!("not a better way to count: {why}")));
     if report.events.is_empty() {
         return part.note("Nothing happened meanwhile: no feature was switched, no program lost its place.");

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::*;
 use crate::report::kit::marks::Column;
+use crate::report::kit::testing::shown;
 
 /// Enough to see how they read.
 const FIRST: usize = 3;
@@ -24,7 +25,7 @@ fn said(chart: &Chart<RunReport>, report: &RunReport) -> String {
     for says in hovers.iter().take(FIRST) {
         writeln!(said, "  {says}").expect("a string takes all");
     }
-    let heads: Vec<String> = drawn.marks.columns.iter().map(Column::head).collect();
+    let heads: Vec<String> = drawn.marks.said_columns().into_iter().map(Column::head).collect();
     writeln!(said, "table: {} rows\n  {}", drawn.marks.len(), heads.join(" | ")).expect("a string takes all");
     for row in rows(&drawn).iter().take(FIRST) {
         writeln!(said, "  {}", row.join(" | ")).expect("a string takes all");
@@ -78,18 +79,18 @@ fn several_charts_can_stand_in_one_document() {
 #[test]
 fn every_mark_says_its_values_under_the_pointer() {
     for report in [fixture::eventful(), fixture::day(), fixture::wide(64, 256)] {
-        for chart in CHARTS {
-            let svg = svg(CHARTS, chart.file, &report);
+        for file in shown(CHARTS, &report) {
+            let svg = svg(CHARTS, file, &report);
             let document = Document::parse(&svg).expect("well-formed XML");
             let marks: Vec<_> =
                 document.descendants().filter(|node| node.attribute("class") == Some("hover")).collect();
-            assert!((1..=600).contains(&marks.len()), "{}: {}", chart.file, marks.len());
+            assert!((1..=600).contains(&marks.len()), "{file}: {}", marks.len());
             for mark in &marks {
                 let title = mark.first_element_child().expect("a title");
                 assert!(title.has_tag_name("title") && title.text().is_some_and(|says| says.len() > 5));
             }
             let last = document.root_element().last_element_child().expect("an element");
-            assert_eq!(last.attribute("class"), Some("hover"), "{}: nothing lies above them", chart.file);
+            assert_eq!(last.attribute("class"), Some("hover"), "{file}: nothing lies above them");
         }
     }
 }
