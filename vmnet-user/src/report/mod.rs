@@ -9,6 +9,4 @@ pub mod kit;
 pub mod run;
 
 #[cfg(test)]
-mod schemas;
-#[cfg(test)]
-mod screens;
+mod tests;

@@ -20,7 +20,8 @@ pub(crate) struct Figures {
 impl Figures {
     /// In one line; None where all are drawn.
     pub(in crate::report) fn absences(&self) -> Option<String> {
-        let said: Vec<String> = self.absent.iter().map(|(name, why)| format!("{name} ({why})")).collect();
+        let said = |(name, why): &(&str, String)| format!("{name} ({})", format::shortened(why, 90));
+        let said: Vec<String> = self.absent.iter().map(said).collect();
         (!said.is_empty()).then(|| format!("Not drawn: {}.", said.join("; ")))
     }
 }

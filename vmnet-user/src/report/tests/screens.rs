@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::kit::style::Style;
-use super::kit::typed::Typed;
-use super::{ab, run};
+use crate::report::kit::style::Style;
+use crate::report::kit::typed::Typed;
+use crate::report::{ab, run};
 
 const SMALL: Style = Style { colour: false, plain: false, width: 80 };
 

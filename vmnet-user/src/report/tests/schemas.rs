@@ -8,8 +8,8 @@ use std::{env, fs};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 
-use super::run::{fixture, json, schema};
-use super::{ab, check, compare, doctor};
+use crate::report::run::{fixture, json, schema};
+use crate::report::{ab, check, compare, doctor};
 use crate::{fix, load};
 
 /// Rewrites the files where they differ.

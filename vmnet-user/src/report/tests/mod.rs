@@ -1,0 +1,4 @@
+//! Of all documents together.
+
+mod schemas;
+mod screens;
