@@ -9,6 +9,7 @@ mod heat;
 pub(in crate::report) mod histogram;
 pub(in crate::report::run) mod probes;
 mod reasons;
+mod rtt;
 mod sizes;
 pub(in crate::report) mod throughput;
 
@@ -23,6 +24,7 @@ pub const CHARTS: &[Chart<RunReport>] = &[
     Chart { name: "Why super-packets were segmented", file: "reasons.svg", of: reasons::of },
     Chart { name: "Packet sizes before and after", file: "sizes.svg", of: sizes::of },
     Chart { name: "CPU cost against throughput", file: "cost.svg", of: cost::of },
+    Chart { name: "Round trip over time", file: "rtt.svg", of: rtt::of },
     Chart { name: "Queues and CPUs over time", file: "heat.svg", of: heat::of },
     Chart { name: "What the probes cost", file: "probes.svg", of: probes::of },
 ];
