@@ -28,7 +28,6 @@ use schema::AbReport;
 use crate::model::absences::Reasons;
 use crate::report::kit::chart::{Chart, Titled, Titles};
 use crate::report::kit::document::{Document, PageError};
-use crate::report::kit::format;
 use crate::report::kit::json::{Explained, JsonError, indented};
 use crate::report::kit::parts::Figures;
 
@@ -39,10 +38,14 @@ const MOST_BYTES: u64 = crate::report::kit::budget::MOST_BYTES;
 
 impl Titled for AbReport {
     fn titles(&self) -> Titles {
+        let (start, duration_s) = (&self.window.start, self.window.duration_s);
+        let mut circumstances = Titles::circumstances(&self.interface, start, duration_s);
+        circumstances.push(plural(self.blocks.whole as usize, "whole block"));
+        circumstances.push(format!("seed {}", self.design.seed));
         Titles {
             answer: capitalised(&headline(self)),
             finding: capitalised(&short(self)),
-            circumstances: circumstances(self),
+            circumstances: circumstances.join(" · "),
         }
     }
 }
@@ -69,20 +72,6 @@ impl Explained for AbReport {
     fn unmeasured(&mut self) -> &mut Reasons {
         &mut self.unmeasured
     }
-}
-
-/// Which machine, when, how.
-fn circumstances(report: &AbReport) -> String {
-    let interface = &report.interface;
-    let mut facts: Vec<String> = Vec::new();
-    facts.extend(interface.driver.as_deref().map(|driver| format::shortened(driver, 32)));
-    facts.push(format!("MTU {}", interface.mtu));
-    facts.push(format!("kernel {}", format::shortened(&interface.kernel, 40)));
-    facts.push(format::shortened(&format::moment(&report.window.start), 40));
-    facts.push(format::duration(report.window.duration_s));
-    facts.push(plural(report.blocks.whole as usize, "whole block"));
-    facts.push(format!("seed {}", report.design.seed));
-    facts.join(" · ")
 }
 
 /// Whether that is the result of an experiment: its directory, or its `ab.json` by whatever name. What cannot be read is none.

@@ -9,6 +9,7 @@ use super::format;
 use super::lettering::{Lettering, bold, characters_in, text_width};
 use super::marks::Marks;
 use super::sheet::{BODY_TOP, HEIGHT, LEFT, RIGHT, Sheet, WIDTH, escaped, paint};
+use crate::model::interface::Interface;
 
 /// One picture of a document.
 pub struct Chart<D> {
@@ -37,6 +38,20 @@ pub struct Titles {
     pub(in crate::report) answer: String,
     pub(in crate::report) finding: String,
     pub(in crate::report) circumstances: String,
+}
+
+impl Titles {
+    /// Which machine, when, how long.
+    pub(in crate::report) fn circumstances(of: &Interface, start: &str, duration_s: f64) -> Vec<String> {
+        let driver = of.driver.as_deref().map(|driver| format::shortened(driver, 32));
+        let rest = [
+            format!("MTU {}", of.mtu),
+            format!("kernel {}", format::shortened(&of.kernel, 40)),
+            format::shortened(&format::moment(start), 40),
+            format::duration(duration_s),
+        ];
+        driver.into_iter().chain(rest).collect()
+    }
 }
 
 /// Whatever has charts.

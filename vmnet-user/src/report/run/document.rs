@@ -20,7 +20,8 @@ impl Titled for RunReport {
         Titles {
             answer: format::capitalised(&format!("{} ({confidence})", state_sentence(self))),
             finding: format::capitalised(&finding),
-            circumstances: circumstances(self),
+            circumstances: Titles::circumstances(&self.interface, &self.window.start, self.window.duration_s)
+                .join(" · "),
         }
     }
 }
@@ -51,15 +52,4 @@ impl Explained for RunReport {
     fn unmeasured(&mut self) -> &mut Reasons {
         &mut self.unmeasured
     }
-}
-
-/// Which machine, when, how.
-fn circumstances(report: &RunReport) -> String {
-    let mut facts: Vec<String> = Vec::new();
-    facts.extend(report.interface.driver.as_deref().map(|driver| format::shortened(driver, 32)));
-    facts.push(format!("MTU {}", report.interface.mtu));
-    facts.push(format!("kernel {}", format::shortened(&report.interface.kernel, 40)));
-    facts.push(format::shortened(&format::moment(&report.window.start), 40));
-    facts.push(format::duration(report.window.duration_s));
-    facts.join(" · ")
 }

@@ -1,7 +1,7 @@
 //! Rows of the heat map: what each queue and each CPU did in each part of the run.
 
 use crate::model::throughput::{CpuShare, Interval, QueueRate};
-use crate::report::kit::format;
+use crate::report::kit::format::{self, capitalised, percent, rate};
 
 /// More rows than this cannot be determined apart: neighbours are put together.
 const ROWS: usize = 64;
@@ -14,16 +14,32 @@ const COLUMNS: usize = 240;
 pub(super) struct Group {
     /// Of what.
     pub(super) what: &'static str,
-    /// One of them, and several.
-    names: [&'static str; 2],
     /// What the one that did most did. None where it is not worth a headline.
     did: Option<&'static str>,
+    of: Of,
+    said: fn(f64) -> String,
     /// How many there are, however many rows.
     count: usize,
     /// The value that is drawn brightest.
     full: f64,
-    said: fn(f64) -> String,
     pub(super) rows: Vec<Row>,
+}
+
+/// One of them, and several.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Queues,
+    Cpus,
+}
+
+impl Of {
+    /// Alone, several, and on a row.
+    fn names(self) -> [&'static str; 3] {
+        match self {
+            Self::Queues => ["transmit queue", "transmit queues", "queue"],
+            Self::Cpus => ["CPU", "CPUs", "CPU"],
+        }
+    }
 }
 
 /// One queue or CPU, or some neighbours.
@@ -49,7 +65,7 @@ pub(super) struct Cell {
 
 impl Row {
     pub(super) fn title(&self) -> String {
-        if self.what.is_empty() { self.name.clone() } else { format!("{} {}", self.name, self.what) }
+        format!("{} {}", self.name, self.what).trim_end().to_owned()
     }
 
     pub(super) fn mean(&self) -> Option<f64> {
@@ -72,28 +88,26 @@ impl Group {
     }
 
     pub(super) fn heading(&self) -> String {
-        format!("{}, {}", format::capitalised(self.names[1]), self.what)
+        let [_, several, _] = self.of.names();
+        format!("{}, {}", capitalised(several), self.what)
     }
 
     pub(super) fn counted(&self) -> String {
-        let [one, several] = self.names;
+        let [one, several, _] = self.of.names();
         format!("{} {} {}", self.count, if self.count == 1 { one } else { several }, self.what)
     }
 
     /// What the brightest stands for. None where all are nothing.
     pub(super) fn all(&self) -> Option<String> {
-        let of = if self.is_of_cpus() { "of a CPU" } else { "by a queue" };
+        let of = if self.of == Of::Cpus { "of a CPU" } else { "by a queue" };
         (self.full > 0.0).then(|| format!("{} {of}", (self.said)(self.full)))
     }
 
     /// Says that rows stand for several.
     pub(super) fn aggregation(&self) -> Option<String> {
         let each = self.count.div_ceil(self.rows.len().max(1));
-        (each > 1).then(|| format!("a row is the mean of up to {each} {}", self.names[1]))
-    }
-
-    fn is_of_cpus(&self) -> bool {
-        self.names[0] == "CPU"
+        let [_, several, _] = self.of.names();
+        (each > 1).then(|| format!("a row is the mean of up to {each} {several}"))
     }
 
     /// The row with the highest mean, in words.
@@ -114,9 +128,8 @@ pub(super) fn groups(samples: &[&Interval]) -> (Vec<Group>, Vec<String>) {
     let queues = samples.iter().map(|sample| sample.queues.len()).max().unwrap_or(0);
     let cpus = samples.iter().map(|sample| sample.cpus.len()).max().unwrap_or(0);
     let rated = knows(samples, queue(|queue| queue.gbps), queues);
-    let counted = !rated && knows(samples, queue(|queue| queue.packets_per_s), queues);
+    let has_queues = rated || knows(samples, queue(|queue| queue.packets_per_s), queues);
     let segmenting = knows(samples, cpu(|cpu| cpu.segmenting), cpus);
-    let has_queues = rated || counted;
     if !has_queues {
         absent.push(
             "no queues: the device does not count them one by one, or they could not be compared".to_owned(),
@@ -130,40 +143,36 @@ pub(super) fn groups(samples: &[&Interval]) -> (Vec<Group>, Vec<String>) {
     // What is in softirq gives way first where there is no room for all.
     let lines = if has_queues { queues } else { 0 } + cpus * if segmenting { 3 } else { 2 };
     let softirq = cpus > 0 && (lines <= ROWS || !segmenting);
-    let kinds =
-        usize::from(has_queues) + usize::from(cpus > 0) + usize::from(softirq) + usize::from(segmenting);
+    let kinds = [has_queues, cpus > 0, softirq, segmenting].into_iter().filter(|is_there| *is_there).count();
     let lines = lines - if softirq { 0 } else { cpus };
     let most = if lines <= ROWS { ROWS } else { (ROWS / kinds.max(1)).max(1) };
-
     let columns = (CELLS / lines.clamp(1, ROWS)).clamp(20, COLUMNS);
-    let each = samples.len().div_ceil(columns).max(1);
+    let plan = Plan { samples, most, each: samples.len().div_ceil(columns).max(1) };
+
     let mut found = Vec::new();
-    let names = ["CPU", "CPUs"];
-    let share: fn(f64) -> String = format::percent;
-    if rated || counted {
-        let (what, said, value): (_, fn(f64) -> String, Value<QueueRate>) = if rated {
-            ("sending", format::rate, |queue| queue.gbps)
-        } else {
-            ("sending", per_second, |queue| queue.packets_per_s)
-        };
-        let did = Some("sent most");
-        let plan =
-            Plan { what, did, names: ["transmit queue", "transmit queues"], count: queues, said, most, each };
-        found.push(plan.group(samples, queue(value), None));
-    }
-    let mut add = |what, did, value: Value<CpuShare>| {
-        let plan = Plan { what, did, names, count: cpus, said: share, most, each };
-        found.push(plan.group(samples, cpu(value), Some(1.0)));
+    let of_queues = Group {
+        what: "sending",
+        did: Some("sent most"),
+        of: Of::Queues,
+        said: if rated { rate } else { per_second },
+        count: queues,
+        full: 0.0,
+        rows: Vec::new(),
     };
-    if cpus > 0 {
-        add("busy", Some("busiest"), |cpu| Some(cpu.busy));
+    if has_queues {
+        let value: Value<QueueRate> = if rated { |queue| queue.gbps } else { |queue| queue.packets_per_s };
+        found.push(plan.fill(of_queues, queue(value)));
     }
-    if softirq {
-        add("in softirq", None, |cpu| Some(cpu.softirq));
-    }
-    if segmenting {
-        add("segmenting for this interface", Some("segmented most"), |cpu| cpu.segmenting);
-    }
+    let mut add = |is_there, what, did, value: Value<CpuShare>| {
+        if is_there {
+            let group =
+                Group { what, did, of: Of::Cpus, said: percent, count: cpus, full: 1.0, rows: Vec::new() };
+            found.push(plan.fill(group, cpu(value)));
+        }
+    };
+    add(cpus > 0, "busy", Some("busiest"), |cpu| Some(cpu.busy));
+    add(softirq, "in softirq", None, |cpu| Some(cpu.softirq));
+    add(segmenting, "segmenting for this interface", Some("segmented most"), |cpu| cpu.segmenting);
     (found, absent)
 }
 
@@ -187,55 +196,36 @@ fn knows(samples: &[&Interval], value: impl Fn(&Interval, usize) -> Option<f64>,
     samples.iter().any(|sample| (0..count).any(|place| value(sample, place).is_some()))
 }
 
-/// How a group is made.
-struct Plan {
-    what: &'static str,
-    did: Option<&'static str>,
-    names: [&'static str; 2],
-    count: usize,
-    said: fn(f64) -> String,
+/// How rows are made.
+struct Plan<'a> {
+    samples: &'a [&'a Interval],
     /// Rows at most.
     most: usize,
     /// Intervals a cell.
     each: usize,
 }
 
-impl Plan {
-    fn group(
-        self,
-        samples: &[&Interval],
-        value: impl Fn(&Interval, usize) -> Option<f64>,
-        full: Option<f64>,
-    ) -> Group {
-        let together = self.count.div_ceil(self.most).max(1);
-        let short = if self.names[0] == "CPU" { "CPU" } else { "queue" };
-        let rows: Vec<Row> = (0..self.count)
-            .step_by(together)
-            .map(|first| {
-                let last = (first + together).min(self.count) - 1;
-                let name = if last > first {
-                    format!("{short}s {first}–{last}")
-                } else {
-                    format!("{short} {first}")
-                };
-                let cells =
-                    samples.chunks(self.each).filter_map(|part| cell(part, first..=last, &value)).collect();
-                // A queue does one thing only.
-                let what = if short == "CPU" { self.what } else { "" };
-                Row { name, what, said: self.said, cells, intervals: self.each }
-            })
-            .collect();
-        let brightest =
-            rows.iter().flat_map(|row| &row.cells).filter_map(|cell| cell.mean).fold(0.0, f64::max);
-        Group {
-            what: self.what,
-            names: self.names,
-            did: self.did,
-            count: self.count,
-            full: full.unwrap_or(brightest),
-            said: self.said,
-            rows,
+impl Plan<'_> {
+    /// The group with its rows. Where nothing is given as full, the brightest cell is.
+    fn fill(&self, mut group: Group, value: impl Fn(&Interval, usize) -> Option<f64>) -> Group {
+        let together = group.count.div_ceil(self.most).max(1);
+        let [.., short] = group.of.names();
+        let row = |first: usize| {
+            let last = (first + together).min(group.count) - 1;
+            let name =
+                if last > first { format!("{short}s {first}–{last}") } else { format!("{short} {first}") };
+            let chunks = self.samples.chunks(self.each);
+            let cells = chunks.filter_map(|part| cell(part, first..=last, &value)).collect();
+            // A queue does one thing only.
+            let what = if group.of == Of::Cpus { group.what } else { "" };
+            Row { name, what, said: group.said, cells, intervals: self.each }
+        };
+        group.rows = (0..group.count).step_by(together).map(row).collect();
+        let means = group.rows.iter().flat_map(|row| &row.cells).filter_map(|cell| cell.mean);
+        if group.full <= 0.0 {
+            group.full = means.fold(0.0, f64::max);
         }
+        group
     }
 }
 
