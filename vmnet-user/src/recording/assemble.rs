@@ -64,7 +64,6 @@ pub fn report(run: &Run) -> Option<RunReport> {
             start: run.start.time.clone(),
             duration_s: window.duration_ns() as f64 / 1e9,
             ended_by: run.end.as_ref().map_or(RunEnding::NotRecorded, |end| end.ended_by),
-            intervals: intervals.len() as u64,
         },
         verdict,
         ledger: LedgerReport { tcp, udp: ledgers.map(|ledgers| ledgers.udp), other: counted.map(Other::of) },

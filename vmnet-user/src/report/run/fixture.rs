@@ -92,7 +92,6 @@ pub(crate) fn software() -> RunReport {
             start: "2026-11-22T10:11:12Z".to_owned(),
             duration_s: 30.004,
             ended_by: RunEnding::Command,
-            intervals: 30,
         },
         verdict: Verdict {
             state: State::Software,

@@ -107,9 +107,6 @@ pub struct WindowInfo {
     pub duration_s: f64,
     /// What ended it.
     pub ended_by: RunEnding,
-    /// How many intervals it is kept as.
-    #[serde(default)]
-    pub intervals: u64,
 }
 
 /// The ledgers.
