@@ -109,6 +109,35 @@ fn a_run_without_programs_reads_like_this() {
 }
 
 #[test]
+fn without_traffic_all_is_folded_but_the_answer() {
+    for (name, report) in fixtures() {
+        let page = rendered(&report);
+        let document = parsed(&page);
+        let folded: Vec<&str> = document
+            .descendants()
+            .filter(|node| node.has_tag_name("details"))
+            .filter_map(|node| node.attribute("id"))
+            .collect();
+        let is_quiet = name == "idle";
+        assert_eq!(folded.contains(&"charts") && folded.contains(&"why"), is_quiet, "{name}");
+        assert!(folded.contains(&"audit") && folded.contains(&"limits"), "{name}");
+        assert!(document.descendants().all(|node| node.attribute("open").is_none()), "{name}");
+    }
+}
+
+#[test]
+fn a_chart_on_a_page_does_not_say_the_pages_title_again() {
+    let (_, report) = &fixtures()[0];
+    let page = rendered(report);
+    let document = parsed(&page);
+    let drawn =
+        document.descendants().filter(|node| node.has_tag_name("text")).filter_map(|node| node.text());
+    for text in drawn {
+        assert!(!text.contains("TSO is not happening") && !text.contains("kernel 6.1.0-28"), "{text}");
+    }
+}
+
+#[test]
 fn a_page_asks_nothing_of_any_network() {
     for (name, report) in fixtures() {
         let page = rendered(&report);
