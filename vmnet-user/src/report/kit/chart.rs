@@ -2,13 +2,11 @@
 
 use std::fmt::Write as _;
 
-use plotters::drawing::DrawingAreaErrorKind;
-
 use super::colours::{FAINT, INK, style};
 use super::format;
 use super::lettering::{Lettering, bold, characters_in, text_width};
 use super::marks::Marks;
-use super::sheet::{BODY_TOP, HEIGHT, LEFT, RIGHT, Sheet, WIDTH, escaped, paint};
+use super::sheet::{BODY_TOP, ChartError, HEIGHT, LEFT, RIGHT, Sheet, WIDTH, escaped, paint};
 use crate::model::interface::Interface;
 
 /// One picture of a document.
@@ -58,17 +56,6 @@ impl Titles {
 pub trait Titled {
     /// The three lines above every chart that stands alone.
     fn titles(&self) -> Titles;
-}
-
-/// plotters could not draw.
-#[derive(Debug, thiserror::Error)]
-#[error("plotters: {0}")]
-pub struct ChartError(String);
-
-impl<E: std::error::Error + Send + Sync> From<DrawingAreaErrorKind<E>> for ChartError {
-    fn from(error: DrawingAreaErrorKind<E>) -> Self {
-        Self(error.to_string())
-    }
 }
 
 /// A picture that is drawn.

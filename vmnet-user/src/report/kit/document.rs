@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use super::chart::{Chart, ChartError, Titled};
+use super::chart::{Chart, Titled};
 use super::json::JsonError;
 use super::parts::{Figure, Figures};
+use super::sheet::ChartError;
 use crate::output::{FilesError, OutputDir};
 
 /// How a document can be written.

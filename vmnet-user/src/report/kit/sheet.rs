@@ -5,10 +5,10 @@
 use std::fmt::Write as _;
 
 use plotters::coord::Shift;
+use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{Pos, VPos};
 
-use super::chart::ChartError;
 use super::colours::{BAND, GREY, INK, edge};
 use super::format;
 use super::lettering::{FONT, Lettering, characters_in, font_size, text_width};
@@ -26,6 +26,17 @@ pub(in crate::report) const BODY_TOP: i32 = 124;
 pub(in crate::report) const MOST_HOVERS: usize = 600;
 
 pub(in crate::report) type Point = (i32, i32);
+
+/// plotters could not draw.
+#[derive(Debug, thiserror::Error)]
+#[error("plotters: {0}")]
+pub struct ChartError(String);
+
+impl<E: std::error::Error + Send + Sync> From<DrawingAreaErrorKind<E>> for ChartError {
+    fn from(error: DrawingAreaErrorKind<E>) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// Text for an SVG's element.
 pub(in crate::report) fn escaped(text: &str) -> String {

@@ -234,67 +234,71 @@ fn qdisc(qdisc: &Qdisc) -> Row {
 
 fn around(part: Part, machine: &Machine) -> Part {
     let mut facts = Facts::default();
-    let mut grids = Vec::new();
     if machine.stack.is_empty() {
         facts.add("Above and below", "no other device");
-    } else {
-        let mut grid = Grid::new(
-            "Devices above and below",
-            ["Device", "Where", "Kind", "#MTU, bytes", "TSO, IPv4", "TSO, IPv6"],
-        );
-        for stacked in &machine.stack {
-            let device = &stacked.device;
-            let place = match stacked.relation {
-                Relation::Above => "above",
-                Relation::Below => "below",
-                Relation::Peer => "its other end",
-                Relation::Routed => "wherever its route leads",
-            };
-            let kind = device.kind.as_ref().or(device.driver.as_ref()).cloned().unwrap_or_default();
-            let kind = stacked.vlan_id.map_or(kind.clone(), |id| format!("{kind} {id}"));
-            let tso = |name: &str| match device.features.as_ref().ok().and_then(|set| set.active(name)) {
-                Some(true) => Cell::Mark(Mark::good("on")),
-                Some(false) => Cell::Mark(Mark::bad("off")),
-                None => Cell::Unknown,
-            };
-            grid.row(
-                &device.name,
-                vec![
-                    Cell::words(format!("{place}, {}", plural(u64::from(stacked.distance), "step"))),
-                    Cell::words(kind),
-                    Cell::exact(u64::from(device.mtu)),
-                    tso("tx-tcp-segmentation"),
-                    tso("tx-tcp6-segmentation"),
-                ],
-            );
-        }
-        grids.push(grid);
     }
     facts.add_fact("Packets are forwarded", &machine.forwarding, |yes| yes_no(*yes));
-    if !machine.ingress.is_empty() {
-        let mut grid = Grid::new(
-            "Where forwarded packets could come in",
-            ["Interface", "GRO", "#MTU, bytes", "#Packets received", "#Bytes received"],
+    let stack = (!machine.stack.is_empty()).then(|| stack(machine));
+    let ingress = (!machine.ingress.is_empty()).then(|| ingress(machine));
+    part.heading("Around it").facts(facts).grids(stack.into_iter().chain(ingress))
+}
+
+fn stack(machine: &Machine) -> Grid {
+    let mut grid = Grid::new(
+        "Devices above and below",
+        ["Device", "Where", "Kind", "#MTU, bytes", "TSO, IPv4", "TSO, IPv6"],
+    );
+    for stacked in &machine.stack {
+        let device = &stacked.device;
+        let place = match stacked.relation {
+            Relation::Above => "above",
+            Relation::Below => "below",
+            Relation::Peer => "its other end",
+            Relation::Routed => "wherever its route leads",
+        };
+        let kind = device.kind.as_ref().or(device.driver.as_ref()).cloned().unwrap_or_default();
+        let kind = stacked.vlan_id.map_or(kind.clone(), |id| format!("{kind} {id}"));
+        let tso = |name: &str| match device.features.as_ref().ok().and_then(|set| set.active(name)) {
+            Some(true) => Cell::Mark(Mark::good("on")),
+            Some(false) => Cell::Mark(Mark::bad("off")),
+            None => Cell::Unknown,
+        };
+        grid.row(
+            &device.name,
+            vec![
+                Cell::words(format!("{place}, {}", plural(u64::from(stacked.distance), "step"))),
+                Cell::words(kind),
+                Cell::exact(u64::from(device.mtu)),
+                tso("tx-tcp-segmentation"),
+                tso("tx-tcp6-segmentation"),
+            ],
         );
-        for ingress in &machine.ingress {
-            let gro = match ingress.gro {
-                Some(true) => Cell::Mark(Mark::good("on")),
-                Some(false) => Cell::Mark(Mark::none("off")),
-                None => Cell::Unknown,
-            };
-            grid.row(
-                &ingress.name,
-                vec![
-                    gro,
-                    Cell::exact(u64::from(ingress.mtu)),
-                    Cell::exact(ingress.rx_packets),
-                    Cell::exact(ingress.rx_bytes),
-                ],
-            );
-        }
-        grids.push(grid);
     }
-    part.heading("Around it").facts(facts).grids(grids)
+    grid
+}
+
+fn ingress(machine: &Machine) -> Grid {
+    let mut grid = Grid::new(
+        "Where forwarded packets could come in",
+        ["Interface", "GRO", "#MTU, bytes", "#Packets received", "#Bytes received"],
+    );
+    for ingress in &machine.ingress {
+        let gro = match ingress.gro {
+            Some(true) => Cell::Mark(Mark::good("on")),
+            Some(false) => Cell::Mark(Mark::none("off")),
+            None => Cell::Unknown,
+        };
+        grid.row(
+            &ingress.name,
+            vec![
+                gro,
+                Cell::exact(u64::from(ingress.mtu)),
+                Cell::exact(ingress.rx_packets),
+                Cell::exact(ingress.rx_bytes),
+            ],
+        );
+    }
+    grid
 }
 
 fn settings(part: Part, machine: &Machine) -> Part {
