@@ -2,7 +2,7 @@
 
 use super::schema::RunSummary;
 use crate::model::comparison::Effect;
-use crate::report::kit::format;
+use crate::report::kit::format::{self, signed};
 
 /// What the two runs say, in one line.
 pub(in crate::report) fn answer(a: &RunSummary, b: &RunSummary) -> String {
@@ -46,35 +46,5 @@ pub(in crate::report) fn judgement(effect: &Effect) -> &'static str {
         (Some(false), _) => "no clear difference",
         (_, Some(true)) => "B is better",
         (_, _) => "A is better",
-    }
-}
-
-/// With its sign, and no more digits than help: `+118`, `−3.2`, `0.0`.
-pub(in crate::report) fn signed(percent: f64) -> String {
-    let size = percent.abs();
-    let digits = match size {
-        size if size >= 1e6 => format!("{size:.1e}"),
-        size if size >= 99.95 => format!("{size:.0}"),
-        _ => format!("{size:.1}"),
-    };
-    let is_zero = digits.chars().all(|digit| matches!(digit, '0' | '.'));
-    match (is_zero, percent > 0.0) {
-        (true, _) => digits,
-        (false, true) => format!("+{digits}"),
-        // A part of 100 % that is not all of it does not read as all.
-        (false, false) if percent > -100.0 && digits == "100" => "−>99.9".to_owned(),
-        (false, false) => format!("−{digits}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_change_has_its_sign_and_the_digits_that_help() {
-        let said: Vec<String> =
-            [118.18, -3.21, 0.0, 0.04, -0.04, 2754.3, 99.96, -99.97, -100.0].map(signed).into();
-        assert_eq!(said, ["+118", "−3.2", "0.0", "0.0", "0.0", "+2754", "+100", "−>99.9", "−100"]);
     }
 }

@@ -5,11 +5,11 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::colours::{FAINT, GRID, INK};
+use super::format::signed;
 use super::lettering::{Lettering, text_width};
 use super::marks::{Column, Marks};
 use super::plot::Frame;
 use super::sheet::{LEFT, Point, RIGHT, Sheet};
-use crate::report::compare::words::signed;
 
 /// Ratios beyond these are drawn as arrows.
 const FARTHEST: f64 = 64.0;

@@ -129,6 +129,25 @@ pub fn ns_per_byte(ns: f64) -> String {
     format!("{ns:.2} ns/byte")
 }
 
+/// With its sign, and no more digits than help: `+118`, `−3.2`, `0.0`.
+#[must_use]
+pub fn signed(percent: f64) -> String {
+    let size = percent.abs();
+    let digits = match size {
+        size if size >= 1e6 => format!("{size:.1e}"),
+        size if size >= 99.95 => format!("{size:.0}"),
+        _ => format!("{size:.1}"),
+    };
+    let is_zero = digits.chars().all(|digit| matches!(digit, '0' | '.'));
+    match (is_zero, percent > 0.0) {
+        (true, _) => digits,
+        (false, true) => format!("+{digits}"),
+        // A part of 100 % that is not all of it does not read as all.
+        (false, false) if percent > -100.0 && digits == "100" => "−>99.9".to_owned(),
+        (false, false) => format!("−{digits}"),
+    }
+}
+
 /// Data of unknown origin (interface names, command lines, driver names), fit for a terminal and for XML: what would
 /// steer a terminal, reverse the reading direction, or is forbidden in XML becomes `U+FFFD`.
 #[must_use]
@@ -192,6 +211,13 @@ mod tests {
             said,
             ["0", "999", "1,000", "9,876", "12.3 k", "99.9 k", "0.10 M", "0.96 M", "27.3 M", "4.00 G"]
         );
+    }
+
+    #[test]
+    fn a_change_has_its_sign_and_the_digits_that_help() {
+        let said: Vec<String> =
+            [118.18, -3.21, 0.0, 0.04, -0.04, 2754.3, 99.96, -99.97, -100.0].map(signed).into();
+        assert_eq!(said, ["+118", "−3.2", "0.0", "0.0", "0.0", "+2754", "+100", "−>99.9", "−100"]);
     }
 
     #[test]
