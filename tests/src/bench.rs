@@ -82,7 +82,8 @@ impl Bench {
     /// `vmnet ab veth0 --netns … -o REPORTS -v OPTIONS`, its journal in the bench's own directory, and where its reports will be.
     pub fn experiment(&self, options: &[&str]) -> (Command, PathBuf) {
         let (mut command, reports) = self.command_of("ab", INTERFACE, &[&["-v"], options].concat());
-        command.env("VMNET_STATE_DIR", self.state());
+        // As wide as words are held against here.
+        command.env("VMNET_STATE_DIR", self.state()).env("COLUMNS", "100");
         (command, reports)
     }
 
