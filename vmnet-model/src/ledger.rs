@@ -30,6 +30,15 @@ pub struct Protocol {
     pub ipv6: Entry,
 }
 
+/// What became of bytes, by one name in every table, chart, line and help: left in super-packets that the driver got whole,
+pub const OFFLOADED: &str = "offloaded";
+/// left in segments that the CPU made of super-packets,
+pub const SEGMENTED: &str = "segmented in software";
+/// left in packets of a full segment that were never part of a super-packet,
+pub const SINGLES: &str = "full-size singles";
+/// or in smaller ones.
+pub const SMALL: &str = "small packets";
+
 /// One row of the ledger. The six `_bytes` from `hardware` to `pending` add up to `payload_bytes`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -210,12 +219,12 @@ impl Entry {
         units::share(self.retransmitted_bytes?, self.payload_bytes)
     }
 
-    /// Where bulk went: "60.0 % offloaded, 39.0 % segmented in software, 1.0 % never in super-packets".
+    /// Where bulk went: "60.0 % offloaded, 39.0 % segmented in software, 1.0 % full-size singles".
     #[must_use]
     pub fn shares_in_words(&self) -> String {
         let percent = |part| units::percent(units::share(part, self.bulk_bytes()).unwrap_or(0.0));
         format!(
-            "{} offloaded, {} segmented in software, {} never in super-packets",
+            "{} {OFFLOADED}, {} {SEGMENTED}, {} {SINGLES}",
             percent(self.hardware_bytes),
             percent(self.software_bytes),
             percent(self.unaggregated_bytes),

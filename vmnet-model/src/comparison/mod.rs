@@ -15,7 +15,7 @@ pub use facts::Difference;
 pub use stretch::{RULE, Stretch};
 
 use super::fact::{OrNull, Why};
-use super::ledger::Entry;
+use super::ledger::{Entry, OFFLOADED, SEGMENTED, SINGLES, SMALL};
 use super::throughput::Interval;
 use crate::null_because;
 
@@ -109,10 +109,10 @@ impl Comparison {
 fn paths(a: &Entry, b: &Entry) -> Vec<Path> {
     type Bytes = fn(&Entry) -> u64;
     let rows: [(&str, &str, Bytes); 6] = [
-        ("hardware", "super-packets, whole to the device", |entry| entry.hardware_bytes),
-        ("software", "segmented in software", |entry| entry.software_bytes),
-        ("unaggregated", "full-size singles", |entry| entry.unaggregated_bytes),
-        ("small", "small packets", |entry| entry.small_bytes),
+        ("hardware", OFFLOADED, |entry| entry.hardware_bytes),
+        ("software", SEGMENTED, |entry| entry.software_bytes),
+        ("unaggregated", SINGLES, |entry| entry.unaggregated_bytes),
+        ("small", SMALL, |entry| entry.small_bytes),
         ("dropped", "dropped before the wire", |entry| entry.dropped_bytes),
         ("pending", "still queued", |entry| entry.pending_bytes),
     ];

@@ -88,7 +88,7 @@ fn udp(state: UdpState, name: &str) -> UdpReport {
     let summary = match state {
         UdpState::Engaged => format!("UDP super-packets (UDP_SEGMENT, QUIC) leave {name} whole"),
         UdpState::Software => {
-            format!("UDP super-packets (UDP_SEGMENT, QUIC) are segmented by the CPU on {name}")
+            format!("UDP super-packets (UDP_SEGMENT, QUIC) are segmented in software on {name}")
         }
         UdpState::Partial => {
             format!("UDP super-packets (UDP_SEGMENT, QUIC) leave {name} whole for one family only")
@@ -230,7 +230,7 @@ fn summary(state: State, types: &[TypeReport], interface: &Interface) -> String 
             let at = types.iter().find(|one| one.counts).and_then(|one| one.cut_at.as_ref());
             let below =
                 at.filter(|at| *at != name).map(|at| format!(", on {at} below it")).unwrap_or_default();
-            format!("TSO is not happening on {name}: the CPU segmented every super-packet{below}")
+            format!("TSO is not happening on {name}: every super-packet was segmented in software{below}")
         }
         State::Partial => format!(
             "TSO is happening on {name} for {}, and not for {}",

@@ -20,9 +20,9 @@ struct Column {
 const TRACED: &[Column] = &[
     Column { head: "time", width: 7, value: time },
     Column { head: "Gbit/s", width: 9, value: |i| i.goodput_gbps.known().map(gbps) },
-    Column { head: "device %", width: 11, value: |i| share_of_bulk(i, i.hardware_gbps.known()) },
-    Column { head: "cpu %", width: 8, value: |i| share_of_bulk(i, i.software_gbps.known()) },
-    Column { head: "not built %", width: 14, value: |i| share_of_bulk(i, i.unaggregated_gbps.known()) },
+    Column { head: "offloaded %", width: 13, value: |i| share_of_bulk(i, i.hardware_gbps.known()) },
+    Column { head: "in software %", width: 15, value: |i| share_of_bulk(i, i.software_gbps.known()) },
+    Column { head: "singles %", width: 11, value: |i| share_of_bulk(i, i.unaggregated_gbps.known()) },
     Column { head: "segmenting", width: 13, value: segmenting },
     Column { head: "packet before → after", width: 24, value: packet },
 ];
@@ -49,8 +49,8 @@ const COUNTED_IN_SHORT: &[Column] = &[
 const COUNTED: &[Column] = &[
     Column { head: "time", width: 7, value: time },
     Column { head: "wire Gbit/s", width: 14, value: |i| i.wire_gbps.known().map(gbps) },
-    Column { head: "device %", width: 11, value: |i| share_of_bulk(i, i.hardware_gbps.known()) },
-    Column { head: "cpu %", width: 8, value: |i| share_of_bulk(i, i.software_gbps.known()) },
+    Column { head: "offloaded %", width: 13, value: |i| share_of_bulk(i, i.hardware_gbps.known()) },
+    Column { head: "in software %", width: 15, value: |i| share_of_bulk(i, i.software_gbps.known()) },
     Column { head: "segmenting", width: 13, value: segmenting },
     Column { head: "segments/packet", width: 18, value: |i| i.segments_per_packet.map(format::significant) },
 ];

@@ -67,7 +67,7 @@ fn the_answer_comes_first_and_then_both_runs() {
     };
     assert!(part("A   ").contains("TSO is not happening on ens4 (proven)"));
     assert!(part("B   ").contains("TSO is happening on ens4 (proven)"));
-    assert!(part("PATHS").contains("super-packets, whole to the device: 0.0 % → 99.8 %"));
+    assert!(part("PATHS").contains("offloaded: 0.0 % → 99.8 %"));
     assert!(part("B/A").contains("goodput: 11.0 Gbit/s → 24.0 Gbit/s, +118 % ["));
     assert!(part("DIFF").contains("TSO for IPv4 (tx-tcp-segmentation): off, cannot be switched → on"));
     assert!(part("LIMIT").contains("two runs are not an experiment"));

@@ -7,7 +7,7 @@ use super::schema::RunReport;
 use super::text::{came_in, confidence_word, failure, is_encrypted, tone};
 use crate::model::cost::Cost;
 use crate::model::fact::Known as _;
-use crate::model::ledger::Entry;
+use crate::model::ledger::{Entry, OFFLOADED, SEGMENTED, SINGLES};
 use crate::model::slow::Answer;
 use crate::model::state::State;
 use crate::report::kit::document::Document as _;
@@ -121,11 +121,8 @@ fn packets(report: &RunReport) -> String {
         return format!("{} of TCP in all", format::bytes(tcp.payload_bytes));
     }
     let share = |bytes| units::share(bytes, bulk).filter(|share| *share >= 0.000_5).map(format::percent);
-    let parts = [
-        (tcp.hardware_bytes, "offloaded"),
-        (tcp.software_bytes, "segmented in software"),
-        (tcp.unaggregated_bytes, "in full-size singles"),
-    ];
+    let parts =
+        [(tcp.hardware_bytes, OFFLOADED), (tcp.software_bytes, SEGMENTED), (tcp.unaggregated_bytes, SINGLES)];
     let mut parts = parts;
     // What became of most of it comes first.
     parts.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));

@@ -11,7 +11,7 @@ use crate::model::audit::{Audit, Missed};
 use crate::model::cause::{Cause, CauseId};
 use crate::model::fact::Known as _;
 use crate::model::hook::ProgramsMethod;
-use crate::model::ledger::Entry;
+use crate::model::ledger::{Entry, OFFLOADED, SEGMENTED, SINGLES};
 use crate::model::reasons::Reason;
 use crate::model::sample::{Counting, Mode};
 use crate::model::shell::quoted;
@@ -118,7 +118,7 @@ pub fn state_sentence(report: &RunReport) -> String {
 /// `75 % offloaded, 25 % segmented in software`, of what was built into super-packets.
 fn offloaded_and_not(tcp: &Entry) -> String {
     let share = |bytes| units::percent(units::share(bytes, tcp.built_bytes()).unwrap_or(0.0));
-    format!("{} offloaded, {} segmented in software", share(tcp.hardware_bytes), share(tcp.software_bytes))
+    format!("{} {OFFLOADED}, {} {SEGMENTED}", share(tcp.hardware_bytes), share(tcp.software_bytes))
 }
 
 /// Whether there was next to nothing for TSO to do here.
@@ -263,7 +263,7 @@ fn shares_of_bulk(tcp: &Entry) -> Option<String> {
     let bulk = tcp.bulk_bytes();
     let share = |bytes| units::share(bytes, bulk).map(format::percent);
     Some(format!(
-        "bulk: {} in hardware, {} in software, {} unaggregated",
+        "bulk: {} {OFFLOADED}, {} {SEGMENTED}, {} {SINGLES}",
         share(tcp.hardware_bytes)?,
         share(tcp.software_bytes)?,
         share(tcp.unaggregated_bytes)?

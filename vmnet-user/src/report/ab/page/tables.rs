@@ -60,7 +60,7 @@ pub(super) fn arms(report: &AbReport) -> Grid {
             "#That count",
             "By the ledger",
             "#Whole to the device",
-            "#Segmented by the CPU",
+            "#Segmented in software",
         ],
     );
     for (index, arm) in report.design.arms.iter().enumerate() {
@@ -109,7 +109,7 @@ pub(super) fn trials(report: &AbReport) -> Grid {
             "#Rate",
             "#CPU per byte",
             "#Whole to the device",
-            "#Segmented by the CPU",
+            "#Segmented in software",
             "#Round trip",
             "#Began, s",
             "#Measured, s",

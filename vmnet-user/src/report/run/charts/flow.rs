@@ -5,7 +5,7 @@
 use plotters::prelude::*;
 
 use super::reason;
-use crate::model::ledger::{Entry, Protocol};
+use crate::model::ledger::{Entry, OFFLOADED, Protocol, SEGMENTED, SINGLES, SMALL};
 use crate::report::kit::chart::Picture;
 use crate::report::kit::colours::{BLUE, FAINT, GREY, INK, PURPLE, SKY, VERMILLION, YELLOW, edge};
 use crate::report::kit::format;
@@ -36,10 +36,10 @@ struct Fate {
 
 /// In the ledger's order.
 const FATES: [Fate; 6] = [
-    fate("whole to the device", BLUE, |entry| entry.hardware_bytes, true, true),
-    fate("segmented in software", VERMILLION, |entry| entry.software_bytes, true, true),
-    fate("full-size singles", YELLOW, |entry| entry.unaggregated_bytes, false, true),
-    fate("small packets", GREY, |entry| entry.small_bytes, false, true),
+    fate(OFFLOADED, BLUE, |entry| entry.hardware_bytes, true, true),
+    fate(SEGMENTED, VERMILLION, |entry| entry.software_bytes, true, true),
+    fate(SINGLES, YELLOW, |entry| entry.unaggregated_bytes, false, true),
+    fate(SMALL, GREY, |entry| entry.small_bytes, false, true),
     fate("dropped", PURPLE, |entry| entry.dropped_bytes, false, false),
     fate("not yet seen to leave", SKY, |entry| entry.pending_bytes, false, false),
 ];

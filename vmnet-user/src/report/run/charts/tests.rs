@@ -42,7 +42,7 @@ fn throughput_leads_with_the_answer_and_names_its_axes_and_colours() {
     assert!(said[2].starts_with(
         "virtio_net · MTU 1500 · kernel 6.1.0-28-amd64 · 22 November 2026, 10:11:12 UTC · 30.0 s"
     ));
-    for part in ["whole to the device", "segmented in software", "full-size singles", "small packets"] {
+    for part in ["offloaded", "segmented in software", "full-size singles", "small packets"] {
         assert!(has(&said, part), "{part}");
     }
     assert!(has(&said, "Gbit/s, TCP payload") && has(&said, "seconds since the run began"));

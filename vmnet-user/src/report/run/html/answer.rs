@@ -1,7 +1,7 @@
 //! The head of the page: the answer, and the numbers that matter most.
 
 use crate::model::fact::Known as _;
-use crate::model::ledger::Entry;
+use crate::model::ledger::{Entry, OFFLOADED, SEGMENTED, SINGLES};
 use crate::model::verdict::State;
 use crate::report::kit::format;
 use crate::report::kit::parts::{Tile, circumstances};
@@ -90,9 +90,9 @@ fn shares(report: &RunReport) -> Result<Shares, String> {
         Some(Share { class, label, percent: format::percent(share), bytes: format::bytes(bytes), share })
     };
     let parts: Option<Vec<Share>> = [
-        part("hardware", "left whole", tcp.hardware_bytes),
-        part("software", "segmented in software", tcp.software_bytes),
-        part("unaggregated", "full-size singles", tcp.unaggregated_bytes),
+        part("hardware", OFFLOADED, tcp.hardware_bytes),
+        part("software", SEGMENTED, tcp.software_bytes),
+        part("unaggregated", SINGLES, tcp.unaggregated_bytes),
     ]
     .into_iter()
     .collect();
@@ -156,7 +156,7 @@ fn fate(tcp: &Entry) -> String {
         return "by TCP, for this interface".to_owned();
     }
     format!(
-        "{} reached the driver whole; {} made by the CPU",
+        "{} reached the driver whole; {} made in software",
         format::count(tcp.super_packets_to_driver),
         if tcp.segments_made == 1 {
             "1 segment".to_owned()

@@ -25,7 +25,7 @@ const PACKETS: [Line; 6] = [
     ("Super-packets queued", "before the decision", |entry| Some(entry.super_packets_queued)),
     ("Super-packets to the driver", "whole", |entry| Some(entry.super_packets_to_driver)),
     ("Packets to the driver", "of any size", |entry| Some(entry.packets_to_driver)),
-    ("Segments made", "by the CPU", |entry| Some(entry.segments_made)),
+    ("Segments made", "in software", |entry| Some(entry.segments_made)),
     ("Control packets", "without payload, at the queue", |entry| Some(entry.control_packets)),
     ("Median super-packet", "in segments; kept for TCP as a whole", |entry| {
         entry.median_gso_segs.map(|median| median.round() as u64)

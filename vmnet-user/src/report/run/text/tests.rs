@@ -31,7 +31,7 @@ fn the_answer_comes_first_then_the_evidence_then_the_cost_then_what_to_do() {
         &[
             "SOFTWARE  TSO is not happening on ens4 (proven)\n",
             "99.8 % of 41.2 GB of bulk TCP was segmented in software: 0.96 M super-packets into 27.3 M segments\n",
-            "bulk: 0.0 % in hardware, 99.8 % in software, 0.2 % unaggregated\n",
+            "bulk: 0.0 % offloaded, 99.8 % segmented in software, 0.2 % full-size singles\n",
             "100.0 % of the software-segmented bytes: IPv4 TSO missing (tx-tcp-segmentation off), 41.1 GB\n",
             "witnesses  tracing ✓",
             "kernel counters ✓ (1.00 segments per packet)",

@@ -198,9 +198,7 @@ fn a_fate_that_is_nearly_nothing_is_still_seen_and_said() {
         let said = texts(&svg);
         assert_eq!(said.iter().filter(|text| *text == "1 B · <0.1 %").count(), 5, "{said:?}");
         assert_eq!(hovers(&svg).len(), 6);
-        for name in
-            ["whole to the device", "segmented in software", "full-size singles", "small packets", "dropped"]
-        {
+        for name in ["offloaded", "segmented in software", "full-size singles", "small packets", "dropped"] {
             assert!(has(&said, name), "{name}");
         }
     }

@@ -3,6 +3,7 @@
 use plotters::prelude::*;
 
 use crate::model::fact::Known as _;
+use crate::model::ledger::{OFFLOADED, SEGMENTED, SINGLES, SMALL};
 use crate::model::merging::merged;
 use crate::model::throughput::Interval;
 use crate::report::kit::colours::{BLUE, GREY, INK, SKY, VERMILLION, YELLOW, edge};
@@ -27,10 +28,10 @@ pub(in crate::report) struct Layer {
 }
 
 const BY_PATH: [Layer; 4] = [
-    Layer { label: "super-packets, whole to the device", colour: BLUE },
-    Layer { label: "segmented in software", colour: VERMILLION },
-    Layer { label: "full-size singles", colour: YELLOW },
-    Layer { label: "small packets", colour: GREY },
+    Layer { label: OFFLOADED, colour: BLUE },
+    Layer { label: SEGMENTED, colour: VERMILLION },
+    Layer { label: SINGLES, colour: YELLOW },
+    Layer { label: SMALL, colour: GREY },
 ];
 
 /// What the stack is made of; what is known decides. The most telling one is the least.
