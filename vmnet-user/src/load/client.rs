@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs},
+    net::{Shutdown, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -12,6 +12,7 @@ use super::{
     CONFIRMATION_BYTES, POLL_MS, SERVER_SAYS, Stop,
     address::ServerAddress,
     args::ClientArgs,
+    resolve,
     summary::{EndedBy, SCHEMA, Summary},
 };
 use crate::device::tcp_info::TcpInfo;
@@ -142,9 +143,8 @@ fn share(bytes: u64, streams: u64, index: u64) -> u64 {
 }
 
 fn connect(server: &ServerAddress, streams: u16) -> Result<Vec<TcpStream>, ClientError> {
-    let resolve = |cause| ClientError::Resolve { server: server.clone(), cause };
-    let addresses: Vec<SocketAddr> =
-        (server.host.as_str(), server.port).to_socket_addrs().map_err(resolve)?.collect();
+    let addresses =
+        resolve::addresses(server).map_err(|cause| ClientError::Resolve { server: server.clone(), cause })?;
     let connect_any = || {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in &addresses {

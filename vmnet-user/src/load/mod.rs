@@ -11,6 +11,7 @@ use std::{
 mod address;
 mod args;
 mod client;
+mod resolve;
 mod server;
 mod stop;
 mod summary;

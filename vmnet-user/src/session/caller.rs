@@ -1,9 +1,8 @@
 //! On whose behalf this runs: under sudo, COMMAND runs as that person and the outputs are theirs.
 
-use std::ffi::CString;
+use nix::unistd::{Gid, Uid};
 
-use nix::unistd::{Gid, Uid, User};
-
+use super::person;
 use crate::kernel::permissions;
 use crate::output::Owner;
 
@@ -18,7 +17,7 @@ pub struct Caller {
 struct Person {
     uid: Uid,
     gid: Gid,
-    name: CString,
+    name: String,
     home: String,
 }
 
@@ -37,11 +36,11 @@ impl Caller {
             return Self::default();
         }
         let uid = Uid::from_raw(uid);
-        let known = User::from_uid(uid).ok().flatten();
-        let name = known.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
-        let home = known.map_or_else(|| "/".to_owned(), |user| user.dir.display().to_string());
-        let person = CString::new(name).ok().map(|name| Person { uid, gid: Gid::from_raw(gid), name, home });
-        Self { person }
+        let (name, home) = match person::account(uid) {
+            Some(account) => (account.name, account.home),
+            None => (uid.to_string(), "/".to_owned()),
+        };
+        Self { person: Some(Person { uid, gid: Gid::from_raw(gid), name, home }) }
     }
 
     /// Whether this person would put `sudo` before a command that takes root: not in a shell that is root's own.
@@ -63,7 +62,7 @@ impl Caller {
     /// What the kernel answered.
     pub fn become_for_good(&self) -> Result<(), nix::Error> {
         if let Some(person) = &self.person {
-            nix::unistd::initgroups(&person.name, person.gid)?;
+            nix::unistd::setgroups(&person::groups(&person.name, person.gid))?;
             nix::unistd::setgid(person.gid)?;
             nix::unistd::setuid(person.uid)?;
         }
@@ -79,15 +78,12 @@ impl Caller {
     /// Makes a command run as the person.
     pub(super) fn become_of(&self, command: &mut tokio::process::Command) {
         let Some(person) = self.person.clone() else { return };
-        if let Ok(name) = person.name.to_str() {
-            command.env("USER", name).env("LOGNAME", name);
-        }
-        command.env("HOME", &person.home);
-        // SAFETY: between fork and exec only system calls are made; initgroups reads the group database, which is
-        // what sudo and login do at this place too, and this process has one thread.
+        command.env("USER", &person.name).env("LOGNAME", &person.name).env("HOME", &person.home);
+        let groups = person::groups(&person.name, person.gid);
+        // SAFETY: between fork and exec only system calls are made.
         unsafe {
             command.pre_exec(move || {
-                nix::unistd::initgroups(&person.name, person.gid)?;
+                nix::unistd::setgroups(&groups)?;
                 nix::unistd::setgid(person.gid)?;
                 nix::unistd::setuid(person.uid)?;
                 Ok(())

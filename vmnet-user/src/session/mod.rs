@@ -5,6 +5,7 @@ mod child;
 mod known;
 mod netns;
 mod own_cost;
+mod person;
 pub(crate) mod private;
 mod pty;
 mod recorder;

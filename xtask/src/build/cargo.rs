@@ -38,6 +38,25 @@ pub(crate) fn sysroot() -> Result<PathBuf> {
     Ok(PathBuf::from(said.trim()))
 }
 
+/// Flags that keep this machine's directories out of what rustc writes, so that a build elsewhere is the same, byte for byte.
+pub(crate) fn without_paths() -> Result<Vec<String>> {
+    let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let cargo_home = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
+    // The last that fits is taken: the target directory may be below the workspace.
+    let places = [
+        (sysroot()?, "/rust"),
+        (cargo_home, "/cargo"),
+        (testbed::paths::workspace(), "/vmnet"),
+        (testbed::paths::target(), "/target"),
+    ];
+    Ok(places.map(|(here, there)| format!("--remap-path-prefix={}={there}", here.display())).to_vec())
+}
+
+/// As `CARGO_ENCODED_RUSTFLAGS` takes them.
+pub(crate) fn encoded(flags: &[String]) -> String {
+    flags.join("\x1f")
+}
+
 /// Another cargo than the one that built this program, free of what that one left in the environment.
 pub(crate) fn foreign(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use testbed::command::run;
 
-use super::cargo::foreign;
+use super::cargo::{encoded, foreign, without_paths};
 use super::{BpfLinker, BpfToolchain};
 
 const TARGET: &str = "bpfel-unknown-none";
@@ -33,7 +33,7 @@ pub(crate) fn build(toolchain: &BpfToolchain, linker: &BpfLinker) -> Result<Path
         .env("RUSTC", &toolchain.rustc)
         // -Z flags, on a compiler that is not a nightly too.
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(linker).join("\x1f"))
+        .env("CARGO_ENCODED_RUSTFLAGS", encoded(&flags(linker)?))
         // For the linker, which looks there for LLVM.
         .env("LD_LIBRARY_PATH", &linker.libraries);
     run(&mut cargo)?;
@@ -53,12 +53,15 @@ fn target_directory() -> PathBuf {
     testbed::paths::target().join("ebpf")
 }
 
-fn flags(linker: &BpfLinker) -> Vec<String> {
-    vec![
+fn flags(linker: &BpfLinker) -> Result<Vec<String>> {
+    let mut flags = vec![
         // aya-ebpf's bindings differ by the architecture of the kernel that will run them.
         format!("--cfg=bpf_target_arch=\"{ARCH}\""),
         "-Cdebuginfo=2".to_owned(),
         format!("-Clinker={}", linker.program.display()),
         "-Clink-arg=--btf".to_owned(),
-    ]
+    ];
+    // BTF names the files that its lines are of.
+    flags.extend(without_paths()?);
+    Ok(flags)
 }

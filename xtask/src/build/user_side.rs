@@ -1,16 +1,21 @@
-//! The crate `vmnet-user`: the binary `vmnet`.
+//! The crate `vmnet-user`: the binary `vmnet`, one static file, so that what tests run is what is handed out.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use testbed::command::run;
 
-use super::cargo::cargo;
+use super::cargo::{cargo, encoded, without_paths};
 
-/// Builds the binary, release, with the kernel side's object inside it. Returns the binary.
+/// Builds the binary, release, static, with the kernel side's object inside it. Returns the binary.
 pub(crate) fn build(object: &Path) -> Result<PathBuf> {
     let mut build = cargo();
-    build.args(["build", "--release", "--package", "vmnet-user"]).env("VMNET_EBPF_OBJECT", object);
+    build
+        .args(["rustc", "--release", "--package", "vmnet-user", "--bin", "vmnet"])
+        // Of the last step alone: what is linked there is all that is static about it.
+        .args(["--", "-Ctarget-feature=+crt-static"])
+        .env("VMNET_EBPF_OBJECT", object)
+        .env("CARGO_ENCODED_RUSTFLAGS", encoded(&without_paths()?));
     run(&mut build)?;
     Ok(testbed::paths::vmnet())
 }
@@ -20,6 +25,8 @@ pub(crate) fn meter(object: &Path) -> Result<()> {
     let mut build = cargo();
     build
         .args(["build", "--release", "--package", "vmnet-tests", "--bin", "watching-costs"])
-        .env("VMNET_EBPF_OBJECT", object);
+        .env("VMNET_EBPF_OBJECT", object)
+        // The same as the binary's, or everything would be built twice.
+        .env("CARGO_ENCODED_RUSTFLAGS", encoded(&without_paths()?));
     run(&mut build)
 }
