@@ -38,6 +38,7 @@ pub mod machine;
 #[cfg(any(test, feature = "testing"))]
 pub mod machine_fixture;
 pub mod merging;
+pub mod offload;
 pub mod reasons;
 pub mod sample;
 pub mod senders;

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod experiment;
 pub mod fix;
 pub mod kernel;
+pub mod list;
 pub mod live;
 pub mod load;
 pub mod output;

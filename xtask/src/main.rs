@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod demo;
+mod dist;
 mod exit;
 mod fuzz;
 mod gallery;
@@ -35,6 +36,8 @@ enum Task {
     Demo,
     /// What watching costs here: each program's nanoseconds and length
     Bench(bench::BenchArguments),
+    /// What is handed out: one static file, and it in .tar.gz, .deb and .rpm, under target/dist
+    Dist(dist::DistArguments),
     /// Every test that this machine can run
     Test(test::TestArguments),
     /// Boot a Debian kernel in QEMU with a real virtio-net ens4, and run a command there
@@ -67,6 +70,7 @@ fn perform(task: Task) -> Result<Outcome> {
         Task::Run(arguments) => run::run(&arguments),
         Task::Demo => demo::run(),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Dist(arguments) => dist::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
         Task::Gallery => gallery::run(),

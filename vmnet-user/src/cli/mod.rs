@@ -3,10 +3,13 @@
 mod ab;
 mod check;
 mod compare;
+mod completions;
 mod doctor;
 mod fix;
 mod kernel;
+mod list;
 mod load;
+mod man;
 mod options;
 mod output;
 mod report;
@@ -14,6 +17,7 @@ mod restore;
 mod run;
 
 use std::{
+    ffi::OsString,
     io::{self, Write},
     process::ExitCode,
 };
@@ -24,7 +28,7 @@ use crate::report::kit::format::printable;
 
 /// Proves whether TCP segmentation offload (TSO) is really happening on a network interface.
 #[derive(Debug, Parser)]
-#[command(name = "vmnet", version, about, long_about = None, arg_required_else_help = true)]
+#[command(name = "vmnet", version, about, long_about = None)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -35,6 +39,7 @@ enum Command {
     Run(Box<run::Args>),
     Ab(Box<ab::Args>),
     Check(check::Args),
+    List(list::Args),
     Compare(compare::Args),
     Doctor(doctor::Args),
     Fix(fix::Args),
@@ -42,6 +47,8 @@ enum Command {
     Report(report::Args),
     Load(crate::load::LoadArgs),
     Kernel(kernel::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs the command line.
@@ -50,12 +57,20 @@ pub fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,aya=error"))
         .format_timestamp(None)
         .init();
-    let cli = Cli::parse();
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if words.len() <= 1 {
+        return list::bare();
+    }
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return list::without_interface(&error, &words).unwrap_or_else(|| error.exit()),
+    };
     tell_of_what_was_interrupted(&cli.command);
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Ab(args) => ab::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::List(args) => list::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Load(args) => load::run(args),
@@ -63,6 +78,8 @@ pub fn main() -> ExitCode {
         Command::Restore(args) => restore::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Kernel(args) => kernel::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -146,3 +146,14 @@ pub(super) fn style_for(to_stderr: bool, plain: bool) -> Style {
         width.filter(|_| is_terminal || asked_for.is_some()),
     )
 }
+
+/// To standard output. A reader that has gone is no reason to fail.
+pub(super) fn print(text: &[u8]) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("writing to standard output")
+        }
+        _ => Ok(()),
+    }
+}

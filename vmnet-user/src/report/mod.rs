@@ -6,6 +6,7 @@ pub mod compare;
 pub mod doctor;
 pub mod fix;
 pub mod kit;
+pub mod list;
 pub mod run;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::device::{
     links::{LinkId, LinkReader},
-    other_end::NAMED,
+    namespaces::NAMED,
 };
 
 /// Why a namespace could not be entered.
