@@ -24,6 +24,7 @@ pub mod fact;
 pub mod features;
 pub mod fix;
 mod frees;
+pub mod glossary;
 pub mod hook;
 mod identities;
 pub mod identity;

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod device;
 pub mod doctor;
 pub mod experiment;
+pub mod explain;
 pub mod fix;
 pub mod kernel;
 pub mod list;

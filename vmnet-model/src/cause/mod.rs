@@ -20,6 +20,7 @@ mod sender;
 mod tunnel;
 mod upper;
 mod uso;
+mod words;
 
 pub mod host;
 

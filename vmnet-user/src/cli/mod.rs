@@ -5,6 +5,7 @@ mod check;
 mod compare;
 mod completions;
 mod doctor;
+mod explain;
 mod fix;
 mod kernel;
 mod list;
@@ -44,6 +45,7 @@ enum Command {
     Doctor(doctor::Args),
     Fix(fix::Args),
     Restore(restore::Args),
+    Explain(explain::Args),
     Report(report::Args),
     Load(crate::load::LoadArgs),
     Kernel(kernel::Args),
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Load(args) => load::run(args),
         Command::Fix(args) => fix::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Kernel(args) => kernel::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -4,6 +4,7 @@ pub mod ab;
 pub mod check;
 pub mod compare;
 pub mod doctor;
+pub mod explain;
 pub mod fix;
 pub mod kit;
 pub mod list;

@@ -60,7 +60,7 @@ pub(crate) fn packages(binary: &Path) -> Result<Vec<PathBuf>> {
     let stage = Stage::of(binary)?;
     stage.fill(&crates)?;
     let alone = directory.join(format!("vmnet-{VERSION}-{ARCHITECTURE}"));
-    fs::copy(binary, &alone).context("copying the binary")?;
+    fs::copy(stage.program(), &alone).context("copying the binary")?;
     let files = vec![
         alone,
         archive::pack(&stage, &directory)?,

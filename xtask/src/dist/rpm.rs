@@ -35,6 +35,8 @@ pub(super) fn pack(stage: &Stage, directory: &Path) -> Result<PathBuf> {
         let source = stage.root.join(file);
         format!(r#"{{ source = "{}", dest = "/{file}", mode = "{mode}" }}"#, source.display())
     });
+    let list_of_files = directory.join("root.toml");
+    fs::write(&list_of_files, format!("assets = [\n{}\n]\n", assets.collect::<Vec<_>>().join(",\n")))?;
     let mut generate = cargo();
     generate
         .args([
@@ -48,8 +50,8 @@ pub(super) fn pack(stage: &Stage, directory: &Path) -> Result<PathBuf> {
         ])
         .arg("--source-date")
         .arg(time_of_sources())
-        .arg("--set-metadata")
-        .arg(format!("assets = [{}]", assets.collect::<Vec<_>>().join(", ")))
+        .arg("--metadata-overwrite")
+        .arg(&list_of_files)
         .arg("--output")
         .arg(&package)
         .env("PATH", with_in_path(&tools.join("bin"))?);

@@ -25,8 +25,8 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("zsh", "usr/share/zsh/vendor-completions/_vmnet"),
     ("fish", "usr/share/fish/vendor_completions.d/vmnet.fish"),
 ];
-pub(super) const MANUAL: &str = "usr/share/man/man1";
-pub(super) const DOCUMENTS: &str = "usr/share/doc/vmnet";
+const MANUAL: &str = "usr/share/man/man1";
+const DOCUMENTS: &str = "usr/share/doc/vmnet";
 
 impl Stage {
     /// Not filled yet.
@@ -39,9 +39,12 @@ impl Stage {
         if self.root.exists() {
             fs::remove_dir_all(&self.root).with_context(|| format!("emptying {}", self.root.display()))?;
         }
+        let program = self.program();
         self.put("usr/bin/vmnet", &fs::read(&self.binary)?, 0o755)?;
+        // Names of functions are a fifth of it, and nobody reads them.
+        run(Command::new("strip").arg("--strip-all").arg(&program)).context("strip, of binutils")?;
         for (shell, path) in COMPLETIONS {
-            let script = output(Command::new(&self.binary).args(["completions", shell]))?;
+            let script = output(Command::new(&program).args(["completions", shell]))?;
             self.put(path, script.as_bytes(), 0o644)?;
         }
         self.manual()?;
@@ -50,9 +53,14 @@ impl Stage {
         self.put(&format!("{DOCUMENTS}/symptoms.md"), &symptoms, 0o644)
     }
 
+    /// The binary, as it is handed out.
+    pub(super) fn program(&self) -> PathBuf {
+        self.root.join("usr/bin/vmnet")
+    }
+
     fn manual(&self) -> Result<()> {
         let directory = self.root.join(MANUAL);
-        run(Command::new(&self.binary).arg("man").arg(&directory))?;
+        run(Command::new(self.program()).arg("man").arg(&directory))?;
         let pages: Vec<PathBuf> =
             fs::read_dir(&directory)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
         for page in &pages {

@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use object::elf::PT_INTERP;
 use object::read::elf::{ElfFile64, ProgramHeader as _};
-use object::{Endianness, Object as _};
+use object::{Endianness, Object as _, ObjectSymbol as _};
 
-/// The C library's switch of name services is the one part of it that loads libraries of the machine, which are of another C library.
-const NAME_SERVICE_SWITCH: &[u8] = b"/etc/nsswitch.conf";
+/// The parts of the C library that load libraries of the machine, which are of another C library.
+const LOADS_LIBRARIES: [&str; 5] = ["getaddrinfo", "getgrouplist", "getpwnam_r", "getpwuid_r", "initgroups"];
 
 /// Refuses a binary that would not.
 pub(super) fn hold(binary: &Path) -> Result<()> {
@@ -21,10 +21,10 @@ pub(super) fn hold(binary: &Path) -> Result<()> {
     if has_interpreter || !imports.is_empty() {
         bail!("{} is linked dynamically", binary.display());
     }
-    if bytes.windows(NAME_SERVICE_SWITCH.len()).any(|part| part == NAME_SERVICE_SWITCH) {
+    let has = |name: &&&str| file.symbols().any(|symbol| symbol.name() == Ok(**name));
+    if let Some(name) = LOADS_LIBRARIES.iter().find(has) {
         bail!(
-            "{} has the C library's name service switch inside (getaddrinfo, getpwnam, initgroups), which loads libraries of the machine: \
-             find who calls it",
+            "{} has {name} inside, which loads libraries of the machine: find who calls it",
             binary.display()
         );
     }

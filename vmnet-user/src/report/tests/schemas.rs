@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::Recursiv
 use serde_json::Value;
 
 use crate::report::run::{fixture, json, schema};
-use crate::report::{ab, check, compare, doctor, list};
+use crate::report::{ab, check, compare, doctor, explain, list};
 use crate::{fix, load};
 
 /// Rewrites the files where they differ.
@@ -28,6 +28,7 @@ const DOCUMENTS: &[Document] = &[
     (load::SCHEMA, of::<load::Summary>),
     (compare::schema::SCHEMA, of::<compare::schema::CompareReport>),
     (ab::schema::SCHEMA, of::<ab::schema::AbReport>),
+    (explain::SCHEMA, of::<explain::ExplainReport>),
     (list::SCHEMA, of::<list::ListReport>),
 ];
 
