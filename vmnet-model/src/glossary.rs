@@ -59,7 +59,7 @@ const fn word(of: Part, names: &'static [&'static str], means: &'static str) -> 
 pub const WORDS: &[Word] = &[
     word(
         Part::Network,
-        &["super-packet", "super packet", "superpacket", "large packet"],
+        &["super-packet", "large packet"],
         "One packet in the kernel (skb) that stands for many on the wire: up to 64 kB, more with BIG TCP. TCP builds it, and somebody has to \
          segment it before the wire.",
     ),
@@ -79,7 +79,7 @@ pub const WORDS: &[Word] = &[
     ),
     word(
         Part::Network,
-        &["GSO", "generic segmentation offload", "generic-segmentation-offload", "tx-generic-segmentation"],
+        &["GSO", "generic-segmentation-offload", "tx-generic-segmentation"],
         "Generic segmentation offload: the kernel's CPU segments super-packets in software, as late as possible, where the device cannot.",
     ),
     word(
@@ -89,14 +89,7 @@ pub const WORDS: &[Word] = &[
     ),
     word(
         Part::Network,
-        &[
-            "GRO",
-            "generic receive offload",
-            "generic-receive-offload",
-            "rx-gro",
-            "LRO",
-            "large-receive-offload",
-        ],
+        &["GRO", "generic-receive-offload", "rx-gro", "LRO", "large-receive-offload"],
         "Generic receive offload: the receiving kernel merges segments into super-packets. On a machine that forwards, what GRO merged is \
          segmented again on its way out. LRO is the same done by the device, which must not be forwarded.",
     ),
@@ -138,13 +131,13 @@ pub const WORDS: &[Word] = &[
     ),
     word(
         Part::Network,
-        &["[fixed]", "fixed", "off [fixed]"],
+        &["[fixed]", "off [fixed]"],
         "`ethtool -k` says so of a feature that cannot be switched. Off [fixed] means that the driver has none, or that the host does not \
          offer it: ethtool -K cannot help.",
     ),
     word(
         Part::Network,
-        &["[requested on]", "requested on", "off [requested on]", "wanted"],
+        &["[requested on]", "off [requested on]", "wanted"],
         "The feature was asked for, and the kernel does not make it active because something that it depends on is off, mostly checksum \
          offload.",
     ),
@@ -191,7 +184,7 @@ pub const WORDS: &[Word] = &[
     ),
     word(
         Part::Answer,
-        &["nothing-to-offload", "nothing to offload"],
+        &["nothing-to-offload"],
         "Too little bulk traffic to judge by: under 1 MiB, or under 5 % of the payload.",
     ),
     word(
@@ -268,8 +261,7 @@ pub const WORDS: &[Word] = &[
 #[must_use]
 pub fn look_up(asked: &str) -> Option<Entry> {
     let asked = plain(asked);
-    let is_it = |name: &&str| plain(name) == asked;
-    let word = WORDS.iter().find(|word| word.names.iter().any(|name| is_it(&name)));
+    let word = WORDS.iter().find(|word| word.names.iter().any(|name| plain(name) == asked));
     let cause = || CauseId::ALL.into_iter().find(|id| plain(id.name()) == asked);
     word.map(Entry::Word).or_else(|| cause().map(Entry::Cause))
 }

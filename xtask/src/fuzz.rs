@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: recordings that nobody wrote, made up by libFuzzer.
+//! `cargo xtask fuzz`: recordings and pasted texts that nobody wrote, made up by libFuzzer.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::build::cargo;
 use crate::exit::Outcome;
 
 /// In the order in which they are worth it.
-const TARGETS: [&str; 2] = ["recording", "counters"];
+const TARGETS: [&str; 3] = ["recording", "counters", "explain"];
 /// A recording of a short run on a large machine is less.
 const MOST_INPUT_BYTES: u32 = 200_000;
 /// A reader that takes more than this at once has trusted a length.
@@ -48,7 +48,10 @@ pub(crate) fn fuzz(arguments: &FuzzArguments) -> Result<Outcome> {
     for target in TARGETS.into_iter().filter(wanted) {
         let corpus = paths::target().join("fuzz").join(target);
         fs::create_dir_all(&corpus)?;
-        seed(&corpus, target == "counters")?;
+        match target {
+            "explain" => copy_kept(&paths::workspace().join("vmnet-user/src/explain/testdata"), &corpus)?,
+            target => seed(&corpus, target == "counters")?,
+        }
         copy_kept(&paths::workspace().join("fuzz/seeds").join(target), &corpus)?;
         let mut fuzz = Command::new(&program);
         fuzz.args(["fuzz", "run", "--fuzz-dir"])

@@ -13,7 +13,6 @@ use super::output::{Output, open_json};
 use crate::explain::{self, Bounds};
 use crate::model::glossary::{self, Entry};
 use crate::report::explain::{ExplainReport, answer, cause, word};
-use crate::report::kit::json::Explained as _;
 use crate::session::Caller;
 
 /// Say what a word, a cause, a pasted line, the output of ethtool, ip and tc, or a sosreport means: on any machine, without root
@@ -80,11 +79,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         }
         _ => {
             let mut report = explain::stream(asked.as_bytes(), Bounds::of_a_person())?;
+            report.symptoms = explain::symptoms(&asked);
             // A line alone is no interface: what it means is enough.
             if !report.symptoms.is_empty() || report.interfaces.iter().all(|it| it.lines.is_empty()) {
                 report.interfaces.clear();
             }
-            report.symptoms = explain::symptoms(&asked);
             report
         }
     };
@@ -92,7 +91,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         return nothing(&asked, &report);
     }
     output.say(&answer(&report, &style));
-    output.json(&report.to_text()?)?;
+    output.json(&explain::to_json(&report)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

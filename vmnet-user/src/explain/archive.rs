@@ -68,7 +68,7 @@ fn unpacked(from: impl Read, bounds: Bounds, gathered: &mut Gathered) {
     if is_tar {
         entries(all, gathered);
     } else {
-        gathered.take("", &mut all);
+        gathered.take("", None, &mut all);
     }
 }
 
@@ -92,7 +92,8 @@ fn entries(from: impl Read, gathered: &mut Gathered) {
                 let name = long_name
                     .take()
                     .unwrap_or_else(|| String::from_utf8_lossy(&entry.path_bytes()).into_owned());
-                gathered.take(&name, &mut entry);
+                let size = entry.header().entry_size().ok();
+                gathered.take(&name, size, &mut entry);
             }
             EntryType::GNULongLink | EntryType::XGlobalHeader => {}
             // Directories, links, devices: nothing to read.

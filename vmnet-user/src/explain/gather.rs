@@ -74,8 +74,8 @@ impl Gathered {
         self.bytes >= MOST_ALL_BYTES || self.texts.len() >= MOST_TEXTS
     }
 
-    /// One text, if it is about the network and is a text.
-    pub(super) fn take(&mut self, path: &str, from: &mut impl Read) {
+    /// One text, if it is about the network and is a text. `size`: what it should have, bytes, where that is known.
+    pub(super) fn take(&mut self, path: &str, size: Option<u64>, from: &mut impl Read) {
         if path.contains(OF_SOS) && !std::mem::replace(&mut self.is_sos, true) {
             // What came before it is of something else.
             self.texts.clear();
@@ -90,6 +90,8 @@ impl Gathered {
         let result = from.take(MOST_TEXT_BYTES).read_to_end(&mut bytes);
         if let Err(error) = result {
             self.problem(format!("{}: {error}", name_of(path)));
+        } else if size.is_some_and(|size| (bytes.len() as u64) < size.min(MOST_TEXT_BYTES)) {
+            self.problem(format!("{}: it ends early", name_of(path)));
         }
         // A text has no zeroes.
         if bytes.is_empty() || bytes.contains(&0) {
@@ -113,7 +115,7 @@ pub(super) fn stream(mut from: impl Read, bounds: Bounds) -> io::Result<Gathered
     let mut gathered = Gathered::default();
     match form {
         Some(form) => archive::read(all, form, bounds, &mut gathered),
-        None => gathered.take("", &mut all),
+        None => gathered.take("", None, &mut all),
     }
     Ok(gathered)
 }
@@ -142,7 +144,7 @@ pub(super) fn path(path: &Path, bounds: Bounds) -> io::Result<Gathered> {
             OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&file);
         match opened {
             Ok(mut opened) if opened.metadata().is_ok_and(|metadata| metadata.is_file()) => {
-                gathered.take(&shown, &mut opened);
+                gathered.take(&shown, None, &mut opened);
             }
             Ok(_) => {}
             Err(error) => gathered.problem(format!("{shown}: {error}")),
@@ -164,7 +166,7 @@ fn files(directory: &Path, until: Instant) -> io::Result<Vec<PathBuf>> {
             }
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && depth < MOST_DEPTH => {
-                    waiting.push_back((entry.path(), depth + 1))
+                    waiting.push_back((entry.path(), depth + 1));
                 }
                 Ok(kind) if kind.is_file() => files.push(entry.path()),
                 _ => {}

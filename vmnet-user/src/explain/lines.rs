@@ -11,9 +11,10 @@ use crate::report::explain::Line;
 const MANY_RETRANSMITTED: f64 = 0.01;
 
 /// Of one interface, in the order in which they matter.
-pub(super) fn of(pasted: &Pasted, virtio: bool) -> Vec<Line> {
+/// `made`: the driver, or the kind; None where it was not given.
+pub(super) fn of(pasted: &Pasted, made: Option<&str>) -> Vec<Line> {
     let mut lines: Vec<Line> =
-        pasted.features.iter().filter_map(|(feature, line)| feature_line(feature, line, virtio)).collect();
+        told(pasted).filter_map(|(feature, line)| feature_line(feature, line, made)).collect();
     lines.extend(pasted.statistics.iter().filter_map(|(name, value)| statistic_line(name, *value)));
     for qdisc in &pasted.qdiscs {
         if let Some(counts) = qdisc.counters.filter(|counts| counts.drops > 0) {
@@ -34,6 +35,20 @@ pub(super) fn of(pasted: &Pasted, virtio: bool) -> Vec<Line> {
     lines
 }
 
+/// Without the group lines whose features are there as well: those say it better.
+fn told(pasted: &Pasted) -> impl Iterator<Item = &(Feature, String)> {
+    const GROUPS: [(&str, &str); 3] = [
+        ("tcp-segmentation-offload", "tx-tcp"),
+        ("tx-checksumming", "tx-checksum-"),
+        ("scatter-gather", "tx-scatter"),
+    ];
+    let has = |start: &str| pasted.features.iter().any(|(feature, _)| feature.name.starts_with(start));
+    pasted
+        .features
+        .iter()
+        .filter(move |(feature, _)| !GROUPS.iter().any(|(group, start)| feature.name == *group && has(start)))
+}
+
 /// Of the whole machine.
 pub(super) fn of_machine(paste: &Paste) -> Vec<Line> {
     let Some(tcp) = paste.tcp else { return Vec::new() };
@@ -48,7 +63,7 @@ pub(super) fn of_machine(paste: &Paste) -> Vec<Line> {
     line.into_iter().collect()
 }
 
-fn feature_line(feature: &Feature, line: &str, virtio: bool) -> Option<Line> {
+fn feature_line(feature: &Feature, line: &str, made: Option<&str>) -> Option<Line> {
     let offload = Offload::of(feature);
     let what = match feature.name.as_str() {
         TSO4 => "TSO of TCP over IPv4",
@@ -57,9 +72,9 @@ fn feature_line(feature: &Feature, line: &str, virtio: bool) -> Option<Line> {
         TSO_ECN => "TSO of packets that carry CWR (ECN)",
         GSO => "segmentation in software as late as possible (GSO)",
         "tx-udp-segmentation" => "segmentation of UDP (USO)",
-        CSUM_GENERIC | "tx-checksumming" => "transmit checksum offload, which TSO requires",
-        SCATTER_GATHER | "scatter-gather" => "scatter-gather, which TSO requires",
-        "rx-gro" => "merging of received packets (GRO), on which forwarding depends",
+        CSUM_GENERIC | "tx-checksumming" => "transmit checksum offload, which TSO requires,",
+        SCATTER_GATHER | "scatter-gather" => "scatter-gather, which TSO requires,",
+        "rx-gro" => "merging of received packets (GRO), on which forwarding depends,",
         _ => return None,
     };
     let why = match offload {
@@ -68,12 +83,11 @@ fn feature_line(feature: &Feature, line: &str, virtio: bool) -> Option<Line> {
         Offload::OffThoughWanted => {
             "was asked for, and the kernel keeps it off because something that it depends on is off"
         }
-        Offload::OffFixed if virtio => {
-            "cannot be switched on: the host does not offer it, and ethtool -K answers \"Could not change any device features\""
-        }
-        Offload::OffFixed => {
-            "cannot be switched on: the driver has none, and ethtool -K answers \"Could not change any device features\""
-        }
+        Offload::OffFixed => match made {
+            Some("virtio_net") => "cannot be switched on: the host does not offer it",
+            Some(_) => "cannot be switched on: the driver has none",
+            None => "cannot be switched on: the driver has none, or the host does not offer it",
+        },
     };
     Some(Line { line: line.to_owned(), means: format!("{what} {why}") })
 }

@@ -14,10 +14,11 @@ use std::path::Path;
 pub use self::gather::Bounds;
 use self::gather::Gathered;
 use self::paste::{Paste, Pasted, UNNAMED};
-use crate::model::cause::{self, Evidence};
+use crate::model::cause::{self, CauseId, Evidence};
 use crate::model::chain::{self, Answers};
 use crate::model::machine::Machine;
 use crate::report::explain::{Counted, ExplainReport, Explained as OneInterface, Symptom};
+use crate::report::kit::json::{Explained as _, JsonError};
 
 /// Why the driver's link of the chain is not known.
 const NOBODY_ASKED: &str = "nobody asked the driver: `sudo vmnet check` does, on the machine itself";
@@ -38,6 +39,14 @@ pub fn stream(from: impl Read, bounds: Bounds) -> std::io::Result<ExplainReport>
 /// When it cannot be read.
 pub fn path(path: &Path, bounds: Bounds) -> std::io::Result<ExplainReport> {
     gather::path(path, bounds).map(|gathered| of(&gathered))
+}
+
+/// As it is written for programs.
+///
+/// # Errors
+/// A number that is none.
+pub fn to_json(report: &ExplainReport) -> Result<String, JsonError> {
+    report.to_text()
 }
 
 /// The symptoms that a text has in it.
@@ -78,13 +87,14 @@ fn of(gathered: &Gathered) -> ExplainReport {
     ExplainReport::new(interfaces, lines::of_machine(&paste), symptoms, gathered.problems.clone())
 }
 
-/// `ethtool_-S_ens4`, as sos names it; `ethtool -S ens4.txt`.
+/// `ethtool_-S_ens4`, as sos names it; `tc_-s_qdisc_show_dev_ens4`; with blanks, and `.txt` at the end.
 fn interface_in(file: &str) -> Option<&str> {
-    let name = file.strip_prefix("ethtool")?;
-    let name = name.strip_suffix(".txt").unwrap_or(name);
-    let (_, name) = name.trim_start_matches(['_', ' ']).split_once(['_', ' '])?;
+    let file = file.strip_suffix(".txt").unwrap_or(file);
+    let of_a_device = file.split_once("_dev_").or_else(|| file.split_once(" dev "));
     // An option in between: `-S`, `-k`.
-    Some(name.trim()).filter(|name| !name.is_empty())
+    let of_ethtool = || file.strip_prefix("ethtool")?.trim_start_matches(['_', ' ']).split_once(['_', ' ']);
+    let (_, name) = of_a_device.or_else(of_ethtool)?;
+    Some(name).filter(|name| !name.is_empty())
 }
 
 fn interface(name: &str, pasted: &Pasted, paste: &Paste) -> Option<OneInterface> {
@@ -100,15 +110,24 @@ fn interface(name: &str, pasted: &Pasted, paste: &Paste) -> Option<OneInterface>
         tx_bytes,
         qdisc_segments: pasted.qdiscs.iter().find_map(|qdisc| qdisc.counters).map(|counts| counts.segments),
     });
-    let virtio = machine.virtio.is_some();
     let known = machine.device.features.is_ok();
     let evidence = Evidence { machine: &machine, before: None, traffic: None, answers: Answers::NONE };
+    let mut causes = if known { cause::find(&evidence) } else { Vec::new() };
+    // Whether there is a host that could offer more, its driver tells.
+    let device = &machine.device;
+    let made = device.driver.as_deref().or(device.kind.as_deref());
+    if made.is_none() && !device.loopback {
+        causes.retain(|cause| {
+            !matches!(cause.id, CauseId::DriverNoTso | CauseId::DriverNoUso | CauseId::OneFamily)
+        });
+    }
+    let lines = lines::of(pasted, made);
     Some(OneInterface::new(
         verdict,
         if known { chain::links(&machine, Answers::NONE, NOBODY_ASKED) } else { Vec::new() },
-        if known { cause::find(&evidence) } else { Vec::new() },
+        causes,
         counted,
-        lines::of(pasted, virtio),
+        lines,
         missing(name, pasted, &machine),
         machine,
     ))
@@ -123,7 +142,10 @@ fn missing(name: &str, pasted: &Pasted, machine: &Machine) -> Vec<String> {
             pasted.link.as_ref().is_none_or(|link| link.sent.is_none() || link.gso_max_segs.is_none()),
             "ip -s -d link show dev",
         ),
-        (pasted.qdiscs.iter().all(|qdisc| qdisc.counters.is_none()), "tc -s qdisc show dev"),
+        (
+            pasted.qdiscs.iter().all(|qdisc| qdisc.counters.is_none() && qdisc.kind != "noqueue"),
+            "tc -s qdisc show dev",
+        ),
     ];
     lacks.iter().filter(|(lacks, _)| *lacks).map(|(_, command)| format!("{command} {name}")).collect()
 }

@@ -12,7 +12,7 @@ const LEGACY: [(&str, &str); 7] = [
     ("tx-vlan-offload", "tx-vlan-hw-insert"),
     ("receive-hashing", "rx-hashing"),
 ];
-/// `	tx-tcp-segmentation: off [fixed]`.
+/// `tx-tcp-segmentation: off [fixed]`, mostly indented.
 pub(super) fn feature(line: &str) -> Option<Feature> {
     let (name, state) = line.trim().split_once(": ")?;
     let is_feature = !name.is_empty()

@@ -104,7 +104,7 @@ impl Paste {
             self.of(name)?;
             return Some(Within::Statistics(name.to_owned()));
         }
-        if let Some((name, qdisc)) = tc::first(line) {
+        if let Some((name, qdisc)) = tc::first(line, about.unwrap_or(UNNAMED)) {
             let qdiscs = &mut self.of(&name)?.qdiscs;
             if qdiscs.len() < MOST_QDISCS {
                 qdiscs.push(qdisc);
@@ -190,6 +190,9 @@ impl Paste {
             known.link = known.link.take().or(loose.link);
             if known.features.is_empty() {
                 known.features = loose.features;
+            }
+            if known.qdiscs.is_empty() {
+                known.qdiscs = loose.qdiscs;
             }
             if known.statistics.is_empty() {
                 known.statistics = loose.statistics;

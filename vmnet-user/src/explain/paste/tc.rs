@@ -5,13 +5,13 @@ use crate::model::machine::{Qdisc, QdiscCounts, QdiscOptions};
 
 const ROOT: u32 = u32::MAX;
 
-/// `qdisc fq_codel 8001: dev ens4 root refcnt 2 …`.
-pub(super) fn first(line: &str) -> Option<(String, Qdisc)> {
+/// `qdisc fq_codel 8001: dev ens4 root refcnt 2 …`; without `dev ens4` where one interface was asked for, which is `about` then.
+pub(super) fn first(line: &str, about: &str) -> Option<(String, Qdisc)> {
     let words: Vec<&str> = line.strip_prefix("qdisc ")?.split_whitespace().collect();
     let (kind, handle) = (*words.first()?, handle(words.get(1)?)?);
     let after =
         |name: &str| words.iter().position(|word| *word == name).and_then(|at| words.get(at + 1)).copied();
-    let name = after("dev").filter(|name| is_name(name))?;
+    let name = Some(after("dev").unwrap_or(about)).filter(|name| is_name(name))?;
     // Ingress is no transmit qdisc.
     let parent = match after("parent") {
         Some(parent) => self::handle(parent)?,

@@ -144,20 +144,15 @@ impl Explained {
         machine: Machine,
     ) -> Self {
         let name = &machine.device.name;
-        let told = verdict.filter(|verdict| verdict.state != State::Inconclusive);
-        let (state, confidence, basis, summary) = match told {
-            Some(verdict) => {
-                let since = "since it was made";
-                let basis = verdict.basis.unwrap_or_default();
-                (verdict.state, verdict.confidence, format!("{since}: {basis}"), verdict.summary)
+        let basis = match verdict.as_ref().and_then(|verdict| verdict.basis.as_ref()) {
+            Some(basis) => format!("counters since it was made: {basis}"),
+            None => "no counters were given".to_owned(),
+        };
+        let (state, confidence, summary) = match verdict {
+            Some(verdict) if verdict.state != State::Inconclusive => {
+                (verdict.state, verdict.confidence, verdict.summary)
             }
-            None => {
-                let basis = match &counted {
-                    Some(_) => "the counters since it was made do not tell",
-                    None => "no counters were given",
-                };
-                (State::Inconclusive, Confidence::Weak, basis.to_owned(), by_flags(name, &machine))
-            }
+            _ => (State::Inconclusive, Confidence::Weak, by_flags(name, &machine)),
         };
         Self { state, confidence, summary, basis, chain, causes, counted, lines, ask, machine }
     }

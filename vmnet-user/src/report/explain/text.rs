@@ -2,7 +2,7 @@
 
 use super::{ExplainReport, Explained, Symptom};
 use crate::model::cause::CauseId;
-use crate::model::chain::{LinkState, first_broken};
+use crate::model::chain::{LinkName, LinkState, first_broken};
 use crate::model::glossary::Word;
 use crate::model::shell::quoted;
 use crate::model::state::{Confidence, State};
@@ -19,13 +19,20 @@ const LINES: usize = 12;
 #[must_use]
 pub fn answer(report: &ExplainReport, style: &Style) -> String {
     let mut text = String::new();
-    for (index, interface) in report.interfaces.iter().enumerate() {
-        if index < TOLD {
-            text += &in_full(interface, style);
-            text.push('\n');
-        } else {
-            text += &headline(interface, style);
+    let is_alone = report.interfaces.len() == 1;
+    let (mut full, mut short) = (Vec::new(), Vec::new());
+    for interface in &report.interfaces {
+        let is_told = full.len() < TOLD && (is_alone || !interface.chain.is_empty());
+        if is_told {
+            full.push(in_full(interface, style));
+        } else if !interface.machine.device.loopback {
+            short.push(headline(interface, style));
         }
+    }
+    text += &full.join("\n");
+    if !short.is_empty() {
+        text += &style.paragraph("", "\nalso, with less known of them:");
+        text += &short.concat();
     }
     for line in &report.lines {
         text += &style.paragraph("      ", &style.data(&format!("{}: {}", line.line, line.means)));
@@ -103,13 +110,26 @@ fn chain(interface: &Explained) -> Vec<String> {
         LinkState::NotApplicable => "·",
     };
     let links = interface.chain.iter().filter(|link| link.state != LinkState::NotApplicable);
-    let row: Vec<String> = links.map(|link| format!("{} {}", link.link.words(), mark(link.state))).collect();
+    let row: Vec<String> = links.map(|link| format!("{} {}", short(link.link), mark(link.state))).collect();
     if row.is_empty() {
         return Vec::new();
     }
     let broken = first_broken(&interface.chain);
-    let shown = broken.map(|link| format!("breaks first at \"{}\": {}", link.link.words(), link.evidence));
+    let shown = broken.map(|link| format!("breaks first at {}: {}", short(link.link), link.evidence));
     std::iter::once(row.join(" → ")).chain(shown).collect()
+}
+
+/// In a word.
+const fn short(link: LinkName) -> &'static str {
+    match link {
+        LinkName::Offered => "offered",
+        LinkName::Negotiated => "negotiated",
+        LinkName::Hw => "switchable",
+        LinkName::Wanted => "wanted",
+        LinkName::Active => "active",
+        LinkName::Allowed => "allowed",
+        LinkName::Taken => "taken",
+    }
 }
 
 /// A string that people paste.
