@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -156,6 +156,28 @@ impl Suite {
         self.download(packages, archives.path())?;
         for archive in fs::read_dir(archives.path())? {
             output(Command::new("dpkg-deb").arg("--extract").arg(archive?.path()).arg(directory))?;
+        }
+        Ok(())
+    }
+
+    /// The same into a system of which `/bin` and the like are links into `/usr`, which are made.
+    pub fn unpack_merged(&self, packages: &[String], directory: &Path) -> Result<()> {
+        let archives = tempfile::tempdir_in(directory)?;
+        self.download(packages, archives.path())?;
+        crate::roots::merged(directory)?;
+        for archive in fs::read_dir(archives.path())? {
+            let archive = archive?.path();
+            let mut contents = Command::new("dpkg-deb")
+                .arg("--fsys-tarfile")
+                .arg(&archive)
+                .stdout(Stdio::piped())
+                .spawn()?;
+            let from = contents.stdout.take().context("dpkg-deb has no output")?;
+            let mut tar = Command::new("tar");
+            tar.args(["-x", "--keep-directory-symlink", "-C"]).arg(directory).stdin(from);
+            if !tar.status()?.success() || !contents.wait()?.success() {
+                bail!("{} could not be unpacked", archive.display());
+            }
         }
         Ok(())
     }

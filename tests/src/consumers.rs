@@ -65,25 +65,8 @@ pub fn fetch() -> Result<PathBuf> {
     packages.sort();
     packages.dedup();
     eprintln!("downloading {} (Debian {SUITE}), to be unpacked and not installed", PACKAGES.join(" "));
-    let debs = tempfile::tempdir_in(&cache)?;
-    suite.download(&packages, debs.path())?;
     let unpacked = tempfile::tempdir_in(&cache)?;
-    // As on a merged system; without them the packages would make directories of these names.
-    for name in ["bin", "lib", "lib64", "sbin"] {
-        fs::create_dir_all(unpacked.path().join("usr").join(name))?;
-        symlink(Path::new("usr").join(name), unpacked.path().join(name))?;
-    }
-    for deb in fs::read_dir(debs.path())? {
-        let deb = deb?.path();
-        let mut contents =
-            Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&deb).stdout(Stdio::piped()).spawn()?;
-        let from = contents.stdout.take().context("dpkg-deb has no output")?;
-        let mut tar = Command::new("tar");
-        tar.args(["-x", "--keep-directory-symlink", "-C"]).arg(unpacked.path()).stdin(from);
-        if !tar.status()?.success() || !contents.wait()?.success() {
-            bail!("{} could not be unpacked", deb.display());
-        }
-    }
+    suite.unpack_merged(&packages, unpacked.path())?;
     let directory = cache.join(DIRECTORY);
     fs::rename(unpacked.keep(), &directory)?;
     Ok(directory)

@@ -31,6 +31,7 @@ pub mod netns;
 pub mod ovs_dpdk;
 pub mod paths;
 pub mod report;
+pub mod roots;
 #[cfg(feature = "held")]
 pub mod schema;
 pub mod screen;

@@ -22,6 +22,16 @@ pub fn vmnet() -> PathBuf {
     target().join("release/vmnet")
 }
 
+/// The static file that `cargo xtask dist` makes.
+pub fn dist() -> PathBuf {
+    target().join(format!("dist/vmnet-{}-x86_64", env!("CARGO_PKG_VERSION")))
+}
+
+/// The package beside it.
+pub fn dist_deb() -> PathBuf {
+    target().join(format!("dist/vmnet_{}_amd64.deb", env!("CARGO_PKG_VERSION")))
+}
+
 /// What the testbed keeps between runs: kernels, package lists.
 pub fn testbed_cache() -> PathBuf {
     target().join("testbed")

@@ -11,7 +11,7 @@ use crate::{apt, consumers, paths};
 
 /// What scenarios in namespaces use.
 const NAMESPACE_PACKAGES: &[&str] =
-    &["ethtool", "iperf3", "iproute2", "iputils-ping", "procps", "tcpdump", "udev"];
+    &["ethtool", "iperf3", "iproute2", "iputils-ping", "procps", "tcpdump", "udev", "util-linux"];
 
 /// What the demonstration uses.
 const DEMO_PACKAGES: &[&str] = &["ethtool", "iproute2"];
@@ -38,6 +38,11 @@ pub fn namespaces() -> Result<()> {
 /// Programs that read configuration at boot. They are unpacked, not installed: none of them is to run for this machine.
 pub fn consumers() -> Result<()> {
     consumers::fetch().map(drop)
+}
+
+/// The releases of Debian in which the package is tried. They are unpacked, not installed.
+pub fn roots() -> Result<()> {
+    crate::roots::SUITES.into_iter().try_for_each(crate::roots::fetch)
 }
 
 /// A browser, to look at reports as people do.

@@ -75,6 +75,22 @@ pub fn vmnet() -> Result<(), String> {
     }
 }
 
+/// A release of Debian, which `cargo xtask setup` fetches.
+pub fn debian_root(suite: &str) -> Result<(), String> {
+    root()?;
+    if crate::roots::is_cached(suite) {
+        Ok(())
+    } else {
+        Err(format!("Debian {suite} is not here (`cargo xtask setup` fetches it)"))
+    }
+}
+
+/// What is handed out, as `cargo xtask dist` makes it.
+pub fn dist() -> Result<(), String> {
+    let file = paths::dist();
+    if file.is_file() { Ok(()) } else { Err(format!("{} is not built (`cargo xtask dist`)", file.display())) }
+}
+
 /// A browser, which `cargo xtask setup` installs.
 pub fn browser() -> Result<(), String> {
     program(Browser::PROGRAM)

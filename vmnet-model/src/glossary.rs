@@ -66,14 +66,7 @@ pub const WORDS: &[Word] = &[
     word(Part::Network, &["segment"], "One packet on the wire that was part of a super-packet."),
     word(
         Part::Network,
-        &[
-            "TSO",
-            "LSO",
-            "TCP segmentation offload",
-            "large send offload",
-            "tcp-segmentation-offload",
-            "tx-tcp-segmentation",
-        ],
+        &["TSO", "LSO", "large send offload", "tcp-segmentation-offload", "tx-tcp-segmentation"],
         "TCP segmentation offload: the device segments TCP's super-packets, and the CPU does not. Windows and VMware call it LSO. \
          `ethtool -k` shows a flag for it, which says what was granted and not what happens; `vmnet check` tells that.",
     ),

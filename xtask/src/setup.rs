@@ -18,6 +18,7 @@ pub(crate) fn run() -> Result<Outcome> {
     }
     testbed::setup::virtual_machines()?;
     testbed::setup::consumers()?;
+    testbed::setup::roots()?;
     testbed::setup::browser()?;
     println!("programs for namespaces, virtual machines and a browser: installed");
     let mut outcome = Outcome::Done;

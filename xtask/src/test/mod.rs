@@ -14,6 +14,7 @@ use testbed::{Kernel, OvsDpdk, interrupt};
 
 use crate::bench::budget;
 use crate::build;
+use crate::dist;
 use crate::exit::Outcome;
 use binaries::{Binary, Kind};
 use harness::Selection;
@@ -167,7 +168,12 @@ fn unit_tests(binaries: &[Binary]) -> Phase {
 }
 
 fn build_both_sides() -> Phase {
-    phase("release build", |phase| phase.count(build::run().and_then(|_| budget::hold())))
+    phase("release build", |phase| {
+        let built = build::run();
+        let packed = built.as_ref().map_or(Ok(()), |binary| dist::packages(binary).map(drop));
+        phase.count(built.and_then(|_| budget::hold()));
+        phase.count(packed);
+    })
 }
 
 /// For the target of this machine, as no toolchain for the kernel side brings clippy: nothing is linked or run. Its
@@ -198,6 +204,14 @@ fn set_up(kinds: &[Kind]) -> Phase {
         phase.require(testbed::setup::namespaces());
         if kinds.contains(&Kind::Namespaces) {
             phase.require(testbed::setup::consumers());
+            for suite in testbed::roots::SUITES {
+                match testbed::roots::fetch(suite) {
+                    Err(error) if suite == Kernel::Sid.suite() => {
+                        eprintln!("Debian sid is not to be had today: {error:#}");
+                    }
+                    fetched => phase.require(fetched),
+                }
+            }
         }
         if kinds.contains(&Kind::Browser) {
             phase.require(testbed::setup::browser());
