@@ -1,5 +1,5 @@
-//! What is handed out, on machines that it knows nothing of: the package in four releases of Debian, the file alone in a root that has nothing
-//! else, and with no more privileges than it asks for.
+//! What is handed out, on machines that it knows nothing of: the package in four releases of Debian, and the file alone in a root that has nothing
+//! else.
 
 #![expect(clippy::unwrap_used, reason = "a scenario's helpers fail as its tests do")]
 
@@ -103,30 +103,6 @@ fn the_file_alone_answers_where_there_is_nothing_else() {
     let output = captured(&mut command).unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(1) && said.contains("getent"), "{said}");
-}
-
-#[test]
-fn a_check_takes_one_capability_and_nothing_else() {
-    skip_unless!(skip::root(), skip::dist(), skip::program("setpriv"));
-    let (near, _far) = pair();
-    let with = |capabilities: &str| {
-        let mut command = near.command("setpriv");
-        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]);
-        for set in ["inh", "ambient", "bounding"] {
-            command.arg(format!(
-                "--{set}-{}=-all{capabilities}",
-                if set == "bounding" { "set" } else { "caps" }
-            ));
-        }
-        command.arg("--").arg(paths::dist()).args(["check", "veth0", "--json", "-"]);
-        captured(&mut command).unwrap()
-    };
-    let output = with(",+net_raw");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(document(&output.stdout).unwrap()["state"], "engaged");
-    let output = with("");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && said.contains("CAP_NET_RAW"), "{said}");
 }
 
 #[test]
