@@ -16,9 +16,9 @@ use crate::paths::testbed_cache;
 /// Debian 11, 12, 13, and unstable.
 pub const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
 /// dpkg, and what it calls.
-const PACKAGES: [&str; 5] = ["coreutils", "dash", "diffutils", "dpkg", "libc-bin"];
+const PACKAGES: [&str; 6] = ["coreutils", "dash", "diffutils", "dpkg", "libc-bin", "tar"];
 /// What the directory holds: other packages are another directory.
-const DIRECTORY: &str = "roots-1";
+const DIRECTORY: &str = "roots-2";
 
 fn directory(suite: &str) -> PathBuf {
     testbed_cache().join(DIRECTORY).join(suite)

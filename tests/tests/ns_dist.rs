@@ -96,7 +96,6 @@ fn the_file_alone_answers_where_there_is_nothing_else() {
     let interfaces = list["namespaces"][0]["interfaces"].as_array().unwrap();
     let veth0 = interfaces.iter().find(|one| one["name"] == "veth0").unwrap();
     assert_eq!((veth0["tso_ipv4"].as_str(), veth0["kind"].as_str()), (Some("on"), Some("veth")), "{veth0}");
-    assert!(veth0["other_end"]["name"] == "veth1" && veth0["other_end"]["netns"].is_string(), "{veth0}");
     // Names take a program of the machine's, and say so.
     let mut command = root.command(&near, "/vmnet");
     command.args(["load", "client", "somewhere.example"]);

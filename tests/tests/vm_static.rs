@@ -21,6 +21,12 @@ say() { for command in "uname -a" "ethtool -i ens4" "ethtool -k ens4" "ip -s -d 
 done; }
 bare run ens4 --json /proof.json -- /vmnet load client 10.10.1.10 -n 8M >/tmp/run.log 2>&1 || { cat /tmp/run.log; exit 1; }
 send-file proof.json /tmp/bare/proof.json
+# A person with two capabilities, and nothing else.
+mkdir -m 777 /tmp/out
+setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all,+bpf,+perfmon --ambient-caps=-all,+bpf,+perfmon -- \
+    /tmp/bare/vmnet run ens4 -o /tmp/out --json /tmp/out/capable.json -- /tmp/bare/vmnet load client 10.10.1.10 -n 8M >/tmp/run.log 2>&1 ||
+    { cat /tmp/run.log; exit 1; }
+send-file capable.json /tmp/out/capable.json
 bare check ens4 --json - >/tmp/check-on.json 2>/dev/null
 send-file check-on.json /tmp/check-on.json
 say | bare explain --json - - >/tmp/explain-on.json 2>/dev/null
@@ -40,14 +46,16 @@ fn read(run: &VmRun, name: &str) -> Value {
 }
 
 fn the_file_answers(kernel: Kernel, switch: &str, cause: &str) {
-    skip_unless!(skip::vm(kernel), skip::dist());
-    let vm = Vm::new(kernel).file(paths::dist(), "/root/vmnet-static").serve_load();
+    skip_unless!(skip::vm(kernel), skip::dist(), skip::program("setpriv"));
+    let vm = Vm::new(kernel).file(paths::dist(), "/root/vmnet-static").program("setpriv").serve_load();
     let run = vm.script(SCRIPT.replace("SWITCH", switch)).run().unwrap();
     assert_eq!(run.exit_code, 0, "{}", run.stdout);
     println!("{kernel}: {:.1} s from start to power-off", run.duration.as_secs_f64());
 
-    let proof = Report::parse(&run.files["proof.json"]).unwrap();
-    assert_eq!((proof.state(), proof.confidence()), ("engaged", "proven"));
+    for name in ["proof.json", "capable.json"] {
+        let proof = Report::parse(&run.files[name]).unwrap();
+        assert_eq!((proof.state(), proof.confidence()), ("engaged", "proven"), "{name}");
+    }
     let [on, off] = ["on", "off"].map(|state| read(&run, &format!("check-{state}.json")));
     assert_eq!((on["state"].as_str(), off["state"].as_str()), (Some("engaged"), Some("software")), "{off}");
     println!("{kernel}: a check took {} s", on["duration_s"]);

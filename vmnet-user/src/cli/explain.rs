@@ -1,6 +1,7 @@
 //! `vmnet explain`: words, causes, and what people paste.
 
 use std::{
+    fs::File,
     io::{self, IsTerminal as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -38,13 +39,18 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    // What it reads may be anybody's.
-    let caller = Caller::from_environment();
-    caller.become_for_good().context("giving up root's privileges")?;
+    let asked = args.what.join(" ");
+    let path = Path::new(&asked);
+    // A sosreport is root's, and what is in it may be anybody's.
+    let opened = if path.is_file() {
+        Some(File::open(path).with_context(|| format!("cannot read {asked}"))?)
+    } else {
+        None
+    };
+    Caller::from_environment().become_for_good().context("giving up root's privileges")?;
     let json = args.json.as_deref().map(|path| open_json(path, &Caller::default())).transpose()?;
     let mut output = Output::new(json, args.looks.plain);
     let style = output.style();
-    let asked = args.what.join(" ");
     if args.json.is_none() {
         match glossary::look_up(&asked) {
             Some(Entry::Word(found)) => {
@@ -73,9 +79,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         }
         [] => stdin()?,
         [one] if one == "-" => stdin()?,
-        _ if Path::new(&asked).exists() => {
-            let path = Path::new(&asked);
-            explain::path(path, Bounds::of_a_person()).with_context(|| format!("cannot read {asked}"))?
+        _ if path.exists() => {
+            let bounds = Bounds::of_a_person();
+            let report = match opened {
+                Some(opened) => explain::file(&asked, opened, bounds),
+                None => explain::directory(path, bounds),
+            };
+            report.with_context(|| format!("cannot read {asked}"))?
         }
         _ => {
             let mut report = explain::stream(asked.as_bytes(), Bounds::of_a_person())?;

@@ -120,17 +120,19 @@ pub(super) fn stream(mut from: impl Read, bounds: Bounds) -> io::Result<Gathered
     Ok(gathered)
 }
 
-/// A file, or a directory with all that is in it. Links are not followed, but for the one that was named.
-pub(super) fn path(path: &Path, bounds: Bounds) -> io::Result<Gathered> {
-    if !fs::metadata(path)?.is_dir() {
-        let mut gathered = stream(File::open(path)?, bounds)?;
-        if let [one] = gathered.texts.as_mut_slice()
-            && one.name.is_empty()
-        {
-            one.name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        }
-        return Ok(gathered);
+/// A file, by its name.
+pub(super) fn file(name: &str, opened: File, bounds: Bounds) -> io::Result<Gathered> {
+    let mut gathered = stream(opened, bounds)?;
+    if let [one] = gathered.texts.as_mut_slice()
+        && one.name.is_empty()
+    {
+        one.name = name_of(name);
     }
+    Ok(gathered)
+}
+
+/// A directory with all that is in it. Links are not followed, but for the one that was named.
+pub(super) fn directory(path: &Path, bounds: Bounds) -> io::Result<Gathered> {
     let mut gathered = Gathered::default();
     for file in files(path, bounds.until)? {
         if gathered.is_full() || Instant::now() > bounds.until {

@@ -8,6 +8,7 @@ mod machine;
 mod paste;
 mod symptoms;
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -33,12 +34,20 @@ pub fn stream(from: impl Read, bounds: Bounds) -> std::io::Result<ExplainReport>
     gather::stream(from, bounds).map(|gathered| of(&gathered))
 }
 
-/// A file, an archive or a directory.
+/// A text or an archive, opened by whoever may: sosreports are root's.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn path(path: &Path, bounds: Bounds) -> std::io::Result<ExplainReport> {
-    gather::path(path, bounds).map(|gathered| of(&gathered))
+pub fn file(name: &str, opened: File, bounds: Bounds) -> std::io::Result<ExplainReport> {
+    gather::file(name, opened, bounds).map(|gathered| of(&gathered))
+}
+
+/// A directory of outputs, or an unpacked sosreport.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn directory(path: &Path, bounds: Bounds) -> std::io::Result<ExplainReport> {
+    gather::directory(path, bounds).map(|gathered| of(&gathered))
 }
 
 /// As it is written for programs.

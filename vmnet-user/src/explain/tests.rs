@@ -66,7 +66,7 @@ fn a_directory_of_files_says_the_same_as_one_paste() {
         let (command, said) = answer.split_once('\n').unwrap();
         fs::write(directory.path().join(command.replace(' ', "_")), said).unwrap();
     }
-    let apart = path(directory.path(), bounds()).unwrap();
+    let apart = super::directory(directory.path(), bounds()).unwrap();
     assert_eq!(apart.to_text().unwrap(), explained(text.as_bytes()).to_text().unwrap());
 }
 
@@ -110,7 +110,7 @@ fn a_sosreport_says_the_same_packed_or_not_and_the_rest_of_it_is_not_read() {
     assert_eq!(explained(xz).to_text().unwrap(), expected);
     let unpacked = tempfile::tempdir().unwrap();
     tar::Archive::new(tar.as_slice()).unpack(unpacked.path()).unwrap();
-    assert_eq!(path(unpacked.path(), bounds()).unwrap().to_text().unwrap(), expected);
+    assert_eq!(directory(unpacked.path(), bounds()).unwrap().to_text().unwrap(), expected);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn links_and_pipes_of_a_directory_are_left_alone_and_those_of_an_archive_too() {
     symlink(secret.path(), directory.path().join("ethtool_-k_ens4")).unwrap();
     symlink("/", directory.path().join("root")).unwrap();
     nix::unistd::mkfifo(&directory.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    assert!(path(directory.path(), bounds()).unwrap().is_empty());
+    assert!(super::directory(directory.path(), bounds()).unwrap().is_empty());
 
     let mut tar = Builder::new(Vec::new());
     let mut header = Header::new_gnu();
@@ -195,7 +195,7 @@ fn the_glossary_is_made_from_the_register() {
     if std::env::var_os("VMNET_BLESS").is_some() {
         fs::write(&file, &text).unwrap();
     }
-    assert_eq!(fs::read_to_string(&file).unwrap(), text, "VMNET_BLESS=1 writes it anew");
+    assert!(fs::read_to_string(&file).unwrap() == text, "VMNET_BLESS=1 writes it anew");
 }
 
 #[test]
