@@ -2,12 +2,14 @@
 
 mod guest;
 mod render;
+mod session;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, chown};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use clap::Args;
 use testbed::gallery::{self, COMPARED, COMPARISON, EXPERIMENT, RUNS};
 use testbed::{Build, Kernel, interrupt};
 
@@ -15,10 +17,19 @@ use crate::exit::Outcome;
 use crate::{build, sudo};
 
 const KERNEL: Kernel = Kernel::V6_1;
+/// A session at a terminal, as a picture.
+const SESSION: &str = "session.svg";
+
+#[derive(Debug, Args)]
+pub(crate) struct GalleryArguments {
+    /// Only the picture of a session, session.svg (some seconds)
+    #[arg(long)]
+    session: bool,
+}
 
 /// Builds, runs each exhibit, draws them and the comparison, and puts them where the old ones were. Interrupted or failing
 /// it leaves the old gallery as it is.
-pub(crate) fn run() -> Result<Outcome> {
+pub(crate) fn run(arguments: &GalleryArguments) -> Result<Outcome> {
     if !sudo::is_second_start() {
         build::run()?;
     }
@@ -27,6 +38,10 @@ pub(crate) fn run() -> Result<Outcome> {
     }
     testbed::setup::virtual_machines()?;
     KERNEL.fetch(Build::Cloud)?;
+    if arguments.session {
+        session::record(&gallery::directory().join(SESSION))?;
+        return Ok(Outcome::Done);
+    }
     let vmnet = testbed::paths::vmnet();
     let reports = testbed::paths::workspace().join("reports");
     fs::create_dir_all(&reports)?;
@@ -49,6 +64,7 @@ pub(crate) fn run() -> Result<Outcome> {
     fs::create_dir(&directory)?;
     guest::experiment(&directory).context(EXPERIMENT)?;
     render::experiment(&vmnet, &directory).context(EXPERIMENT)?;
+    session::record(&made.path().join(SESSION))?;
     check(made.path())?;
     give_to_owner_of(&reports, made.path())?;
     swap_in(made.path())?;

@@ -43,7 +43,7 @@ enum Task {
     /// Boot a Debian kernel in QEMU with a real virtio-net ens4, and run a command there
     Vm(vm::VmArguments),
     /// Make reports/gallery anew: real runs in virtual machines, drawn and compared
-    Gallery,
+    Gallery(gallery::GalleryArguments),
     /// Feed made-up recordings to what reads them, for a while
     Fuzz(fuzz::FuzzArguments),
     /// Fetch now what the other commands fetch when they need it
@@ -73,7 +73,7 @@ fn perform(task: Task) -> Result<Outcome> {
         Task::Dist(arguments) => dist::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
-        Task::Gallery => gallery::run(),
+        Task::Gallery(arguments) => gallery::run(&arguments),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Setup => setup::run(),
     }

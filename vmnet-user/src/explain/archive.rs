@@ -60,7 +60,8 @@ fn unpacked(from: impl Read, bounds: Bounds, gathered: &mut Gathered) {
     let mut from = Bounded::new(from, bounds);
     let mut head = Vec::new();
     if let Err(error) = from.by_ref().take(BLOCK as u64).read_to_end(&mut head) {
-        gathered.problem(format!("it cannot be unpacked: {error}"));
+        gathered
+            .problem(format!("it cannot be unpacked here: {error}; unpack it, and give me the directory"));
         return;
     }
     let is_tar = Form::of(&head) == Some(Form::Tar);

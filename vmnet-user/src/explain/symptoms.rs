@@ -3,7 +3,7 @@
 use crate::report::explain::Symptom;
 
 /// All of them: what is looked for, what it means, and the one command.
-pub(super) const SYMPTOMS: [(&str, &str, &str); 12] = [
+pub(super) const SYMPTOMS: [(&str, &str, &str); 11] = [
     (
         "tcp-segmentation-offload: off [fixed]",
         "TSO cannot be switched on from here: the driver has none, or the host does not offer it to this virtual machine.",
@@ -42,9 +42,9 @@ pub(super) const SYMPTOMS: [(&str, &str, &str); 12] = [
         "sudo vmnet check IFACE",
     ),
     (
-        "packet size exceeds interface MTU",
-        "A capture shows super-packets: tcpdump sees a packet before the device segments it. Larger than the MTU is how TSO and GSO look \
-         from inside, and no error.",
+        "length 64240",
+        "A capture shows a packet that is larger than the MTU: tcpdump sees super-packets before the device segments them. That is how TSO \
+         and GSO look from inside, and no error.",
         "sudo vmnet check IFACE",
     ),
     (
@@ -58,14 +58,9 @@ pub(super) const SYMPTOMS: [(&str, &str, &str); 12] = [
         "sudo vmnet run IFACE -d 10s",
     ),
     (
-        "incorrect (-> 0x",
-        "A capture shows checksums that are not computed yet: the device computes them (checksum offload). On packets that this machine sends, it \
-         is no error.",
-        "sudo vmnet check IFACE",
-    ),
-    (
-        "cksum 0x",
-        "A capture prints checksums. Those of packets that this machine sends are not computed before the device does it (checksum offload).",
+        "(incorrect -> 0x",
+        "A capture shows a checksum that is not computed yet: the device computes it (checksum offload). On packets that this machine sends, it is no \
+         error.",
         "sudo vmnet check IFACE",
     ),
 ];
@@ -84,7 +79,16 @@ pub(super) fn found(text: &str, interface: Option<&str>) -> Vec<Symptom> {
     found
 }
 
+/// Longer than any packet on a wire: a jumbo frame has 9,000 bytes or a little more.
+const LONGER_THAN_ANY: u64 = 10_000;
+
 fn is_in(line: &str, pasted: &str) -> bool {
+    // As tcpdump ends its lines. Elsewhere a length is of something else.
+    if pasted.starts_with("length ") {
+        let is_captured = line.starts_with("length ") || line.contains("Flags [");
+        let length = line.rsplit_once("length ").and_then(|(_, number)| number.trim().parse::<u64>().ok());
+        return is_captured && length.is_some_and(|bytes| bytes > LONGER_THAN_ANY);
+    }
     match line.find(pasted) {
         // `off` is not `off [fixed]`.
         Some(at) if pasted.ends_with(": off") => {

@@ -189,6 +189,18 @@ fn every_string_of_the_symptoms_page_is_explained_and_every_symptom_is_on_the_pa
 }
 
 #[test]
+fn a_line_of_a_capture_is_known_by_its_length_and_its_checksum() {
+    let line = "12:00:01.5 IP 10.0.0.2.5001 > 10.0.0.1.80: Flags [.], cksum 0x1c3a (incorrect -> 0x9f1e), seq 1:64241, ack 1, win 502, length 64240";
+    let found: Vec<String> = symptoms(line).into_iter().map(|symptom| symptom.pasted).collect();
+    assert_eq!(found, ["length 64240", "(incorrect -> 0x"]);
+    for short in
+        ["IP a > b: Flags [.], seq 1:1449, ack 1, length 1448", "the length 99999 of a rope", "length"]
+    {
+        assert!(symptoms(short).is_empty(), "{short}");
+    }
+}
+
+#[test]
 fn the_glossary_is_made_from_the_register() {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/glossary.md");
     let text = glossary::markdown();
