@@ -58,12 +58,7 @@ pub fn fetch() -> Result<PathBuf> {
         return Ok(directory);
     }
     let suite = Suite::open(SUITE, &cache.join("apt").join(SUITE))?;
-    let mut packages = Vec::new();
-    for package in PACKAGES {
-        packages.extend(suite.closure_of(package)?);
-    }
-    packages.sort();
-    packages.dedup();
+    let packages = suite.closure_of_all(PACKAGES)?;
     eprintln!("downloading {} (Debian {SUITE}), to be unpacked and not installed", PACKAGES.join(" "));
     let unpacked = tempfile::tempdir_in(&cache)?;
     suite.unpack_merged(&packages, unpacked.path())?;

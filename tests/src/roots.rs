@@ -43,12 +43,7 @@ pub fn fetch(suite: &str) -> Result<()> {
         return Ok(());
     }
     let apt = Suite::open(suite, &testbed_cache().join("apt").join(suite))?;
-    let mut packages = Vec::new();
-    for package in PACKAGES {
-        packages.extend(apt.closure_of(package)?);
-    }
-    packages.sort();
-    packages.dedup();
+    let packages = apt.closure_of_all(&PACKAGES)?;
     eprintln!("downloading {} (Debian {suite}), to be unpacked and not installed", PACKAGES.join(" "));
     let unpacked = tempfile::tempdir_in(&cache)?;
     apt.unpack_merged(&packages, unpacked.path())?;

@@ -104,6 +104,51 @@ fn the_file_alone_answers_where_there_is_nothing_else() {
     assert!(output.status.code() == Some(1) && said.contains("getent"), "{said}");
 }
 
+/// Exit code, standard output, standard error.
+fn said(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = captured(Command::new(paths::dist()).args(arguments)).unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    (output.status.code(), out, err)
+}
+
+#[test]
+fn words_causes_and_pasted_lines_are_explained_and_nonsense_is_not() {
+    skip_unless!(skip::dist());
+    for (asked, told) in [
+        ("LSO", "TCP segmentation offload"),
+        ("host-no-csum", "does not offer checksum offload"),
+        ("tcp-segmentation-offload: off [fixed]", "sudo vmnet doctor IFACE"),
+        ("Could not change any device features", "[fixed]"),
+    ] {
+        let (code, out, err) = said(&["explain", asked]);
+        let text = out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(code == Some(0) && text.contains(told), "{asked}: {out}{err}");
+    }
+    for (asked, told) in [
+        ("tso-of", "did you mean TSO"),
+        ("/no/such/file", "nothing of it is known"),
+        ("/dev/null", "nothing of it is known"),
+    ] {
+        let (code, out, err) = said(&["explain", asked]);
+        assert!(code == Some(1) && out.is_empty() && err.contains(told), "{asked}: {out}{err}");
+    }
+}
+
+#[test]
+fn manual_pages_and_completions_are_of_every_command() {
+    skip_unless!(skip::dist());
+    let directory = tempfile::tempdir().unwrap();
+    let pages = directory.path().join("man1");
+    assert_eq!(said(&["man", pages.to_str().unwrap()]).0, Some(0));
+    let (_, script, _) = said(&["completions", "bash"]);
+    for command in ["run", "check", "list", "explain", "ab"] {
+        let page = fs::read_to_string(pages.join(format!("vmnet-{command}.1"))).unwrap();
+        assert!(page.contains(".SH OPTIONS"), "{command}");
+        assert!(script.contains(&format!("vmnet,{command})")), "{command}");
+    }
+    assert!(said(&["man"]).1.contains(".TH vmnet 1"));
+}
+
 #[test]
 fn a_command_without_its_interface_names_those_of_its_namespace_and_the_whole_command() {
     skip_unless!(skip::root(), skip::dist());
@@ -118,4 +163,12 @@ fn a_command_without_its_interface_names_those_of_its_namespace_and_the_whole_co
     assert!(row.contains("TSO off, can be switched on"), "{said}");
     let next = format!("vmnet check veth0 --netns {} --plain", near.name());
     assert!(said.lines().any(|line| line.starts_with("Next: ") && line.ends_with(&next)), "{said}");
+
+    let bare = captured(&mut near.command(paths::dist())).unwrap();
+    let said = String::from_utf8_lossy(&bare.stderr);
+    assert_eq!((bare.status.code(), bare.stdout.len()), (Some(2), 0), "{said}");
+    assert!(
+        said.contains("Next: ") && said.contains("vmnet check veth0\n") && said.contains("vmnet --help"),
+        "{said}"
+    );
 }

@@ -42,11 +42,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let asked = args.what.join(" ");
     let path = Path::new(&asked);
     // A sosreport is root's, and what is in it may be anybody's.
-    let opened = if path.is_file() {
-        Some(File::open(path).with_context(|| format!("cannot read {asked}"))?)
-    } else {
-        None
-    };
+    let is_readable = path.exists() && !path.is_dir() && glossary::look_up(&asked).is_none();
+    let opened = is_readable.then(|| File::open(path)).transpose();
+    let opened = opened.with_context(|| format!("cannot read {asked}"))?;
     Caller::from_environment().become_for_good().context("giving up root's privileges")?;
     let json = args.json.as_deref().map(|path| open_json(path, &Caller::default())).transpose()?;
     let mut output = Output::new(json, args.looks.plain);
@@ -115,7 +113,7 @@ fn nothing(asked: &str, report: &ExplainReport) -> Result<ExitCode> {
         bail!("{problem}");
     }
     let like = glossary::like(asked);
-    if !like.is_empty() {
+    if !like.is_empty() && !Path::new(asked).exists() {
         bail!("no word, cause or file {asked:?}; did you mean {}?", like.join(", "));
     }
     bail!(
