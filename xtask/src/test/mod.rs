@@ -20,6 +20,9 @@ use binaries::{Binary, Kind};
 use harness::Selection;
 use summary::{Phase, Summary};
 
+/// Scenarios of what `cargo xtask dist` makes.
+const TRY_PACKAGES: [&str; 2] = ["ns_dist", "vm_static"];
+
 #[derive(Debug, Args)]
 pub(crate) struct TestArguments {
     /// Only tests with this in their name, such as vm_exact or vm_check::the_other_end
@@ -58,7 +61,7 @@ fn everything() -> Result<Outcome> {
             let units = unit_tests(&binaries);
             (binaries, vec![format(), build, units])
         },
-        || vec![set_up(&Kind::SCENARIOS), build_both_sides(), clippy_of_the_kernel_side()],
+        || vec![set_up(&Kind::SCENARIOS), build_both_sides(true), clippy_of_the_kernel_side()],
     );
     phases.into_iter().for_each(|phase| summary.add(phase));
     interrupt::check()?;
@@ -82,7 +85,7 @@ fn virtual_machines() -> Result<Outcome> {
             let (build, binaries) = build_tests();
             (binaries, vec![build])
         },
-        || vec![set_up(&[Kind::VirtualMachines]), build_both_sides()],
+        || vec![set_up(&[Kind::VirtualMachines]), build_both_sides(true)],
     );
     phases.into_iter().for_each(|phase| summary.add(phase));
     interrupt::check()?;
@@ -111,7 +114,8 @@ fn named(name: &str) -> Result<Outcome> {
     kinds.dedup();
     if kinds.iter().any(|kind| *kind != Kind::Unit) {
         summary.add(set_up(&kinds));
-        summary.add(build_both_sides());
+        let packed = chosen.iter().any(|(binary, _)| TRY_PACKAGES.contains(&binary.name.as_str()));
+        summary.add(build_both_sides(packed));
     }
     summary.add(phase("tests", |phase| {
         for (binary, tests) in &chosen {
@@ -167,12 +171,16 @@ fn unit_tests(binaries: &[Binary]) -> Phase {
     })
 }
 
-fn build_both_sides() -> Phase {
+/// `packed`: as they are handed out as well, which takes some seconds.
+fn build_both_sides(packed: bool) -> Phase {
     phase("release build", |phase| {
         let built = build::run();
-        let packed = built.as_ref().map_or(Ok(()), |binary| dist::packages(binary).map(drop));
+        let packages = match &built {
+            Ok(binary) if packed => dist::packages(binary).map(drop),
+            _ => Ok(()),
+        };
         phase.count(built.and_then(|_| budget::hold()));
-        phase.count(packed);
+        phase.require(packages);
     })
 }
 
