@@ -46,8 +46,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 
 /// Before a command that takes root, for a person who may not be.
 fn as_root() -> &'static str {
-    let is_root = nix::unistd::geteuid().is_root() && std::env::var_os("SUDO_UID").is_none();
-    if is_root { "" } else { "sudo " }
+    if Caller::needs_sudo() { "sudo " } else { "" }
 }
 
 /// `vmnet` alone: what it is, what there is, and what to type.
