@@ -13,6 +13,7 @@ mod event;
 mod fate;
 mod histogram;
 mod names;
+mod path;
 mod refusal;
 
 pub use config::{Bitfield, Config, Extras, Layout};
@@ -24,4 +25,5 @@ pub use counters::{
 pub use event::{Event, EventKind};
 pub use fate::{Fate, fate};
 pub use histogram::{LEN_BUCKETS, SEGS_BUCKETS, bucket, bucket_lower, bucket_upper};
+pub use path::{AtDevice, Foreseen, OnTheWay, Passed, SLOTS, Watch, WatchedDevice};
 pub use refusal::{GsoBits, REFUSALS, Refusal, SuperPacket, needed, refusal};

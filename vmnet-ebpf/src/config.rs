@@ -1,6 +1,6 @@
 //! Reading [`crate::CONFIG`] field by field: a load of the whole struct would copy it to the stack.
 
-use vmnet_common::{Bitfield, Config, Extras, GsoBits, Layout};
+use vmnet_common::{Bitfield, Config, Extras, GsoBits, Layout, SLOTS, Watch, WatchedDevice};
 
 use crate::verifier::opaque;
 
@@ -73,6 +73,13 @@ pub(crate) const UNSET: Config = Config {
     verbose: 0,
     segment_start: 0,
     segment_end: 0,
+};
+
+/// The same of [`crate::WATCH`].
+pub(crate) const NOTHING_WATCHED: Watch = Watch {
+    devices: [WatchedDevice { netns_inum: 0, ifindex: 0, version: 0, unused: 0, destination: [0; 4] }; SLOTS],
+    count: 0,
+    unused: 0,
 };
 
 /// One field of [`crate::CONFIG`]. Volatile, or LLVM would fold in the values of [`UNSET`].

@@ -23,13 +23,21 @@ use aya_ebpf::{
     macros::map,
     maps::{PerCpuArray, RingBuf},
 };
-use vmnet_common::{Config, PerCpu};
+use vmnet_common::{Config, OnTheWay, PerCpu, Watch};
 
 use crate::{memory::SkbCopy, pairing::Stack};
 
 /// Set by userspace before loading; frozen, so the verifier knows every value.
 #[unsafe(no_mangle)]
 static CONFIG: Config = config::UNSET;
+
+/// The devices of `vmnet path`; set and frozen likewise, and empty for everyone else.
+#[unsafe(no_mangle)]
+static WATCH: Watch = config::NOTHING_WATCHED;
+
+/// What passed them.
+#[map]
+static ON_THE_WAY: PerCpuArray<OnTheWay> = PerCpuArray::with_max_entries(1, 0);
 
 /// One [`PerCpu`] a CPU.
 #[map]

@@ -256,7 +256,7 @@ pub(crate) fn gso_size<M: Memory>(skb: *const u8) -> Option<u16> {
 /// (`__skb_udp_tunnel_segment`), nor are singles (`iptunnel_handle_offloads`), but both still know where their inner header is. It is
 /// believed if what it says of its packet's length fits: behind encryption there is none.
 #[inline(always)]
-fn innermost(skb: *const u8, head: u64, end: u32) -> (u32, bool) {
+pub(crate) fn innermost(skb: *const u8, head: u64, end: u32) -> (u32, bool) {
     let encapsulated =
         u32::from(field::<u8>(skb, offset!(skb_encapsulation.offset))) & offset!(skb_encapsulation.mask) != 0;
     let outer = u32::from(field::<u16>(skb, offset!(skb_network_header)));

@@ -40,6 +40,7 @@ pub mod machine;
 pub mod machine_fixture;
 pub mod merging;
 pub mod offload;
+pub mod path;
 pub mod reasons;
 pub mod sample;
 pub mod senders;

@@ -15,6 +15,7 @@ pub mod list;
 pub mod live;
 pub mod load;
 pub mod output;
+pub mod path;
 pub mod probes;
 pub mod recording;
 pub mod report;

@@ -13,6 +13,7 @@ mod load;
 mod man;
 mod options;
 mod output;
+mod path;
 mod report;
 mod restore;
 mod run;
@@ -38,6 +39,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Path(path::Args),
     Ab(Box<ab::Args>),
     Check(check::Args),
     List(list::Args),
@@ -70,6 +72,7 @@ pub fn main() -> ExitCode {
     tell_of_what_was_interrupted(&cli.command);
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Path(args) => path::run(&args),
         Command::Ab(args) => ab::run(&args),
         Command::Check(args) => check::run(&args),
         Command::List(args) => list::run(&args),

@@ -1,5 +1,7 @@
 //! Picking fields out of netlink bytes. Nothing here panics, whatever the bytes are: what is not there is `None`.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use netlink_packet_core::{NLA_HEADER_SIZE, NlasIterator};
 
 /// The attributes of `bytes` up to the first malformed one, as (type without flags, value).
@@ -39,6 +41,23 @@ pub(super) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
 /// The `N` bytes at `offset`.
 pub(super) fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..offset.checked_add(N)?)?.try_into().ok()
+}
+
+/// An IP address by how long it is.
+pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => Some(Ipv4Addr::from(array_at::<4>(bytes, 0)?).into()),
+        16 => Some(Ipv6Addr::from(array_at::<16>(bytes, 0)?).into()),
+        _ => None,
+    }
+}
+
+/// An IP address as it lies in a packet.
+pub(super) fn bytes_of(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
 }
 
 /// Appends an attribute, padded as netlink wants it. `value` is at most a name or a few numbers here.

@@ -88,6 +88,17 @@ pub struct Link {
     pub addresses: Vec<IpAddr>,
 }
 
+/// What an interface counted, in both directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkTraffic {
+    /// Transmit side.
+    pub tx: LinkCounters,
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Bytes of those.
+    pub rx_bytes: u64,
+}
+
 /// `IF_OPER_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperState {
@@ -264,6 +275,26 @@ impl LinkReader {
         self.counters_and_mtu(ifindex, name).map(|(counters, _)| counters)
     }
 
+    /// The counters of both directions now, as [`Self::counters`].
+    ///
+    /// # Errors
+    /// As for [`Self::counters`].
+    pub fn traffic(&mut self, ifindex: u32, name: &str) -> Result<LinkTraffic, LinkError> {
+        let message = self.get(ifindex, name)?;
+        let id = parse_id(&message).ok_or(NetlinkError::Malformed { missing: "interface name" })?;
+        if id.name != name {
+            return Err(LinkError::Renamed { name: name.to_owned(), ifindex, now: id.name });
+        }
+        let values = message.get(IFINFOMSG_BYTES..).unwrap_or_default();
+        let missing = || NetlinkError::Malformed { missing: "IFLA_STATS64" };
+        let stats = attribute(values, libc::IFLA_STATS64).ok_or_else(missing)?;
+        Ok(LinkTraffic {
+            tx: parse_counters(values).ok_or_else(missing)?,
+            rx_packets: u64_at(stats, 0).ok_or_else(missing)?,
+            rx_bytes: u64_at(stats, 16).ok_or_else(missing)?,
+        })
+    }
+
     /// The same, and the MTU at that moment, bytes (`IFLA_MTU`).
     ///
     /// # Errors
@@ -399,8 +430,10 @@ fn parse_link(message: &[u8]) -> Result<Link, NetlinkError> {
             .and_then(|value| value.first())
             .map(|carrier| *carrier != 0),
         qdisc: attribute(values, libc::IFLA_QDISC).map(text),
-        // The kernel leaves it out, or names the interface itself, where there is none below.
-        below_ifindex: number(libc::IFLA_LINK).filter(|below| *below != ifindex),
+        // The kernel leaves it out, or names the interface itself, where there is none below. In another namespace the same index is another
+        // interface.
+        below_ifindex: number(libc::IFLA_LINK)
+            .filter(|below| *below != ifindex || number(libc::IFLA_LINK_NETNSID).is_some()),
         below_netnsid: number(libc::IFLA_LINK_NETNSID),
         master_ifindex: number(libc::IFLA_MASTER).filter(|master| *master != 0),
         hardware_address: attribute(values, libc::IFLA_ADDRESS).unwrap_or_default().to_vec(),

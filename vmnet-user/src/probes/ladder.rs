@@ -2,7 +2,7 @@
 
 use std::{panic::resume_unwind, thread};
 
-use vmnet_common::{Config, Extras};
+use vmnet_common::{Config, Extras, Watch};
 
 use super::{
     HookOutcome, ProbeError, Probes, Stay, head,
@@ -80,7 +80,7 @@ pub fn attach(request: &Request) -> Result<Attached, Vec<ProbeError>> {
 }
 
 /// What the kernel answered hook by hook says less than the setting that made it.
-fn in_one_line(refusals: Vec<ProbeError>) -> Vec<ProbeError> {
+pub(super) fn in_one_line(refusals: Vec<ProbeError>) -> Vec<ProbeError> {
     let behind = |error: &ProbeError| match error {
         ProbeError::Refused { reason, .. } | ProbeError::Object(reason) => restrictions::behind(reason),
         _ => None,
@@ -120,9 +120,9 @@ fn try_rungs(request: &Request) -> Result<Attached, Vec<ProbeError>> {
 /// What every rung needs to know of this kernel.
 pub(super) struct Environment {
     config: Config,
-    symbols: Symbols,
+    pub(super) symbols: Symbols,
     // aya's reader, for its loader; parsed once.
-    btf: aya::Btf,
+    pub(super) btf: aya::Btf,
 }
 
 impl Environment {
@@ -164,8 +164,13 @@ impl Environment {
         Ok(Self { config, symbols, btf })
     }
 
+    /// For programs that count at these devices.
+    pub(super) fn load_watching(&self, watch: &Watch) -> Result<Probes, ProbeError> {
+        Probes::load(&self.config, Some(watch), &self.btf, false)
+    }
+
     fn load(&self, request: &Request) -> Result<Probes, ProbeError> {
-        let mut probes = Probes::load(&self.config, &self.btf, request.verbose)?;
+        let mut probes = Probes::load(&self.config, None, &self.btf, request.verbose)?;
         if request.counting == Counting::Light {
             probes.sample_in_windows();
         }
@@ -247,7 +252,7 @@ impl Environment {
 
     /// Tries one way on its own and takes it down again.
     pub(super) fn try_way(&self, way: &'static Way) -> Result<(), String> {
-        Probes::load(&self.config, &self.btf, false).map_err(|error| error.to_string())?.attach_way(
+        Probes::load(&self.config, None, &self.btf, false).map_err(|error| error.to_string())?.attach_way(
             way,
             Stay::Always,
             &self.symbols,
@@ -344,7 +349,7 @@ fn is_function(kind: Kind) -> bool {
 }
 
 /// What loading took, the kernel's types above all, is several times what a run needs from here on.
-fn give_back_memory() {
+pub(super) fn give_back_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: it takes a number, and may be called at any time.
     unsafe {

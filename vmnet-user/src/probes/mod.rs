@@ -4,6 +4,7 @@ pub mod events;
 mod head;
 mod info;
 mod ladder;
+pub mod path;
 pub mod survey;
 pub mod table;
 
@@ -23,7 +24,7 @@ use aya::{
     },
 };
 use thiserror::Error;
-use vmnet_common::{Config, Counters, PerCpu};
+use vmnet_common::{Config, Counters, PerCpu, Watch};
 
 pub use self::ladder::{Attached, KeepRunTimes, Request, attach};
 use self::{
@@ -182,14 +183,21 @@ pub struct Probes {
 }
 
 impl Probes {
-    fn load(config: &Config, btf: &aya::Btf, verbose: bool) -> Result<Self, ProbeError> {
+    fn load(
+        config: &Config,
+        watch: Option<&Watch>,
+        btf: &aya::Btf,
+        verbose: bool,
+    ) -> Result<Self, ProbeError> {
         let object_error = |error: &dyn std::error::Error| ProbeError::Object(chain(error));
         let config = PodConfig(*config);
-        let mut ebpf = EbpfLoader::new()
-            .btf(Some(btf))
-            .override_global("CONFIG", &config, true)
-            .load(OBJECT)
-            .map_err(|error| object_error(&error))?;
+        let watch = watch.map(|watch| path::PodWatch(*watch));
+        let mut loader = EbpfLoader::new();
+        loader.btf(Some(btf)).override_global("CONFIG", &config, true);
+        if let Some(watch) = &watch {
+            loader.override_global("WATCH", watch, true);
+        }
+        let mut ebpf = loader.load(OBJECT).map_err(|error| object_error(&error))?;
         let mut take = |name: &str| -> Result<Map, ProbeError> {
             ebpf.take_map(name).ok_or_else(|| ProbeError::Object(format!("the object has no map {name}")))
         };

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod fix;
 pub mod kit;
 pub mod list;
+pub mod path;
 pub mod run;
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub enum Prints {
 }
 
 /// A command that runs.
-pub(super) struct Child {
+pub(crate) struct Child {
     child: tokio::process::Child,
     /// Its own process group, where it has one, so that all that it starts can be ended with it.
     group: Option<Pid>,
@@ -61,15 +61,15 @@ pub(super) struct Child {
 
 /// A command that has ended.
 #[derive(Clone, Debug)]
-pub(super) struct Ended {
-    pub(super) exit_code: Option<i32>,
-    pub(super) signal: Option<i32>,
-    pub(super) stdout: Vec<u8>,
+pub(crate) struct Ended {
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
 }
 
 impl Ended {
     /// What to tell the person, if it failed by itself.
-    pub(super) fn failure(&self, command: &[String], by_itself: bool) -> Option<String> {
+    pub(crate) fn failure(&self, command: &[String], by_itself: bool) -> Option<String> {
         let name = command.first().map_or("", String::as_str);
         match (self.exit_code, self.signal) {
             (Some(0), _) => None,
@@ -81,7 +81,7 @@ impl Ended {
 }
 
 impl Child {
-    pub(super) fn start(words: &[String], caller: &Caller, prints: Prints) -> Result<Self, String> {
+    pub(crate) fn start(words: &[String], caller: &Caller, prints: Prints) -> Result<Self, String> {
         let Some((program, arguments)) = words.split_first() else { return Err("no command".to_owned()) };
         let mut command = Command::new(program);
         let shown = if prints_json_for_us(words) { Prints::Nowhere } else { prints };
@@ -130,14 +130,14 @@ impl Child {
     }
 
     /// Resolves when it has ended. May be dropped and called again.
-    pub(super) async fn ended(&mut self) {
+    pub(crate) async fn ended(&mut self) {
         if self.status.is_none() {
             self.status = Some(self.child.wait().await);
         }
     }
 
     /// What came of it, and all that it printed.
-    pub(super) async fn collect(mut self) -> Result<Ended, String> {
+    pub(crate) async fn collect(mut self) -> Result<Ended, String> {
         use std::os::unix::process::ExitStatusExt;
         self.ended().await;
         let status = match self.status.take() {
@@ -158,7 +158,7 @@ impl Child {
     }
 
     /// After Ctrl-C or SIGTERM: at a terminal the command got Ctrl-C as well; otherwise it is told.
-    pub(super) async fn interrupted(&mut self, signal: Number, stop: &mut Stop) {
+    pub(crate) async fn interrupted(&mut self, signal: Number, stop: &mut Stop) {
         if signal.is(Signal::SIGINT) && self.group.is_none() {
             let _ = timeout(PATIENCE, self.ended_or(stop)).await;
         }
@@ -166,7 +166,7 @@ impl Child {
     }
 
     /// Ends it: asked, told, killed.
-    pub(super) async fn end(&mut self, stop: &mut Stop) {
+    pub(crate) async fn end(&mut self, stop: &mut Stop) {
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
             if self.status.is_none() {
                 self.signal(signal);

@@ -26,8 +26,8 @@ pub use self::{
     child::Prints,
     netns::{NetnsError, be_in},
 };
+pub(crate) use self::{child::Child, netns::within};
 use self::{
-    child::Child,
     recorder::Recorder,
     sampler::Sampler,
     windows::{Edge, Windows},

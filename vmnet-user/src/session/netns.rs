@@ -61,6 +61,29 @@ pub fn be_in(netns: Option<&str>) -> Result<(), NetnsError> {
     }
 }
 
+/// Does something on a thread of its own that is in another namespace, and sees its interfaces in `/sys`. Sockets that are opened there stay
+/// there wherever they are used.
+///
+/// # Errors
+/// As [`be_in`]. It takes root.
+pub(crate) fn within<T: Send>(path: &Path, work: impl FnOnce() -> T + Send) -> Result<T, NetnsError> {
+    let name = path.to_string_lossy();
+    let not_found = |source| NetnsError::NotFound { name: name.clone().into_owned(), source, there: there() };
+    let file = File::open(path).map_err(not_found)?;
+    std::thread::scope(|scope| {
+        let entered = scope.spawn(|| {
+            setns(file, CloneFlags::CLONE_NEWNET).map_err(|source| NetnsError::Refused {
+                what: "enter",
+                name: name.clone().into_owned(),
+                source,
+            })?;
+            show_its_own_sys(&name)?;
+            Ok(work())
+        });
+        entered.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 /// Moves this process into the namespace: one that `ip netns` knows by name, a path to one (`/proc/4711/ns/net`), or that of a process, by its
 /// number.
 fn enter(name: &str) -> Result<(), NetnsError> {

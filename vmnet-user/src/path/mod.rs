@@ -1,0 +1,186 @@
+//! The traceroute: which devices packets pass, what each made of them, and why.
+
+mod assemble;
+mod watch;
+mod way;
+mod world;
+
+use std::{net::IpAddr, time::Duration};
+
+use anyhow::{Result, bail};
+use jiff::Zoned;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use self::{assemble::Watched, watch::Reading, way::Way, world::World};
+use crate::{
+    kernel::permissions,
+    probes::{ProbeError, path::PathProbes},
+    report::path::{Command, PathReport},
+    session::{Caller, Child, Prints, Stop},
+};
+
+/// How long traffic may take to come to rest once the command has ended.
+const DRAIN: Duration = Duration::from_secs(1);
+/// How often it is looked at meanwhile.
+const DRAIN_LOOK: Duration = Duration::from_millis(25);
+
+/// Where packets go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To an address.
+    Destination(IpAddr),
+    /// Out by an interface, wherever to.
+    Interface(String),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where packets go.
+    pub target: Target,
+    /// The same as the person said it.
+    pub asked: String,
+    /// The sender's namespace as given to `--netns`; the process is in it already.
+    pub netns: Option<String>,
+    /// None: until the command ends or Ctrl-C.
+    pub duration: Option<Duration>,
+    /// The words of the command; empty for none.
+    pub command: Vec<String>,
+    /// Where what the command prints is shown.
+    pub prints: Prints,
+    /// On whose behalf.
+    pub caller: Caller,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Everything that is known.
+    pub report: PathReport,
+    /// What went wrong with the command, if anything: the report is whole all the same.
+    pub command_failed: Option<String>,
+}
+
+/// Finds the way, watches it, and says what was seen. `begin` is told in a line what is watched, before the first packet counts.
+///
+/// # Errors
+/// Whatever kept it from seeing anything at all.
+pub fn trace(plan: &Plan, begin: impl FnOnce(&str)) -> Result<Outcome> {
+    let mut world = World::look(plan.netns.as_deref())?;
+    let way = find(&mut world, &plan.target)?;
+    let slots = watch::slots(&way.stops);
+    if slots.is_empty() {
+        bail!("packets to {} leave by no device that can be watched", plan.asked);
+    }
+    let machines = assemble::machines(&world, &way.stops);
+    let probes = attach(&watch::watch(&way.stops, &slots))?;
+    permissions::drop_privileges().unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
+    begin(&assemble::introduction(&world, &way, &slots));
+    let start = Zoned::now();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ran = runtime.block_on(run(plan, &mut world, &way, &probes))?;
+    let watched = Watched { way: &way, slots: &slots, machines, ran: &ran, probes: &probes };
+    let report = assemble::report(plan, &mut world, &start, watched);
+    Ok(Outcome { report, command_failed: ran.command_failed })
+}
+
+fn find(world: &mut World, target: &Target) -> Result<Way> {
+    Ok(match target {
+        Target::Destination(destination) => way::to(world, *destination)?,
+        Target::Interface(name) => {
+            let link = crate::device::links::LinkReader::open()?.link(name)?;
+            way::from(world, link.ifindex)?
+        }
+    })
+}
+
+fn attach(watch: &vmnet_common::Watch) -> Result<PathProbes> {
+    crate::probes::path::attach(watch).map_err(|errors| {
+        let not_permitted = errors.iter().any(|error| matches!(error, ProbeError::NotPermitted(_)));
+        let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let what_to_do =
+            if not_permitted { "run it with sudo" } else { "`vmnet kernel` shows what works here" };
+        anyhow::anyhow!("{}; {what_to_do}", reasons.join("; "))
+    })
+}
+
+/// What was gathered.
+struct Ran {
+    from: Reading,
+    to: Reading,
+    drained: bool,
+    command: Option<Command>,
+    command_failed: Option<String>,
+}
+
+async fn run(plan: &Plan, world: &mut World, way: &Way, probes: &PathProbes) -> Result<Ran> {
+    let mut stop = Stop::listen()?;
+    let from = Reading::take(world, &way.stops, probes)?;
+    let deadline = plan.duration.map(|duration| Instant::now() + duration);
+    let mut child = match plan.command.as_slice() {
+        [] => None,
+        words => match Child::start(words, &plan.caller, plan.prints) {
+            Ok(child) => Some(child),
+            Err(why) => bail!("{why}"),
+        },
+    };
+    let mut by_itself = false;
+    tokio::select! {
+        () = ended(child.as_mut()) => by_itself = true,
+        signal = stop.wanted() => {
+            if let Some(child) = &mut child {
+                child.interrupted(signal, &mut stop).await;
+            }
+        }
+        () = passes(deadline) => {
+            if let Some(child) = &mut child {
+                child.end(&mut stop).await;
+            }
+        }
+    }
+    let ended = match child {
+        Some(child) => Some(child.collect().await),
+        None => None,
+    };
+    let (to, drained) = drain(world, way, probes, ended.is_some()).await?;
+    let (command, command_failed) = match ended {
+        None => (None, None),
+        Some(Err(why)) => (None, Some(why)),
+        Some(Ok(ended)) => {
+            let failed = ended.failure(&plan.command, by_itself);
+            let words = plan.command.clone();
+            (Some(Command { words, exit_code: ended.exit_code, signal: ended.signal }), failed)
+        }
+    };
+    Ok(Ran { from, to, drained, command, command_failed })
+}
+
+async fn ended(child: Option<&mut Child>) {
+    match child {
+        Some(child) => child.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn passes(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The last reading: once nothing moves any more, where the traffic was the command's.
+async fn drain(world: &mut World, way: &Way, probes: &PathProbes, waits: bool) -> Result<(Reading, bool)> {
+    let until = Instant::now() + DRAIN;
+    let mut last = Reading::take(world, &way.stops, probes)?;
+    while waits && Instant::now() < until {
+        sleep(DRAIN_LOOK).await;
+        let next = Reading::take(world, &way.stops, probes)?;
+        let is_at_rest = next.is_same(&last);
+        last = next;
+        if is_at_rest {
+            return Ok((last, true));
+        }
+    }
+    Ok((last, false))
+}

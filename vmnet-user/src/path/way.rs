@@ -1,0 +1,352 @@
+//! The way that packets take, as routes, forwarding tables and the stacks of devices tell it beforehand. What cannot be known (a port that a
+//! bridge has yet to learn, which of several routes a flow takes) is a fork: all of it is watched, and what carries nothing falls away.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    net::IpAddr,
+};
+
+use super::world::{Place, World};
+use crate::device::{
+    links::Link,
+    routes::{Route, WayOut},
+};
+
+/// More places are not walked: by then it goes round in a circle.
+const MOST_PLACES: usize = 48;
+
+/// A device that packets pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stop {
+    /// Its namespace.
+    pub(super) inode: u64,
+    /// Its index there.
+    pub(super) ifindex: u32,
+    /// Its name.
+    pub(super) name: String,
+    /// Which way they pass it.
+    pub(super) side: Side,
+    /// The stop before, by its place in the list.
+    pub(super) after: Option<usize>,
+    /// Whose packets pass: the innermost destination that can be seen here, where one is known.
+    pub(super) destination: Option<IpAddr>,
+    /// The port of a bridge, or of a bond.
+    pub(super) port_of: Option<String>,
+    /// Whether they must pass here, as far as can be known.
+    pub(super) is_certain: bool,
+}
+
+/// How packets pass a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// They are sent by it.
+    Transmit,
+    /// They come in by it.
+    Receive,
+}
+
+/// The whole of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Way {
+    /// Each behind the one that it comes after.
+    pub(super) stops: Vec<Stop>,
+    /// What is not known of it.
+    pub(super) notes: Vec<String>,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WayError {
+    #[error("no route to {destination} from namespace {namespace}: {cause}")]
+    NoRoute { destination: IpAddr, namespace: String, cause: String },
+    #[error(
+        "{destination} is this machine's own address in namespace {namespace}: packets for it leave by no device; from where is it sent? Name that namespace with --netns"
+    )]
+    Own { destination: IpAddr, namespace: String },
+    #[error("the namespace of this process cannot be read")]
+    NotHere,
+}
+
+/// Packets on their way.
+#[derive(Clone, Debug)]
+struct Going {
+    inode: u64,
+    ifindex: u32,
+    side: Side,
+    after: Option<usize>,
+    /// By which the next route is found; None where an interface was asked for and no destination.
+    to: Option<IpAddr>,
+    from: Option<IpAddr>,
+    /// The link-layer address that they carry.
+    hardware_address: Option<Vec<u8>>,
+    /// The innermost destination that can be seen.
+    seen_as: Option<IpAddr>,
+    /// No fork lies before.
+    is_certain: bool,
+}
+
+/// To a destination, from the namespace of this process.
+pub(super) fn to(world: &mut World, destination: IpAddr) -> Result<Way, WayError> {
+    let own = world.own();
+    let place = world.place(own).ok_or(WayError::NotHere)?;
+    let route = place.routes.to(destination).map_err(|cause| WayError::NoRoute {
+        destination,
+        namespace: place.name.clone(),
+        cause: cause.to_string(),
+    })?;
+    if route.is_local {
+        return Err(WayError::Own { destination, namespace: place.name.clone() });
+    }
+    let mut walk = Walk::default();
+    let going = Going {
+        inode: own,
+        ifindex: 0,
+        side: Side::Transmit,
+        after: None,
+        to: Some(destination),
+        from: route.source,
+        hardware_address: None,
+        seen_as: Some(destination),
+        is_certain: true,
+    };
+    walk.leave_by(place, &route, &going, destination);
+    walk.to_the_end(world);
+    Ok(walk.way)
+}
+
+/// From an interface of this process's namespace on.
+pub(super) fn from(world: &mut World, ifindex: u32) -> Result<Way, WayError> {
+    let own = world.own();
+    world.place(own).ok_or(WayError::NotHere)?;
+    let mut walk = Walk::default();
+    walk.waiting.push_back(Going {
+        inode: own,
+        ifindex,
+        side: Side::Transmit,
+        after: None,
+        to: None,
+        from: None,
+        hardware_address: None,
+        seen_as: None,
+        is_certain: true,
+    });
+    walk.to_the_end(world);
+    Ok(walk.way)
+}
+
+#[derive(Default)]
+struct Walk {
+    way: Way,
+    waiting: VecDeque<Going>,
+    been: BTreeSet<(u64, u32, bool)>,
+}
+
+impl Walk {
+    fn to_the_end(&mut self, world: &mut World) {
+        while let Some(going) = self.waiting.pop_front() {
+            if self.way.stops.len() >= MOST_PLACES {
+                self.note(format!("the way is followed for {MOST_PLACES} devices"));
+                return;
+            }
+            if !self.been.insert((going.inode, going.ifindex, going.side == Side::Transmit)) {
+                continue;
+            }
+            let Some(place) = world.place(going.inode) else {
+                self.note("it leads into a network namespace that cannot be entered".to_owned());
+                continue;
+            };
+            let Some(link) = place.link(going.ifindex).cloned() else { continue };
+            let port_of = link.master_ifindex.and_then(|master| place.link(master)).and_then(|master| {
+                let kind = master.kind.as_deref().unwrap_or_default();
+                matches!(kind, "bridge" | "bond" | "team").then(|| format!("{kind} port"))
+            });
+            self.way.stops.push(Stop {
+                inode: going.inode,
+                ifindex: going.ifindex,
+                name: link.name.clone(),
+                side: going.side,
+                after: going.after,
+                destination: going.seen_as,
+                port_of,
+                is_certain: going.is_certain,
+            });
+            let here = Going { after: Some(self.way.stops.len() - 1), ..going };
+            match here.side {
+                Side::Transmit => self.transmitted(world, &link, here),
+                Side::Receive => self.received(world, &link, here),
+            }
+        }
+    }
+
+    fn note(&mut self, note: String) {
+        if !self.way.notes.contains(&note) {
+            self.way.notes.push(note);
+        }
+    }
+
+    fn go(&mut self, going: &Going, inode: u64, ifindex: u32, side: Side) {
+        self.waiting.push_back(Going { inode, ifindex, side, ..going.clone() });
+    }
+
+    /// What is behind a device that packets are sent by.
+    fn transmitted(&mut self, world: &mut World, link: &Link, here: Going) {
+        let Some(place) = world.place(here.inode) else { return };
+        let details = place.details(link.ifindex);
+        match link.kind.as_deref().unwrap_or_default() {
+            "veth" | "netkit" | "vxcan" => match (place.of_lower(link), link.below_ifindex) {
+                (Some(inode), Some(peer)) => self.go(&here, inode, peer, Side::Receive),
+                _ => self.note(format!(
+                    "the other end of {} is in a network namespace that cannot be found",
+                    link.name
+                )),
+            },
+            "bridge" => self.bridged(world, link.ifindex, None, here),
+            "bond" | "team" => {
+                let ports = ports_of(place, link.ifindex);
+                match details.active_port {
+                    Some(port) => self.go(&here, here.inode, port, Side::Transmit),
+                    None => ports.iter().for_each(|port| self.go(&here, here.inode, *port, Side::Transmit)),
+                }
+            }
+            "vxlan" | "geneve" | "gre" | "gretap" | "erspan" | "ip6gre" | "ip6gretap" | "ip6erspan"
+            | "ipip" | "sit" | "ip6tnl" => {
+                let remote = details
+                    .remote
+                    .or_else(|| place.neighbours().remote(link.ifindex, here.hardware_address.as_deref()));
+                self.tunnelled(world, link, remote, here, false);
+            }
+            "wireguard" => self.tunnelled(world, link, None, here, true),
+            "vrf" => {}
+            "macvlan" | "macvtap" | "ipvlan" | "ipvtap" | "vlan" | "macsec" => {
+                let (Some(inode), Some(lower)) = (place.of_lower(link), link.below_ifindex) else {
+                    self.note(format!(
+                        "the device below {} is in a network namespace that cannot be found",
+                        link.name
+                    ));
+                    return;
+                };
+                self.go(&here, inode, lower, Side::Transmit);
+            }
+            _ => {}
+        }
+    }
+
+    /// What is behind a device that packets come in by.
+    fn received(&mut self, world: &mut World, link: &Link, here: Going) {
+        let Some(place) = world.place(here.inode) else { return };
+        let master = link.master_ifindex.and_then(|master| place.link(master)).cloned();
+        match master.as_ref().map(|master| (master, master.kind.as_deref().unwrap_or_default())) {
+            Some((bridge, "bridge")) => self.bridged(world, bridge.ifindex, Some(link.ifindex), here),
+            Some((bond, "bond" | "team")) => {
+                let inode = here.inode;
+                self.go(&here, inode, bond.ifindex, Side::Receive);
+            }
+            _ => self.routed(world, link.ifindex, here),
+        }
+    }
+
+    /// By a bridge, to the port that it knows for the address, else to all others than `came_by`.
+    fn bridged(&mut self, world: &mut World, bridge: u32, came_by: Option<u32>, here: Going) {
+        let Some(place) = world.place(here.inode) else { return };
+        let known = here.hardware_address.as_ref();
+        let known = known.and_then(|address| place.neighbours().port(bridge, address)).cloned();
+        // The bridge's own address may be told by its device alone.
+        let own = place.link(bridge).map(|link| link.hardware_address.clone());
+        let is_own = known.as_ref().is_some_and(|entry| entry.is_own)
+            || (here.hardware_address.is_some() && here.hardware_address == own);
+        let ports = ports_of(place, bridge);
+        match known {
+            _ if is_own && came_by.is_some() => self.routed(world, bridge, here),
+            Some(entry) if ports.contains(&entry.ifindex) && Some(entry.ifindex) != came_by => {
+                let inode = here.inode;
+                self.go(&here, inode, entry.ifindex, Side::Transmit);
+            }
+            _ => {
+                let forks: Vec<u32> = ports.into_iter().filter(|port| Some(*port) != came_by).collect();
+                // Alone it is no fork.
+                let here = Going { is_certain: here.is_certain && forks.len() == 1, ..here };
+                for port in forks {
+                    self.go(&here, here.inode, port, Side::Transmit);
+                }
+                // With no address to go by, they may also be for the machine itself.
+                if here.hardware_address.is_none() && came_by.is_some() {
+                    self.routed(world, bridge, here);
+                }
+            }
+        }
+    }
+
+    /// To where the namespace's routes say, for packets that came in by an interface.
+    fn routed(&mut self, world: &mut World, came_by: u32, here: Going) {
+        let Some(place) = world.place(here.inode) else { return };
+        let Some(to) = here.to else { return self.anywhere(place, came_by, here) };
+        let forwarded = here.from.map(|from| place.routes.forwarded(to, from, came_by));
+        // What the kernel refuses to forward is known by its route all the same.
+        let route = match forwarded {
+            Some(Ok(route)) => Ok(route),
+            _ => place.routes.to(to),
+        };
+        match route {
+            Ok(route) if route.is_local => {}
+            Ok(route) => self.leave_by(place, &route, &here, to),
+            Err(cause) => self.note(format!("no route to {to} from namespace {}: {cause}", place.name)),
+        }
+    }
+
+    /// By every other interface that is up: no destination tells which.
+    fn anywhere(&mut self, place: &Place, came_by: u32, here: Going) {
+        let here = Going { is_certain: false, ..here };
+        let is_way_out = |link: &&Link| {
+            link.up && !link.loopback && link.ifindex != came_by && link.master_ifindex.is_none()
+        };
+        for link in place.links.iter().filter(is_way_out) {
+            self.go(&here, here.inode, link.ifindex, Side::Transmit);
+        }
+    }
+
+    fn leave_by(&mut self, place: &Place, route: &Route, going: &Going, to: IpAddr) {
+        for WayOut { ifindex, gateway } in &route.ways {
+            let hardware_address = place.hardware_address(*ifindex, gateway.unwrap_or(to));
+            let going = Going { hardware_address, ..going.clone() };
+            self.go(&going, going.inode, *ifindex, Side::Transmit);
+        }
+    }
+
+    /// Into another packet, which goes its own way.
+    fn tunnelled(
+        &mut self,
+        world: &mut World,
+        link: &Link,
+        remote: Option<IpAddr>,
+        here: Going,
+        is_encrypted: bool,
+    ) {
+        let inode = world.place(here.inode).and_then(|place| place.of_lower(link));
+        let Some(place) = inode.and_then(|inode| world.place(inode)) else {
+            self.note(format!("{} sends by a network namespace that cannot be found", link.name));
+            return;
+        };
+        let seen_as = if is_encrypted { remote } else { here.seen_as };
+        let outside =
+            Going { inode: place.inode, to: remote, from: None, hardware_address: None, seen_as, ..here };
+        let Some(remote) = remote else {
+            self.note(format!(
+                "where {} sends to is not known: every interface beside it is watched",
+                link.name
+            ));
+            return self.anywhere(place, link.ifindex, outside);
+        };
+        match place.routes.to(remote) {
+            Ok(route) => {
+                let outside = Going { from: route.source, ..outside };
+                self.leave_by(place, &route, &outside, remote);
+            }
+            Err(cause) => self.note(format!("no route to {remote}, the other end of {}: {cause}", link.name)),
+        }
+    }
+}
+
+fn ports_of(place: &Place, master: u32) -> Vec<u32> {
+    let is_port = |link: &&Link| link.master_ifindex == Some(master) && link.up;
+    place.links.iter().filter(is_port).map(|link| link.ifindex).collect()
+}

@@ -1,0 +1,202 @@
+//! `vmnet.path/1`: what each device on the way made of super-packets, as one value. Units are in the names; what was not measured is `None`
+//! (null) and `unmeasured` maps its path to the reason.
+
+mod text;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::text::answer;
+use super::kit::json::Explained;
+use crate::model::absences::Reasons;
+use crate::model::cause::Cause;
+use crate::model::fact::{self, Fact, Why};
+use crate::model::interface::Interface;
+use crate::model::null_because;
+use crate::model::path::{Audit, Branch, Counts, LimitEffect, Side, State, Verdict, Witness};
+
+null_because! {
+    nothing_before: Why::is("it is the first device on the way that packets are sent by, or nothing passed the one before");
+    nothing_passed: Why::is("nothing passed it");
+    no_counters: Why::is("its counters could not be read at both ends of the window");
+    not_told: Why::is("its state is not known, or there were no super-packets");
+}
+
+/// The schema's name.
+pub const SCHEMA: &str = "vmnet.path/1";
+
+/// A whole way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PathReport {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// Where packets go: the address, as it was asked for; None where an interface was.
+    pub destination: Option<String>,
+    /// When it was watched.
+    pub window: Window,
+    /// The answer.
+    pub verdict: Verdict,
+    /// The devices in the order in which packets pass them.
+    pub steps: Vec<StepReport>,
+    /// Where packets go more than one way; empty where they do not.
+    pub branches: Vec<Branch>,
+    /// Devices that might have been on the way and that nothing passed.
+    pub left_out: Vec<LeftOut>,
+    /// How it was counted.
+    pub probes: Probes,
+    /// What to know when reading the answer.
+    pub notes: Vec<String>,
+    /// The command and how it ended; None where there was none.
+    pub command: Option<Command>,
+    /// Path of a null → why it was not measured.
+    pub unmeasured: BTreeMap<String, String>,
+}
+
+impl Explained for PathReport {
+    fn unmeasured(&mut self) -> &mut Reasons {
+        &mut self.unmeasured
+    }
+}
+
+/// When it was watched.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Window {
+    /// RFC 3339.
+    pub start: String,
+    /// Seconds.
+    pub duration_s: f64,
+    /// Whether nothing moved any more when it ended.
+    pub drained: bool,
+}
+
+/// What ran meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Command {
+    /// Words of the command line.
+    pub words: Vec<String>,
+    /// Its exit code; None when a signal ended it.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it; None when it ended by itself.
+    pub signal: Option<i32>,
+}
+
+/// A device on the way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StepReport {
+    /// The network namespace that it is in.
+    pub namespace: Namespace,
+    /// The device.
+    pub interface: Interface,
+    /// Of what kind: `veth`, `bridge port`, `vxlan`, the driver of a NIC.
+    pub kind: String,
+    /// Which way packets pass it.
+    pub side: Side,
+    /// The step before, by its place in `steps`; None for the first.
+    pub after: Option<usize>,
+    /// What it makes of super-packets.
+    pub state: State,
+    /// Of what its super-packets are worth, the part that was segmented for it.
+    #[serde(serialize_with = "not_told")]
+    pub segmented_share: Option<f64>,
+    /// Who says so.
+    pub witnesses: Vec<Witness>,
+    /// What was queued to it of ours; None of a device that packets come in by.
+    pub queued: Option<Queued>,
+    /// Packets that the device says it sent, or received, others' included.
+    #[serde(serialize_with = "no_counters")]
+    pub driver_packets: Option<u64>,
+    /// Their bytes.
+    #[serde(serialize_with = "no_counters")]
+    pub driver_bytes: Option<u64>,
+    /// What one of `driver_packets` stands for.
+    pub driver_counts: Counts,
+    /// Mean length of what was queued (or received), link header included.
+    #[serde(serialize_with = "nothing_passed")]
+    pub mean_bytes_in: Option<f64>,
+    /// Mean length of what the device says it sent.
+    #[serde(serialize_with = "nothing_passed")]
+    pub mean_bytes_out: Option<f64>,
+    /// Packets that GRO merged between the step before and this one.
+    #[serde(serialize_with = "nothing_before")]
+    pub merged_before: Option<u64>,
+    /// Packets that something between the two made: a layer of the stack segmented there.
+    #[serde(serialize_with = "nothing_before")]
+    pub segmented_before: Option<u64>,
+    /// Dropped by the device and its qdisc, packets.
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
+    pub dropped: Fact<u64>,
+    /// CPU time of segmentation for it, per byte of payload.
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
+    pub ns_per_byte: Fact<f64>,
+    /// Why it segments, ranked.
+    pub causes: Vec<Cause>,
+    /// Limits of super-packets that somebody lowered, and what each does here.
+    pub limits: Vec<LimitEffect>,
+    /// What the step before sent is what this one queued.
+    #[serde(serialize_with = "nothing_before")]
+    pub audit: Option<Audit>,
+}
+
+/// What was queued to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Queued {
+    /// skbs of more than one wire segment.
+    pub super_packets: u64,
+    /// The wire segments that these are worth.
+    pub segments: u64,
+    /// skbs of one.
+    pub singles: u64,
+    /// Length of all of them, link header included.
+    pub bytes: u64,
+    /// Payload of the super-packets.
+    pub payload_bytes: u64,
+    /// Packets that go elsewhere, beside these.
+    pub others_packets: u64,
+}
+
+/// A network namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Namespace {
+    /// `host` for that of the machine's first process; a name of `ip netns`, or `pid 4711`.
+    pub name: String,
+    /// Its inode.
+    pub inode: u64,
+    /// As `--netns` takes it; None for the one that the command ran in.
+    pub netns: Option<String>,
+}
+
+/// A device that nothing passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LeftOut {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+}
+
+/// How it was counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Probes {
+    /// The hook at the queue: `tp_btf`, …
+    pub queue: String,
+    /// The hook on segmentation; None where functions cannot be hooked.
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub segmentation: Fact<String>,
+    /// Devices that were watched.
+    pub devices: usize,
+    /// Times that a program was skipped because it would have re-entered.
+    #[serde(serialize_with = "fact::kernel_silent")]
+    pub missed: Option<u64>,
+}

@@ -1,0 +1,185 @@
+//! The answer, then the staircase, then why, and what to do.
+
+use super::{PathReport, StepReport};
+use crate::model::path::{Side, State};
+use crate::model::state::Confidence;
+use crate::report::kit::format;
+use crate::report::kit::style::{Style, Tone};
+use crate::report::run::why;
+
+/// All that is said to a person, a newline at the end of each line.
+#[must_use]
+pub fn answer(report: &PathReport, style: &Style) -> String {
+    let verdict = &report.verdict;
+    let (tone, word) = match verdict.state {
+        State::Whole => (Tone::Good, "WHOLE"),
+        State::Segmented => (Tone::Bad, "SEGMENTED"),
+        State::Partial => (Tone::Bad, "PARTLY SEGMENTED"),
+        State::Singles => (Tone::Unsure, "SINGLES"),
+        State::Unknown => (Tone::Unsure, "NOT KNOWN"),
+    };
+    let first = format!("{}  ", style.paint(tone, word));
+    let mut text = style
+        .paragraph(&first, &style.data(&format!("{} ({})", verdict.summary, confidence(verdict.confidence))));
+    text += &staircase(report, style);
+    let culprit = verdict.step.and_then(|step| report.steps.get(step));
+    if let Some(step) = culprit {
+        text += &style.section("WHY", &why::why(&step.causes));
+        text += &style.verbatim("FIX", &fixes(step));
+    }
+    text += &style.section("ALSO", &also(report));
+    text += &style.section("NOTE", &notes(report));
+    text
+}
+
+const fn confidence(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Weak => "weak",
+        Confidence::Supported => "supported",
+        Confidence::Proven => "proven",
+    }
+}
+
+/// One line a device. No wider than 80 columns, unless names are.
+fn staircase(report: &PathReport, style: &Style) -> String {
+    let namespaces: Vec<String> = report.steps.iter().map(|step| style.data(&step.namespace.name)).collect();
+    let devices: Vec<String> = report.steps.iter().map(|step| indented(report, step, style)).collect();
+    let kinds: Vec<String> = report.steps.iter().map(|step| style.data(&step.kind)).collect();
+    let width = |words: &[String], head: &str, most: usize| {
+        words
+            .iter()
+            .map(|word| textwrap::core::display_width(word))
+            .max()
+            .unwrap_or(0)
+            .max(head.len())
+            .min(most)
+    };
+    let [namespace, device, kind] =
+        [width(&namespaces, "namespace", 22), width(&devices, "device", 20), width(&kinds, "kind", 11)];
+    let mut text = format!(
+        "  {:<namespace$}  {:<device$}  {:<kind$}  {:>8}  {}\n",
+        "namespace", "device", "kind", "packets", "here"
+    );
+    for (((step, name), called), of) in report.steps.iter().zip(&namespaces).zip(&devices).zip(&kinds) {
+        let size = step.mean_bytes_in.map_or_else(|| "–".to_owned(), format::mean_bytes);
+        let (tone, word) = word(step);
+        let line = format!(
+            "  {}  {}  {}  {:>8}  {}",
+            padded(&format::shortened(name, namespace), namespace),
+            padded(called, device),
+            padded(&format::shortened(of, kind), kind),
+            size,
+            style.paint(tone, &word)
+        );
+        text += style.typeset(&line).trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+fn padded(text: &str, width: usize) -> String {
+    let blanks = width.saturating_sub(textwrap::core::display_width(text));
+    format!("{text}{}", " ".repeat(blanks))
+}
+
+/// Where packets part, what goes another way stands further in.
+fn indented(report: &PathReport, step: &StepReport, style: &Style) -> String {
+    let name = style.data(&step.interface.name);
+    let is_branch = |one: &crate::model::path::Branch| {
+        one.steps.iter().any(|index| report.steps.get(*index).is_some_and(|of| std::ptr::eq(of, step)))
+    };
+    if report.branches.iter().any(is_branch) { format!("├ {name}") } else { name }
+}
+
+fn word(step: &StepReport) -> (Tone, String) {
+    let merged = step.merged_before.filter(|merged| *merged != 0).is_some();
+    let before = match step {
+        _ if merged => "merged by GRO, ",
+        _ if step.segmented_before.is_some_and(|made| made != 0) => "segmented before, ",
+        _ => "",
+    };
+    let passed = step.queued.is_none_or(|queued| queued.super_packets + queued.singles != 0);
+    let (tone, word) = match (step.side, step.state) {
+        (Side::Receive, State::Whole) => (Tone::Good, "comes in whole".to_owned()),
+        (Side::Receive, State::Singles) => (Tone::Unsure, "comes in as singles".to_owned()),
+        (Side::Receive, _) => (Tone::Unsure, "–".to_owned()),
+        (_, State::Whole) => (Tone::Good, "whole".to_owned()),
+        (_, State::Segmented) => (Tone::Bad, format!("SEGMENTED HERE{}", into(step))),
+        (_, State::Partial) => {
+            let share =
+                step.segmented_share.map_or_else(String::new, |share| format!("{} ", format::percent(share)));
+            (Tone::Bad, format!("{share}SEGMENTED HERE"))
+        }
+        (_, State::Singles) => (Tone::Unsure, "singles".to_owned()),
+        (_, State::Unknown) if !passed => (Tone::Unsure, "nothing passed".to_owned()),
+        (_, State::Unknown) => (Tone::Unsure, "not known".to_owned()),
+    };
+    (tone, format!("{before}{word}"))
+}
+
+/// ` 45 × 1.45 kB`.
+fn into(step: &StepReport) -> String {
+    let Some(queued) = step.queued.filter(|queued| queued.super_packets != 0) else { return String::new() };
+    let each = queued.segments as f64 / queued.super_packets as f64;
+    let size =
+        step.mean_bytes_out.map_or_else(String::new, |size| format!(" × {}", format::mean_bytes(size)));
+    format!("  {each:.0}{size}")
+}
+
+fn fixes(step: &StepReport) -> Vec<String> {
+    let mut lines = why::mend(&step.interface.name, &step.causes);
+    if let Some(netns) = &step.namespace.netns {
+        let name = crate::model::shell::quoted(&step.interface.name);
+        let by_itself = format!("vmnet fix {name}");
+        let there = format!("vmnet fix {name} --netns {}", crate::model::shell::quoted(netns));
+        lines
+            .iter_mut()
+            .filter(|line| !line.contains("--netns"))
+            .for_each(|line| *line = line.replace(&by_itself, &there));
+    }
+    lines
+}
+
+/// What other devices on the way do, with what to do about it in a word.
+fn also(report: &PathReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, step) in report.steps.iter().enumerate() {
+        let segments = matches!(step.state, State::Segmented | State::Partial);
+        if Some(index) != report.verdict.step && segments && step.side == Side::Transmit {
+            let why = step.causes.first().map_or_else(String::new, |cause| format!(": {}", cause.title));
+            lines.push(format!("{} segments too{why}", step.interface.name));
+        }
+        lines.extend(step.limits.iter().map(|limit| limit.text.clone()));
+        if let Ok(dropped) = step.dropped.as_ref()
+            && *dropped != 0
+            && step.side == Side::Transmit
+        {
+            lines.push(format!("{} dropped {}", step.interface.name, format::plural(*dropped, "packet")));
+        }
+    }
+    lines
+}
+
+fn notes(report: &PathReport) -> Vec<String> {
+    let mut lines = report.notes.clone();
+    for step in &report.steps {
+        if let Some(audit) = step.audit.filter(|audit| !audit.ok) {
+            let unit = match audit.unit {
+                crate::model::path::Unit::Packets => "packets",
+                crate::model::path::Unit::Segments => "wire segments",
+            };
+            lines.push(format!(
+                "{}: {} {unit} were queued, and the device before sent {} (slack {})",
+                step.interface.name,
+                format::exact(audit.right),
+                format::exact(audit.left),
+                format::exact(audit.slack)
+            ));
+        }
+    }
+    if !report.left_out.is_empty() {
+        let names: Vec<&str> = report.left_out.iter().map(|one| one.name.as_str()).collect();
+        lines.push(format!("watched as well, and nothing passed: {}", names.join(", ")));
+    }
+    lines
+}
