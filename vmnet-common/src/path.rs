@@ -87,7 +87,9 @@ counters! {
         pub ours: Passed,
         /// All super-packets by what the device is foreseen to refuse them for; `qdisc_splits` stands for nothing: they are foreseen to pass.
         pub foreseen: [Foreseen; REFUSALS] => "foreseen.{refusal}",
-        /// The same of our super-packets over IPv6 alone.
+        /// The part of these that goes to the destination.
+        pub ours_foreseen: [Foreseen; REFUSALS] => "ours_foreseen.{refusal}",
+        /// Payload of ours that is TCP over IPv6.
         pub tcp6_payload_bytes: u64,
         /// `__skb_gso_segment` for this device: successful calls, the segments they made, and what went in.
         pub segmented: Foreseen,

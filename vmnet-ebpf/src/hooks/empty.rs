@@ -21,6 +21,7 @@ macro_rules! empty {
 
 empty!(btf_tracepoint(function), BtfTracePointContext, i32:
     empty_net_dev_queue "net_dev_queue"
+    empty_path_queue "net_dev_queue"
     empty_net_dev_start_xmit "net_dev_start_xmit"
     empty_net_dev_xmit "net_dev_xmit"
     empty_kfree_skb "kfree_skb"
@@ -28,6 +29,7 @@ empty!(btf_tracepoint(function), BtfTracePointContext, i32:
 );
 empty!(raw_tracepoint(tracepoint), RawTracePointContext, i32:
     empty_net_dev_queue_raw "net_dev_queue"
+    empty_path_queue_raw "net_dev_queue"
     empty_net_dev_start_xmit_raw "net_dev_start_xmit"
     empty_net_dev_xmit_raw "net_dev_xmit"
     empty_kfree_skb_raw "kfree_skb"
@@ -44,6 +46,7 @@ empty!(fexit(function), FExitContext, i32:
 );
 empty!(kprobe(function), ProbeContext, u32:
     empty_dev_queue_xmit_kprobe "__dev_queue_xmit"
+    empty_path_queue_kprobe "__dev_queue_xmit"
     empty_skb_gso_segment_kprobe "__skb_gso_segment"
     empty_skb_segment_kprobe "skb_segment"
 );

@@ -75,7 +75,7 @@ fn queued<M: Memory>(skb: *const u8) {
             }
         }
     }
-    foresee::<M>(counts, skb, device, &packet);
+    foresee::<M>(counts, skb, device, &packet, ours);
 }
 
 /// One field of [`WATCH`]. Volatile, or LLVM would fold in what the object carries.
@@ -224,7 +224,7 @@ unsafe fn add_super(passed: *mut Passed, packet: &Packet) {
 /// Counts a super-packet by what its device will refuse it for, as far as device and packet decide it: the rule of `__skb_gso_segment`, asked as
 /// if no segmentation were allowed. What then comes last in the rule is what nothing here foresees.
 #[inline(always)]
-fn foresee<M: Memory>(counts: *mut AtDevice, skb: *const u8, device: *const u8, packet: &Packet) {
+fn foresee<M: Memory>(counts: *mut AtDevice, skb: *const u8, device: *const u8, packet: &Packet, ours: bool) {
     const ALL: usize = REFUSALS * size_of::<Foreseen>();
     if packet.class != Class::Super as u32 {
         return;
@@ -234,12 +234,18 @@ fn foresee<M: Memory>(counts: *mut AtDevice, skb: *const u8, device: *const u8, 
     if offset > (ALL - size_of::<Foreseen>()) as u64 {
         return;
     }
-    let foreseen = counts.cast::<u8>().wrapping_add(offset_of!(AtDevice, foreseen));
-    let foreseen = foreseen.wrapping_add(offset as usize).cast::<Foreseen>();
-    // SAFETY: the offset was checked to lie within the array, with room for an element behind it.
-    unsafe {
-        (*foreseen).packets += 1;
-        (*foreseen).segments += u64::from(packet.segs);
-        (*foreseen).payload_bytes += u64::from(packet.payload);
+    let add = |array: usize| {
+        let array = counts.cast::<u8>().wrapping_add(array);
+        let foreseen = array.wrapping_add(offset as usize).cast::<Foreseen>();
+        // SAFETY: the offset was checked to lie within the array, with room for an element behind it.
+        unsafe {
+            (*foreseen).packets += 1;
+            (*foreseen).segments += u64::from(packet.segs);
+            (*foreseen).payload_bytes += u64::from(packet.payload);
+        }
+    };
+    add(offset_of!(AtDevice, foreseen));
+    if ours {
+        add(offset_of!(AtDevice, ours_foreseen));
     }
 }

@@ -27,7 +27,7 @@ pub struct Audit {
     pub right: u64,
     /// `right` less `left`.
     pub residual: i64,
-    /// What the edges of the window explain, and what was dropped.
+    /// What the edges of the window explain, what was dropped, and what a device counted and no program saw.
     pub slack: u64,
     /// Whether the residual is within the slack.
     pub ok: bool,
@@ -45,12 +45,18 @@ pub(super) fn between(seen: &[Seen], steps: &mut [Step]) {
             continue;
         }
         let sum = |count: fn(&vmnet_common::Passed) -> u64| {
-            behind.iter().filter_map(|index| steps.get(*index)).map(|step| count(&step.passed)).sum::<u64>()
+            let of = behind.iter().filter_map(|index| steps.get(*index)).map(|step| count(&step.passed));
+            of.fold(0, u64::saturating_add)
         };
         let (came, worth) = (sum(packets), sum(segments));
         let stray = if one.is_filtered { 0 } else { STRAY_PACKETS };
-        let moving: u64 = behind.iter().filter_map(|index| seen.get(*index)).map(|one| one.moving).sum();
-        let edges = one.moving.saturating_add(moving).saturating_add(stray);
+        let moving: u64 = {
+            let of = behind.iter().filter_map(|index| seen.get(*index)).map(|one| one.moving);
+            of.fold(0, u64::saturating_add)
+        };
+        let seen_by_none = behind.iter().filter_map(|index| steps.get(*index)).chain([step]);
+        let unseen = seen_by_none.fold(0_u64, |sum, step| sum.saturating_add(step.unseen_packets));
+        let edges = one.moving.saturating_add(moving).saturating_add(stray).saturating_add(unseen);
         // A super-packet that was dropped takes all of its segments along.
         let worth_each = segments(&step.passed).div_ceil(packets(&step.passed)).max(1);
         let dropped = one.dropped.saturating_mul(worth_each);
@@ -66,7 +72,8 @@ pub(super) fn between(seen: &[Seen], steps: &mut [Step]) {
             edges.saturating_mul(worth_each).saturating_add(dropped),
         );
         let sent = own.map(|own| own.packets).or(step.sent);
-        let by_packets = own.map(|own| audit(Unit::Packets, own.packets, came, edges.saturating_add(step.others)));
+        let by_packets =
+            own.map(|own| audit(Unit::Packets, own.packets, came, edges.saturating_add(step.others)));
         let (merged, cut) = match sent {
             Some(sent) => {
                 let slack = edges.saturating_add(step.others).saturating_add(one.dropped);

@@ -46,7 +46,12 @@ pub fn causes(now: &Machine, before: &Machine, seen: &Seen, step: &Step, is_firs
         mean_write_bytes: None,
         elsewhere: &Elsewhere::default(),
     };
-    cause::find(&Evidence { machine: now, before: Some(before), traffic: Some(traffic), answers: Answers::NONE })
+    cause::find(&Evidence {
+        machine: now,
+        before: Some(before),
+        traffic: Some(traffic),
+        answers: Answers::NONE,
+    })
 }
 
 /// As the ledger of one interface would have it.
@@ -88,10 +93,13 @@ fn reasons(now: &Machine, seen: &Seen, step: &Step, cut_by_the_stack: u64) -> Ve
         let share = (bytes as f64 / payload as f64).min(1.0);
         Reason { id, bytes, share, ipv4_bytes: bytes - ipv6_bytes, ipv6_bytes, text: id.text().to_owned() }
     };
+    // Behind a translation of addresses all are taken for ours.
+    let foreseen =
+        if step.passed == seen.counted.ours { &seen.counted.ours_foreseen } else { &seen.counted.foreseen };
     let mut found = Vec::new();
     let mut explained = 0_u64;
     for (refusal, id) in FORESEEN {
-        let bytes = seen.counted.foreseen.get(refusal as usize).map_or(0, |foreseen| foreseen.payload_bytes);
+        let bytes = foreseen.get(refusal as usize).map_or(0, |foreseen| foreseen.payload_bytes);
         if bytes != 0 {
             found.push(reason(id, bytes));
             explained = explained.saturating_add(bytes);

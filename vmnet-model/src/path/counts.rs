@@ -21,8 +21,29 @@ pub enum Counts {
 
 /// Kinds of link whose sources were read (5.10 to 6.18): one packet an skb.
 const SKBS: [&str; 23] = [
-    "bridge", "dummy", "erspan", "geneve", "gre", "gretap", "ifb", "ip6gre", "ip6gretap", "ip6tnl", "ipip", "ipvlan",
-    "macvlan", "macvtap", "netkit", "sit", "team", "tun", "veth", "vlan", "vrf", "vxlan", "wireguard",
+    "bridge",
+    "dummy",
+    "erspan",
+    "geneve",
+    "gre",
+    "gretap",
+    "ifb",
+    "ip6gre",
+    "ip6gretap",
+    "ip6tnl",
+    "ipip",
+    "ipvlan",
+    "macvlan",
+    "macvtap",
+    "netkit",
+    "sit",
+    "team",
+    "tun",
+    "veth",
+    "vlan",
+    "vrf",
+    "vxlan",
+    "wireguard",
 ];
 
 impl Counts {
@@ -32,7 +53,8 @@ impl Counts {
         match (kind, driver) {
             (Some("bond"), _) => Self::Others,
             (Some(kind), _) if SKBS.contains(&kind) => Self::Skbs,
-            (_, name) => match DriverRow::of(if loopback { "lo" } else { name.or(kind).unwrap_or_default() }) {
+            (_, name) => match DriverRow::of(if loopback { "lo" } else { name.or(kind).unwrap_or_default() })
+            {
                 DriverRow::Known(row) if row.packets == CountedAs::Skbs => Self::Skbs,
                 DriverRow::Known(_) => Self::WireSegments,
                 DriverRow::AskTheFirstWindow => Self::Unknown,

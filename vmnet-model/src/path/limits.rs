@@ -71,7 +71,9 @@ pub fn limits(device: &str, limits: &Limits, seen: &Seen, is_first: bool) -> Vec
 fn text(device: &str, name: &str, value: u32, effect: Effect) -> String {
     match effect {
         Effect::Sizes => format!("{name} {value} of {device}: TCP builds super-packets no larger than that"),
-        Effect::Segments => format!("{name} {value} of {device}: super-packets that are larger are segmented there"),
+        Effect::Segments => {
+            format!("{name} {value} of {device}: super-packets that are larger are segmented there")
+        }
         Effect::Idle => format!("{name} {value} of {device}: no super-packet that came there was larger"),
         Effect::Never => format!(
             "{name} {value} of {device} does nothing for these packets: they come in by it, and a limit is for what a device sends"

@@ -15,7 +15,7 @@ mod verdict;
 mod tests;
 
 use serde::{Deserialize, Serialize};
-use vmnet_common::{AtDevice, Passed};
+use vmnet_common::{AtDevice, Foreseen, Passed, Refusal};
 
 pub use self::{
     audit::{Audit, Unit},
@@ -118,6 +118,13 @@ fn before(seen: &[Seen], of: usize) -> Option<usize> {
         }
         at = after;
     }
+}
+
+/// How many more packets super-packets would be, of those that the device is foreseen to refuse.
+fn refused(foreseen: &[Foreseen]) -> u64 {
+    let passes = [Refusal::QdiscSplits as usize, Refusal::Unknown as usize, Refusal::NotRefused as usize];
+    let refused = foreseen.iter().enumerate().filter(|(index, _)| !passes.contains(index));
+    refused.fold(0, |sum, (_, one)| sum.saturating_add(one.segments.saturating_sub(one.packets)))
 }
 
 fn packets(passed: &Passed) -> u64 {

@@ -1,9 +1,12 @@
 //! One device: what became of the super-packets that were queued to it.
 
 use serde::{Deserialize, Serialize};
-use vmnet_common::{Passed, Refusal};
+use vmnet_common::Passed;
 
-use super::{Audit, Counts, NEARLY_ALL, Own, Seen, Side, State, before, bytes, excess, next, packets, segments};
+use super::{
+    Audit, Counts, NEARLY_ALL, Own, Seen, Side, State, before, bytes, excess, next, packets, refused,
+    segments,
+};
 
 /// Below this a share of wire segments that came in super-packets is none: there is nothing to segment.
 const HARDLY_ANY: f64 = 0.05;
@@ -11,6 +14,8 @@ const HARDLY_ANY: f64 = 0.05;
 const FEWEST_PACKETS: u64 = 8;
 /// Two witnesses that differ by less than this agree.
 const AGREE: f64 = 0.02;
+/// Of all bytes: what the device counted beyond what every program saw. Less than this leaves an answer as it is.
+const LITTLE_UNSEEN: f64 = 0.01;
 /// What a driver may add to a packet's length, or leave out: a frame check sequence, lo's link header.
 const BEYOND_LENGTH: [i64; 3] = [0, 4, -14];
 
@@ -54,6 +59,10 @@ pub struct Step {
     pub mean_bytes_in: Option<f64>,
     /// Mean length as the device counts it.
     pub mean_bytes_out: Option<f64>,
+    /// What the device counted and no program saw, bytes; None where its counters do not tell.
+    pub unseen_bytes: Option<u64>,
+    /// About so many packets are those.
+    pub unseen_packets: u64,
     /// How many packets fewer came than the step before sent: GRO merged them. None where there is nothing to compare with.
     pub merged_before: Option<u64>,
     /// How many more came: something between the devices segmented.
@@ -91,6 +100,8 @@ pub(super) fn judge(seen: &[Seen], index: usize) -> Step {
         sent: None,
         mean_bytes_in: None,
         mean_bytes_out: None,
+        unseen_bytes: None,
+        unseen_packets: 0,
         merged_before: None,
         cut_before: None,
         audit: None,
@@ -126,11 +137,19 @@ pub(super) fn judge(seen: &[Seen], index: usize) -> Step {
         share if share <= 1.0 - NEARLY_ALL => State::Whole,
         _ => State::Partial,
     };
-    let added = (cut * excess(&ours) as f64).round() as u64;
-    step.sent = Some(packets(&ours).saturating_add(added));
     step.cut_bytes = (cut * ours.payload_bytes as f64).round() as u64;
     step.cut = Some(cut);
     step.witnesses = witnesses;
+    if let Some((rest, slack)) = beyond_headers(one, cut) {
+        let unseen = if rest > slack { rest.round() as u64 } else { 0 };
+        step.unseen_bytes = Some(unseen);
+        // As long as those that were seen.
+        let each = mean(bytes(&one.counted.all), packets(&one.counted.all)).unwrap_or(1.0).max(1.0);
+        step.unseen_packets = (unseen as f64 / each).ceil() as u64;
+    }
+    // What no program saw of them is no segment that was made.
+    let added = (cut * excess(&ours) as f64).round() as u64;
+    step.sent = Some(packets(&ours).saturating_add(added.saturating_sub(step.unseen_packets)));
     step
 }
 
@@ -161,7 +180,7 @@ fn cut(seen: &[Seen], index: usize, ours: &Passed) -> Result<(f64, Vec<Witness>)
         let made = one.counted.segmented;
         said.push((Witness::Segmentation, share(made.segments.saturating_sub(made.packets), most)));
     }
-    let foreseen = share(foreseen(one), most);
+    let foreseen = share(refused(&one.counted.foreseen), most);
     let by_packets = one.own.map(|own| by_packets(one, own));
     match (one.counts, by_packets) {
         (Counts::Skbs, Some(by)) => said.push((Witness::DevicePackets, by)),
@@ -180,12 +199,17 @@ fn cut(seen: &[Seen], index: usize, ours: &Passed) -> Result<(f64, Vec<Witness>)
     }
     let Some((_, first)) = said.first().copied() else {
         return Err(match one.counts {
-            Counts::WireSegments => "its driver counts the segments of what it took whole, so its counters do not tell",
-            Counts::Unknown => "its driver may count the segments of what it took whole, so its counters do not tell",
+            Counts::WireSegments => {
+                "its driver counts the segments of what it took whole, so its counters do not tell"
+            }
+            Counts::Unknown => {
+                "its driver may count the segments of what it took whole, so its counters do not tell"
+            }
             _ => "its counters could not be read, and no device behind it tells",
         });
     };
-    let mut witnesses: Vec<Witness> = said.iter().filter(|(_, by)| (by - first).abs() <= AGREE).map(|(by, _)| *by).collect();
+    let mut witnesses: Vec<Witness> =
+        said.iter().filter(|(_, by)| (by - first).abs() <= AGREE).map(|(by, _)| *by).collect();
     if said.len() > witnesses.len() {
         return Err("what was counted of segmentation and the device's own counters contradict each other");
     }
@@ -198,7 +222,8 @@ fn cut(seen: &[Seen], index: usize, ours: &Passed) -> Result<(f64, Vec<Witness>)
     // The device's sum is of all packets: of ours, as much as must be and as may be.
     let (of_ours, added) = (excess(ours) as f64, first * most as f64);
     let others = most as f64 - of_ours;
-    let (least, highest) = (((added - others) / of_ours).max(0.0), (added / of_ours).min(1.0));
+    let least = ((added - others) / of_ours).clamp(0.0, 1.0);
+    let highest = (added / of_ours).clamp(least, 1.0);
     if highest - least <= AGREE {
         return Ok((f64::midpoint(least, highest), witnesses));
     }
@@ -206,18 +231,16 @@ fn cut(seen: &[Seen], index: usize, ours: &Passed) -> Result<(f64, Vec<Witness>)
         witnesses.push(Witness::NextQueue);
         return Ok((by.clamp(least, highest), witnesses));
     }
-    Ok((first.clamp(least, highest), witnesses))
+    // Whose it was by the features that each needed: believed where they say of all what was counted of all.
+    if witnesses.contains(&Witness::Foreseen) {
+        let of_ours = share(refused(&one.counted.ours_foreseen), excess(ours));
+        return Ok((of_ours.clamp(least, highest), witnesses));
+    }
+    Err("others' packets pass it too, and what was segmented may be theirs")
 }
 
 fn share(part: u64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { (part as f64 / of as f64).clamp(0.0, 1.0) }
-}
-
-/// How many more packets what is foreseen to be refused would be, segmented.
-fn foreseen(one: &Seen) -> u64 {
-    let passes = [Refusal::QdiscSplits as usize, Refusal::Unknown as usize, Refusal::NotRefused as usize];
-    let refused = one.counted.foreseen.iter().enumerate().filter(|(index, _)| !passes.contains(index));
-    refused.map(|(_, foreseen)| foreseen.segments.saturating_sub(foreseen.packets)).sum()
 }
 
 /// x / (G − W), x being what the device sent more than it was given.
@@ -227,19 +250,27 @@ fn by_packets(one: &Seen, own: Own) -> f64 {
     share(own.packets.saturating_sub(given), excess(all))
 }
 
-/// Whether the device's bytes have as many headers more as that share of segments says.
-fn by_bytes_agrees(one: &Seen, cut: f64) -> bool {
-    let Some(own) = one.own.filter(|_| one.counts != Counts::Others) else { return false };
+/// What the device's bytes are beyond those that were queued and the headers of so many segments, and how exact that is. Negative where it counted
+/// less. None where the counters are not its own, or tell nothing of lengths.
+fn beyond_headers(one: &Seen, cut: f64) -> Option<(f64, f64)> {
+    let own = one.own.filter(|_| matches!(one.counts, Counts::Skbs | Counts::Unknown))?;
     let all = &one.counted.all;
-    let headers = all.unsent_header_bytes as f64;
+    let headers = cut * all.unsent_header_bytes as f64;
     let longer = own.bytes as f64 - bytes(all) as f64;
     // What moved at the edges is of any length.
     let edges = one.moving.saturating_add(one.dropped) as f64 * mean(bytes(all), packets(all)).unwrap_or(0.0);
-    let is_it = |beyond: &i64| {
-        let expected = cut * headers + *beyond as f64 * own.packets as f64;
-        (longer - expected).abs() <= AGREE * headers + edges
-    };
-    headers > 0.0 && BEYOND_LENGTH.iter().any(is_it)
+    let slack = AGREE * all.unsent_header_bytes as f64 + edges;
+    let rest = |beyond: &i64| longer - headers - *beyond as f64 * own.packets as f64;
+    let fits = BEYOND_LENGTH.iter().map(rest).find(|rest| rest.abs() <= slack);
+    let rest = fits.unwrap_or_else(|| rest(&0));
+    Some((rest, slack))
+}
+
+/// Whether the device's bytes have as many headers more as that share of segments says: a packet that no program saw is longer by far than a header,
+/// and a few of them leave the answer as it is.
+fn by_bytes_agrees(one: &Seen, cut: f64) -> bool {
+    let few = LITTLE_UNSEEN * bytes(&one.counted.all) as f64;
+    beyond_headers(one, cut).is_some_and(|(rest, slack)| rest >= -slack && rest <= slack.max(few))
 }
 
 /// By what the next devices queued, where nothing merges in between: as many packets, worth as many segments.
@@ -250,7 +281,7 @@ fn by_next(seen: &[Seen], behind: &[usize], ours: &Passed) -> Option<f64> {
         came = came.saturating_add(packets(&passed));
         worth = worth.saturating_add(segments(&passed));
     }
-    let slack = segments(ours) / 100 + FEWEST_PACKETS;
+    let slack = (segments(ours) / 100).saturating_add(FEWEST_PACKETS);
     (!behind.is_empty() && worth.abs_diff(segments(ours)) <= slack)
         .then(|| share(came.saturating_sub(packets(ours)), excess(ours)))
 }

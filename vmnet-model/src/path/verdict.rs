@@ -63,7 +63,7 @@ pub fn branches(seen: &[Seen], steps: &[Step]) -> Vec<Branch> {
     let of = |index: usize| steps.get(index).map_or(0, |step| segments(&step.passed));
     let fork = |after: usize| {
         let ways: Vec<usize> = super::next(seen, after).into_iter().filter(|index| of(*index) != 0).collect();
-        let sum: u64 = ways.iter().map(|index| of(*index)).sum();
+        let sum = ways.iter().fold(0_u64, |sum, index| sum.saturating_add(of(*index)));
         let shares = ways.iter().map(|index| of(*index) as f64 / sum as f64).collect();
         (ways.len() > 1).then_some(Branch { after, steps: ways, shares })
     };
@@ -88,7 +88,8 @@ pub fn verdict(seen: &[Seen], steps: &[Step], names: &[Named]) -> Verdict {
     let Some((first, sender)) = of_all().find_map(|index| Some((index, steps.get(index)?))) else {
         return nothing("there is no device on the way that packets are sent by".to_owned());
     };
-    let total = of_all().filter_map(|index| steps.get(index)).map(|step| bytes(&step.passed)).max().unwrap_or(0);
+    let total =
+        of_all().filter_map(|index| steps.get(index)).map(|step| bytes(&step.passed)).max().unwrap_or(0);
     if total < MIN_BULK_BYTES {
         return nothing(format!(
             "only {} passed {} on the way: send something while it is watched, as -- COMMAND",
@@ -102,8 +103,12 @@ pub fn verdict(seen: &[Seen], steps: &[Step], names: &[Named]) -> Verdict {
     if let Some(index) = culprit.filter(|index| cuts(index) as f64 >= WORTH_NAMING * total as f64) {
         let cut = cuts(&index);
         let of = steps.get(index).map_or(total, |step| bytes(&step.passed)).max(cut);
-        let mut summary =
-            format!("{} segments {} of {} in software", said(index), percent(cut as f64 / of as f64), in_bytes(of));
+        let mut summary = format!(
+            "{} segments {} of {} in software",
+            said(index),
+            percent(cut as f64 / of as f64),
+            in_bytes(of)
+        );
         if let Some((merges, step)) = merged_behind(steps, index) {
             summary.push_str(&format!(
                 ", and GRO merges them again before {}{}",
@@ -115,7 +120,8 @@ pub fn verdict(seen: &[Seen], steps: &[Step], names: &[Named]) -> Verdict {
         return Verdict { state, step: Some(index), summary, confidence };
     }
     if let Some(index) = of_all().find(|index| is_cut_before(steps, *index)) {
-        let before = super::before(seen, index).map_or_else(String::new, |before| format!(" behind {}", said(before)));
+        let before =
+            super::before(seen, index).map_or_else(String::new, |before| format!(" behind {}", said(before)));
         return Verdict {
             state: State::Segmented,
             step: Some(index),
@@ -150,7 +156,9 @@ pub fn verdict(seen: &[Seen], steps: &[Step], names: &[Named]) -> Verdict {
             confidence,
         };
     }
-    let last = of_all().rfind(|index| steps.get(*index).is_some_and(|step| packets(&step.passed) != 0)).unwrap_or(first);
+    let last = of_all()
+        .rfind(|index| steps.get(*index).is_some_and(|step| packets(&step.passed) != 0))
+        .unwrap_or(first);
     Verdict {
         state: State::Whole,
         step: Some(last),
@@ -167,7 +175,9 @@ fn merged_behind(steps: &[Step], index: usize) -> Option<(usize, &Step)> {
 
 /// Whether a good part of what is queued there was made between this device and the one before.
 fn is_cut_before(steps: &[Step], index: usize) -> bool {
-    steps.get(index).is_some_and(|step| step.cut_before.is_some_and(|cut| cut.saturating_mul(2) > packets(&step.passed)))
+    steps
+        .get(index)
+        .is_some_and(|step| step.cut_before.is_some_and(|cut| cut.saturating_mul(2) > packets(&step.passed)))
 }
 
 /// Proven where each device has two witnesses that agree and what one sent is what the next queued.

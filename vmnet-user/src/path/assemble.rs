@@ -251,6 +251,7 @@ fn step_report(
         driver_counts: seen.counts,
         mean_bytes_in: step.mean_bytes_in,
         mean_bytes_out: step.mean_bytes_out,
+        unseen_bytes: step.unseen_bytes,
         merged_before: step.merged_before,
         segmented_before: step.cut_before,
         dropped: dropped(part),

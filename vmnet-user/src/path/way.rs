@@ -1,10 +1,7 @@
 //! The way that packets take, as routes, forwarding tables and the stacks of devices tell it beforehand. What cannot be known (a port that a
 //! bridge has yet to learn, which of several routes a flow takes) is a fork: all of it is watched, and what carries nothing falls away.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    net::IpAddr,
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use super::world::{Place, World};
 use crate::device::{
@@ -110,6 +107,7 @@ pub(super) fn to(world: &mut World, destination: IpAddr) -> Result<Way, WayError
         is_certain: true,
     };
     walk.leave_by(place, &route, &going, destination);
+    walk.waiting.reverse();
     walk.to_the_end(world);
     Ok(walk.way)
 }
@@ -119,7 +117,7 @@ pub(super) fn from(world: &mut World, ifindex: u32) -> Result<Way, WayError> {
     let own = world.own();
     world.place(own).ok_or(WayError::NotHere)?;
     let mut walk = Walk::default();
-    walk.waiting.push_back(Going {
+    walk.waiting.push(Going {
         inode: own,
         ifindex,
         side: Side::Transmit,
@@ -137,13 +135,14 @@ pub(super) fn from(world: &mut World, ifindex: u32) -> Result<Way, WayError> {
 #[derive(Default)]
 struct Walk {
     way: Way,
-    waiting: VecDeque<Going>,
+    /// The next at the end.
+    waiting: Vec<Going>,
     been: BTreeSet<(u64, u32, bool)>,
 }
 
 impl Walk {
     fn to_the_end(&mut self, world: &mut World) {
-        while let Some(going) = self.waiting.pop_front() {
+        while let Some(going) = self.waiting.pop() {
             if self.way.stops.len() >= MOST_PLACES {
                 self.note(format!("the way is followed for {MOST_PLACES} devices"));
                 return;
@@ -171,10 +170,13 @@ impl Walk {
                 is_certain: going.is_certain,
             });
             let here = Going { after: Some(self.way.stops.len() - 1), ..going };
+            let known = self.waiting.len();
             match here.side {
                 Side::Transmit => self.transmitted(world, &link, here),
                 Side::Receive => self.received(world, &link, here),
             }
+            // One way to its end, then the next.
+            self.waiting.get_mut(known..).unwrap_or_default().reverse();
         }
     }
 
@@ -185,7 +187,7 @@ impl Walk {
     }
 
     fn go(&mut self, going: &Going, inode: u64, ifindex: u32, side: Side) {
-        self.waiting.push_back(Going { inode, ifindex, side, ..going.clone() });
+        self.waiting.push(Going { inode, ifindex, side, ..going.clone() });
     }
 
     /// What is behind a device that packets are sent by.
@@ -305,9 +307,10 @@ impl Walk {
     }
 
     fn leave_by(&mut self, place: &Place, route: &Route, going: &Going, to: IpAddr) {
+        let is_certain = going.is_certain && route.ways.len() == 1;
         for WayOut { ifindex, gateway } in &route.ways {
             let hardware_address = place.hardware_address(*ifindex, gateway.unwrap_or(to));
-            let going = Going { hardware_address, ..going.clone() };
+            let going = Going { hardware_address, is_certain, ..going.clone() };
             self.go(&going, going.inode, *ifindex, Side::Transmit);
         }
     }

@@ -20,6 +20,7 @@ null_because! {
     nothing_before: Why::is("it is the first device on the way that packets are sent by, or nothing passed the one before");
     nothing_passed: Why::is("nothing passed it");
     no_counters: Why::is("its counters could not be read at both ends of the window");
+    not_compared: Why::is("its counters were not read, are not its own, or what it makes of super-packets is not known");
     not_told: Why::is("its state is not known, or there were no super-packets");
 }
 
@@ -121,6 +122,9 @@ pub struct StepReport {
     /// Mean length of what the device says it sent.
     #[serde(serialize_with = "nothing_passed")]
     pub mean_bytes_out: Option<f64>,
+    /// What the device counted and no program saw, bytes.
+    #[serde(serialize_with = "not_compared")]
+    pub unseen_bytes: Option<u64>,
     /// Packets that GRO merged between the step before and this one.
     #[serde(serialize_with = "nothing_before")]
     pub merged_before: Option<u64>,

@@ -40,7 +40,12 @@ const fn confidence(confidence: Confidence) -> &'static str {
     }
 }
 
-/// One line a device. No wider than 80 columns, unless names are.
+/// Columns of a narrow terminal.
+const NARROW: usize = 80;
+/// Blanks between columns, a size, and the longest word of [`word`].
+const BESIDE: usize = 2 * 5 + 8 + 22;
+
+/// One line a device, no longer than [`NARROW`].
 fn staircase(report: &PathReport, style: &Style) -> String {
     let namespaces: Vec<String> = report.steps.iter().map(|step| style.data(&step.namespace.name)).collect();
     let devices: Vec<String> = report.steps.iter().map(|step| indented(report, step, style)).collect();
@@ -54,8 +59,8 @@ fn staircase(report: &PathReport, style: &Style) -> String {
             .max(head.len())
             .min(most)
     };
-    let [namespace, device, kind] =
-        [width(&namespaces, "namespace", 22), width(&devices, "device", 20), width(&kinds, "kind", 11)];
+    let [device, kind] = [width(&devices, "device", 17), width(&kinds, "kind", 11)];
+    let namespace = width(&namespaces, "namespace", NARROW - BESIDE - device - kind);
     let mut text = format!(
         "  {:<namespace$}  {:<device$}  {:<kind$}  {:>8}  {}\n",
         "namespace", "device", "kind", "packets", "here"
@@ -65,16 +70,27 @@ fn staircase(report: &PathReport, style: &Style) -> String {
         let (tone, word) = word(step);
         let line = format!(
             "  {}  {}  {}  {:>8}  {}",
-            padded(&format::shortened(name, namespace), namespace),
+            padded(&end_of(name, namespace), namespace),
             padded(called, device),
             padded(&format::shortened(of, kind), kind),
             size,
             style.paint(tone, &word)
         );
+        let line = if style.plain { line.replace('├', "+") } else { line };
         text += style.typeset(&line).trim_end();
         text.push('\n');
     }
     text
+}
+
+/// Names of namespaces differ at their end.
+fn end_of(name: &str, width: usize) -> String {
+    let length = name.chars().count();
+    if length <= width {
+        return name.to_owned();
+    }
+    let end: String = name.chars().skip(length + 1 - width.max(1)).collect();
+    format!("…{end}")
 }
 
 fn padded(text: &str, width: usize) -> String {
@@ -93,10 +109,13 @@ fn indented(report: &PathReport, step: &StepReport, style: &Style) -> String {
 
 fn word(step: &StepReport) -> (Tone, String) {
     let merged = step.merged_before.filter(|merged| *merged != 0).is_some();
-    let before = match step {
-        _ if merged => "merged by GRO, ",
-        _ if step.segmented_before.is_some_and(|made| made != 0) => "segmented before, ",
-        _ => "",
+    let made = step.segmented_before.filter(|made| *made != 0).is_some();
+    let before = if merged {
+        "merged, "
+    } else if made {
+        "segmented before, "
+    } else {
+        ""
     };
     let passed = step.queued.is_none_or(|queued| queued.super_packets + queued.singles != 0);
     let (tone, word) = match (step.side, step.state) {
@@ -104,26 +123,24 @@ fn word(step: &StepReport) -> (Tone, String) {
         (Side::Receive, State::Singles) => (Tone::Unsure, "comes in as singles".to_owned()),
         (Side::Receive, _) => (Tone::Unsure, "–".to_owned()),
         (_, State::Whole) => (Tone::Good, "whole".to_owned()),
-        (_, State::Segmented) => (Tone::Bad, format!("SEGMENTED HERE{}", into(step))),
+        (_, State::Segmented) if merged => (Tone::Bad, "SEGMENTED".to_owned()),
+        (_, State::Segmented) => {
+            let into = step
+                .mean_bytes_out
+                .map_or_else(String::new, |size| format!(" → {}", format::mean_bytes(size)));
+            (Tone::Bad, format!("SEGMENTED{into}"))
+        }
         (_, State::Partial) => {
             let share =
                 step.segmented_share.map_or_else(String::new, |share| format!("{} ", format::percent(share)));
-            (Tone::Bad, format!("{share}SEGMENTED HERE"))
+            (Tone::Bad, format!("{share}SEGMENTED"))
         }
+        (_, State::Singles) if made => (Tone::Unsure, String::new()),
         (_, State::Singles) => (Tone::Unsure, "singles".to_owned()),
         (_, State::Unknown) if !passed => (Tone::Unsure, "nothing passed".to_owned()),
         (_, State::Unknown) => (Tone::Unsure, "not known".to_owned()),
     };
-    (tone, format!("{before}{word}"))
-}
-
-/// ` 45 × 1.45 kB`.
-fn into(step: &StepReport) -> String {
-    let Some(queued) = step.queued.filter(|queued| queued.super_packets != 0) else { return String::new() };
-    let each = queued.segments as f64 / queued.super_packets as f64;
-    let size =
-        step.mean_bytes_out.map_or_else(String::new, |size| format!(" × {}", format::mean_bytes(size)));
-    format!("  {each:.0}{size}")
+    (tone, format!("{before}{word}").trim_end_matches([' ', ',']).to_owned())
 }
 
 fn fixes(step: &StepReport) -> Vec<String> {

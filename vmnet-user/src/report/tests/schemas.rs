@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::Recursiv
 use serde_json::Value;
 
 use crate::report::run::{fixture, json, schema};
-use crate::report::{ab, check, compare, doctor, explain, list};
+use crate::report::{ab, check, compare, doctor, explain, list, path};
 use crate::{fix, load};
 
 /// Rewrites the files where they differ.
@@ -30,6 +30,7 @@ const DOCUMENTS: &[Document] = &[
     (ab::schema::SCHEMA, of::<ab::schema::AbReport>),
     (explain::SCHEMA, of::<explain::ExplainReport>),
     (list::SCHEMA, of::<list::ListReport>),
+    (path::SCHEMA, of::<path::PathReport>),
 ];
 
 /// Of what is written: a field that is always there is required, null or not.
