@@ -217,7 +217,10 @@ impl Walk {
                     .or_else(|| place.neighbours().remote(link.ifindex, here.hardware_address.as_deref()));
                 self.tunnelled(world, link, remote, here, false);
             }
-            "wireguard" => self.tunnelled(world, link, None, here, true),
+            "wireguard" => {
+                let remote = here.to.and_then(|to| place.endpoint(link.ifindex, to));
+                self.tunnelled(world, link, remote, here, true);
+            }
             "vrf" => {}
             "macvlan" | "macvtap" | "ipvlan" | "ipvtap" | "vlan" | "macsec" => {
                 let (Some(inode), Some(lower)) = (place.of_lower(link), link.below_ifindex) else {

@@ -21,6 +21,7 @@ use crate::{
         qdisc::QdiscReader,
         routes::RouteReader,
         tunnels::{self, Details},
+        wireguard::{self, Peer},
     },
     model::{interface::Interface, machine::Machine},
     session::within,
@@ -46,6 +47,8 @@ pub(super) struct Place {
     /// Its interfaces.
     pub(super) links: Vec<Link>,
     details: BTreeMap<u32, Details>,
+    /// Of those that are WireGuard's.
+    peers: BTreeMap<u32, Vec<Peer>>,
     neighbours: Neighbours,
     /// Its numbers for others.
     numbers: BTreeMap<u32, u64>,
@@ -121,12 +124,18 @@ impl Place {
     /// Reads the namespace of this thread.
     fn read(name: String, netns: Option<String>, of: &Namespace, known: &[Namespace]) -> Result<Self> {
         let mut reader = LinkReader::open()?;
+        let links = reader.all()?;
+        let is_wireguard = |link: &&Link| link.kind.as_deref() == Some("wireguard");
+        let of_wireguard = links.iter().filter(is_wireguard);
         Ok(Self {
+            peers: of_wireguard
+                .filter_map(|link| Some((link.ifindex, wireguard::peers(link.ifindex)?)))
+                .collect(),
             name,
             netns,
             inode: of.inode,
             path: of.path.clone(),
-            links: reader.all()?,
+            links,
             details: tunnels::read()?,
             neighbours: Neighbours::read()?,
             numbers: namespaces::numbers(known),
@@ -145,6 +154,11 @@ impl Place {
     /// What its kind says of it.
     pub(super) fn details(&self, ifindex: u32) -> Details {
         self.details.get(&ifindex).copied().unwrap_or_default()
+    }
+
+    /// Where a WireGuard device sends packets for an address.
+    pub(super) fn endpoint(&self, ifindex: u32, to: IpAddr) -> Option<IpAddr> {
+        wireguard::endpoint(self.peers.get(&ifindex)?, to)
     }
 
     /// The namespace that `link`'s lower device or other end is in.

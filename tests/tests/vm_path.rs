@@ -1,0 +1,258 @@
+//! `vmnet path` in guests: kinds of devices that this machine's kernel may lack, the way out by a NIC, and what other kernels' verifiers take.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a scenario's helpers fail as its tests do")]
+
+mod measured;
+
+use measured::machine;
+use serde_json::Value;
+use testbed::report::{document, unexplained_nulls};
+use testbed::{Kernel, VmRun, skip, skip_unless};
+
+/// `trace NAME DEST [OPTIONS]`: what passes while the built-in load sends to DEST. v0 and v1 are a pair, v1 in `far`, where a server listens.
+const PRELUDE: &str = r#"
+trace() {
+    name=$1
+    to=$2
+    shift 2
+    vmnet path "$to" --json "/tmp/$name.json" --plain "$@" -- vmnet load client "$to" -n 4M >"/tmp/$name.txt" 2>&1 || {
+        echo "$name failed with $?"
+        cat "/tmp/$name.txt"
+        exit 1
+    }
+    sed -n '/^SEG\|^WHOLE\|^PART\|^NOT\|^SING\|^  [a-z]/p' "/tmp/$name.txt"
+    send-file "$name.json" "/tmp/$name.json"
+}
+meet() {
+    until ip netns exec far ping -c 1 -W 1 "$1" >/dev/null; do sleep 0.1; done
+}
+ip netns add far
+ip -n far link set lo up
+ip link add v0 type veth peer name v1 netns far
+ip address add 10.9.1.1/24 dev v0
+ip link set v0 up
+ip -n far address add 10.9.1.2/24 dev v1
+ip -n far link set v1 up
+ip netns exec far vmnet load server &
+until ip netns exec far ss -ltn | grep -q 5310; do sleep 0.1; done
+"#;
+
+/// Each tunnel whole, then with the feature that it needs of v0 switched off, then with its own TSO off.
+const TUNNELS: &str = r#"
+tunnel() {
+    kind=$1
+    needs=$2
+    shift 2
+    ip link add t0 type "$kind" "$@" remote 10.9.1.2
+    ip -n far link add t0 type "$kind" "$@" remote 10.9.1.1
+    ip address add 10.8.0.1/24 dev t0
+    ip -n far address add 10.8.0.2/24 dev t0
+    ip link set t0 up
+    ip -n far link set t0 up
+    meet 10.8.0.1
+    trace "$kind-on" 10.8.0.2
+    ethtool -K v0 "$needs" off
+    trace "$kind-below" 10.8.0.2
+    ethtool -K v0 "$needs" on
+    ethtool -K t0 tso off
+    trace "$kind-off" 10.8.0.2
+    ip link del t0
+    ip -n far link del t0
+}
+tunnel vxlan tx-udp_tnl-segmentation id 7 dstport 4789 noudpcsum
+tunnel geneve tx-udp_tnl-segmentation id 7 noudpcsum
+tunnel gretap tx-gre-segmentation local any
+tunnel ipip tx-ipxip4-segmentation local any
+"#;
+
+const STACKS: &str = r#"
+ip link add bond0 type bond mode active-backup
+ip address flush dev v0
+ip link set v0 down
+ip link set v0 master bond0
+ip link add spare0 type dummy
+ip link set spare0 master bond0
+ip link set bond0 up
+ip link add link bond0 name vlan7 type vlan id 7
+ip address add 10.7.0.1/24 dev vlan7
+ip link set vlan7 up
+ip -n far link add link v1 name vlan7 type vlan id 7
+ip -n far address add 10.7.0.2/24 dev vlan7
+ip -n far link set vlan7 up
+meet 10.7.0.1
+trace bond-on 10.7.0.2
+ethtool -K v0 tso off
+trace bond-off 10.7.0.2
+ethtool -K v0 tso on
+ip link del vlan7
+ip link set v0 nomaster
+ip link del bond0
+
+ip link set v0 up
+ip netns add pod
+ip link add link v0 name eth0 type ipvlan mode l2
+ip link set eth0 netns pod
+ip -n pod address add 10.9.1.3/24 dev eth0
+ip -n pod link set eth0 up
+meet 10.9.1.3
+ethtool -K v0 tso off
+trace ipvlan 10.9.1.2 --netns pod
+ethtool -K v0 tso on
+ip netns del pod
+"#;
+
+const WIREGUARD: &str = r#"
+ip address add 10.9.1.1/24 dev v0
+ip link add wg0 type wireguard
+ip -n far link add wg0 type wireguard
+wireguard-end wg0 left 10.9.1.2:51820
+ip netns exec far wireguard-end wg0 right 10.9.1.1:51820
+ip address add 10.6.0.1/24 dev wg0
+ip -n far address add 10.6.0.2/24 dev wg0
+ip link set wg0 up
+ip -n far link set wg0 up
+meet 10.6.0.1
+trace wireguard 10.6.0.2
+"#;
+
+/// A pod that is routed out by ens4, whose host end takes its super-packets.
+const OUT: &str = r#"
+ip netns add pod
+ip link add cali0 type veth peer name eth0 netns pod
+ip link set cali0 up
+ip address add 10.8.1.254/24 dev cali0
+ip -n pod address add 10.8.1.1/24 dev eth0
+ip -n pod link set eth0 up
+ip -n pod route add default via 10.8.1.254
+echo 1 >/proc/sys/net/ipv4/ip_forward
+until ip netns exec pod ping -c 1 -W 1 10.10.1.10 >/dev/null; do sleep 0.1; done
+trace out-on 10.10.1.10 --netns pod
+ethtool -K ens4 tso off
+trace out-off 10.10.1.10 --netns pod
+ethtool -K ens4 tso on
+ip link set ens4 mtu 1000
+ip netns exec pod sh -c 'echo 1 >/proc/sys/net/ipv4/ip_no_pmtu_disc'
+trace out-smaller 10.10.1.10 --netns pod
+ip link set ens4 mtu 1500
+"#;
+
+struct Traced(Value);
+
+impl Traced {
+    fn of(run: &VmRun, name: &str) -> Self {
+        let text = run.files.get(&format!("{name}.json"));
+        let text = text.unwrap_or_else(|| panic!("no result of {name}; the guest said:\n{}", run.stdout));
+        let traced = document(text).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+        assert_eq!(unexplained_nulls(&traced), Vec::<String>::new(), "{name}: {traced}");
+        Self(traced)
+    }
+
+    fn steps(&self) -> &Vec<Value> {
+        self.0["steps"].as_array().unwrap()
+    }
+
+    /// Device and state of each step that packets are sent by.
+    fn sending(&self) -> Vec<(&str, &str)> {
+        let sending = self.steps().iter().filter(|step| step["side"] == "transmit");
+        sending
+            .map(|step| (step["interface"]["name"].as_str().unwrap(), step["state"].as_str().unwrap()))
+            .collect()
+    }
+
+    fn culprit(&self) -> Option<&Value> {
+        self.steps().get(usize::try_from(self.0["verdict"]["step"].as_u64()?).unwrap())
+    }
+
+    fn first_cause(&self) -> &str {
+        self.culprit().and_then(|step| step["causes"][0]["id"].as_str()).unwrap_or_default()
+    }
+
+    /// What one sent is what the next queued, to the packet.
+    fn assert_audited(&self) {
+        for step in self.steps().iter().filter(|step| !step["audit"].is_null()) {
+            assert!(step["audit"]["ok"] == true && step["audit"]["residual"] == 0, "{step}");
+        }
+    }
+
+    fn assert_sending(&self, expected: &[(&str, &str)]) {
+        assert_eq!(self.sending(), expected, "{}", self.0);
+        self.assert_audited();
+    }
+}
+
+#[test]
+fn whatever_kind_of_device_segments_on_the_way_is_named() {
+    skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
+    let script = [PRELUDE, TUNNELS, STACKS, WIREGUARD, OUT].concat();
+    let mut vm = machine(Kernel::V6_1, &script)
+        .file(env!("CARGO_BIN_EXE_wireguard-end"), "/usr/bin/wireguard-end")
+        .host_exec("ip route add 10.8.1.0/24 via 10.10.1.2");
+    for module in ["wireguard", "bonding", "ipvlan", "8021q", "dummy"] {
+        vm = vm.module(module);
+    }
+    let run = vm.run().unwrap();
+    println!("{:.1} s\n{}", run.duration.as_secs_f64(), run.stdout);
+    assert_eq!(run.exit_code, 0, "{}", run.stdout);
+
+    for kind in ["vxlan", "geneve", "gretap", "ipip"] {
+        Traced::of(&run, &format!("{kind}-on")).assert_sending(&[("t0", "whole"), ("v0", "whole")]);
+        let below = Traced::of(&run, &format!("{kind}-below"));
+        below.assert_sending(&[("t0", "whole"), ("v0", "segmented")]);
+        assert_eq!(below.first_cause(), "tunnel", "{kind}");
+        let off = Traced::of(&run, &format!("{kind}-off"));
+        off.assert_sending(&[("t0", "segmented"), ("v0", "singles")]);
+        assert_eq!(off.first_cause(), "turned-off", "{kind}");
+    }
+    Traced::of(&run, "bond-on").assert_sending(&[("vlan7", "whole"), ("bond0", "whole"), ("v0", "whole")]);
+    let bond = Traced::of(&run, "bond-off");
+    assert_eq!(bond.sending().iter().filter(|(_, state)| *state == "segmented").count(), 1, "{}", bond.0);
+    bond.assert_audited();
+    let ipvlan = Traced::of(&run, "ipvlan");
+    assert_eq!(ipvlan.sending().iter().filter(|(_, state)| *state == "segmented").count(), 1, "{}", ipvlan.0);
+    ipvlan.assert_audited();
+    let wireguard = Traced::of(&run, "wireguard");
+    wireguard.assert_sending(&[("wg0", "segmented"), ("v0", "singles")]);
+    assert_eq!(wireguard.first_cause(), "wireguard");
+
+    Traced::of(&run, "out-on").assert_sending(&[("eth0", "whole"), ("ens4", "whole")]);
+    let off = Traced::of(&run, "out-off");
+    off.assert_sending(&[("eth0", "whole"), ("ens4", "segmented")]);
+    assert_eq!(off.culprit().unwrap()["kind"], "virtio_net");
+    let smaller = Traced::of(&run, "out-smaller");
+    assert_eq!(smaller.sending(), [("eth0", "whole"), ("ens4", "singles")], "{}", smaller.0);
+    assert_eq!(smaller.first_cause(), "mtu-smaller", "{}", smaller.0);
+}
+
+/// The same few on a kernel.
+fn assert_told_apart(kernel: Kernel) {
+    let script = [PRELUDE, OUT].concat();
+    let vm = machine(kernel, &script).host_exec("ip route add 10.8.1.0/24 via 10.10.1.2");
+    let run = vm.run().unwrap();
+    println!("{:.1} s\n{}", run.duration.as_secs_f64(), run.stdout);
+    assert_eq!(run.exit_code, 0, "{}", run.stdout);
+    let on = Traced::of(&run, "out-on");
+    on.assert_sending(&[("eth0", "whole"), ("ens4", "whole")]);
+    assert_eq!(on.0["verdict"]["confidence"], "proven", "{}", on.0);
+    assert_eq!(on.0["probes"]["queue"], "tp_btf", "{}", on.0);
+    let off = Traced::of(&run, "out-off");
+    off.assert_sending(&[("eth0", "whole"), ("ens4", "segmented")]);
+    assert_eq!(off.first_cause(), "turned-off", "{}", off.0);
+}
+
+#[test]
+fn kernel_5_10_tells_which_device_segments() {
+    skip_unless!(skip::vm(Kernel::V5_10), skip::vmnet());
+    assert_told_apart(Kernel::V5_10);
+}
+
+#[test]
+fn kernel_6_12_tells_which_device_segments() {
+    skip_unless!(skip::vm(Kernel::V6_12), skip::vmnet());
+    assert_told_apart(Kernel::V6_12);
+}
+
+#[test]
+fn the_newest_kernel_tells_which_device_segments() {
+    skip_unless!(skip::vm(Kernel::Sid), skip::vmnet());
+    assert_told_apart(Kernel::Sid);
+}
