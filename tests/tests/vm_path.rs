@@ -66,14 +66,14 @@ tunnel ipip tx-ipxip4-segmentation local any
 "#;
 
 const STACKS: &str = r#"
-ip link add bond0 type bond mode active-backup
+ip link add bond7 type bond mode active-backup miimon 100
 ip address flush dev v0
 ip link set v0 down
-ip link set v0 master bond0
+ip link set v0 master bond7
 ip link add spare0 type dummy
-ip link set spare0 master bond0
-ip link set bond0 up
-ip link add link bond0 name vlan7 type vlan id 7
+ip link set spare0 master bond7
+ip link set bond7 up
+ip link add link bond7 name vlan7 type vlan id 7
 ip address add 10.7.0.1/24 dev vlan7
 ip link set vlan7 up
 ip -n far link add link v1 name vlan7 type vlan id 7
@@ -86,7 +86,7 @@ trace bond-off 10.7.0.2
 ethtool -K v0 tso on
 ip link del vlan7
 ip link set v0 nomaster
-ip link del bond0
+ip link del bond7
 
 ip link set v0 up
 ip netns add pod
@@ -203,7 +203,7 @@ fn whatever_kind_of_device_segments_on_the_way_is_named() {
         off.assert_sending(&[("t0", "segmented"), ("v0", "singles")]);
         assert_eq!(off.first_cause(), "turned-off", "{kind}");
     }
-    Traced::of(&run, "bond-on").assert_sending(&[("vlan7", "whole"), ("bond0", "whole"), ("v0", "whole")]);
+    Traced::of(&run, "bond-on").assert_sending(&[("vlan7", "whole"), ("bond7", "whole"), ("v0", "whole")]);
     let bond = Traced::of(&run, "bond-off");
     assert_eq!(bond.sending().iter().filter(|(_, state)| *state == "segmented").count(), 1, "{}", bond.0);
     bond.assert_audited();

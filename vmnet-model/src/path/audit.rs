@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Seen, Side, Step, next, packets, segments};
+use super::{Counts, Seen, Side, State, Step, next, packets, segments};
 
 /// What two counts are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +91,9 @@ pub(super) fn between(seen: &[Seen], steps: &mut [Step]) {
                 step.audit = Some(found);
                 // Without as many segments as left, it is packets that were lost or added, and not merged or cut.
                 step.merged_before = merged.map(|merged| if by_segments.ok { merged } else { 0 });
-                step.cut_before = cut.map(|cut| if by_segments.ok { cut } else { 0 });
+                // What IP segments for a smaller MTU, and fragments where it is still too long, is more than that.
+                let all_cut = step.state == State::Singles && by_segments.residual > 0;
+                step.cut_before = cut.map(|cut| if by_segments.ok || all_cut { cut } else { 0 });
             }
         }
     }

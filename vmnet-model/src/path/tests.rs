@@ -158,6 +158,12 @@ fn what_the_stack_segments_between_two_devices_is_put_down_to_neither() {
     let answer = answer(&seen);
     assert_eq!((answer.state, answer.step), (Segmented, Some(1)));
     assert!(answer.summary.contains("behind dev0 before they come to dev1"), "{}", answer.summary);
+    // And fragments of these.
+    let fragments = [device(None, n, 0, 0), device(Some(0), 0, 2 * n * SEGS, 0)];
+    assert_eq!(verdict(&fragments, &judge(&fragments), &names(&fragments)).state, Segmented);
+    let machine = machine_fixture::virtio();
+    let found = causes(&machine, &machine, &fragments[1], &judge(&fragments)[1], false);
+    assert_eq!(found.first().map(|cause| cause.id), Some(CauseId::MtuSmaller));
 }
 
 #[test]
