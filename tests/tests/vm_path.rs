@@ -237,6 +237,14 @@ fn assert_told_apart(kernel: Kernel) {
     let off = Traced::of(&run, "out-off");
     off.assert_sending(&[("eth0", "whole"), ("ens4", "segmented")]);
     assert_eq!(off.first_cause(), "turned-off", "{}", off.0);
+    // By a function, and to the packet what the device counts.
+    assert_eq!(off.0["probes"]["segmentation"], "fexit+fentry", "{}", off.0);
+    let step = off.culprit().unwrap();
+    assert!(step["ns_per_byte"].as_f64().is_some_and(|ns| ns > 0.0), "{step}");
+    let said = step["witnesses"].as_array().unwrap();
+    for witness in ["segmentation", "device-packets", "device-bytes", "foreseen"] {
+        assert!(said.contains(&witness.into()), "{witness}: {step}");
+    }
 }
 
 #[test]

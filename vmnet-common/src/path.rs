@@ -91,10 +91,16 @@ counters! {
         pub ours_foreseen: [Foreseen; REFUSALS] => "ours_foreseen.{refusal}",
         /// Payload of ours that is TCP over IPv6.
         pub tcp6_payload_bytes: u64,
-        /// `__skb_gso_segment` for this device: successful calls, the segments they made, and what went in.
+        /// `__skb_gso_segment` for this device's queue: successful calls, the segments they made, and what went in.
         pub segmented: Foreseen,
-        /// Time inside it.
+        /// The part of these that goes to the destination, by what was refused.
+        pub ours_refused: [Foreseen; REFUSALS] => "ours_refused.{refusal}",
+        /// Calls from above the queue, as IP output to a smaller MTU: what they make passes the queue.
+        pub segmented_above: Foreseen,
+        /// Time inside all these calls.
         pub segmented_ns: u64,
+        /// Calls whose segments the formula cannot count (`GSO_BY_FRAGS`, `GSO_PARTIAL`), and exits without their entries.
+        pub uncountable: u64,
     }
 }
 

@@ -37,10 +37,12 @@ empty!(raw_tracepoint(tracepoint), RawTracePointContext, i32:
 );
 empty!(fentry(function), FEntryContext, i32:
     empty_skb_gso_segment "__skb_gso_segment"
+    empty_path_segment "__skb_gso_segment"
     empty_skb_segment "skb_segment"
 );
 empty!(fexit(function), FExitContext, i32:
     empty_skb_gso_segment_exit "__skb_gso_segment"
+    empty_path_segment_exit "__skb_gso_segment"
     empty_skb_segment_exit "skb_segment"
     empty_tcp_sendmsg "tcp_sendmsg"
 );
@@ -48,10 +50,12 @@ empty!(kprobe(function), ProbeContext, u32:
     empty_dev_queue_xmit_kprobe "__dev_queue_xmit"
     empty_path_queue_kprobe "__dev_queue_xmit"
     empty_skb_gso_segment_kprobe "__skb_gso_segment"
+    empty_path_segment_kprobe "__skb_gso_segment"
     empty_skb_segment_kprobe "skb_segment"
 );
 empty!(kretprobe(function), RetProbeContext, u32:
     empty_skb_gso_segment_kretprobe "__skb_gso_segment"
+    empty_path_segment_kretprobe "__skb_gso_segment"
     empty_skb_segment_kretprobe "skb_segment"
 );
 

@@ -7,6 +7,7 @@ pub(crate) mod net_dev_queue;
 pub(crate) mod net_dev_start_xmit;
 pub(crate) mod net_dev_xmit;
 pub(crate) mod path_queue;
+pub(crate) mod path_segment;
 pub(crate) mod skb_gso_segment;
 pub(crate) mod skb_segment;
 pub(crate) mod stack_sample;

@@ -156,7 +156,7 @@ fn gso_size<M: Memory>(skb: *const u8) -> u16 {
 
 /// Whether its innermost IP header names the destination that the device is watched for.
 #[inline(always)]
-fn is_ours<M: Memory>(skb: *const u8, slot: u32, len: u32) -> bool {
+pub(crate) fn is_ours<M: Memory>(skb: *const u8, slot: u32, len: u32) -> bool {
     let at = opaque(u64::from(slot) * size_of::<WatchedDevice>() as u64);
     if at > (size_of::<[WatchedDevice; SLOTS]>() - size_of::<WatchedDevice>()) as u64 {
         return false;
@@ -235,17 +235,24 @@ fn foresee<M: Memory>(counts: *mut AtDevice, skb: *const u8, device: *const u8, 
         return;
     }
     let add = |array: usize| {
-        let array = counts.cast::<u8>().wrapping_add(array);
-        let foreseen = array.wrapping_add(offset as usize).cast::<Foreseen>();
+        let foreseen = counts.cast::<u8>().wrapping_add(array).wrapping_add(offset as usize);
         // SAFETY: the offset was checked to lie within the array, with room for an element behind it.
-        unsafe {
-            (*foreseen).packets += 1;
-            (*foreseen).segments += u64::from(packet.segs);
-            (*foreseen).payload_bytes += u64::from(packet.payload);
-        }
+        unsafe { add_foreseen(foreseen.cast(), packet.segs, packet.payload) };
     };
     add(offset_of!(AtDevice, foreseen));
     if ours {
         add(offset_of!(AtDevice, ours_foreseen));
+    }
+}
+
+/// # Safety
+/// `foreseen` points into the per-CPU map.
+#[inline(always)]
+pub(crate) unsafe fn add_foreseen(foreseen: *mut Foreseen, segments: u32, payload: u32) {
+    // SAFETY: as promised.
+    unsafe {
+        (*foreseen).packets += 1;
+        (*foreseen).segments += u64::from(segments);
+        (*foreseen).payload_bytes += u64::from(payload);
     }
 }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// `GSO_BY_FRAGS`: segments are as long as the fragments they are made of.
-const GSO_BY_FRAGS: u32 = 0xffff;
+pub(crate) const GSO_BY_FRAGS: u32 = 0xffff;
 
 #[fentry(function = "__skb_gso_segment")]
 fn skb_gso_segment(ctx: FEntryContext) -> i32 {
@@ -237,7 +237,7 @@ fn count_refusal(counters: *mut Counters, call: &Call) {
 
 /// Whether a segment is still a super-packet (`GSO_PARTIAL`, or without the fragment list that it had), which the formula does not count.
 #[inline(always)]
-fn is_super<M: Memory>(segment: *const u8) -> bool {
+pub(crate) fn is_super<M: Memory>(segment: *const u8) -> bool {
     gso_size::<M>(segment).is_some_and(|gso_size| gso_size != 0)
 }
 

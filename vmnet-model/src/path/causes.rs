@@ -1,6 +1,6 @@
 //! Why a device segments, by the same rules as for one interface: what the queue foresaw stands for what `__skb_gso_segment` would say.
 
-use vmnet_common::Refusal;
+use vmnet_common::{Foreseen, Refusal};
 
 use super::{NEARLY_ALL, Seen, Side, State, Step};
 use crate::{
@@ -12,7 +12,8 @@ use crate::{
     state,
 };
 
-const FORESEEN: [(Refusal, ReasonId); 9] = [
+/// The kernel side's codes. The last two mean nothing at the queue.
+const FORESEEN: [(Refusal, ReasonId); 13] = [
     (Refusal::Tso4Missing, ReasonId::Tso4Missing),
     (Refusal::Tso6Missing, ReasonId::Tso6Missing),
     (Refusal::EcnMissing, ReasonId::EcnMissing),
@@ -22,6 +23,10 @@ const FORESEEN: [(Refusal, ReasonId); 9] = [
     (Refusal::TooLarge, ReasonId::TooLarge),
     (Refusal::Tunnel, ReasonId::Tunnel),
     (Refusal::Vlan, ReasonId::Vlan),
+    (Refusal::Checksum, ReasonId::Checksum),
+    (Refusal::DriverCheck, ReasonId::DriverCheck),
+    (Refusal::NotRefused, ReasonId::NotRefused),
+    (Refusal::QdiscSplits, ReasonId::QdiscSplits),
 ];
 
 /// The causes of what a step does; none where it does nothing. `is_first`: packets come to it from sockets.
@@ -93,12 +98,22 @@ fn reasons(now: &Machine, seen: &Seen, step: &Step, cut_by_the_stack: u64) -> Ve
         let share = (bytes as f64 / payload as f64).min(1.0);
         Reason { id, bytes, share, ipv4_bytes: bytes - ipv6_bytes, ipv6_bytes, text: id.text().to_owned() }
     };
-    // Behind a translation of addresses all are taken for ours.
-    let foreseen =
-        if step.passed == seen.counted.ours { &seen.counted.ours_foreseen } else { &seen.counted.foreseen };
+    let is_told = |refused: &[Foreseen]| refused.iter().any(|one| one.packets != 0);
+    let foreseen = if is_told(&seen.counted.ours_refused) {
+        &seen.counted.ours_refused
+    } else if step.passed == seen.counted.ours {
+        &seen.counted.ours_foreseen
+    } else {
+        // Behind a translation of addresses all are taken for ours.
+        &seen.counted.foreseen
+    };
     let mut found = Vec::new();
     let mut explained = 0_u64;
+    let is_hooked = is_told(&seen.counted.ours_refused);
     for (refusal, id) in FORESEEN {
+        if !is_hooked && matches!(id, ReasonId::QdiscSplits | ReasonId::NotRefused) {
+            continue;
+        }
         let bytes = foreseen.get(refusal as usize).map_or(0, |foreseen| foreseen.payload_bytes);
         if bytes != 0 {
             found.push(reason(id, bytes));

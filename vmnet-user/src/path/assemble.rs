@@ -15,7 +15,7 @@ use crate::{
         fact::{Fact, Why},
         interface::Interface,
         machine::{Device, Machine},
-        path::{self, Counts, Named, Own, Seen, Side, State, Step},
+        path::{self, Counts, Named, Own, Seen, Side, Step},
         shell::quoted,
     },
     probes::path::PathProbes,
@@ -76,7 +76,7 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
         }
         let after = after(&way.stops, &kept, stop);
         let device = machine.as_ref().ok().map(|(_, machine)| &machine.device);
-        seen.push(sight(stop, part, device, after));
+        seen.push(sight(stop, part, device, after, probes.segmentation.is_ok()));
         known.push((stop, part, machine));
     }
     let steps = path::judge(&seen);
@@ -126,7 +126,7 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
         left_out,
         probes: Probes {
             queue: probes.queue.name(),
-            segmentation: Err(Why::is("not hooked: what each device counts tells")),
+            segmentation: probes.segmentation.as_ref().map(|way| way.name()).map_err(|why| Why::said(why)),
             devices: slots.len(),
             missed: missed(ran),
         },
@@ -182,7 +182,7 @@ fn after(stops: &[Stop], kept: &[usize], stop: &Stop) -> Option<usize> {
     None
 }
 
-fn sight(stop: &Stop, part: &Part, device: Option<&Device>, after: Option<usize>) -> Seen {
+fn sight(stop: &Stop, part: &Part, device: Option<&Device>, after: Option<usize>, is_hooked: bool) -> Seen {
     let counts = device.map_or(Counts::Unknown, |device| {
         Counts::of(device.kind.as_deref(), device.driver.as_deref(), device.loopback)
     });
@@ -194,7 +194,7 @@ fn sight(stop: &Stop, part: &Part, device: Option<&Device>, after: Option<usize>
         },
         is_filtered: stop.destination.is_some(),
         counted: part.counted,
-        is_hooked: false,
+        is_hooked: is_hooked && part.counted.uncountable == 0,
         own: part.own.map(|own| Own { packets: own.packets, bytes: own.bytes }),
         counts,
         dropped: part.own.map_or(0, |own| own.dropped),
@@ -255,7 +255,7 @@ fn step_report(
         merged_before: step.merged_before,
         segmented_before: step.cut_before,
         dropped: dropped(part),
-        ns_per_byte: ns_per_byte(seen, step),
+        ns_per_byte: ns_per_byte(seen),
         causes,
         limits,
         audit: step.audit,
@@ -268,12 +268,12 @@ fn dropped(part: &Part) -> Fact<u64> {
         .ok_or(Why::is("its counters could not be read at both ends of the window"))
 }
 
-fn ns_per_byte(seen: &Seen, step: &Step) -> Fact<f64> {
-    match step.state {
+fn ns_per_byte(seen: &Seen) -> Fact<f64> {
+    let [here, above] = [&seen.counted.segmented, &seen.counted.segmented_above];
+    let segmented = here.payload_bytes.saturating_add(above.payload_bytes);
+    match seen.side {
         _ if !seen.is_hooked => Err(Why::is("segmentation is not hooked on this rung")),
-        State::Segmented | State::Partial if step.cut_bytes != 0 => {
-            Ok(seen.counted.segmented_ns as f64 / step.cut_bytes as f64)
-        }
+        _ if segmented != 0 => Ok(seen.counted.segmented_ns as f64 / segmented as f64),
         _ => Err(Why::is("nothing was segmented for it")),
     }
 }

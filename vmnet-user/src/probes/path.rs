@@ -24,15 +24,33 @@ pub(super) struct PodWatch(pub(super) Watch);
 // SAFETY: as for `PodOnTheWay`.
 unsafe impl aya::Pod for PodWatch {}
 
-const fn at_queue(name: &'static str, kind: Kind, target: &'static str) -> [Program; 1] {
-    [Program { name, kind, target }]
+const fn program(name: &'static str, kind: Kind, target: &'static str) -> Program {
+    Program { name, kind, target }
 }
 
 /// The ways to count at the queue, best first.
 const QUEUE: &[Way] = &[
-    Way { rung: None, programs: &at_queue("path_queue", Kind::TpBtf, "net_dev_queue") },
-    Way { rung: None, programs: &at_queue("path_queue_raw", Kind::RawTp, "net_dev_queue") },
-    Way { rung: None, programs: &at_queue("path_queue_kprobe", Kind::Kprobe, "__dev_queue_xmit") },
+    Way { rung: None, programs: &[program("path_queue", Kind::TpBtf, "net_dev_queue")] },
+    Way { rung: None, programs: &[program("path_queue_raw", Kind::RawTp, "net_dev_queue")] },
+    Way { rung: None, programs: &[program("path_queue_kprobe", Kind::Kprobe, "__dev_queue_xmit")] },
+];
+
+/// The ways to see what segmentation takes, and why, best first. Not every kernel has one.
+const SEGMENTATION: &[Way] = &[
+    Way {
+        rung: None,
+        programs: &[
+            program("path_segment_exit", Kind::Fexit, "__skb_gso_segment"),
+            program("path_segment", Kind::Fentry, "__skb_gso_segment"),
+        ],
+    },
+    Way {
+        rung: None,
+        programs: &[
+            program("path_segment_kretprobe", Kind::Kretprobe, "__skb_gso_segment"),
+            program("path_segment_kprobe", Kind::Kprobe, "__skb_gso_segment"),
+        ],
+    },
 ];
 
 /// Programs that count until this is dropped.
@@ -41,6 +59,8 @@ pub struct PathProbes {
     on_the_way: PerCpuArray<aya::maps::MapData, PodOnTheWay>,
     /// How the queue is counted at.
     pub queue: &'static Way,
+    /// How segmentation is, or why it is not.
+    pub segmentation: Result<&'static Way, String>,
 }
 
 /// What was counted of each slot, at one moment.
@@ -71,14 +91,21 @@ fn try_ways(watch: &Watch) -> Result<PathProbes, Vec<ProbeError>> {
     let map = probes.ebpf.take_map("ON_THE_WAY");
     let map = map.ok_or_else(|| one(ProbeError::Object("the object has no map ON_THE_WAY".to_owned())))?;
     let on_the_way = PerCpuArray::try_from(map).map_err(|error| one(ProbeError::Object(chain(&error))))?;
-    let mut refusals = Vec::new();
-    for way in QUEUE {
-        match probes.attach_way(way, Stay::Always, &environment.symbols, &environment.btf) {
-            Ok(()) => return Ok(PathProbes { probes, on_the_way, queue: way }),
-            Err(reason) => refusals.push(ProbeError::Refused { rung: "path", hook: "net_dev_queue", reason }),
+    let mut first = |ways: &'static [Way]| {
+        let mut refusals = Vec::new();
+        for way in ways {
+            match probes.attach_way(way, Stay::Always, &environment.symbols, &environment.btf) {
+                Ok(()) => return Ok(way),
+                Err(reason) => refusals.push(reason),
+            }
         }
-    }
-    Err(refusals)
+        Err(refusals)
+    };
+    // Each segmentation is of what was queued, so that this one is there before.
+    let refused = |reason| ProbeError::Refused { rung: "path", hook: "net_dev_queue", reason };
+    let queue = first(QUEUE).map_err(|reasons| reasons.into_iter().map(refused).collect::<Vec<_>>())?;
+    let segmentation = first(SEGMENTATION).map_err(|reasons| reasons.join("; "));
+    Ok(PathProbes { probes, on_the_way, queue, segmentation })
 }
 
 impl PathProbes {

@@ -26,6 +26,7 @@ pub fn answer(report: &PathReport, style: &Style) -> String {
     if let Some(step) = culprit {
         text += &style.section("WHY", &why::why(&step.causes));
         text += &style.verbatim("FIX", &fixes(step));
+        text += &style.section("COST", price(step).as_slice());
     }
     text += &style.section("ALSO", &also(report));
     text += &style.section("NOTE", &notes(report));
@@ -155,6 +156,12 @@ fn fixes(step: &StepReport) -> Vec<String> {
             .for_each(|line| *line = line.replace(&by_itself, &there));
     }
     lines
+}
+
+/// What segmentation takes of the CPUs, where it can be timed.
+fn price(step: &StepReport) -> Option<String> {
+    let ns = step.ns_per_byte.as_ref().ok()?;
+    Some(format!("segmentation takes {} for {}", format::ns_per_byte(*ns), step.interface.name))
 }
 
 /// What other devices on the way do, with what to do about it in a word.
