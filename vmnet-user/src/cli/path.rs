@@ -3,13 +3,16 @@
 use std::{net::IpAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Result, bail};
+use jiff::Zoned;
 
 use super::options::{Looks, Namespace};
 use super::output::{Output, open_json};
 use super::run::{met, parse_positive, worst};
 use crate::{
     model::path::State,
+    output::OutputDir,
     path::{self, Plan, Target},
+    report::kit::document::{self, Format},
     report::kit::json::Explained as _,
     report::path::{PathReport, answer},
     session::{self, Caller, Prints},
@@ -42,6 +45,9 @@ pub(super) struct Args {
     /// Write the result as JSON (vmnet.path/1) to FILE, or to standard output for -
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write page, picture and JSON as well, into a directory of their own in DIR
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
     #[command(flatten)]
     namespace: Namespace,
     #[command(flatten)]
@@ -67,10 +73,31 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         prints: if to_stdout { Prints::Stderr } else { Prints::Stdout },
         caller,
     };
+    // Known before the traffic, not after.
+    let start = Zoned::now();
+    let owner = plan.caller.owner();
+    let prepare =
+        |directory: &PathBuf| OutputDir::prepare(directory, &format!("path-{}", args.target), &start, owner);
+    let directory = args.output.as_ref().map(prepare).transpose()?;
     let outcome = path::trace(&plan, |watched| {
         output.say(&style.paragraph("watching  ", &style.data(watched)));
-    })?;
+    });
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            if let Some(directory) = directory {
+                directory.remove_if_empty();
+            }
+            return Err(error);
+        }
+    };
     output.say(&answer(&outcome.report, &style));
+    if let Some(directory) = &directory {
+        let files = document::write(directory, &outcome.report, &Format::USUAL)?;
+        if let Some(page) = files.first() {
+            output.say(&format!("      {}\n", style.data(&page.display().to_string())));
+        }
+    }
     output.json(&outcome.report.to_text()?)?;
     if let Some(failure) = outcome.command_failed {
         bail!(failure);

@@ -1,14 +1,22 @@
 //! `vmnet.path/1`: what each device on the way made of super-packets, as one value. Units are in the names; what was not measured is `None`
 //! (null) and `unmeasured` maps its path to the reason.
 
+mod page;
+mod staircase;
 mod text;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::text::answer;
-use super::kit::json::Explained;
+use super::kit::chart::Chart;
+use super::kit::document::{Document, PageError};
+use super::kit::format;
+use super::kit::json::{Explained, JsonError, indented};
+use super::kit::parts::Figure;
+use super::kit::titles::{Titled, Titles};
 use crate::model::absences::Reasons;
 use crate::model::cause::Cause;
 use crate::model::fact::{self, Fact, Why};
@@ -58,6 +66,40 @@ pub struct PathReport {
 impl Explained for PathReport {
     fn unmeasured(&mut self) -> &mut Reasons {
         &mut self.unmeasured
+    }
+}
+
+impl Titled for PathReport {
+    fn titles(&self) -> Titles {
+        let confidence = text::confidence(self.verdict.confidence);
+        Titles {
+            answer: format!("{} ({confidence})", text::answer_word(self.verdict.state).1),
+            finding: format::capitalised(&self.verdict.summary),
+            circumstances: page::circumstances(self),
+        }
+    }
+}
+
+impl Document for PathReport {
+    const PAGE: &'static str = "path.html";
+    const JSON: &'static str = "path.json";
+    const CHARTS: &'static [Chart<Self>] = &[Chart {
+        name: "What each device makes of super-packets",
+        file: "path-staircase.svg",
+        draw: staircase::draw,
+        table: staircase::table,
+    }];
+
+    fn finite(&self) -> Result<Cow<'_, Self>, JsonError> {
+        Ok(Cow::Owned(self.explained()?))
+    }
+
+    fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {
+        page::page(self, figures)
+    }
+
+    fn json(&self) -> Result<String, JsonError> {
+        indented(self)
     }
 }
 

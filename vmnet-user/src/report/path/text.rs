@@ -11,13 +11,7 @@ use crate::report::run::why;
 #[must_use]
 pub fn answer(report: &PathReport, style: &Style) -> String {
     let verdict = &report.verdict;
-    let (tone, word) = match verdict.state {
-        State::Whole => (Tone::Good, "WHOLE"),
-        State::Segmented => (Tone::Bad, "SEGMENTED"),
-        State::Partial => (Tone::Bad, "PARTLY SEGMENTED"),
-        State::Singles => (Tone::Unsure, "SINGLES"),
-        State::Unknown => (Tone::Unsure, "NOT KNOWN"),
-    };
+    let (tone, word) = answer_word(verdict.state);
     let first = format!("{}  ", style.paint(tone, word));
     let mut text = style
         .paragraph(&first, &style.data(&format!("{} ({})", verdict.summary, confidence(verdict.confidence))));
@@ -33,7 +27,33 @@ pub fn answer(report: &PathReport, style: &Style) -> String {
     text
 }
 
-const fn confidence(confidence: Confidence) -> &'static str {
+/// The answer in a word.
+pub(super) const fn answer_word(state: State) -> (Tone, &'static str) {
+    match state {
+        State::Whole => (Tone::Good, "WHOLE"),
+        State::Segmented => (Tone::Bad, "SEGMENTED"),
+        State::Partial => (Tone::Bad, "PARTLY SEGMENTED"),
+        State::Singles => (Tone::Unsure, "SINGLES"),
+        State::Unknown => (Tone::Unsure, "NOT KNOWN"),
+    }
+}
+
+/// A device, with its namespace where there are several.
+pub(super) fn called(report: &PathReport, step: &StepReport) -> String {
+    let first = report.steps.first().map(|first| first.namespace.inode);
+    if report.steps.iter().all(|one| Some(one.namespace.inode) == first) {
+        step.interface.name.clone()
+    } else {
+        format!("{} ({})", step.interface.name, step.namespace.name)
+    }
+}
+
+/// What a device does, in a few words.
+pub(super) fn here(step: &StepReport) -> String {
+    word(step).1
+}
+
+pub(super) const fn confidence(confidence: Confidence) -> &'static str {
     match confidence {
         Confidence::Weak => "weak",
         Confidence::Supported => "supported",
@@ -144,7 +164,7 @@ fn word(step: &StepReport) -> (Tone, String) {
     (tone, format!("{before}{word}").trim_end_matches([' ', ',']).to_owned())
 }
 
-fn fixes(step: &StepReport) -> Vec<String> {
+pub(super) fn fixes(step: &StepReport) -> Vec<String> {
     let mut lines = why::mend(&step.interface.name, &step.causes);
     if let Some(netns) = &step.namespace.netns {
         let name = crate::model::shell::quoted(&step.interface.name);
@@ -159,13 +179,13 @@ fn fixes(step: &StepReport) -> Vec<String> {
 }
 
 /// What segmentation takes of the CPUs, where it can be timed.
-fn price(step: &StepReport) -> Option<String> {
+pub(super) fn price(step: &StepReport) -> Option<String> {
     let ns = step.ns_per_byte.as_ref().ok()?;
     Some(format!("segmentation takes {} for {}", format::ns_per_byte(*ns), step.interface.name))
 }
 
 /// What other devices on the way do, with what to do about it in a word.
-fn also(report: &PathReport) -> Vec<String> {
+pub(super) fn also(report: &PathReport) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, step) in report.steps.iter().enumerate() {
         let segments = matches!(step.state, State::Segmented | State::Partial);
@@ -184,7 +204,7 @@ fn also(report: &PathReport) -> Vec<String> {
     lines
 }
 
-fn notes(report: &PathReport) -> Vec<String> {
+pub(super) fn notes(report: &PathReport) -> Vec<String> {
     let mut lines = report.notes.clone();
     for step in &report.steps {
         if let Some(audit) = step.audit.filter(|audit| !audit.ok) {
