@@ -76,11 +76,14 @@ fn answer(seen: &[Seen]) -> Verdict {
 
 use State::{Segmented, Singles, Unknown, Whole};
 
+/// What is off, what is seen, what each device does, and the answer.
+type Row = (&'static str, [Seen; 3], [State; 3], State, Option<usize>);
+
 #[test]
 fn each_row_of_the_prototype_is_named_right() {
     let (n, s) = (10_000, 500);
     let cut = n * SEGS + s;
-    let rows: [(&str, [Seen; 3], [State; 3], State, Option<usize>); 4] = [
+    let rows: [Row; 4] = [
         (
             "all on",
             [device(None, n, s, 0), device(Some(0), n, s, 0), device(Some(1), n, s, 0)],

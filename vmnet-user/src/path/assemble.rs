@@ -126,7 +126,7 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
         left_out,
         probes: Probes {
             queue: probes.queue.name(),
-            segmentation: probes.segmentation.as_ref().map(|way| way.name()).map_err(|why| Why::said(why)),
+            segmentation: probes.segmentation.as_ref().map(|way| way.name()).map_err(Why::said),
             devices: slots.len(),
             missed: missed(ran),
         },

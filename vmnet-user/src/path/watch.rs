@@ -88,7 +88,7 @@ fn traffic(world: &mut World, stops: &[Stop]) -> Vec<Option<LinkTraffic>> {
 fn qdisc_drops(world: &mut World, stop: &Stop) -> u64 {
     let mut of = || {
         let tree = world.place(stop.inode)?.qdiscs.as_mut()?.read(stop.ifindex).ok()?;
-        Some(u64::from(tree.counters?.drops))
+        Some(tree.counters?.drops)
     };
     if stop.side == Side::Transmit { of().unwrap_or(0) } else { 0 }
 }

@@ -108,7 +108,7 @@ pub(super) fn to(world: &mut World, destination: IpAddr) -> Result<Way, WayError
     };
     walk.leave_by(place, &route, &going, destination);
     walk.waiting.reverse();
-    walk.to_the_end(world);
+    walk.walk_on(world);
     Ok(walk.way)
 }
 
@@ -128,7 +128,7 @@ pub(super) fn from(world: &mut World, ifindex: u32) -> Result<Way, WayError> {
         seen_as: None,
         is_certain: true,
     });
-    walk.to_the_end(world);
+    walk.walk_on(world);
     Ok(walk.way)
 }
 
@@ -141,7 +141,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn to_the_end(&mut self, world: &mut World) {
+    fn walk_on(&mut self, world: &mut World) {
         while let Some(going) = self.waiting.pop() {
             if self.way.stops.len() >= MOST_PLACES {
                 self.note(format!("the way is followed for {MOST_PLACES} devices"));
@@ -215,11 +215,11 @@ impl Walk {
                 let remote = details
                     .remote
                     .or_else(|| place.neighbours().remote(link.ifindex, here.hardware_address.as_deref()));
-                self.tunnelled(world, link, remote, here, false);
+                self.tunnelled(world, link, remote, &here, false);
             }
             "wireguard" => {
                 let remote = here.to.and_then(|to| place.endpoint(link.ifindex, to));
-                self.tunnelled(world, link, remote, here, true);
+                self.tunnelled(world, link, remote, &here, true);
             }
             "vrf" => {}
             "macvlan" | "macvtap" | "ipvlan" | "ipvtap" | "vlan" | "macsec" => {
@@ -324,7 +324,7 @@ impl Walk {
         world: &mut World,
         link: &Link,
         remote: Option<IpAddr>,
-        here: Going,
+        here: &Going,
         is_encrypted: bool,
     ) {
         let inode = world.place(here.inode).and_then(|place| place.of_lower(link));
@@ -333,8 +333,14 @@ impl Walk {
             return;
         };
         let seen_as = if is_encrypted { remote } else { here.seen_as };
-        let outside =
-            Going { inode: place.inode, to: remote, from: None, hardware_address: None, seen_as, ..here };
+        let outside = Going {
+            inode: place.inode,
+            to: remote,
+            from: None,
+            hardware_address: None,
+            seen_as,
+            ..here.clone()
+        };
         let Some(remote) = remote else {
             self.note(format!(
                 "where {} sends to is not known: every interface beside it is watched",
