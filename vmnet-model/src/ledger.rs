@@ -344,7 +344,8 @@ fn vanished_super_packets(counted: &Counters, of: Lane) -> Segments {
 }
 
 /// An amount for people: "41.2 GB".
-pub(super) fn in_bytes(bytes: u64) -> String {
+#[must_use]
+pub fn in_bytes(bytes: u64) -> String {
     scaled(bytes, "B")
 }
 

@@ -122,6 +122,7 @@ pub(super) fn judge(seen: &[Seen], index: usize) -> Step {
     step.sent = Some(packets(&ours));
     if (ours.segments as f64) < HARDLY_ANY * segments(&ours) as f64 || excess(&ours) == 0 {
         step.state = State::Singles;
+        note_unseen(&mut step, one, 0.0);
         return step;
     }
     let (cut, witnesses) = match cut(seen, index, &ours) {
@@ -140,17 +141,20 @@ pub(super) fn judge(seen: &[Seen], index: usize) -> Step {
     step.cut_bytes = (cut * ours.payload_bytes as f64).round() as u64;
     step.cut = Some(cut);
     step.witnesses = witnesses;
-    if let Some((rest, slack)) = beyond_headers(one, cut) {
-        let unseen = if rest > slack { rest.round() as u64 } else { 0 };
-        step.unseen_bytes = Some(unseen);
-        // As long as those that were seen.
-        let each = mean(bytes(&one.counted.all), packets(&one.counted.all)).unwrap_or(1.0).max(1.0);
-        step.unseen_packets = (unseen as f64 / each).ceil() as u64;
-    }
+    note_unseen(&mut step, one, cut);
     // What no program saw of them is no segment that was made.
     let added = (cut * excess(&ours) as f64).round() as u64;
     step.sent = Some(packets(&ours).saturating_add(added.saturating_sub(step.unseen_packets)));
     step
+}
+
+/// What the device counted beyond what every program saw, and about how many packets that is: as long as those that were seen.
+fn note_unseen(step: &mut Step, one: &Seen, cut: f64) {
+    let Some((rest, slack)) = beyond_headers(one, cut) else { return };
+    let unseen = if rest > slack { rest.round() as u64 } else { 0 };
+    let each = mean(bytes(&one.counted.all), packets(&one.counted.all)).unwrap_or(1.0).max(1.0);
+    step.unseen_bytes = Some(unseen);
+    step.unseen_packets = (unseen as f64 / each).ceil() as u64;
 }
 
 fn mean(bytes: u64, packets: u64) -> Option<f64> {

@@ -1,8 +1,15 @@
 //! `vmnet path`: which device on the way segments.
 
-use std::{net::IpAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    fs::File,
+    io::Read as _,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use jiff::Zoned;
 
 use super::options::{Looks, Namespace};
@@ -14,7 +21,7 @@ use crate::{
     path::{self, Plan, Target},
     report::kit::document::{self, Format},
     report::kit::json::Explained as _,
-    report::path::{PathReport, answer},
+    report::path::{PathReport, SCHEMA, answer, joined},
     session::{self, Caller, Prints},
 };
 
@@ -30,12 +37,18 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(5);
 #[command(
     after_help = "Exit codes: 0 done; 1 it could not be done, or COMMAND failed; 2 wrong usage; 3 --expect not met; \
     4 not known where --expect was given.\n\nExamples:\n  sudo vmnet path 10.244.3.7 -d 10s\n  sudo vmnet path --netns 4711 10.244.3.7 -- iperf3 -c 10.244.3.7 \
-    -t 5\n  sudo vmnet path 10.244.3.7 --expect whole --json - -- iperf3 -c 10.244.3.7"
+    -t 5\n  sudo vmnet path 10.244.3.7 --expect whole --json - -- iperf3 -c 10.244.3.7\n  vmnet path guest.json host.json receiver.json"
 )]
 pub(super) struct Args {
-    /// An address, or an interface that packets leave by
-    #[arg(value_name = "DEST|IFACE")]
-    target: String,
+    /// An address, or an interface that packets leave by; or the path.json of each machine on the way, to be joined
+    #[arg(value_name = "DEST|IFACE|RECORDING", required = true)]
+    targets: Vec<String>,
+    /// Watch what comes in by this interface on its way to DEST, as from a guest by its tap
+    #[arg(long, value_name = "IFACE")]
+    from: Option<String>,
+    /// Follow the way into no other network namespace
+    #[arg(long)]
+    here: bool,
     /// How long at most (5s, 2m, 500ms); without COMMAND 5s, with COMMAND until it ends
     #[arg(short, long, value_parser = parse_positive)]
     duration: Option<Duration>,
@@ -59,15 +72,21 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let caller = Caller::from_environment();
+    let are_recordings = args.targets.len() > 1 || args.targets.iter().all(|target| is_recording(target));
+    if are_recordings {
+        return join(args, &caller);
+    }
+    let asked = args.targets.first().map_or("", String::as_str);
     let json = args.json.as_deref().map(|path| open_json(path, &caller)).transpose()?;
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     session::be_in(args.namespace.netns.as_deref())?;
     let mut output = Output::new(json, args.looks.plain);
     let style = output.style();
     let plan = Plan {
-        target: target(&args.target),
-        asked: args.target.clone(),
+        target: target(asked, args.from.as_deref())?,
+        asked: asked.to_owned(),
         netns: args.namespace.netns.clone(),
+        stays: args.here,
         duration: args.duration.or(if args.command.is_empty() { Some(DEFAULT_DURATION) } else { None }),
         command: args.command.clone(),
         prints: if to_stdout { Prints::Stderr } else { Prints::Stdout },
@@ -77,7 +96,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let start = Zoned::now();
     let owner = plan.caller.owner();
     let prepare =
-        |directory: &PathBuf| OutputDir::prepare(directory, &format!("path-{}", args.target), &start, owner);
+        |directory: &PathBuf| OutputDir::prepare(directory, &format!("path-{asked}"), &start, owner);
     let directory = args.output.as_ref().map(prepare).transpose()?;
     let outcome = path::trace(&plan, |watched| {
         output.say(&style.paragraph("watching  ", &style.data(watched)));
@@ -106,11 +125,58 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::from(worst(met.into_iter())))
 }
 
-fn target(words: &str) -> Target {
-    match words.parse::<IpAddr>() {
-        Ok(address) => Target::Destination(address),
-        Err(_) => Target::Interface(words.to_owned()),
+fn target(words: &str, from: Option<&str>) -> Result<Target> {
+    Ok(match (words.parse::<IpAddr>(), from) {
+        (Ok(destination), None) => Target::Destination(destination),
+        (Ok(destination), Some(from)) => Target::Incoming { interface: from.to_owned(), destination },
+        (Err(_), None) => Target::Interface(words.to_owned()),
+        (Err(_), Some(_)) => bail!("--from takes an address to go to, not {words:?}"),
+    })
+}
+
+/// Neither an address nor an interface has a name like that.
+fn is_recording(target: &str) -> bool {
+    target.ends_with(".json") || (target.contains('/') && Path::new(target).is_file())
+}
+
+/// Larger is no document of this command's.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// The staircase of each machine's own document, as one. Needs no privilege.
+fn join(args: &Args, caller: &Caller) -> Result<ExitCode> {
+    if !args.command.is_empty() || args.from.is_some() || args.duration.is_some() {
+        super::wrong_usage("recordings are read as they are: nothing is watched meanwhile");
     }
+    let json = args.json.as_deref().map(|path| open_json(path, caller)).transpose()?;
+    let mut output = Output::new(json, args.looks.plain);
+    let documents = args.targets.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
+    let Some(report) = joined(&documents) else { bail!("no recording was named") };
+    output.say(&answer(&report, &output.style()));
+    if let Some(directory) = &args.output {
+        let directory = OutputDir::prepare(directory, "path", &Zoned::now(), caller.owner())?;
+        document::write(&directory, &report, &Format::USUAL)?;
+    }
+    output.json(&report.to_text()?)?;
+    let met = args.expect.as_deref().map(|expected| is_met(expected, &report));
+    Ok(ExitCode::from(worst(met.into_iter())))
+}
+
+/// A document, and what its machine is called: the file, or its directory where the file is called as all are.
+fn read(path: &str) -> Result<(String, PathReport)> {
+    let path = Path::new(path);
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let report: PathReport = serde_json::from_str(&text)
+        .with_context(|| format!("{} is no document of vmnet path (vmnet.path/1)", path.display()))?;
+    if report.schema != SCHEMA {
+        bail!("{} is a {}, not a {SCHEMA}", path.display(), report.schema);
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let parent = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let name = if stem == "path" { parent.unwrap_or(stem) } else { stem };
+    Ok((name, report))
 }
 
 fn is_met(expected: &str, report: &PathReport) -> u8 {

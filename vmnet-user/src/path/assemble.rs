@@ -25,6 +25,8 @@ use crate::{
     },
 };
 
+const NOTHING_SENT_ON: Why = Why::is("nothing is sent on from here, so that there is no queue to count at");
+
 /// A device and the machine around it, before anything was sent.
 pub(super) type Known = Result<(Interface, Machine)>;
 
@@ -34,7 +36,8 @@ pub(super) struct Watched<'a> {
     pub(super) slots: &'a [usize],
     pub(super) machines: Vec<Known>,
     pub(super) ran: &'a Ran,
-    pub(super) probes: &'a PathProbes,
+    /// None where nothing is sent on from here.
+    pub(super) probes: Option<&'a PathProbes>,
 }
 
 /// Reads them while it may be done.
@@ -76,7 +79,8 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
         }
         let after = after(&way.stops, &kept, stop);
         let device = machine.as_ref().ok().map(|(_, machine)| &machine.device);
-        seen.push(sight(stop, part, device, after, probes.segmentation.is_ok()));
+        let is_hooked = probes.is_some_and(|probes| probes.segmentation.is_ok());
+        seen.push(sight(stop, part, device, after, is_hooked));
         known.push((stop, part, machine));
     }
     let steps = path::judge(&seen);
@@ -114,7 +118,7 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
     let duration = ran.to.at().duration_since(ran.from.at());
     let mut report = PathReport {
         schema: SCHEMA.to_owned(),
-        destination: matches!(plan.target, Target::Destination(_)).then(|| plan.asked.clone()),
+        destination: (!matches!(plan.target, Target::Interface(_))).then(|| plan.asked.clone()),
         window: Window {
             start: start.timestamp().to_string(),
             duration_s: duration.as_secs_f64(),
@@ -125,8 +129,10 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
         branches,
         left_out,
         probes: Probes {
-            queue: probes.queue.name(),
-            segmentation: probes.segmentation.as_ref().map(|way| way.name()).map_err(Why::said),
+            queue: probes.map_or_else(|| "none".to_owned(), |probes| probes.queue.name()),
+            segmentation: probes.map_or(Err(NOTHING_SENT_ON), |probes| {
+                probes.segmentation.as_ref().map(|way| way.name()).map_err(Why::said)
+            }),
             devices: slots.len(),
             missed: missed(ran),
         },
@@ -208,6 +214,7 @@ fn namespace(world: &World, stop: &Stop) -> Namespace {
         name: place.map_or_else(|| stop.inode.to_string(), |place| place.name.clone()),
         inode: stop.inode,
         netns: place.and_then(|place| place.netns.clone()),
+        machine: None,
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use self::{assemble::Watched, watch::Reading, way::Way, world::World};
 use crate::{
+    device::links::LinkReader,
     kernel::permissions,
     probes::{ProbeError, path::PathProbes},
     report::path::{Command, PathReport},
@@ -29,6 +30,13 @@ const DRAIN_LOOK: Duration = Duration::from_millis(25);
 pub enum Target {
     /// To an address.
     Destination(IpAddr),
+    /// To an address, of what comes in by an interface.
+    Incoming {
+        /// Where it comes in.
+        interface: String,
+        /// Where it goes.
+        destination: IpAddr,
+    },
     /// Out by an interface, wherever to.
     Interface(String),
 }
@@ -42,6 +50,8 @@ pub struct Plan {
     pub asked: String,
     /// The sender's namespace as given to `--netns`; the process is in it already.
     pub netns: Option<String>,
+    /// Whether the way is followed into no other namespace.
+    pub stays: bool,
     /// None: until the command ends or Ctrl-C.
     pub duration: Option<Duration>,
     /// The words of the command; empty for none.
@@ -67,31 +77,36 @@ pub struct Outcome {
 /// Whatever kept it from seeing anything at all.
 pub fn trace(plan: &Plan, begin: impl FnOnce(&str)) -> Result<Outcome> {
     let mut world = World::look(plan.netns.as_deref())?;
-    let way = find(&mut world, &plan.target)?;
+    let way = find(&mut world, &plan.target, plan.stays)?;
     let slots = watch::slots(&way.stops);
-    if slots.is_empty() {
+    if way.stops.is_empty() {
         bail!("packets to {} leave by no device that can be watched", plan.asked);
     }
     let machines = assemble::machines(&world, &way.stops);
-    let probes = attach(&watch::watch(&way.stops, &slots))?;
+    // What is only received here is counted by its devices alone.
+    let probes = if slots.is_empty() { None } else { Some(attach(&watch::watch(&way.stops, &slots))?) };
     permissions::drop_privileges().unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
     begin(&assemble::introduction(&world, &way, &slots));
     let start = Zoned::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ran = runtime.block_on(run(plan, &mut world, &way, &probes))?;
-    let watched = Watched { way: &way, slots: &slots, machines, ran: &ran, probes: &probes };
+    let ran = runtime.block_on(run(plan, &mut world, &way, probes.as_ref()))?;
+    let watched = Watched { way: &way, slots: &slots, machines, ran: &ran, probes: probes.as_ref() };
     let report = assemble::report(plan, &mut world, &start, watched);
     Ok(Outcome { report, command_failed: ran.command_failed })
 }
 
-fn find(world: &mut World, target: &Target) -> Result<Way> {
+fn find(world: &mut World, target: &Target, stays: bool) -> Result<Way> {
     Ok(match target {
-        Target::Destination(destination) => way::to(world, *destination)?,
-        Target::Interface(name) => {
-            let link = crate::device::links::LinkReader::open()?.link(name)?;
-            way::from(world, link.ifindex)?
+        Target::Destination(destination) => way::to(world, *destination, stays)?,
+        Target::Incoming { interface, destination } => {
+            way::incoming(world, index_of(interface)?, *destination, stays)?
         }
+        Target::Interface(name) => way::from(world, index_of(name)?, stays)?,
     })
+}
+
+fn index_of(interface: &str) -> Result<u32> {
+    Ok(LinkReader::open()?.link(interface)?.ifindex)
 }
 
 fn attach(watch: &vmnet_common::Watch) -> Result<PathProbes> {
@@ -113,7 +128,7 @@ struct Ran {
     command_failed: Option<String>,
 }
 
-async fn run(plan: &Plan, world: &mut World, way: &Way, probes: &PathProbes) -> Result<Ran> {
+async fn run(plan: &Plan, world: &mut World, way: &Way, probes: Option<&PathProbes>) -> Result<Ran> {
     let mut stop = Stop::listen()?;
     let from = Reading::take(world, &way.stops, probes)?;
     let deadline = plan.duration.map(|duration| Instant::now() + duration);
@@ -170,7 +185,12 @@ async fn passes(deadline: Option<Instant>) {
 }
 
 /// The last reading: once nothing moves any more, where the traffic was the command's.
-async fn drain(world: &mut World, way: &Way, probes: &PathProbes, waits: bool) -> Result<(Reading, bool)> {
+async fn drain(
+    world: &mut World,
+    way: &Way,
+    probes: Option<&PathProbes>,
+    waits: bool,
+) -> Result<(Reading, bool)> {
     let until = Instant::now() + DRAIN;
     let mut last = Reading::take(world, &way.stops, probes)?;
     while waits && Instant::now() < until {

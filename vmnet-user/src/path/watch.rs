@@ -65,10 +65,14 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn take(world: &mut World, stops: &[Stop], probes: &PathProbes) -> anyhow::Result<Self> {
+    pub(super) fn take(
+        world: &mut World,
+        stops: &[Stop],
+        probes: Option<&PathProbes>,
+    ) -> anyhow::Result<Self> {
         let qdisc_drops = stops.iter().map(|stop| qdisc_drops(world, stop)).collect();
         let before = traffic(world, stops);
-        let counted = probes.snapshot()?;
+        let counted = probes.map_or_else(|| Ok(PathSnapshot::empty()), PathProbes::snapshot)?;
         let after = traffic(world, stops);
         Ok(Self { before, counted, after, qdisc_drops })
     }

@@ -83,7 +83,7 @@ struct Going {
 }
 
 /// To a destination, from the namespace of this process.
-pub(super) fn to(world: &mut World, destination: IpAddr) -> Result<Way, WayError> {
+pub(super) fn to(world: &mut World, destination: IpAddr, stays: bool) -> Result<Way, WayError> {
     let own = world.own();
     let place = world.place(own).ok_or(WayError::NotHere)?;
     let route = place.routes.to(destination).map_err(|cause| WayError::NoRoute {
@@ -94,7 +94,7 @@ pub(super) fn to(world: &mut World, destination: IpAddr) -> Result<Way, WayError
     if route.is_local {
         return Err(WayError::Own { destination, namespace: place.name.clone() });
     }
-    let mut walk = Walk::default();
+    let mut walk = Walk { only: stays.then_some(own), ..Walk::default() };
     let going = Going {
         inode: own,
         ifindex: 0,
@@ -112,11 +112,36 @@ pub(super) fn to(world: &mut World, destination: IpAddr) -> Result<Way, WayError
     Ok(walk.way)
 }
 
-/// From an interface of this process's namespace on.
-pub(super) fn from(world: &mut World, ifindex: u32) -> Result<Way, WayError> {
+/// To a destination, for packets that come in by an interface of this process's namespace: a guest's tap, a router's port.
+pub(super) fn incoming(
+    world: &mut World,
+    ifindex: u32,
+    destination: IpAddr,
+    stays: bool,
+) -> Result<Way, WayError> {
     let own = world.own();
     world.place(own).ok_or(WayError::NotHere)?;
-    let mut walk = Walk::default();
+    let mut walk = Walk { only: stays.then_some(own), ..Walk::default() };
+    walk.waiting.push(Going {
+        inode: own,
+        ifindex,
+        side: Side::Receive,
+        after: None,
+        to: Some(destination),
+        from: None,
+        hardware_address: None,
+        seen_as: Some(destination),
+        is_certain: true,
+    });
+    walk.walk_on(world);
+    Ok(walk.way)
+}
+
+/// From an interface of this process's namespace on.
+pub(super) fn from(world: &mut World, ifindex: u32, stays: bool) -> Result<Way, WayError> {
+    let own = world.own();
+    world.place(own).ok_or(WayError::NotHere)?;
+    let mut walk = Walk { only: stays.then_some(own), ..Walk::default() };
     walk.waiting.push(Going {
         inode: own,
         ifindex,
@@ -138,6 +163,8 @@ struct Walk {
     /// The next at the end.
     waiting: Vec<Going>,
     been: BTreeSet<(u64, u32, bool)>,
+    /// The one namespace that is not left, where one is not.
+    only: Option<u64>,
 }
 
 impl Walk {
@@ -148,6 +175,9 @@ impl Walk {
                 return;
             }
             if !self.been.insert((going.inode, going.ifindex, going.side == Side::Transmit)) {
+                continue;
+            }
+            if self.only.is_some_and(|only| only != going.inode) {
                 continue;
             }
             let Some(place) = world.place(going.inode) else {

@@ -108,6 +108,14 @@ fn try_ways(watch: &Watch) -> Result<PathProbes, Vec<ProbeError>> {
     Ok(PathProbes { probes, on_the_way, queue, segmentation })
 }
 
+impl PathSnapshot {
+    /// Where nothing counts.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { devices: vec![AtDevice::default(); SLOTS], at: Instant::now(), missed: Some(0) }
+    }
+}
+
 impl PathProbes {
     /// Reads what was counted. Each CPU's counts are read in one go.
     ///

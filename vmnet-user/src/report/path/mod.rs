@@ -1,6 +1,7 @@
 //! `vmnet.path/1`: what each device on the way made of super-packets, as one value. Units are in the names; what was not measured is `None`
 //! (null) and `unmeasured` maps its path to the reason.
 
+mod join;
 mod page;
 mod staircase;
 mod text;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::text::answer;
+pub use self::{join::joined, text::answer};
 use super::kit::chart::Chart;
 use super::kit::document::{Document, PageError};
 use super::kit::format;
@@ -218,6 +219,20 @@ pub struct Namespace {
     pub inode: u64,
     /// As `--netns` takes it; None for the one that the command ran in.
     pub netns: Option<String>,
+    /// The machine, by the file that tells of it; None where there is one alone.
+    pub machine: Option<String>,
+}
+
+impl Namespace {
+    /// As people read it: with its machine, where there are several.
+    #[must_use]
+    pub fn called(&self) -> String {
+        match &self.machine {
+            Some(machine) if self.name == "host" => machine.clone(),
+            Some(machine) => format!("{machine}: {}", self.name),
+            None => self.name.clone(),
+        }
+    }
 }
 
 /// A device that nothing passed.

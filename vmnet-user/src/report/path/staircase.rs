@@ -70,7 +70,7 @@ pub(super) fn draw(report: &PathReport) -> Result<String, ChartError> {
                 170,
                 &Lettering::new(17, INK).bold(),
             )?;
-            let beside = format!("{} · {}", step.namespace.name, step.kind);
+            let beside = format!("{} · {}", step.namespace.called(), step.kind);
             write_within(area, &beside, (LEFT, middle + 17), FROM - LEFT - 12, &Lettering::new(13, FAINT))?;
             write_within(
                 area,
@@ -138,7 +138,7 @@ pub(super) fn table(report: &PathReport) -> Table {
             |value: Option<f64>| value.map_or_else(|| "not known".to_owned(), |value| format!("{value:.0}"));
         table.row([
             step.interface.name.clone(),
-            step.namespace.name.clone(),
+            step.namespace.called(),
             step.kind.clone(),
             count(|queued| queued.super_packets),
             count(|queued| queued.segments),

@@ -40,11 +40,11 @@ pub(super) const fn answer_word(state: State) -> (Tone, &'static str) {
 
 /// A device, with its namespace where there are several.
 pub(super) fn called(report: &PathReport, step: &StepReport) -> String {
-    let first = report.steps.first().map(|first| first.namespace.inode);
-    if report.steps.iter().all(|one| Some(one.namespace.inode) == first) {
+    let first = report.steps.first().map(|first| &first.namespace);
+    if report.steps.iter().all(|one| Some(&one.namespace) == first) {
         step.interface.name.clone()
     } else {
-        format!("{} ({})", step.interface.name, step.namespace.name)
+        format!("{} ({})", step.interface.name, step.namespace.called())
     }
 }
 
@@ -68,7 +68,8 @@ const BESIDE: usize = 2 * 5 + 8 + 22;
 
 /// One line a device, no longer than [`NARROW`].
 fn staircase(report: &PathReport, style: &Style) -> String {
-    let namespaces: Vec<String> = report.steps.iter().map(|step| style.data(&step.namespace.name)).collect();
+    let namespaces: Vec<String> =
+        report.steps.iter().map(|step| style.data(&step.namespace.called())).collect();
     let devices: Vec<String> = report.steps.iter().map(|step| indented(report, step, style)).collect();
     let kinds: Vec<String> = report.steps.iter().map(|step| style.data(&step.kind)).collect();
     let width = |words: &[String], head: &str, most: usize| {

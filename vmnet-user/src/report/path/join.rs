@@ -1,0 +1,110 @@
+//! Several machines' documents as one way: what a guest's device sent is what the host's tap took, and so on to the receiver.
+
+use super::{PathReport, StepReport};
+use crate::model::ledger::in_bytes;
+use crate::model::path::{Audit, Side, State, Unit};
+use crate::model::state::Confidence;
+use crate::model::units::percent;
+
+/// Two machines were not watched for the same time to the packet: more than this part of the packets between them is a gap.
+const BETWEEN_WINDOWS: f64 = 0.02;
+/// Below this share of what was sent, what a device segments is no answer.
+const WORTH_NAMING: f64 = 0.01;
+
+/// One document of several, in the order of the way, each with the name of its machine. None where there is none.
+#[must_use]
+pub fn joined(documents: &[(String, PathReport)]) -> Option<PathReport> {
+    let ((_, first), rest) = documents.split_first()?;
+    if rest.is_empty() {
+        return Some(first.clone());
+    }
+    let mut whole = PathReport {
+        steps: Vec::new(),
+        branches: Vec::new(),
+        left_out: Vec::new(),
+        notes: Vec::new(),
+        ..first.clone()
+    };
+    whole.probes.devices = 0;
+    for (machine, document) in documents {
+        let base = whole.steps.len();
+        let last = whole.steps.iter().rposition(|step| step.side == Side::Transmit);
+        for (index, step) in document.steps.iter().enumerate() {
+            let mut step = step.clone();
+            step.namespace.machine = Some(machine.clone());
+            step.after = step.after.map(|after| after + base).or(last);
+            if index == 0
+                && let Some(before) = last.and_then(|last| whole.steps.get(last))
+            {
+                step.audit = between(before, &step);
+            }
+            whole.steps.push(step);
+        }
+        for branch in &document.branches {
+            let mut branch = branch.clone();
+            branch.after += base;
+            branch.steps.iter_mut().for_each(|step| *step += base);
+            whole.branches.push(branch);
+        }
+        whole.left_out.extend(document.left_out.iter().cloned());
+        whole.notes.extend(document.notes.iter().map(|note| format!("{machine}: {note}")));
+        whole.probes.devices += document.probes.devices;
+        for (path, why) in &document.unmeasured {
+            whole.unmeasured.entry(path.clone()).or_insert_with(|| why.clone());
+        }
+        whole.verdict.confidence = whole.verdict.confidence.min(document.verdict.confidence);
+    }
+    judge(&mut whole, documents.len());
+    Some(whole)
+}
+
+/// What one machine's last device sent, and the next one's first took.
+fn between(before: &StepReport, step: &StepReport) -> Option<Audit> {
+    let (left, right) = (before.driver_packets?, step.driver_packets?);
+    let residual = right.wrapping_sub(left).cast_signed();
+    let slack = (left.max(right) as f64 * BETWEEN_WINDOWS).ceil() as u64;
+    Some(Audit { unit: Unit::Packets, left, right, residual, slack, ok: residual.unsigned_abs() <= slack })
+}
+
+/// The step that segments most, wherever it is.
+fn judge(whole: &mut PathReport, machines: usize) {
+    let cut = |step: &StepReport| {
+        let payload = step.queued.map_or(0, |queued| queued.payload_bytes);
+        (step.segmented_share.unwrap_or(0.0).clamp(0.0, 1.0) * payload as f64).round() as u64
+    };
+    let total =
+        whole.steps.iter().filter_map(|step| step.queued).map(|queued| queued.bytes).max().unwrap_or(0);
+    let most =
+        whole.steps.iter().enumerate().max_by_key(|(index, step)| (cut(step), std::cmp::Reverse(*index)));
+    let verdict = &mut whole.verdict;
+    if whole.steps.iter().any(|step| step.audit.is_some_and(|audit| !audit.ok)) {
+        verdict.confidence = verdict.confidence.min(Confidence::Supported);
+    }
+    if let Some((index, step)) = most
+        && cut(step) as f64 >= WORTH_NAMING * total as f64
+        && total != 0
+    {
+        let bytes = step.queued.map_or(total, |queued| queued.bytes).max(cut(step));
+        verdict.state = step.state;
+        verdict.step = Some(index);
+        verdict.summary = format!(
+            "{} ({}) segments {} of {} in software",
+            step.interface.name,
+            step.namespace.called(),
+            percent(cut(step) as f64 / bytes as f64),
+            in_bytes(bytes)
+        );
+        return;
+    }
+    let known = |step: &&StepReport| step.side == Side::Receive || step.state != State::Unknown;
+    let last = whole.steps.iter().rposition(|step| step.side == Side::Transmit);
+    if verdict.state == State::Whole && whole.steps.iter().all(|step| known(&step)) {
+        verdict.step = last;
+        verdict.summary = format!("no device on the way over {machines} machines segments");
+    } else if verdict.state == State::Whole {
+        verdict.state = State::Unknown;
+        verdict.step = whole.steps.iter().position(|step| !known(&step));
+        verdict.confidence = Confidence::Weak;
+        verdict.summary = "what one of the machines makes of super-packets is not known".to_owned();
+    }
+}
