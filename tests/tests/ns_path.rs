@@ -83,7 +83,7 @@ impl Lab {
         let count =
             || ["rx_packets", "rx_bytes"].map(|counter| self.far.statistic(receiver, counter).unwrap());
         let before = count();
-        let output = traced(self.load(&[to, "--json", "-"]).args(options), to);
+        let output = traced(self.load(&[to, "--exact", "--json", "-"]).args(options), to);
         assert!(output.status.success(), "{}", said(&output));
         println!("{}", said(&output));
         let after = count();
@@ -544,4 +544,24 @@ fn what_each_machine_saw_is_joined_to_one_way() {
     let refused = captured(Command::new(paths::vmnet()).arg("path").arg(&spoilt)).unwrap();
     assert_eq!(refused.status.code(), Some(1));
     assert!(said(&refused).contains("no document of vmnet path"), "{}", said(&refused));
+}
+
+#[test]
+fn where_a_device_segments_at_a_high_rate_it_is_watched_in_windows() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"), skip::program("ping"));
+    let lab = Lab::overlay();
+    lab.host.exec("ethtool -K vx0 tso off").unwrap();
+    let vmnet = paths::vmnet();
+    let mut command = lab.load(&[FAR, "--json", "-", "--"]);
+    command.arg(&vmnet).args(["load", "client", FAR, "--time", "3s"]);
+    let output = captured(&mut command).unwrap();
+    println!("{}", said(&output));
+    let traced = Traced { document: document(&output.stdout).unwrap(), received: [0; 2] };
+    assert_eq!(traced.sending(), [("eth0", "whole"), ("vx0", "segmented"), ("v0", "singles")]);
+    assert_eq!((traced.verdict(), traced.first_cause("vx0")), (("segmented", Some("vx0")), "turned-off"));
+    let share = traced.document["window"]["counted_share"].as_f64().unwrap();
+    assert!(share < 0.5, "{}", traced.document["window"]);
+    for step in ["vx0", "v0"] {
+        assert_eq!(traced.step(step)["audit"]["ok"], true, "{}", traced.document);
+    }
 }

@@ -49,6 +49,9 @@ pub(super) struct Args {
     /// Follow the way into no other network namespace
     #[arg(long)]
     here: bool,
+    /// Count every packet all the time, and not in short windows where a device segments at a high rate
+    #[arg(long)]
+    exact: bool,
     /// How long at most (5s, 2m, 500ms); without COMMAND 5s, with COMMAND until it ends
     #[arg(short, long, value_parser = parse_positive)]
     duration: Option<Duration>,
@@ -87,6 +90,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         asked: asked.to_owned(),
         netns: args.namespace.netns.clone(),
         stays: args.here,
+        exact: args.exact,
         duration: args.duration.or(if args.command.is_empty() { Some(DEFAULT_DURATION) } else { None }),
         command: args.command.clone(),
         prints: if to_stdout { Prints::Stderr } else { Prints::Stdout },

@@ -17,6 +17,7 @@ use crate::{
         machine::{Device, Machine},
         path::{self, Counts, Named, Own, Seen, Side, Step},
         shell::quoted,
+        units::percent,
     },
     probes::path::PathProbes,
     report::{
@@ -68,7 +69,7 @@ pub(super) fn introduction(world: &World, way: &Way, slots: &[usize]) -> String 
 /// All of it as one value.
 pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Watched<'_>) -> PathReport {
     let Watched { way, slots, machines, ran, probes } = watched;
-    let parts = watch::parts(&way.stops, slots, &ran.from, &ran.to);
+    let parts = watch::over_windows(&way.stops, slots, &ran.windows);
     let (kept, left_out) = taken(&way.stops, slots, &parts);
     let mut known = Vec::new();
     let mut seen = Vec::new();
@@ -115,13 +116,24 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
         .into_iter()
         .map(|stop| LeftOut { name: stop.name.clone(), namespace: namespace(world, stop).name })
         .collect();
-    let duration = ran.to.at().duration_since(ran.from.at());
+    let counted_s: f64 =
+        ran.windows.iter().map(|(from, to)| to.at().duration_since(from.at()).as_secs_f64()).sum();
+    let duration_s = ran.duration.as_secs_f64();
+    let counted_share =
+        if ran.windows.len() > 1 || !ran.ends_counting { (counted_s / duration_s).min(1.0) } else { 1.0 };
+    if counted_share < 1.0 {
+        notes.push(format!(
+            "counted for {} of the time, as each segment passes the devices behind the first that segments; --exact counts all the time",
+            percent(counted_share)
+        ));
+    }
     let mut report = PathReport {
         schema: SCHEMA.to_owned(),
         destination: (!matches!(plan.target, Target::Interface(_))).then(|| plan.asked.clone()),
         window: Window {
             start: start.timestamp().to_string(),
-            duration_s: duration.as_secs_f64(),
+            duration_s,
+            counted_share,
             drained: ran.drained,
         },
         verdict,
@@ -145,7 +157,8 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
 }
 
 fn missed(ran: &Ran) -> Option<u64> {
-    Some(ran.to.counted.missed?.saturating_sub(ran.from.counted.missed?))
+    let ((first, _), (_, last)) = ran.windows.first().zip(ran.windows.last())?;
+    Some(last.counted.missed?.saturating_sub(first.counted.missed?))
 }
 
 /// The stops that packets passed, and those that they might have. What they must pass stays, whether or not anything did.

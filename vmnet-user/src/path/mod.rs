@@ -3,6 +3,7 @@
 mod assemble;
 mod watch;
 mod way;
+mod windows;
 mod world;
 
 use std::{net::IpAddr, time::Duration};
@@ -11,7 +12,7 @@ use anyhow::{Result, bail};
 use jiff::Zoned;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::{assemble::Watched, watch::Reading, way::Way, world::World};
+use self::{assemble::Watched, watch::Reading, way::Way, windows::Windows, world::World};
 use crate::{
     device::links::LinkReader,
     kernel::permissions,
@@ -52,6 +53,8 @@ pub struct Plan {
     pub netns: Option<String>,
     /// Whether the way is followed into no other namespace.
     pub stays: bool,
+    /// Whether every packet is counted all the time, and not in windows where that is dear.
+    pub exact: bool,
     /// None: until the command ends or Ctrl-C.
     pub duration: Option<Duration>,
     /// The words of the command; empty for none.
@@ -84,12 +87,12 @@ pub fn trace(plan: &Plan, begin: impl FnOnce(&str)) -> Result<Outcome> {
     }
     let machines = assemble::machines(&world, &way.stops);
     // What is only received here is counted by its devices alone.
-    let probes = if slots.is_empty() { None } else { Some(attach(&watch::watch(&way.stops, &slots))?) };
+    let mut probes = if slots.is_empty() { None } else { Some(attach(&watch::watch(&way.stops, &slots))?) };
     permissions::drop_privileges().unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
     begin(&assemble::introduction(&world, &way, &slots));
     let start = Zoned::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ran = runtime.block_on(run(plan, &mut world, &way, probes.as_ref()))?;
+    let ran = runtime.block_on(run(plan, &mut world, &way, probes.as_mut()))?;
     let watched = Watched { way: &way, slots: &slots, machines, ran: &ran, probes: probes.as_ref() };
     let report = assemble::report(plan, &mut world, &start, watched);
     Ok(Outcome { report, command_failed: ran.command_failed })
@@ -121,17 +124,21 @@ fn attach(watch: &vmnet_common::Watch) -> Result<PathProbes> {
 
 /// What was gathered.
 struct Ran {
-    from: Reading,
-    to: Reading,
+    /// The edges of each window; never empty.
+    windows: Vec<(Reading, Reading)>,
+    duration: Duration,
+    /// Whether it was counting to the end.
+    ends_counting: bool,
     drained: bool,
     command: Option<Command>,
     command_failed: Option<String>,
 }
 
-async fn run(plan: &Plan, world: &mut World, way: &Way, probes: Option<&PathProbes>) -> Result<Ran> {
+async fn run(plan: &Plan, world: &mut World, way: &Way, probes: Option<&mut PathProbes>) -> Result<Ran> {
     let mut stop = Stop::listen()?;
-    let from = Reading::take(world, &way.stops, probes)?;
-    let deadline = plan.duration.map(|duration| Instant::now() + duration);
+    let begun = Instant::now();
+    let mut windows = Windows::open(world, way, probes, plan.exact)?;
+    let deadline = plan.duration.map(|duration| begun + duration);
     let mut child = match plan.command.as_slice() {
         [] => None,
         words => match Child::start(words, &plan.caller, plan.prints) {
@@ -140,24 +147,34 @@ async fn run(plan: &Plan, world: &mut World, way: &Way, probes: Option<&PathProb
         },
     };
     let mut by_itself = false;
-    tokio::select! {
-        () = ended(child.as_mut()) => by_itself = true,
-        signal = stop.wanted() => {
-            if let Some(child) = &mut child {
-                child.interrupted(signal, &mut stop).await;
+    loop {
+        let turn = Instant::from_std(windows.next());
+        tokio::select! {
+            () = ended(child.as_mut()) => by_itself = true,
+            signal = stop.wanted() => {
+                if let Some(child) = &mut child {
+                    child.interrupted(signal, &mut stop).await;
+                }
+            }
+            () = passes(deadline) => {
+                if let Some(child) = &mut child {
+                    child.end(&mut stop).await;
+                }
+            }
+            () = sleep_until(turn) => {
+                windows.turn()?;
+                continue;
             }
         }
-        () = passes(deadline) => {
-            if let Some(child) = &mut child {
-                child.end(&mut stop).await;
-            }
-        }
+        break;
     }
     let ended = match child {
         Some(child) => Some(child.collect().await),
         None => None,
     };
-    let (to, drained) = drain(world, way, probes, ended.is_some()).await?;
+    let (last, drained) = drain(&mut windows, ended.is_some()).await?;
+    let ends_counting = last.is_some();
+    let windows = windows.end(last);
     let (command, command_failed) = match ended {
         None => (None, None),
         Some(Err(why)) => (None, Some(why)),
@@ -167,7 +184,7 @@ async fn run(plan: &Plan, world: &mut World, way: &Way, probes: Option<&PathProb
             (Some(Command { words, exit_code: ended.exit_code, signal: ended.signal }), failed)
         }
     };
-    Ok(Ran { from, to, drained, command, command_failed })
+    Ok(Ran { windows, duration: begun.elapsed(), ends_counting, drained, command, command_failed })
 }
 
 async fn ended(child: Option<&mut Child>) {
@@ -184,23 +201,20 @@ async fn passes(deadline: Option<Instant>) {
     }
 }
 
-/// The last reading: once nothing moves any more, where the traffic was the command's.
-async fn drain(
-    world: &mut World,
-    way: &Way,
-    probes: Option<&PathProbes>,
-    waits: bool,
-) -> Result<(Reading, bool)> {
+/// The last reading: once nothing moves any more, where the traffic was the command's. None where no window is open.
+async fn drain(windows: &mut Windows<'_>, waits: bool) -> Result<(Option<Reading>, bool)> {
+    if !windows.is_open() {
+        return Ok((None, false));
+    }
     let until = Instant::now() + DRAIN;
-    let mut last = Reading::take(world, &way.stops, probes)?;
+    let (mut last, _) = windows.look(None)?;
     while waits && Instant::now() < until {
         sleep(DRAIN_LOOK).await;
-        let next = Reading::take(world, &way.stops, probes)?;
-        let is_at_rest = next.is_same(&last);
+        let (next, is_at_rest) = windows.look(Some(&last))?;
         last = next;
         if is_at_rest {
-            return Ok((last, true));
+            return Ok((Some(last), true));
         }
     }
-    Ok((last, false))
+    Ok((Some(last), false))
 }

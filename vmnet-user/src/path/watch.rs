@@ -116,7 +116,7 @@ pub(super) struct Difference {
 }
 
 /// What happened between two readings, stop by stop.
-pub(super) fn parts(stops: &[Stop], slots: &[usize], from: &Reading, to: &Reading) -> Vec<Part> {
+fn parts(stops: &[Stop], slots: &[usize], from: &Reading, to: &Reading) -> Vec<Part> {
     let part = |index: usize, stop: &Stop| {
         let slot = slots.iter().position(|slot| *slot == index);
         let at = |reading: &Reading| slot.and_then(|slot| reading.counted.devices.get(slot).copied());
@@ -146,7 +146,36 @@ fn difference(index: usize, stop: &Stop, from: &Reading, to: &Reading) -> Option
     })
 }
 
+impl Part {
+    fn add(&mut self, other: &Self) {
+        self.counted.add(&other.counted);
+        // What could not be read in one window is not known of the whole.
+        self.own = self.own.zip(other.own).map(|(sum, term)| Difference {
+            packets: sum.packets.saturating_add(term.packets),
+            bytes: sum.bytes.saturating_add(term.bytes),
+            dropped: sum.dropped.saturating_add(term.dropped),
+            moving: sum.moving.saturating_add(term.moving),
+        });
+    }
+}
+
+/// The sum over windows.
+pub(super) fn over_windows(stops: &[Stop], slots: &[usize], windows: &[(Reading, Reading)]) -> Vec<Part> {
+    let each = windows.iter().map(|(from, to)| parts(stops, slots, from, to));
+    let sum = |mut sum: Vec<Part>, terms: Vec<Part>| {
+        sum.iter_mut().zip(&terms).for_each(|(sum, term)| sum.add(term));
+        sum
+    };
+    each.reduce(sum).unwrap_or_else(|| vec![Part::default(); stops.len()])
+}
+
 impl Reading {
+    /// Packets of one segment at all queues since an earlier one.
+    pub(super) fn singles_since(&self, earlier: &Self) -> u64 {
+        let pairs = self.counted.devices.iter().zip(&earlier.counted.devices);
+        pairs.fold(0, |sum, (to, from)| sum.saturating_add(to.since(from).all.singles))
+    }
+
     /// When the programs were read.
     pub(super) fn at(&self) -> Instant {
         self.counted.at

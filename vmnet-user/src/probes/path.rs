@@ -117,6 +117,19 @@ impl PathSnapshot {
 }
 
 impl PathProbes {
+    /// Counts no more until [`Self::resume`].
+    pub fn pause(&mut self) {
+        self.probes.pause();
+    }
+
+    /// Counts again.
+    ///
+    /// # Errors
+    /// What the kernel answered.
+    pub fn resume(&mut self) -> Result<(), String> {
+        self.probes.resume()
+    }
+
     /// Reads what was counted. Each CPU's counts are read in one go.
     ///
     /// # Errors

@@ -112,6 +112,8 @@ pub struct Window {
     pub start: String,
     /// Seconds.
     pub duration_s: f64,
+    /// The part of that time in which packets were counted: all of it, but where a device segments at a high rate.
+    pub counted_share: f64,
     /// Whether nothing moved any more when it ended.
     pub drained: bool,
 }
