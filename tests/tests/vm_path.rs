@@ -15,7 +15,7 @@ trace() {
     name=$1
     to=$2
     shift 2
-    vmnet path "$to" --json "/tmp/$name.json" --plain "$@" -- vmnet load client "$to" -n 4M >"/tmp/$name.txt" 2>&1 || {
+    vmnet path "$to" --exact --json "/tmp/$name.json" --plain "$@" -- vmnet load client "$to" -n 4M >"/tmp/$name.txt" 2>&1 || {
         echo "$name failed with $?"
         cat "/tmp/$name.txt"
         exit 1
