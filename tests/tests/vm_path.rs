@@ -4,10 +4,15 @@
 
 mod measured;
 
+use std::fs;
+use std::process::Command;
+
 use measured::machine;
 use serde_json::Value;
+use testbed::bench::{serve_load, wait_for};
+use testbed::command::captured;
 use testbed::report::{document, unexplained_nulls};
-use testbed::{Kernel, VmRun, skip, skip_unless};
+use testbed::{Kernel, Netns, VmRun, paths, skip, skip_unless};
 
 /// `trace NAME DEST [OPTIONS]`: what passes while the built-in load sends to DEST. v0 and v1 are a pair, v1 in `far`, where a server listens.
 const PRELUDE: &str = r#"
@@ -258,4 +263,68 @@ fn kernel_6_12_tells_which_device_segments() {
 fn the_newest_kernel_tells_which_device_segments() {
     skip_unless!(skip::vm(Kernel::Sid), skip::vmnet());
     assert_told_apart(Kernel::Sid);
+}
+
+/// On the host, in the namespace of the guest's tap: what comes in by it on its way on, until that has gone.
+const HOST: &str = r#"
+ip -n "$3" link set v0 netns $$
+ip address add 10.20.0.1/24 dev v0
+ip link set v0 up
+sysctl -q -w net.ipv4.ip_forward=1
+ethtool -K v0 tso off >/dev/null
+until ping -c 1 -W 1 10.20.0.2 >/dev/null; do sleep 0.1; done
+cat >"$1/wait.sh" <<END
+until [ \$(cat /sys/class/net/v0/statistics/tx_bytes) -gt 8000000 ]; do sleep 0.1; done
+sleep 0.5
+END
+setsid "$2" path 10.20.0.2 --exact --here --from tap0 -d 60s --json "$1/host.json" -- sh "$1/wait.sh" </dev/null >"$1/said" 2>&1 &
+until grep -q watching "$1/said"; do sleep 0.1; done
+"#;
+
+#[test]
+fn a_host_that_segments_behind_the_guests_device_is_named_by_both_together() {
+    skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet(), skip::program("ethtool"), skip::program("ping"));
+    let far = Netns::new("path").unwrap();
+    far.exec("sysctl -q -w net.ipv6.conf.default.disable_ipv6=1").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("host.sh");
+    fs::write(&script, HOST).unwrap();
+    far.ip("link add v1 type veth peer name v0").unwrap();
+    far.ip("address add 10.20.0.2/24 dev v1").unwrap();
+    far.ip("link set v1 up").unwrap();
+    far.ip("route add default via 10.20.0.1 dev v1 onlink").unwrap();
+    let _server = serve_load(&far).unwrap();
+    let guest = r#"
+ip route add 10.20.0.0/24 via 10.10.1.10
+until ping -c 1 -W 1 10.20.0.2 >/dev/null; do sleep 0.1; done
+vmnet path 10.20.0.2 --exact --json /tmp/guest.json -- vmnet load client 10.20.0.2 -n 8M
+send-file guest.json /tmp/guest.json
+sleep 2
+"#;
+    let run = machine(Kernel::V6_1, guest)
+        .host_exec(&format!(
+            "sh {} {} {} {}",
+            script.display(),
+            directory.path().display(),
+            paths::vmnet().display(),
+            far.name()
+        ))
+        .run()
+        .unwrap();
+    println!("{:.1} s\n{}", run.duration.as_secs_f64(), run.stdout);
+    println!("{}", fs::read_to_string(directory.path().join("said")).unwrap_or_default());
+    assert_eq!(run.exit_code, 0, "{}", run.stdout);
+    fs::write(directory.path().join("guest.json"), &run.files["guest.json"]).unwrap();
+    let host = directory.path().join("host.json");
+    wait_for("the host's document", || Ok(fs::read(&host).is_ok_and(|text| text.ends_with(b"}\n")))).unwrap();
+    let mut join = Command::new(paths::vmnet());
+    join.arg("path").args(["guest", "host"].map(|name| directory.path().join(name).with_extension("json")));
+    let output = captured(join.args(["--json", "-"])).unwrap();
+    println!("{}", String::from_utf8_lossy(&output.stderr));
+    let joined = Traced(document(&output.stdout).unwrap());
+    assert_eq!(joined.sending(), [("ens4", "whole"), ("v0", "segmented")], "{}", joined.0);
+    assert_eq!(joined.first_cause(), "turned-off", "{}", joined.0);
+    // The guest's device is the host's tap.
+    let tap = joined.steps().iter().find(|step| step["interface"]["name"] == "tap0").unwrap();
+    assert_eq!(tap["audit"]["ok"], true, "{tap}");
 }

@@ -2,12 +2,14 @@
 
 use super::{PathReport, StepReport};
 use crate::model::ledger::in_bytes;
-use crate::model::path::{Audit, Side, State, Unit};
+use crate::model::path::{Audit, Side, State, Unit, Verdict};
 use crate::model::state::Confidence;
 use crate::model::units::percent;
 
 /// Two machines were not watched for the same time to the packet: more than this part of the packets between them is a gap.
 const BETWEEN_WINDOWS: f64 = 0.02;
+/// And so many packets are neighbours looking for each other.
+const STRAYS: u64 = 32;
 /// Below this share of what was sent, what a device segments is no answer.
 const WORTH_NAMING: f64 = 0.01;
 
@@ -62,7 +64,7 @@ pub fn joined(documents: &[(String, PathReport)]) -> Option<PathReport> {
 fn between(before: &StepReport, step: &StepReport) -> Option<Audit> {
     let (left, right) = (before.driver_packets?, step.driver_packets?);
     let residual = right.wrapping_sub(left).cast_signed();
-    let slack = (left.max(right) as f64 * BETWEEN_WINDOWS).ceil() as u64;
+    let slack = STRAYS + (left.max(right) as f64 * BETWEEN_WINDOWS).ceil() as u64;
     Some(Audit { unit: Unit::Packets, left, right, residual, slack, ok: residual.unsigned_abs() <= slack })
 }
 
@@ -96,15 +98,78 @@ fn judge(whole: &mut PathReport, machines: usize) {
         );
         return;
     }
-    let known = |step: &&StepReport| step.side == Side::Receive || step.state != State::Unknown;
-    let last = whole.steps.iter().rposition(|step| step.side == Side::Transmit);
-    if verdict.state == State::Whole && whole.steps.iter().all(|step| known(&step)) {
-        verdict.step = last;
-        verdict.summary = format!("no device on the way over {machines} machines segments");
-    } else if verdict.state == State::Whole {
-        verdict.state = State::Unknown;
-        verdict.step = whole.steps.iter().position(|step| !known(&step));
-        verdict.confidence = Confidence::Weak;
-        verdict.summary = "what one of the machines makes of super-packets is not known".to_owned();
+    let made = |step: &StepReport| {
+        let packets = step.queued.map_or(0, |queued| queued.super_packets.saturating_add(queued.singles));
+        step.segmented_before.is_some_and(|made| made.saturating_mul(2) > packets)
+    };
+    let is_unknown = |step: &StepReport| step.side == Side::Transmit && step.state == State::Unknown;
+    let first = whole.steps.iter().position(|step| step.side == Side::Transmit);
+    let said = |index: usize| {
+        whole
+            .steps
+            .get(index)
+            .map_or_else(String::new, |step| format!("{} ({})", step.interface.name, step.namespace.called()))
+    };
+    let place = |is_it: &dyn Fn(&StepReport) -> bool| whole.steps.iter().position(is_it);
+    let (state, step, summary) = if let Some(index) = place(&made) {
+        let summary = format!(
+            "super-packets are segmented before they come to {}: by a layer of the stack",
+            said(index)
+        );
+        (State::Segmented, Some(index), summary)
+    } else if let Some(index) = place(&is_unknown) {
+        (State::Unknown, Some(index), format!("what {} makes of super-packets is not known", said(index)))
+    } else if let Some(index) =
+        first.filter(|index| whole.steps.get(*index).is_some_and(|step| step.state == State::Singles))
+    {
+        (
+            State::Singles,
+            Some(index),
+            format!("what came to {} were singles: no super-packets are built", said(index)),
+        )
+    } else {
+        let last = whole.steps.iter().rposition(|step| step.side == Side::Transmit);
+        (State::Whole, last, format!("no device on the way over {machines} machines segments"))
+    };
+    let confidence = if state == State::Unknown { Confidence::Weak } else { whole.verdict.confidence };
+    whole.verdict = Verdict { state, step, summary, confidence };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A document as this version writes it.
+    fn document() -> PathReport {
+        serde_json::from_str(include_str!("testdata/overlay.json")).unwrap()
+    }
+
+    #[test]
+    fn one_machine_alone_stays_what_it_was() {
+        let one = joined(&[("host".to_owned(), document())]).unwrap();
+        assert_eq!(one.verdict, document().verdict);
+        assert!(one.steps.iter().all(|step| step.namespace.machine.is_none()));
+        assert!(joined(&[]).is_none());
+    }
+
+    #[test]
+    fn the_machine_that_segments_most_is_named_and_places_stay_right() {
+        let mut whole = document();
+        for step in whole.steps.iter_mut().filter(|step| step.segmented_share.is_some()) {
+            (step.state, step.segmented_share) = (State::Whole, Some(0.0));
+        }
+        let both = joined(&[("guest".to_owned(), whole.clone()), ("host".to_owned(), document())]).unwrap();
+        let culprit = both.verdict.step.unwrap();
+        let base = whole.steps.len();
+        assert_eq!(Some(culprit - base), document().verdict.step);
+        assert!(both.verdict.summary.contains("vx0 (host"), "{}", both.verdict.summary);
+        let last = whole.steps.iter().rposition(|step| step.side == Side::Transmit);
+        assert_eq!(both.steps[base].after, last);
+        assert!(both.steps[base + 1..].iter().all(|step| step.after.is_none_or(|after| after >= base)));
+        // What does not fit together is a gap, and no proof.
+        assert!(both.steps[base].audit.is_some());
+        let none = joined(&[("guest".to_owned(), whole.clone()), ("host".to_owned(), whole)]).unwrap();
+        assert_eq!(none.verdict.state, State::Whole);
+        assert_eq!(none.verdict.summary, "no device on the way over 2 machines segments");
     }
 }

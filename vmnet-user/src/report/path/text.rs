@@ -19,7 +19,11 @@ pub fn answer(report: &PathReport, style: &Style) -> String {
     let culprit = verdict.step.and_then(|step| report.steps.get(step));
     if let Some(step) = culprit {
         text += &style.section("WHY", &why::why(&step.causes));
-        text += &style.verbatim("FIX", &fixes(step));
+        let mut fixes = fixes(step);
+        if let Some(machine) = step.namespace.machine.as_ref().filter(|_| !fixes.is_empty()) {
+            fixes.insert(0, format!("on {machine}:"));
+        }
+        text += &style.verbatim("FIX", &fixes);
         text += &style.section("COST", price(step).as_slice());
     }
     text += &style.section("ALSO", &also(report));
@@ -213,8 +217,9 @@ pub(super) fn notes(report: &PathReport) -> Vec<String> {
                 crate::model::path::Unit::Packets => "packets",
                 crate::model::path::Unit::Segments => "wire segments",
             };
+            let came = if step.side == Side::Receive { "came in" } else { "were queued" };
             lines.push(format!(
-                "{}: {} {unit} were queued, and the device before sent {} (slack {})",
+                "{}: {} {unit} {came}, and the device before sent {} (slack {})",
                 step.interface.name,
                 format::exact(audit.right),
                 format::exact(audit.left),
