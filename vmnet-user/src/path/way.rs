@@ -298,13 +298,14 @@ impl Walk {
             }
             _ => {
                 let forks: Vec<u32> = ports.into_iter().filter(|port| Some(*port) != came_by).collect();
-                // Alone it is no fork.
-                let here = Going { is_certain: here.is_certain && forks.len() == 1, ..here };
+                // With no address to go by, they may also be for the machine itself. One way alone is no fork.
+                let is_for_itself = here.hardware_address.is_none() && came_by.is_some();
+                let is_certain = here.is_certain && forks.len() == 1 && !is_for_itself;
+                let here = Going { is_certain, ..here };
                 for port in forks {
                     self.go(&here, here.inode, port, Side::Transmit);
                 }
-                // With no address to go by, they may also be for the machine itself.
-                if here.hardware_address.is_none() && came_by.is_some() {
+                if is_for_itself {
                     self.routed(world, bridge, here);
                 }
             }

@@ -33,6 +33,8 @@ pub(super) struct World {
     read: BTreeMap<u64, Place>,
     /// The one that this process is in.
     own: u64,
+    /// Whether the person named it.
+    is_called: bool,
 }
 
 /// A namespace as it was when it was read, with sockets that stay in it.
@@ -71,7 +73,7 @@ impl World {
                 }
             }
         }
-        Ok(Self { known, read: BTreeMap::new(), own })
+        Ok(Self { known, read: BTreeMap::new(), own, is_called: called.is_some() })
     }
 
     /// The inode of the namespace that this process is in.
@@ -92,7 +94,7 @@ impl World {
         let namespace = self.known.iter().find(|known| known.inode == inode)?;
         let known = &self.known;
         let is_own = inode == self.own;
-        let name = name_of(namespace);
+        let name = name_of(namespace, is_own && !self.is_called);
         let netns = (!is_own).then(|| namespace.name.clone());
         let read = || Place::read(name, netns, namespace, known);
         // This process may be in one that nothing can be opened by, as behind `unshare`.
@@ -106,13 +108,14 @@ impl World {
     }
 }
 
-/// The machine's own is the one of its first process.
-fn name_of(namespace: &Namespace) -> String {
+/// The machine's own is the one of its first process; one without a name in which this process is, is here.
+fn name_of(namespace: &Namespace, is_here: bool) -> String {
     let first = fs::metadata("/proc/1/ns/net").map(|metadata| metadata.ino());
     if first.is_ok_and(|first| first == namespace.inode) {
         return "host".to_owned();
     }
     match namespace.name.parse::<u32>() {
+        Ok(_) if is_here => "here".to_owned(),
         Ok(pid) => format!("pid {pid}"),
         Err(_) => Path::new(&namespace.name)
             .file_name()

@@ -263,3 +263,63 @@ pub struct Probes {
     #[serde(serialize_with = "fact::kernel_silent")]
     pub missed: Option<u64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::kit::document;
+    use crate::report::kit::style::Style;
+
+    fn document() -> PathReport {
+        serde_json::from_str(include_str!("testdata/overlay.json")).unwrap()
+    }
+
+    #[test]
+    fn a_document_is_what_its_schema_says_before_and_after_it_is_read() {
+        let written = document().to_text().unwrap();
+        testbed::schema::validate(&serde_json::from_str(&written).unwrap()).unwrap();
+        assert_eq!(written, include_str!("testdata/overlay.json"));
+    }
+
+    #[test]
+    fn the_answer_comes_first_and_what_to_do_last() {
+        let text = answer(&document(), &Style::PLAIN);
+        let heads: Vec<&str> = text.lines().filter(|line| !line.starts_with(' ')).collect();
+        let words: Vec<&str> = heads.iter().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(words[..3], ["SEGMENTED", "WHY", "FIX"], "{text}");
+        let row = text.lines().find(|line| line.contains("vxlan")).unwrap();
+        assert!(row.contains("SEGMENTED -> 1.4"), "{text}");
+    }
+
+    #[test]
+    fn names_from_outside_steer_neither_terminal_nor_page() {
+        let nasty = "<script>\u{1b}[2J\u{202e}\"&'";
+        let mut report = document();
+        report.verdict.summary = nasty.to_owned();
+        report.destination = Some(nasty.to_owned());
+        report.notes.push(nasty.to_owned());
+        for step in &mut report.steps {
+            for name in [&mut step.interface.name, &mut step.kind, &mut step.namespace.name] {
+                nasty.clone_into(name);
+            }
+            step.namespace.netns = Some(nasty.to_owned());
+            step.causes.iter_mut().for_each(|cause| nasty.clone_into(&mut cause.detail));
+        }
+        let page = document::page(&report).unwrap();
+        // Its own script is the only one.
+        assert_eq!(page.matches("<script>").count(), 1, "{page}");
+        for text in [page, answer(&report, &Style::PLAIN)] {
+            assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_way_that_nothing_passed_has_its_page_too() {
+        let mut report = document();
+        report.steps.clear();
+        report.branches.clear();
+        report.verdict.step = None;
+        let page = document::page(&report).unwrap();
+        assert!(page.contains("nothing passed"), "{page}");
+    }
+}
