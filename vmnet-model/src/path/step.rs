@@ -122,7 +122,13 @@ pub(super) fn judge(seen: &[Seen], index: usize) -> Step {
     step.sent = Some(packets(&ours));
     if (ours.segments as f64) < HARDLY_ANY * segments(&ours) as f64 || excess(&ours) == 0 {
         step.state = State::Singles;
-        note_unseen(&mut step, one, 0.0);
+        // There is nothing to segment, so that each packet more is one that no program saw, whatever its length.
+        if let Some(own) = one.own.filter(|_| one.counts == Counts::Skbs) {
+            let most = packets(&one.counted.all).saturating_add(excess(&one.counted.all));
+            step.unseen_packets = own.packets.saturating_add(one.dropped).saturating_sub(most);
+            let each = mean(own.bytes, own.packets).unwrap_or(0.0);
+            step.unseen_bytes = Some((step.unseen_packets as f64 * each).round() as u64);
+        }
         return step;
     }
     let (cut, witnesses) = match cut(seen, index, &ours) {
