@@ -391,6 +391,25 @@ fn a_macvlan_hands_on_to_the_device_below_it() {
 }
 
 #[test]
+fn what_turns_round_between_two_macvlans_does_not_pass_the_device_below() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ping"));
+    let lab = Lab::new(|pod, host, far| {
+        host.ip("link add v0 type veth peer name v1").unwrap();
+        host.ip("link set v0 up").unwrap();
+        host.ip("link set v1 up").unwrap();
+        for (namespace, name) in [(pod, "eth0"), (far, "eth1")] {
+            host.ip(&format!("link add link v0 name {name} type macvlan mode bridge")).unwrap();
+            host.ip(&format!("link set {name} netns {}", namespace.name())).unwrap();
+            namespace.ip(&format!("link set {name} up")).unwrap();
+        }
+        ends(pod, "eth0", far, "eth1");
+    });
+    let traced = lab.trace_by(FAR, &[], "eth1");
+    assert_eq!(traced.sending(), [("eth0", "whole")]);
+    assert_eq!(traced.document["left_out"][0]["name"], "v0", "{}", traced.document);
+}
+
+#[test]
 fn others_traffic_on_the_same_devices_changes_no_answer() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"), skip::program("ping"));
     let lab = Lab::overlay();

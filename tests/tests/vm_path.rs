@@ -132,6 +132,10 @@ trace out-on 10.10.1.10 --netns pod
 ethtool -K ens4 tso off
 trace out-off 10.10.1.10 --netns pod
 ethtool -K ens4 tso on
+"#;
+
+/// The same where the way out takes less than what comes.
+const SMALLER: &str = r#"
 ip link set ens4 mtu 1000
 ip netns exec pod sh -c 'echo 1 >/proc/sys/net/ipv4/ip_no_pmtu_disc'
 trace out-smaller 10.10.1.10 --netns pod
@@ -185,7 +189,7 @@ impl Traced {
 #[test]
 fn whatever_kind_of_device_segments_on_the_way_is_named() {
     skip_unless!(skip::vm(Kernel::V6_1), skip::vmnet());
-    let script = [PRELUDE, TUNNELS, STACKS, WIREGUARD, OUT].concat();
+    let script = [PRELUDE, TUNNELS, STACKS, WIREGUARD, OUT, SMALLER].concat();
     let mut vm = machine(Kernel::V6_1, &script)
         .file(env!("CARGO_BIN_EXE_wireguard-end"), "/usr/bin/wireguard-end")
         .host_exec("ip route add 10.8.1.0/24 via 10.10.1.2");

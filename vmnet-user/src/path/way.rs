@@ -260,6 +260,8 @@ impl Walk {
                     ));
                     return;
                 };
+                // What goes to another one on the same device turns round before it.
+                let here = Going { is_certain: here.is_certain && !details.turns_round, ..here };
                 self.go(&here, inode, lower, Side::Transmit);
             }
             _ => {}
