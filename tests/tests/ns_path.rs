@@ -447,6 +447,9 @@ fn the_answer_can_be_expected_and_fits_a_terminal() {
         let rows = text.lines().filter(|line| line.contains("veth") || line.contains("vxlan  "));
         assert!(rows.clone().count() >= 3 && rows.into_iter().all(|row| row.len() <= 80), "{text}");
     }
+    let private = traced(&mut lab.load(&[FAR, "--private", "--json", "-"]), FAR);
+    let words = &document(&private.stdout).unwrap()["command"]["words"];
+    assert_eq!(words, &serde_json::json!(["vmnet", "…", "…", "…", "-n", "…"]));
     let idle = captured(&mut lab.load(&[FAR, "-d", "200ms", "--expect", "whole"])).unwrap();
     assert_eq!(idle.status.code(), Some(4), "{}", said(&idle));
 }

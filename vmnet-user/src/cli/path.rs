@@ -64,6 +64,9 @@ pub(super) struct Args {
     /// Write page, picture and JSON as well, into a directory of their own in DIR
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Leave COMMAND's values out of the result, which holds them otherwise
+    #[arg(long)]
+    private: bool,
     #[command(flatten)]
     namespace: Namespace,
     #[command(flatten)]
@@ -93,6 +96,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         exact: args.exact,
         duration: args.duration.or(if args.command.is_empty() { Some(DEFAULT_DURATION) } else { None }),
         command: args.command.clone(),
+        private: args.private,
         prints: if to_stdout { Prints::Stderr } else { Prints::Stdout },
         caller,
     };

@@ -18,7 +18,7 @@ use crate::{
     kernel::permissions,
     probes::{ProbeError, path::PathProbes},
     report::path::{Command, PathReport},
-    session::{Caller, Child, Prints, Stop},
+    session::{Caller, Child, Prints, Stop, private},
 };
 
 /// How long traffic may take to come to rest once the command has ended.
@@ -59,6 +59,8 @@ pub struct Plan {
     pub duration: Option<Duration>,
     /// The words of the command; empty for none.
     pub command: Vec<String>,
+    /// Nothing of the command's values is kept.
+    pub private: bool,
     /// Where what the command prints is shown.
     pub prints: Prints,
     /// On whose behalf.
@@ -180,7 +182,7 @@ async fn run(plan: &Plan, world: &mut World, way: &Way, probes: Option<&mut Path
         Some(Err(why)) => (None, Some(why)),
         Some(Ok(ended)) => {
             let failed = ended.failure(&plan.command, by_itself);
-            let words = plan.command.clone();
+            let words = if plan.private { private::words(&plan.command) } else { plan.command.clone() };
             (Some(Command { words, exit_code: ended.exit_code, signal: ended.signal }), failed)
         }
     };
