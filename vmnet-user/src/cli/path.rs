@@ -33,24 +33,25 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(5);
 /// Finds the devices that packets to DEST pass, from the sender's namespace to the last device of this machine, across network namespaces, bridges,
 /// tunnels and routes, and counts at all of them while traffic passes: what was queued to each, and what the device says it sent. Give the
 /// traffic as COMMAND, which runs in the sender's namespace, or watch what passes by itself. Nothing on the machine is changed. Needs root.
+///
+/// Exit codes: 0 done; 1 it could not be done, or COMMAND failed; 2 wrong usage; 3 --expect not met; 4 not known where --expect was given.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exit codes: 0 done; 1 it could not be done, or COMMAND failed; 2 wrong usage; 3 --expect not met; \
-    4 not known where --expect was given.\n\nExamples:\n  sudo vmnet path 10.244.3.7 -d 10s\n  sudo vmnet path --netns 4711 10.244.3.7 -- iperf3 -c 10.244.3.7 \
-    -t 5\n  sudo vmnet path 10.244.3.7 --expect whole --json - -- iperf3 -c 10.244.3.7\n  vmnet path guest.json host.json receiver.json"
-)]
+#[command(after_help = "Examples:\n  \
+        sudo vmnet path 10.244.3.7 -d 10s\n  \
+        sudo vmnet path --netns 4711 10.244.3.7 -- iperf3 -c 10.244.3.7 -t 5\n  \
+        vmnet path guest.json host.json receiver.json")]
 pub(super) struct Args {
     /// An address, or an interface that packets leave by; or the path.json of each machine on the way, to be joined
     #[arg(value_name = "DEST|IFACE|RECORDING", required = true)]
     targets: Vec<String>,
     /// Watch what comes in by this interface on its way to DEST, as from a guest by its tap
-    #[arg(long, value_name = "IFACE")]
+    #[arg(long, value_name = "IFACE", hide_short_help = true)]
     from: Option<String>,
     /// Follow the way into no other network namespace
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     here: bool,
     /// Count every packet all the time, and not in short windows where a device segments at a high rate
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     exact: bool,
     /// How long at most (5s, 2m, 500ms); without COMMAND 5s, with COMMAND until it ends
     #[arg(short, long, value_parser = parse_positive)]
@@ -65,7 +66,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Leave COMMAND's values out of the result, which holds them otherwise
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     private: bool,
     #[command(flatten)]
     namespace: Namespace,
@@ -118,7 +119,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             return Err(error);
         }
     };
-    output.say(&answer(&outcome.report, &style));
+    let whole = || answer(&outcome.report, &style);
+    output.say(&args.looks.detail().of(whole, whole));
     if let Some(directory) = &directory {
         let files = document::write(directory, &outcome.report, &Format::USUAL)?;
         if let Some(page) = files.first() {
@@ -159,7 +161,8 @@ fn join(args: &Args, caller: &Caller) -> Result<ExitCode> {
     let mut output = Output::new(json, args.looks.plain);
     let documents = args.targets.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
     let Some(report) = joined(&documents) else { bail!("no recording was named") };
-    output.say(&answer(&report, &output.style()));
+    let whole = || answer(&report, &output.style());
+    output.say(&args.looks.detail().of(whole, whole));
     if let Some(directory) = &args.output {
         let directory = OutputDir::prepare(directory, "path", &Zoned::now(), caller.owner())?;
         document::write(&directory, &report, &Format::USUAL)?;

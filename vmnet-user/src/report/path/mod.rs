@@ -12,12 +12,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::{join::joined, text::answer};
-use super::kit::chart::Chart;
+use super::kit::chart::{Chart, Titled, Titles};
 use super::kit::document::{Document, PageError};
 use super::kit::format;
 use super::kit::json::{Explained, JsonError, indented};
-use super::kit::parts::Figure;
-use super::kit::titles::{Titled, Titles};
+use super::kit::parts::Figures;
 use crate::model::absences::Reasons;
 use crate::model::cause::Cause;
 use crate::model::fact::{self, Fact, Why};
@@ -87,15 +86,14 @@ impl Document for PathReport {
     const CHARTS: &'static [Chart<Self>] = &[Chart {
         name: "What each device makes of super-packets",
         file: "path-staircase.svg",
-        draw: staircase::draw,
-        table: staircase::table,
+        of: staircase::of,
     }];
 
     fn finite(&self) -> Result<Cow<'_, Self>, JsonError> {
         Ok(Cow::Owned(self.explained()?))
     }
 
-    fn page(&self, figures: Vec<Figure>) -> Result<String, PageError> {
+    fn page(&self, figures: Figures) -> Result<String, PageError> {
         page::page(self, figures)
     }
 

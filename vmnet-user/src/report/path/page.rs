@@ -8,7 +8,7 @@ use crate::model::path::{State, Unit};
 use crate::report::kit::document::PageError;
 use crate::report::kit::format;
 use crate::report::kit::format::{capitalised, sentence};
-use crate::report::kit::parts::{Cell, Figure, Grid, Mark};
+use crate::report::kit::parts::{Cell, Figures, Grid, Mark};
 use crate::report::run::html::SCRIPT;
 
 const STYLE: &str =
@@ -30,7 +30,7 @@ struct Page {
     steps: Grid,
     audit: Grid,
     notes: Vec<String>,
-    figures: Vec<Figure>,
+    figures: Figures,
 }
 
 /// A cause at the step that the answer is about.
@@ -45,7 +45,7 @@ struct Told {
 ///
 /// # Errors
 /// When the template cannot be filled in.
-pub(super) fn page(report: &PathReport, figures: Vec<Figure>) -> Result<String, PageError> {
+pub(super) fn page(report: &PathReport, figures: Figures) -> Result<String, PageError> {
     let verdict = &report.verdict;
     let culprit = verdict.step.and_then(|step| report.steps.get(step));
     let page = Page {
