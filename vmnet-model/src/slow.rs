@@ -46,12 +46,15 @@ const LITTLE_IN_SOFTWARE: f64 = 0.05;
 const MOSTLY_IDLE: f64 = 0.5;
 /// as may all of it in a run that is shorter, in seconds.
 const LONG_ENOUGH_S: f64 = 3.0;
+/// A sender whose own CPU segments looks like one that gives little: its sockets wait for it. Only where the busiest CPU is idle for more than
+/// half of the time does it wait for something else.
+const RESTS: f64 = 0.5;
 
 /// Whether a limit holds traffic at a rate, whatever the CPU does.
-fn holds_the_rate(limit: &Limit, duration_s: f64) -> bool {
+fn holds_the_rate(limit: &Limit, elsewhere: &Elsewhere) -> bool {
     match limit.kind {
         LimitKind::Shaped | LimitKind::Paced | LimitKind::Link => true,
-        LimitKind::Application => limit.share >= MOSTLY_IDLE && duration_s >= LONG_ENOUGH_S,
+        LimitKind::Application => limit.share >= MOSTLY_IDLE && elsewhere.duration_s >= LONG_ENOUGH_S,
         LimitKind::Steal
         | LimitKind::Cpu
         | LimitKind::Queue
@@ -65,7 +68,8 @@ impl Slow {
     /// The answer of a run. `tcp` is None where no programs counted.
     #[must_use]
     pub fn of(state: State, tcp: Option<&Entry>, cost: &Cost, elsewhere: &Elsewhere) -> Self {
-        let limits = elsewhere.limits();
+        let mut limits = elsewhere.limits();
+        limits.retain(|limit| limit.kind != LimitKind::Application || rests(elsewhere));
         let (without_tso, why) = answer(state, tcp, cost, elsewhere, &limits);
         Self { without_tso, why, limits }
     }
@@ -109,7 +113,7 @@ fn answer(
     if let Some(cpu) = of(LimitKind::Cpu) {
         return of_a_full_cpu(cpu, undone, cost, elsewhere);
     }
-    if let Some(held) = limits.iter().find(|limit| holds_the_rate(limit, elsewhere.duration_s)) {
+    if let Some(held) = limits.iter().find(|limit| holds_the_rate(limit, elsewhere)) {
         return (Answer::No, format!("{}, and no CPU is full", held.brief));
     }
     if let Some(receiver) = of(LimitKind::Receiver) {
@@ -120,6 +124,11 @@ fn answer(
         |(index, cpu)| format!("no CPU is full (CPU {index}: {:.0} %)", cpu.busy * 100.0),
     );
     (Answer::NotKnown, busiest)
+}
+
+/// Whether whoever sends has time left.
+fn rests(elsewhere: &Elsewhere) -> bool {
+    elsewhere.busiest_cpu().is_some_and(|(_, cpu)| cpu.busy < RESTS)
 }
 
 /// The bulk that left without the device's help, as a share of it.
@@ -143,6 +152,7 @@ fn of_a_full_cpu(full: &Limit, undone: &str, cost: &Cost, elsewhere: &Elsewhere)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::senders::SenderLimits;
     use crate::throughput::CpuShare;
 
     fn cpus(busy: &[f64]) -> Elsewhere {
@@ -186,6 +196,25 @@ mod tests {
         // A CPU that is full as well is no reason to look away.
         let both = Elsewhere { cpus: cpus(&[0.99, 0.4]).cpus, ..shaped };
         assert_eq!(said(State::Software, Some(0.5), &both).0, Answer::Yes);
+    }
+
+    #[test]
+    fn a_sender_that_segments_by_itself_is_not_taken_for_an_application_that_rests() {
+        let gives_little = |busy: f64, duration_s: f64| Elsewhere {
+            senders: Some(SenderLimits {
+                sockets: 1,
+                busy_us: (duration_s * 270_000.0) as u64,
+                app_limited_sockets: 1,
+                ..SenderLimits::default()
+            }),
+            duration_s,
+            ..cpus(&[busy, 0.1])
+        };
+        assert_eq!(said(State::Software, Some(0.1), &gives_little(0.2, 10.0)).0, Answer::No);
+        for (busy, duration_s) in [(0.65, 10.0), (0.2, 2.0)] {
+            let (answer, why) = said(State::Software, Some(0.1), &gives_little(busy, duration_s));
+            assert_eq!(answer, Answer::NotKnown, "{why}");
+        }
     }
 
     #[test]
