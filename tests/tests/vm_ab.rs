@@ -22,7 +22,7 @@ experiment() {
     name=$1
     shift
     settings >/tmp/before
-    vmnet ab ens4 --json "/tmp/$name.json" --output /tmp/reports "$@" >"/tmp/$name.log" 2>&1
+    vmnet ab ens4 -v --json "/tmp/$name.json" --output /tmp/reports "$@" >"/tmp/$name.log" 2>&1
     echo "$name ended with $?"
     cat "/tmp/$name.log"
     settings >/tmp/after

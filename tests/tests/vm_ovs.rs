@@ -30,7 +30,7 @@ echo \"doctor: exit $?\"
 send-file doctor.json /tmp/doctor.json
 snapshot() { ethtool -k ens4; ip -d link show dev ens4; tc -d qdisc show dev ens4; }
 snapshot >/tmp/before
-vmnet fix ens4 --plain >/tmp/fix.txt 2>&1
+vmnet fix ens4 -v --plain >/tmp/fix.txt 2>&1
 echo \"fix: exit $?\"
 send-file fix.txt /tmp/fix.txt
 snapshot >/tmp/now

@@ -26,11 +26,11 @@ mended() {
     of=$1
     shift
     snapshot >/tmp/before
-    vmnet fix ens4 --plain >/tmp/fix.txt 2>&1 && code=0 || code=$?
+    vmnet fix ens4 -v --plain >/tmp/fix.txt 2>&1 && code=0 || code=$?
     echo "$of: fix $code"
     sed "s/^/$of: /" /tmp/fix.txt
     measure "$of-mended" "$@"
-    vmnet fix ens4 --undo --plain >/tmp/fix.txt 2>&1 && code=0 || code=$?
+    vmnet fix ens4 -v --undo --plain >/tmp/fix.txt 2>&1 && code=0 || code=$?
     echo "$of: undo $code"
     snapshot >/tmp/after
     if cmp -s /tmp/before /tmp/after; then

@@ -41,14 +41,14 @@ snap() {
 }
 fix() {
     code=0
-    vmnet fix ens4 --plain --json /tmp/said.json >/tmp/said 2>&1 || code=$?
+    vmnet fix ens4 -v --plain --json /tmp/said.json >/tmp/said 2>&1 || code=$?
     echo "$1: fix exits $code"
     send-file "$1-fix.txt" /tmp/said
     send-file "$1-fix.json" /tmp/said.json
 }
 undo() {
     code=0
-    vmnet fix ens4 --undo --plain >/tmp/said 2>&1 || code=$?
+    vmnet fix ens4 -v --undo --plain >/tmp/said 2>&1 || code=$?
     echo "$1: undo exits $code"
     same "$1"
 }

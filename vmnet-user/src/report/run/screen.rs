@@ -8,6 +8,7 @@ use super::text::{came_in, confidence_word, failure, is_encrypted, tone};
 use crate::model::cost::Cost;
 use crate::model::fact::Known as _;
 use crate::model::ledger::{Entry, OFFLOADED, SEGMENTED, SINGLES};
+use crate::model::sample::Mode;
 use crate::model::slow::Answer;
 use crate::model::state::State;
 use crate::report::kit::document::Document as _;
@@ -36,6 +37,7 @@ pub fn screen(report: &RunReport, files: &[PathBuf], typed: &Typed, style: &Styl
     screen.row("Limit", &limit(report));
     screen.row("UDP", &udp(report));
     screen.row("Event", &events(report));
+    screen.row("Weak", &without_programs(report));
     screen.row("But", reach(report));
     let name = &report.interface.name;
     remedy::rows(&mut screen, name, report.causes.as_deref().unwrap_or_default(), typed);
@@ -188,6 +190,14 @@ fn next(screen: &mut Screen, report: &RunReport, typed: &Typed) {
     } else if failure(report).is_none() {
         screen.row("Next", super::text::next(report).first().map_or("", String::as_str));
     }
+}
+
+/// Why nothing but the kernel's counters was read, where that was not asked for.
+fn without_programs(report: &RunReport) -> String {
+    if report.probes.mode != Mode::Counters || report.probes.fell_because.is_empty() {
+        return String::new();
+    }
+    format!("by the kernel's counters alone: {}", report.probes.fell_because.join("; "))
 }
 
 /// How far a machine sees its own packets go.
