@@ -135,7 +135,7 @@ fn what_tso_causes_is_found_and_the_placebo_causes_nothing() {
     let first: Vec<u64> = trials.iter().take(6).map(|trial| trial["arm"].as_u64().unwrap()).collect();
     assert!(first[..3].iter().eq(first[3..].iter().rev()), "{first:?}");
 
-    for file in ["ab.html", "ab-effects.svg", "ab-blocks.svg", "ab-prediction.svg"] {
+    for file in ["ab.html", "ab-effects.svg", "ab-blocks.svg"] {
         assert!(run.files.iter().any(|path| path.ends_with(file)), "{file}\n{run}");
     }
     // Any trial can be looked at by itself.

@@ -122,7 +122,8 @@ fn steady(answer: &[&str]) -> String {
     ];
     let mut text = String::new();
     for row in rows.iter().filter(|row| !timed.iter().any(|name| row.starts_with(name))) {
-        let figures = FIGURE.replace_all(row, "#");
+        let figures =
+            FIGURE.replace_all(row, "#").replace("(proven)", "(sure)").replace("(supported)", "(sure)");
         text += SHARES.replace(&GAP.replace_all(&figures, "  "), "$1").trim_end();
         text.push('\n');
     }

@@ -9,6 +9,7 @@ pub use self::said::what_it_said;
 use crate::benchmark::Benchmark;
 use crate::model::audit::{Audit, Missed};
 use crate::model::cause::{Cause, CauseId};
+use crate::model::ending::RunEnding;
 use crate::model::fact::Known as _;
 use crate::model::hook::ProgramsMethod;
 use crate::model::ledger::{Entry, OFFLOADED, SEGMENTED, SINGLES};
@@ -127,8 +128,11 @@ fn came_in_singly(report: &RunReport) -> bool {
     tcp.is_some_and(|tcp| Classes::of(&tcp.total).is_mostly_forwarded_singles())
 }
 
-/// How the command failed, if it did.
+/// How the command failed, if it did by itself: what ends a run ends its command too.
 pub(super) fn failure(report: &RunReport) -> Option<String> {
+    if report.window.ended_by != RunEnding::Command {
+        return None;
+    }
     let benchmark = report.benchmark.as_ref()?;
     let signal = benchmark.signal.map(|signal| format!("signal {signal}"));
     let code = benchmark.exit_code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
