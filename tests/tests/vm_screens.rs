@@ -54,6 +54,7 @@ screen fix-csum vmnet fix ens4
 const SHAPED: &str = r#"
 tc qdisc replace dev ens4 root tbf rate 200mbit burst 32k latency 50ms
 run run-tbf
+tc qdisc del dev ens4 root
 "#;
 
 const WITHOUT_TRAFFIC: &str = r#"
