@@ -110,6 +110,7 @@ fn steady(answer: &[&str]) -> String {
     }
     // What depends on how busy the machine is.
     let timed = [
+        "  Speed",
         "  CPU ",
         "  Limit",
         "  Event",
