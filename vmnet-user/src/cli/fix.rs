@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use clap::ValueEnum as _;
 
 use super::options::{Looks, Namespace};
 use super::output::{Output, open_json};
@@ -21,6 +22,7 @@ use crate::model::machine::Machine;
 use crate::report::fix::schema::{FileReport, FixReport};
 use crate::report::fix::{screen, text};
 use crate::report::kit::json::Explained as _;
+use crate::report::kit::typed::Typed;
 use crate::session::Caller;
 use crate::{doctor, fix, session};
 
@@ -64,7 +66,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     session::be_in(args.namespace.netns.as_deref())?;
     let here = Here::read()?;
     let report = if args.undo { undo(args, &here)? } else { mend(args, &here)? };
-    let (style, typed) = (output.style(), args.namespace.typed(&[]));
+    let form = args.persist.and_then(|form| form.to_possible_value());
+    let keep = form.map(|form| format!("--persist {}", form.get_name()));
+    let (style, typed) = (output.style(), Typed { keep, ..args.namespace.typed(&[]) });
     output.say(&args.looks.detail().of(|| screen(&report, &typed, &style), || text::fix(&report, &style)));
     output.json(&report.to_text().context("putting the result in JSON")?)?;
     Ok(ExitCode::from(u8::from(!report.ok())))

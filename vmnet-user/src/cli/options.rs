@@ -39,6 +39,6 @@ pub(super) struct Namespace {
 impl Namespace {
     /// What a person would type here to go on, with that benchmark.
     pub(super) fn typed(&self, command: &[String]) -> Typed {
-        Typed { sudo: Caller::needs_sudo(), netns: self.netns.clone(), command: command.to_vec() }
+        Typed { sudo: Caller::needs_sudo(), netns: self.netns.clone(), command: command.to_vec(), keep: None }
     }
 }

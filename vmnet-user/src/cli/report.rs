@@ -114,5 +114,5 @@ fn experiment(args: &Args, given: &Path) -> Result<ExitCode> {
 /// What the person who ran it would type to go on.
 fn typed(netns: &Netns, benchmark: Option<&Benchmark>) -> Typed {
     let command = benchmark.map(|benchmark| benchmark.command.clone()).unwrap_or_default();
-    Typed { sudo: true, netns: netns.name.clone(), command }
+    Typed { sudo: true, netns: netns.name.clone(), command, keep: None }
 }

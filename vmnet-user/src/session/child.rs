@@ -68,10 +68,18 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// The error in what it printed as JSON.
+    fn says_error(&self) -> Option<String> {
+        let printed: serde_json::Value = serde_json::from_slice(&self.stdout).ok()?;
+        printed.get("error")?.as_str().map(|error| error.chars().take(200).collect())
+    }
+
     /// What to tell the person, if it failed by itself.
     pub(crate) fn failure(&self, command: &[String], by_itself: bool) -> Option<String> {
         let name = command.first().map_or("", String::as_str);
         match (self.exit_code, self.signal) {
+            // iperf3 -J may end well and say that it could not connect.
+            (Some(0), _) if by_itself => self.says_error().map(|error| format!("{name} says: {error}")),
             (Some(0), _) => None,
             (Some(code), _) if by_itself => Some(format!("{name} failed with exit code {code}")),
             (None, Some(signal)) if by_itself => Some(format!("{name} was ended by signal {signal}")),
@@ -271,5 +279,9 @@ mod tests {
         let ended = Ended { exit_code: Some(1), signal: None, stdout: Vec::new() };
         assert_eq!(ended.failure(&["x".to_owned()], false), None);
         assert_eq!(ended.failure(&["x".to_owned()], true), Some("x failed with exit code 1".to_owned()));
+        let told = br#"{"start": {}, "error": "error - unable to connect to server"}"#.to_vec();
+        let well = Ended { exit_code: Some(0), signal: None, stdout: told };
+        let failure = well.failure(&["iperf3".to_owned()], true);
+        assert_eq!(failure.as_deref(), Some("iperf3 says: error - unable to connect to server"));
     }
 }

@@ -37,6 +37,7 @@ pub fn screen(report: &FixReport, typed: &Typed, style: &Style) -> String {
     }
     match report.files.as_slice() {
         [] => {}
+        [file] if report.undone => screen.command("File", &format!("{}   put back", file.path.display())),
         [file] => screen.command("File", &format!("{}   what is in it: -v", file.path.display())),
         [file, rest @ ..] => {
             screen.command("Files", &format!("{} and {} more: -v", file.path.display(), rest.len()));
@@ -48,9 +49,12 @@ pub fn screen(report: &FixReport, typed: &Typed, style: &Style) -> String {
     remedy::rows(&mut screen, name, &report.beyond, typed);
     let can_be_undone = report.journal.is_some() || !report.files.is_empty();
     if report.dry_run && !report.undone && (!report.changes.is_empty() || !report.files.is_empty()) {
-        screen.command("Do it", &typed.vmnet("fix", name, ""));
+        screen.command("Do it", &typed.vmnet("fix", name, typed.keep.as_deref().unwrap_or_default()));
     } else if can_be_undone && !report.undone && !report.dry_run {
         screen.command("Undo", &typed.vmnet("fix", name, "--undo"));
+        if report.files.is_empty() {
+            screen.row("Reboot", "it lasts until the next boot; --persist keeps it (vmnet fix --help)");
+        }
     } else if let Some(journal) = report.journal.as_ref().filter(|_| report.undone && !report.dry_run) {
         screen.row("Journal", &format!("is kept: {}", journal.display()));
     }

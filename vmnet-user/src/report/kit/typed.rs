@@ -11,6 +11,8 @@ pub struct Typed {
     pub netns: Option<String>,
     /// The benchmark, as it was given.
     pub command: Vec<String>,
+    /// How a fix is to be kept for the next boot: `--persist udev`.
+    pub keep: Option<String>,
 }
 
 /// Where none was given.
@@ -50,7 +52,7 @@ mod tests {
         assert_eq!(plain.vmnet("fix", "ens4", "--undo"), "sudo vmnet fix ens4 --undo");
         assert_eq!(plain.with_benchmark("ab", "ens4"), "sudo vmnet ab ens4 -- iperf3 -c PEER -t 5 -J");
         let command = ["sh", "-c", "iperf3 -c 10.0.0.2; rm x"].map(str::to_owned).to_vec();
-        let inside = Typed { sudo: false, netns: Some("a b".to_owned()), command };
+        let inside = Typed { sudo: false, netns: Some("a b".to_owned()), command, keep: None };
         assert_eq!(
             inside.with_benchmark("ab", "e;x"),
             "vmnet ab 'e;x' --netns 'a b' -- sh -c 'iperf3 -c 10.0.0.2; rm x'"

@@ -130,7 +130,7 @@ fn packets(report: &RunReport) -> String {
     parts.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
     let parts: Vec<String> =
         parts.into_iter().filter_map(|(bytes, what)| Some(format!("{} {what}", share(bytes)?))).collect();
-    let became = became(tcp).map(|segments| format!(": 1 large packet became {segments}"));
+    let became = became(tcp).map(|segments| format!(": each large packet became {segments} on average"));
     format!("{} of TCP, {}{}", format::bytes(bulk), parts.join(", "), became.unwrap_or_default())
 }
 

@@ -10,7 +10,7 @@ const SMALL: Style = Style { colour: false, plain: false, width: 80 };
 
 fn typed() -> Typed {
     let command = ["iperf3", "-c", "10.10.1.10", "-t", "10"].map(str::to_owned).to_vec();
-    Typed { sudo: true, netns: None, command }
+    Typed { sudo: true, netns: None, command, keep: None }
 }
 
 /// The answer stands in the first line, nothing is wider than the terminal but a command, and nothing scrolls away.
