@@ -19,7 +19,6 @@ pub mod features;
 pub(crate) mod ini;
 pub mod interface;
 pub mod irqs;
-pub mod known_namespaces;
 pub mod links;
 pub mod machine;
 pub mod namespaces;

@@ -1,15 +1,28 @@
 //! The network namespaces of this machine: those that `ip netns` knows by name, and those that a process is in.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
-    os::unix::fs::MetadataExt as _,
+    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
     thread,
 };
 
+use netlink_sys::protocols::NETLINK_ROUTE;
 use nix::sched::{CloneFlags, setns};
+
+use super::{
+    attributes::{attribute, push_attribute, u32_at},
+    netlink::Netlink,
+};
+
+/// `RTM_GETNSID`: the number by which this namespace knows another.
+const RTM_GETNSID: u16 = 90;
+const NETNSA_NSID: u16 = 1;
+const NETNSA_FD: u16 = 3;
+/// `struct rtgenmsg`, with its padding.
+const RTGENMSG_BYTES: usize = 4;
 
 /// Where `ip netns` keeps those with a name.
 pub(crate) const NAMED: &str = "/run/netns";
@@ -25,7 +38,8 @@ pub struct Namespace {
     pub process: Option<String>,
     /// Its number.
     pub inode: u64,
-    path: PathBuf,
+    /// Where it is opened.
+    pub path: PathBuf,
 }
 
 /// What there is, and how many processes may be in others, but do not let this one see.
@@ -96,6 +110,23 @@ impl Namespace {
     }
 }
 
+/// The numbers by which the namespace of this thread knows these (`IFLA_LINK_NETNSID`), each with its inode. Those that it has no number for
+/// are left out.
+#[must_use]
+pub fn numbers(namespaces: &[Namespace]) -> BTreeMap<u32, u64> {
+    let Ok(mut netlink) = Netlink::open(NETLINK_ROUTE) else { return BTreeMap::new() };
+    let mut number = |of: &Namespace| number_of(&mut netlink, &of.open().ok()?);
+    namespaces.iter().filter_map(|of| Some((number(of)?, of.inode))).collect()
+}
+
+fn number_of(netlink: &mut Netlink, namespace: &File) -> Option<u32> {
+    let mut payload = vec![0; RTGENMSG_BYTES];
+    push_attribute(&mut payload, NETNSA_FD, &namespace.as_raw_fd().to_ne_bytes());
+    let reply = netlink.get(RTM_GETNSID, &payload).ok()?;
+    // `NETNSA_NSID_NOT_ASSIGNED` is -1.
+    u32_at(attribute(reply.get(RTGENMSG_BYTES..)?, NETNSA_NSID)?, 0).filter(|number| *number != u32::MAX)
+}
+
 fn entries(directory: &str) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
 }
@@ -110,5 +141,7 @@ mod tests {
         let own = netns_inode().unwrap();
         let all = Namespaces::all();
         assert_eq!(all.found.iter().filter(|namespace| namespace.inode == own).count(), 1);
+        let inodes: BTreeSet<u64> = all.found.iter().map(|of| of.inode).collect();
+        assert_eq!(inodes.len(), all.found.len());
     }
 }

@@ -15,8 +15,8 @@ use crate::{
         facts,
         features::FeatureReader,
         interface::describe,
-        known_namespaces::{self as namespaces, Namespace},
         links::{Link, LinkReader},
+        namespaces::{self, Namespace, Namespaces},
         neighbours::Neighbours,
         qdisc::QdiscReader,
         routes::RouteReader,
@@ -64,7 +64,7 @@ impl World {
     /// Looks which namespaces there are. `called`: what the person calls the one that this process is in.
     pub(super) fn look(called: Option<&str>) -> Result<Self> {
         let own = fs::metadata("/proc/thread-self/ns/net").context("reading this process's namespace")?.ino();
-        let mut known = namespaces::all();
+        let mut known = Namespaces::all().found;
         for namespace in &mut known {
             if namespace.inode == own {
                 namespace.path = PathBuf::from("/proc/self/ns/net");
