@@ -12,7 +12,7 @@ use super::{
     other_end::OtherEnds,
     qdisc_options, queue_stats, rings, setters, stack, system, xps,
 };
-use crate::model::machine::{Device, Ingress, Limits, Machine, Queues, Stacked, Virtio};
+use crate::model::machine::{Device, Ingress, Machine, Queues, Stacked, Virtio};
 
 /// More other interfaces than this are not asked for their GRO: those that received most are.
 const MOST_INGRESS: usize = 64;
@@ -77,13 +77,7 @@ fn device(link: &Link, features: &mut Features) -> Device {
             Ok(reader) => reader.read(link.ifindex).map_err(Why::said),
             Err(reason) => Err(reason.clone()),
         },
-        limits: Limits {
-            gso_max_size: link.gso_max_size,
-            gso_ipv4_max_size: link.gso_ipv4_max_size,
-            gso_max_segs: link.gso_max_segs,
-            tso_max_size: link.tso_max_size,
-            tso_max_segs: link.tso_max_segs,
-        },
+        limits: link.limits(),
     }
 }
 

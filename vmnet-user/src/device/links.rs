@@ -14,6 +14,7 @@ use super::{
     netlink::{Netlink, NetlinkError},
 };
 use crate::model::link_counters::LinkCounters;
+use crate::model::machine::Limits;
 
 /// `struct ifinfomsg`.
 const IFINFOMSG_BYTES: usize = 16;
@@ -86,6 +87,20 @@ pub struct Link {
     pub counters: LinkCounters,
     /// Its addresses, in the kernel's order.
     pub addresses: Vec<IpAddr>,
+}
+
+impl Link {
+    /// Its limits of super-packets.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            gso_max_size: self.gso_max_size,
+            gso_ipv4_max_size: self.gso_ipv4_max_size,
+            gso_max_segs: self.gso_max_segs,
+            tso_max_size: self.tso_max_size,
+            tso_max_segs: self.tso_max_segs,
+        }
+    }
 }
 
 /// What an interface counted, in both directions.

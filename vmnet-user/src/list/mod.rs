@@ -11,7 +11,7 @@ use crate::device::{
 use crate::model::fact::{Fact, Why};
 use crate::model::features::FeatureSet;
 use crate::model::interface::Netns;
-use crate::model::machine::{Limits, Relation};
+use crate::model::machine::Relation;
 use crate::model::offload::Offload;
 use crate::report::list::{ListReport, Listed, NamespaceReport, OtherEnd, hint};
 
@@ -121,13 +121,7 @@ fn listed(
         tso_ipv4,
         tso_ipv6,
         uso: Offload::named(&features, "tx-udp-segmentation"),
-        limits: Limits {
-            gso_max_size: link.gso_max_size,
-            gso_ipv4_max_size: link.gso_ipv4_max_size,
-            gso_max_segs: link.gso_max_segs,
-            tso_max_size: link.tso_max_size,
-            tso_max_segs: link.tso_max_segs,
-        },
+        limits: link.limits(),
         tx_packets: link.counters.tx_packets,
         tx_bytes: link.counters.tx_bytes,
         above: named(Relation::Above),

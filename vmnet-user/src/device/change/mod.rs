@@ -24,10 +24,7 @@ use super::{
     netlink::{Netlink, NetlinkError},
     xps as xps_reader,
 };
-use crate::model::{
-    fix::{DeviceIdentity, DeviceState, Step},
-    machine::Limits,
-};
+use crate::model::fix::{DeviceIdentity, DeviceState, Step};
 
 /// Why a device could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -92,15 +89,9 @@ impl Changer {
         let lasting = identity_of(&link);
         Ok(DeviceState {
             ifindex: link.ifindex,
-            name: link.name,
             features: self.features.read(link.ifindex)?,
-            limits: Limits {
-                gso_max_size: link.gso_max_size,
-                gso_ipv4_max_size: link.gso_ipv4_max_size,
-                gso_max_segs: link.gso_max_segs,
-                tso_max_size: link.tso_max_size,
-                tso_max_segs: link.tso_max_segs,
-            },
+            limits: link.limits(),
+            name: link.name,
             qdiscs: qdisc::read(&mut self.route, link.ifindex)?,
             channels: channel_reader::read(&mut self.ethtool, link.ifindex).ok(),
             xps,
