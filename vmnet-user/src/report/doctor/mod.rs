@@ -154,19 +154,24 @@ fn chain(links: &[Link], style: &Style) -> String {
     let mut text = String::new();
     let broken = first_broken(links).map(|link| link.link);
     for link in links {
-        let (mark, tone) = match link.state {
-            LinkState::Ok => ("✓", Tone::Good),
-            LinkState::Partial => ("◐", Tone::Unsure),
-            LinkState::Broken => ("✗", Tone::Bad),
-            LinkState::Unknown => ("?", Tone::Unsure),
-            LinkState::NotApplicable => ("·", Tone::Heading),
-        };
+        let (mark, tone) = mark(link.state);
         let name = link.link.words();
         let first = format!("  {} {name:<21}", style.paint(tone, &marked(style, mark)));
         let arrow = if broken == Some(link.link) { "  ← breaks here first" } else { "" };
         text += &style.paragraph(&first, &style.data(&format!("{}{arrow}", link.evidence)));
     }
     text
+}
+
+/// A link's state in a sign, and whether it is as it should be.
+pub(in crate::report) const fn mark(state: LinkState) -> (&'static str, Tone) {
+    match state {
+        LinkState::Ok => ("✓", Tone::Good),
+        LinkState::Partial => ("◐", Tone::Unsure),
+        LinkState::Broken => ("✗", Tone::Bad),
+        LinkState::Unknown => ("?", Tone::Unsure),
+        LinkState::NotApplicable => ("·", Tone::Heading),
+    }
 }
 
 fn checklist(items: &[Item], style: &Style) -> String {

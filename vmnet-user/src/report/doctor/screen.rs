@@ -1,6 +1,6 @@
 //! A diagnosis on one screen: whether TSO can happen, the chain in a line, where it breaks, and who can fix it.
 
-use super::DoctorReport;
+use super::{DoctorReport, mark};
 use crate::model::chain::{Link, LinkName, LinkState, first_broken};
 use crate::model::checklist::{Item, ItemState};
 use crate::report::kit::format;
@@ -91,13 +91,7 @@ fn in_short(link: LinkName) -> &'static str {
 }
 
 fn in_the_chain(link: &Link, broken: Option<&Link>) -> String {
-    let mark = match link.state {
-        LinkState::Ok => "✓",
-        LinkState::Partial => "◐",
-        LinkState::Broken => "✗",
-        LinkState::Unknown => "?",
-        LinkState::NotApplicable => "·",
-    };
+    let (mark, _) = mark(link.state);
     let here = if broken.is_some_and(|broken| broken.link == link.link) { " (breaks here)" } else { "" };
     format!("{mark} {}{here}", in_short(link.link))
 }

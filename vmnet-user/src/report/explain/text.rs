@@ -6,6 +6,7 @@ use crate::model::chain::{LinkName, LinkState, first_broken};
 use crate::model::glossary::Word;
 use crate::model::shell::quoted;
 use crate::model::state::{Confidence, State};
+use crate::report::doctor::mark;
 use crate::report::kit::format;
 use crate::report::kit::style::{Style, Tone};
 use crate::report::run::why;
@@ -102,15 +103,8 @@ fn in_full(interface: &Explained, style: &Style) -> String {
 
 /// In a line or two: where it breaks, and what shows it.
 fn chain(interface: &Explained) -> Vec<String> {
-    let mark = |state| match state {
-        LinkState::Ok => "✓",
-        LinkState::Partial => "◐",
-        LinkState::Broken => "✗",
-        LinkState::Unknown => "?",
-        LinkState::NotApplicable => "·",
-    };
     let links = interface.chain.iter().filter(|link| link.state != LinkState::NotApplicable);
-    let row: Vec<String> = links.map(|link| format!("{} {}", short(link.link), mark(link.state))).collect();
+    let row: Vec<String> = links.map(|link| format!("{} {}", short(link.link), mark(link.state).0)).collect();
     if row.is_empty() {
         return Vec::new();
     }
