@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use super::schema::{CompareReport, RunSummary};
 use super::text::{differences, gist, told_briefly};
 use crate::model::comparison::EffectId;
-use crate::model::state::State;
 use crate::report::kit::format;
 use crate::report::kit::screen::Screen;
 use crate::report::kit::style::{Style, Tone};
+use crate::report::run::screen::answer_word;
 use crate::report::run::text::confidence_word;
 
 /// Effects that are told; the others by `-v`.
@@ -22,8 +22,11 @@ const LONGEST: usize = 85;
 #[must_use]
 pub fn screen(report: &CompareReport, files: &[PathBuf], style: &Style) -> String {
     let (a, b) = (&report.runs.a, &report.runs.b);
-    let word =
-        if a.state == b.state { format!("BOTH {}", word(a)) } else { format!("{} → {}", word(a), word(b)) };
+    let word = if a.state == b.state {
+        format!("BOTH {}", answer_word(a.state))
+    } else {
+        format!("{} → {}", answer_word(a.state), answer_word(b.state))
+    };
     let tone = if report.same_run { Tone::Unsure } else { Tone::Heading };
     let mut screen = Screen::new(style, tone, &style.typeset(&word), &gist(report));
     screen.gap();
@@ -49,16 +52,6 @@ pub fn screen(report: &CompareReport, files: &[PathBuf], style: &Style) -> Strin
         None => screen.row("Report", "none was written; details: -v"),
     }
     screen.finish()
-}
-
-fn word(run: &RunSummary) -> &'static str {
-    match run.state {
-        State::Engaged => "YES",
-        State::Software | State::NotBuilt => "NO",
-        State::Partial => "PARTLY",
-        State::NothingToOffload => "NO TRAFFIC",
-        State::Inconclusive => "NOT KNOWN",
-    }
 }
 
 fn said(run: &RunSummary) -> String {

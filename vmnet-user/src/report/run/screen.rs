@@ -56,17 +56,23 @@ fn page(files: &[PathBuf]) -> Option<String> {
 }
 
 /// Whether TSO happens, in a word.
-fn word(report: &RunReport) -> (Tone, &'static str) {
-    let state = report.verdict.state;
-    let word = match state {
-        State::NothingToOffload if failure(report).is_some() => return (Tone::Bad, "FAILED"),
+pub(in crate::report) const fn answer_word(state: State) -> &'static str {
+    match state {
         State::Engaged => "YES",
         State::Software | State::NotBuilt => "NO",
         State::Partial => "PARTLY",
         State::NothingToOffload => "NO TRAFFIC",
         State::Inconclusive => "NOT KNOWN",
-    };
-    (tone(state), word)
+    }
+}
+
+/// The same, but of a command that failed before it sent anything.
+fn word(report: &RunReport) -> (Tone, &'static str) {
+    let state = report.verdict.state;
+    if state == State::NothingToOffload && failure(report).is_some() {
+        return (Tone::Bad, "FAILED");
+    }
+    (tone(state), answer_word(state))
 }
 
 /// Short enough for one line of 80 columns with an ordinary name.
