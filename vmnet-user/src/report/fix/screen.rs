@@ -1,7 +1,7 @@
 //! A fix on one screen: what came of it, each change, whether the driver bears it out, and the way back.
 
 use super::schema::FixReport;
-use super::text::{headline, proof};
+use super::text::{from_to, headline, proof};
 use crate::model::fix::Change;
 use crate::report::kit::screen::Screen;
 use crate::report::kit::style::Style;
@@ -70,12 +70,6 @@ fn mark(change: &Change) -> &'static str {
 }
 
 fn told(change: &Change) -> String {
-    let to = match (&change.after, change.ok) {
-        (Some(after), Some(true)) => after.clone(),
-        (Some(after), _) => format!("{after} (wanted: {})", change.requested),
-        (None, _) => change.requested.clone(),
-    };
     let note = change.note.as_ref().filter(|_| change.ok == Some(false));
-    let note = note.map(|note| format!("; {note}")).unwrap_or_default();
-    format!("{} {}: {} → {to}{note}", change.interface, change.what, change.before)
+    from_to(change) + &note.map(|note| format!("; {note}")).unwrap_or_default()
 }

@@ -151,12 +151,7 @@ fn changes(changes: &[Change], style: &Style) -> String {
             Some(false) => "  ✗ ",
             None => "    ",
         };
-        let to = match (&change.after, change.ok) {
-            (Some(after), Some(true)) => after.clone(),
-            (Some(after), _) => format!("{after} (wanted: {})", change.requested),
-            (None, _) => change.requested.clone(),
-        };
-        let mut line = format!("{} {}: {} → {to}", change.interface, change.what, change.before);
+        let mut line = from_to(change);
         if change.ok != Some(true)
             && let Some(note) = &change.note
         {
@@ -166,6 +161,16 @@ fn changes(changes: &[Change], style: &Style) -> String {
         text += &style.paragraph(mark, &style.data(&line));
     }
     text
+}
+
+/// `ens4 tx-tcp-segmentation: off → on`, as the kernel left it.
+pub(super) fn from_to(change: &Change) -> String {
+    let to = match (&change.after, change.ok) {
+        (Some(after), Some(true)) => after.clone(),
+        (Some(after), _) => format!("{after} (wanted: {})", change.requested),
+        (None, _) => change.requested.clone(),
+    };
+    format!("{} {}: {} → {to}", change.interface, change.what, change.before)
 }
 
 /// What to know about changes that were made, each remark once.
