@@ -36,6 +36,9 @@ pub struct Iperf3 {
     pub retransmits: Option<u64>,
 }
 
+/// Of an error this much is told.
+const LONGEST_ERROR: usize = 200;
+
 /// The parts of iperf3's output that are read. Everything else is skipped without being kept, and streams are counted
 /// without being kept either, so that what this holds does not grow with the input.
 #[derive(Deserialize)]
@@ -74,7 +77,23 @@ struct Sum {
     retransmits: Option<f64>,
 }
 
+/// What it says where it could not do its test: with `--json` it may end well all the same.
+#[derive(Deserialize)]
+struct Refusal {
+    /// Of every output of its, so that another program's JSON is not taken for it.
+    #[serde(rename = "start")]
+    _start: IgnoredAny,
+    error: String,
+}
+
 impl Iperf3 {
+    /// Its own error; None for anything else.
+    #[must_use]
+    pub fn error(stdout: &[u8]) -> Option<String> {
+        let refusal: Refusal = serde_json::from_slice(stdout).ok()?;
+        Some(refusal.error.chars().take(LONGEST_ERROR).collect())
+    }
+
     /// The totals of a finished test; None for anything else, an iperf3 error included.
     #[must_use]
     pub fn parse(stdout: &str) -> Option<Self> {
@@ -166,6 +185,15 @@ mod tests {
     fn udp_knows_no_retransmits() {
         let said = Iperf3::parse(UDP).expect("a finished test");
         assert_eq!((said.sent_bytes, said.retransmits), (12_517_376, None));
+    }
+
+    #[test]
+    fn an_error_is_told_where_it_is_iperf3_s_own() {
+        let told = br#"{"start": {}, "intervals": [], "error": "error - unable to connect to server"}"#;
+        assert_eq!(Iperf3::error(told).as_deref(), Some("error - unable to connect to server"));
+        for other in [r#"{"error": "of another program"}"#, "iperf3: error - unable to connect", SINGLE] {
+            assert_eq!(Iperf3::error(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ use super::{
     stop::{Number, Stop},
     watcher::end_with_us,
 };
-use crate::benchmark::prints_json_for_us;
+use crate::benchmark::{Iperf3, prints_json_for_us};
 
 /// Of what the command prints this much is kept, enough for iperf3's JSON of a long test with many streams.
 const MOST_OUTPUT: usize = 16 << 20;
@@ -68,18 +68,13 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// The error in what it printed as JSON.
-    fn says_error(&self) -> Option<String> {
-        let printed: serde_json::Value = serde_json::from_slice(&self.stdout).ok()?;
-        printed.get("error")?.as_str().map(|error| error.chars().take(200).collect())
-    }
-
     /// What to tell the person, if it failed by itself.
     pub(crate) fn failure(&self, command: &[String], by_itself: bool) -> Option<String> {
         let name = command.first().map_or("", String::as_str);
         match (self.exit_code, self.signal) {
-            // iperf3 -J may end well and say that it could not connect.
-            (Some(0), _) if by_itself => self.says_error().map(|error| format!("{name} says: {error}")),
+            (Some(0), _) if by_itself => {
+                Iperf3::error(&self.stdout).map(|error| format!("{name} says: {error}"))
+            }
             (Some(0), _) => None,
             (Some(code), _) if by_itself => Some(format!("{name} failed with exit code {code}")),
             (None, Some(signal)) if by_itself => Some(format!("{name} was ended by signal {signal}")),
