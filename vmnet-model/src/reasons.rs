@@ -134,7 +134,7 @@ fn cut_above(counted: &Counters, of: Lane) -> u64 {
 }
 
 /// The kernel side's codes.
-const REFUSALS: [(Refusal, ReasonId); vmnet_common::REFUSALS] = [
+pub(crate) const REFUSALS: [(Refusal, ReasonId); vmnet_common::REFUSALS] = [
     (Refusal::Unknown, ReasonId::Unexplained),
     (Refusal::NotRefused, ReasonId::NotRefused),
     (Refusal::Tso4Missing, ReasonId::Tso4Missing),

@@ -8,26 +8,9 @@ use crate::{
     chain::Answers,
     ledger::{Entry, Protocol},
     machine::{Machine, QdiscOptions},
-    reasons::{Reason, ReasonId},
+    reasons::{REFUSALS, Reason, ReasonId},
     state,
 };
-
-/// The kernel side's codes. The last two mean nothing at the queue.
-const FORESEEN: [(Refusal, ReasonId); 13] = [
-    (Refusal::Tso4Missing, ReasonId::Tso4Missing),
-    (Refusal::Tso6Missing, ReasonId::Tso6Missing),
-    (Refusal::EcnMissing, ReasonId::EcnMissing),
-    (Refusal::UsoMissing, ReasonId::UsoMissing),
-    (Refusal::TunnelMissing, ReasonId::TunnelMissing),
-    (Refusal::OtherMissing, ReasonId::OtherMissing),
-    (Refusal::TooLarge, ReasonId::TooLarge),
-    (Refusal::Tunnel, ReasonId::Tunnel),
-    (Refusal::Vlan, ReasonId::Vlan),
-    (Refusal::Checksum, ReasonId::Checksum),
-    (Refusal::DriverCheck, ReasonId::DriverCheck),
-    (Refusal::NotRefused, ReasonId::NotRefused),
-    (Refusal::QdiscSplits, ReasonId::QdiscSplits),
-];
 
 /// The causes of what a step does; none where it does nothing. `is_first`: packets come to it from sockets.
 #[must_use]
@@ -110,7 +93,11 @@ fn reasons(now: &Machine, seen: &Seen, step: &Step, cut_by_the_stack: u64) -> Ve
     let mut found = Vec::new();
     let mut explained = 0_u64;
     let is_hooked = is_told(&seen.counted.ours_refused);
-    for (refusal, id) in FORESEEN {
+    for (refusal, id) in REFUSALS {
+        // These mean nothing at the queue.
+        if matches!(refusal, Refusal::Unknown | Refusal::StackSplits) {
+            continue;
+        }
         if !is_hooked && matches!(id, ReasonId::QdiscSplits | ReasonId::NotRefused) {
             continue;
         }
