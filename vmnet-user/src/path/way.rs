@@ -82,6 +82,23 @@ struct Going {
     is_certain: bool,
 }
 
+impl Going {
+    /// Where a way begins.
+    fn first(inode: u64, ifindex: u32, side: Side, to: Option<IpAddr>) -> Self {
+        Self {
+            inode,
+            ifindex,
+            side,
+            after: None,
+            to,
+            from: None,
+            hardware_address: None,
+            seen_as: to,
+            is_certain: true,
+        }
+    }
+}
+
 /// To a destination, from the namespace of this process.
 pub(super) fn to(world: &mut World, destination: IpAddr, stays: bool) -> Result<Way, WayError> {
     let own = world.own();
@@ -95,17 +112,7 @@ pub(super) fn to(world: &mut World, destination: IpAddr, stays: bool) -> Result<
         return Err(WayError::Own { destination, namespace: place.name.clone() });
     }
     let mut walk = Walk { only: stays.then_some(own), ..Walk::default() };
-    let going = Going {
-        inode: own,
-        ifindex: 0,
-        side: Side::Transmit,
-        after: None,
-        to: Some(destination),
-        from: route.source,
-        hardware_address: None,
-        seen_as: Some(destination),
-        is_certain: true,
-    };
+    let going = Going { from: route.source, ..Going::first(own, 0, Side::Transmit, Some(destination)) };
     walk.leave_by(place, &route, &going, destination);
     walk.waiting.reverse();
     walk.walk_on(world);
@@ -122,17 +129,7 @@ pub(super) fn incoming(
     let own = world.own();
     world.place(own).ok_or(WayError::NotHere)?;
     let mut walk = Walk { only: stays.then_some(own), ..Walk::default() };
-    walk.waiting.push(Going {
-        inode: own,
-        ifindex,
-        side: Side::Receive,
-        after: None,
-        to: Some(destination),
-        from: None,
-        hardware_address: None,
-        seen_as: Some(destination),
-        is_certain: true,
-    });
+    walk.waiting.push(Going::first(own, ifindex, Side::Receive, Some(destination)));
     walk.walk_on(world);
     Ok(walk.way)
 }
@@ -142,17 +139,7 @@ pub(super) fn from(world: &mut World, ifindex: u32, stays: bool) -> Result<Way, 
     let own = world.own();
     world.place(own).ok_or(WayError::NotHere)?;
     let mut walk = Walk { only: stays.then_some(own), ..Walk::default() };
-    walk.waiting.push(Going {
-        inode: own,
-        ifindex,
-        side: Side::Transmit,
-        after: None,
-        to: None,
-        from: None,
-        hardware_address: None,
-        seen_as: None,
-        is_certain: true,
-    });
+    walk.waiting.push(Going::first(own, ifindex, Side::Transmit, None));
     walk.walk_on(world);
     Ok(walk.way)
 }
