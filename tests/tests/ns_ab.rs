@@ -17,6 +17,10 @@ use testbed::{paths, skip, skip_unless};
 
 const NOTHING: &[&str] = &[];
 
+/// An experiment that is over in seconds.
+const QUICK: &[&str] =
+    &["--load", FAR, "--time", "300ms", "--cool-down", "0s", "--warm-up", "50ms", "--rehearsal"];
+
 /// Every feature, limit, queue and qdisc option of the device.
 fn snapshot(bench: &Bench) -> String {
     let tool = |line: &str| bench.near.exec(line).unwrap();
@@ -551,20 +555,7 @@ fn other_arms_are_set_and_put_back_too() {
     skip_unless!(skip::root(), skip::vmnet());
     let bench = Bench::new("ab").unwrap();
     let before = snapshot(&bench);
-    let quick = [
-        "--load",
-        FAR,
-        "--time",
-        "300ms",
-        "--cool-down",
-        "0s",
-        "--warm-up",
-        "50ms",
-        "--rehearsal",
-        "--blocks",
-        "3",
-    ];
-    let quick = [quick.as_slice(), CALM].concat();
+    let quick = [QUICK, &["--blocks", "3"], CALM].concat();
     let further =
         as_planned(&bench, &[quick.as_slice(), &["--no-placebo", "--arm", "gso_max_segs=1"]].concat(), &[]);
     assert_eq!(further.code, Some(0), "{further}");
@@ -585,20 +576,8 @@ fn other_arms_are_set_and_put_back_too() {
 fn a_private_experiment_names_no_address_in_anything_that_it_writes() {
     skip_unless!(skip::root(), skip::vmnet());
     let bench = Bench::new("ab").unwrap();
-    let quick = [
-        "--load",
-        FAR,
-        "--time",
-        "300ms",
-        "--cool-down",
-        "0s",
-        "--warm-up",
-        "50ms",
-        "--rehearsal",
-        "--blocks",
-        "1",
-    ];
-    let run = as_planned(&bench, &[quick.as_slice(), CALM, &["--no-placebo", "--private"]].concat(), &[]);
+    let run =
+        as_planned(&bench, &[QUICK, &["--blocks", "1"], CALM, &["--no-placebo", "--private"]].concat(), &[]);
     assert!(run.files.iter().any(|path| path.ends_with("ab.json")), "{run}");
     for path in &run.files {
         let bytes = fs::read(path).unwrap();

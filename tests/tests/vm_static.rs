@@ -11,7 +11,7 @@ use testbed::{Kernel, Vm, VmRun, paths, skip, skip_unless};
 const SCRIPT: &str = r#"
 set -e
 mkdir -p /tmp/bare/proc /tmp/bare/sys
-cp /root/vmnet-static /tmp/bare/vmnet
+cp /vmnet-static /tmp/bare/vmnet
 mount -t proc proc /tmp/bare/proc
 mount --rbind /sys /tmp/bare/sys
 bare() { chroot /tmp/bare /vmnet "$@"; }
@@ -47,7 +47,7 @@ fn read(run: &VmRun, name: &str) -> Value {
 
 fn the_file_answers(kernel: Kernel, switch: &str, cause: &str) {
     skip_unless!(skip::vm(kernel), skip::dist(), skip::program("setpriv"));
-    let vm = Vm::new(kernel).file(paths::dist(), "/root/vmnet-static").program("setpriv").serve_load();
+    let vm = Vm::new(kernel).file(paths::dist(), "/vmnet-static").program("setpriv").serve_load();
     let run = vm.script(SCRIPT.replace("SWITCH", switch)).run().unwrap();
     assert_eq!(run.exit_code, 0, "{}", run.stdout);
     println!("{kernel}: {:.1} s from start to power-off", run.duration.as_secs_f64());
