@@ -22,7 +22,7 @@ const MOST_OF_RUN: f64 = 0.1;
 pub(super) fn warm_up_rule(warm_up: Duration) -> String {
     format!(
         "of each run of the benchmark, what vmnet measures is taken from {} after traffic began (a tenth of the run, where that is less) until \
-         traffic ended; a first run of the benchmark is not counted at all",
+         traffic ended, or from its first byte to its last where that leaves nothing; a first run of the benchmark is not counted at all",
         crate::report::kit::format::duration(warm_up.as_secs_f64())
     )
 }
@@ -85,7 +85,8 @@ impl Measured {
     }
 }
 
-/// The part of a run that counts: by the rule that a comparison leaves out the ends by, less the warm-up.
+/// The part of a run that counts: by the rule that a comparison leaves out the ends by, less the warm-up. A short run on a machine that is busy
+/// with others may be all ends: then it is what had traffic, or one trial would cost the experiment its figure.
 fn steady(intervals: &[Interval], warm_up_s: f64) -> &[Interval] {
     let kept = Stretch::of(intervals).kept(intervals);
     let whole_s: f64 = kept.iter().map(|interval| interval.duration_s).sum();
@@ -96,7 +97,19 @@ fn steady(intervals: &[Interval], warm_up_s: f64) -> &[Interval] {
         passed_s += interval.duration_s;
         is_warm
     });
-    first.and_then(|first| kept.get(first..)).unwrap_or_default()
+    let kept = first.and_then(|first| kept.get(first..)).unwrap_or_default();
+    if kept.is_empty() { with_traffic(intervals) } else { kept }
+}
+
+/// From the first interval in which something was sent to the last.
+fn with_traffic(intervals: &[Interval]) -> &[Interval] {
+    let has_traffic = |interval: &Interval| {
+        let rate = interval.payload_gbps().or(interval.wire_gbps.known());
+        rate.is_some_and(|gbps| gbps > 0.0)
+    };
+    let first = intervals.iter().position(has_traffic);
+    let last = intervals.iter().rposition(has_traffic);
+    first.zip(last).and_then(|(first, last)| intervals.get(first..=last)).unwrap_or_default()
 }
 
 fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -219,7 +232,7 @@ mod tests {
         assert_eq!(steady(&run, 1.0).len(), 19);
         assert_eq!(steady(&run, 0.0).len(), 20);
         assert_eq!(steady(&run, 5.0).len(), 18, "a tenth at most");
-        assert_eq!(steady(&run[..1], 5.0).len(), 0, "and of one interval nothing is left");
+        assert_eq!(steady(&run[..1], 5.0).len(), 1, "one interval is all ends, and has all that was sent");
         assert_eq!(steady(&[], 1.0).len(), 0);
     }
 
@@ -229,6 +242,17 @@ mod tests {
         run.extend((4..=24).map(|s| second(f64::from(s), 10.0, 1.0)));
         // Three silent ones, the one in which traffic began, and one second of warm-up.
         assert_eq!(steady(&run, 1.0).len(), 19);
+    }
+
+    #[test]
+    fn a_run_that_is_all_ends_counts_from_its_first_byte_to_its_last() {
+        let run: Vec<Interval> = [0.0, 0.0, 3.0, 0.0]
+            .into_iter()
+            .zip(1..)
+            .map(|(gbps, s)| second(f64::from(s), gbps, 1.0))
+            .collect();
+        assert_eq!(steady(&run, 1.0), &run[2..3]);
+        assert_eq!(steady(&run[..2], 1.0).len(), 0, "nothing was sent");
     }
 
     #[test]
