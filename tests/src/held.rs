@@ -18,7 +18,7 @@ pub fn light_beside_exact(bytes: &[u8]) -> Result<()> {
     let Ok(run) = recording::read(bytes) else { return Ok(()) };
     let sight = run.sight();
     let hooks = &sight.conditions.hooks;
-    let switched_off = Hook::ALL.into_iter().any(|hook| hooks[hook] == HookState::SwitchedOff);
+    let switched_off = Hook::all().any(|hook| hooks[hook] == HookState::SwitchedOff);
     if run.end.is_none() || switched_off || sight.conditions.counting != Counting::Exact {
         return Ok(());
     }

@@ -100,7 +100,7 @@ fn percent_at_most(share: f64) -> String {
 /// in a way that packets which no program saw do not explain.
 fn unseen_bytes(window: &Window<'_>, counted: &Counters, audit: &Audit) -> Option<u64> {
     // A hook that was switched off, or events that are known to be missed, are in no counter of the kernel.
-    let switched_off = Hook::ALL.iter().any(|hook| window.conditions.hooks[*hook] == HookState::SwitchedOff);
+    let switched_off = Hook::all().any(|hook| window.conditions.hooks[hook] == HookState::SwitchedOff);
     if switched_off || audit.missed.packets() != 0 {
         return None;
     }

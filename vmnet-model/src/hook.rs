@@ -1,5 +1,6 @@
-//! The register of hooks: what each is called, and how it took part in a run. How a hook is attached
-//! is the table's business (`probes/table.rs`).
+//! The hooks: what is known of each beforehand (its register), and how it took part in a run.
+
+mod register;
 
 use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
@@ -8,90 +9,10 @@ use crate::fact::{self, Fact, Why};
 use crate::null_because;
 use serde::{Deserialize, Serialize};
 
+pub use self::register::{HOOKS, Hook, Kind, Part, Program, Spec, Way};
+
 null_because! {
     no_program: Why::is("the hook is not attached, or the kernel does not tell");
-}
-
-/// A place in the kernel where programs count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Hook {
-    /// tp `net_dev_xmit`.
-    NetDevXmit,
-    /// tp `net_dev_start_xmit`.
-    NetDevStartXmit,
-    /// tp `kfree_skb`.
-    KfreeSkb,
-    /// `skb_segment`, entry and exit.
-    SkbSegment,
-    /// `__skb_gso_segment`, entry and exit.
-    SkbGsoSegment,
-    /// `tcp_sendmsg`, exit.
-    TcpSendmsg,
-    /// tp `inet_sock_set_state`.
-    InetSockSetState,
-    /// perf event `cpu-clock`.
-    StackSample,
-    /// tp `net_dev_queue` (or kprobe `__dev_queue_xmit`).
-    NetDevQueue,
-}
-
-impl Hook {
-    /// Every hook, by number.
-    pub const ALL: [Self; 9] = [
-        Self::NetDevXmit,
-        Self::NetDevStartXmit,
-        Self::KfreeSkb,
-        Self::SkbSegment,
-        Self::SkbGsoSegment,
-        Self::TcpSendmsg,
-        Self::InetSockSetState,
-        Self::StackSample,
-        Self::NetDevQueue,
-    ];
-
-    /// The kernel's name for the place; also for `--without-hook`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NetDevXmit => "net_dev_xmit",
-            Self::NetDevStartXmit => "net_dev_start_xmit",
-            Self::KfreeSkb => "kfree_skb",
-            Self::SkbSegment => "skb_segment",
-            Self::SkbGsoSegment => "__skb_gso_segment",
-            Self::TcpSendmsg => "tcp_sendmsg",
-            Self::InetSockSetState => "inet_sock_set_state",
-            Self::StackSample => "cpu-clock",
-            Self::NetDevQueue => "net_dev_queue",
-        }
-    }
-
-    /// Whether it runs for every segment, or for every call of an application, or is dear: where counting is light, it takes part in
-    /// windows only.
-    #[must_use]
-    pub const fn is_of_windows(self) -> bool {
-        matches!(self, Self::SkbSegment | Self::TcpSendmsg) || self.is_of_every_window()
-    }
-
-    /// Whether it takes part in every window, and not in the first alone.
-    #[must_use]
-    pub const fn is_of_every_window(self) -> bool {
-        matches!(self, Self::NetDevStartXmit | Self::NetDevXmit | Self::StackSample)
-    }
-
-    /// The hook of that name.
-    #[must_use]
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|hook| hook.name() == name)
-    }
-
-    /// Its key in a recording, where two hooks have names of their own since the first version.
-    const fn key(self) -> &'static str {
-        match self {
-            Self::SkbGsoSegment => "skb_gso_segment",
-            Self::StackSample => "stack_samples",
-            other => other.name(),
-        }
-    }
 }
 
 /// How one hook took part.
@@ -111,7 +32,7 @@ pub enum HookState {
 /// How every hook took part, by [`Hook`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, HookState>", into = "BTreeMap<String, HookState>")]
-pub struct Hooks([HookState; Hook::ALL.len()]);
+pub struct Hooks([HookState; register::COUNT]);
 
 impl Hooks {
     /// Whether it is attached and counts.
@@ -149,14 +70,14 @@ impl FromIterator<(Hook, HookState)> for Hooks {
 /// Hooks that a later version may have are left out, and those that an earlier one lacked are absent.
 impl From<BTreeMap<String, HookState>> for Hooks {
     fn from(states: BTreeMap<String, HookState>) -> Self {
-        let known = |hook: Hook| Some((hook, *states.get(hook.key())?));
-        Hook::ALL.into_iter().filter_map(known).collect()
+        let known = |spec: &Spec| Some((spec.hook, *states.get(spec.key)?));
+        HOOKS.iter().filter_map(known).collect()
     }
 }
 
 impl From<Hooks> for BTreeMap<String, HookState> {
     fn from(hooks: Hooks) -> Self {
-        Hook::ALL.into_iter().map(|hook| (hook.key().to_owned(), hooks[hook])).collect()
+        HOOKS.iter().map(|spec| (spec.key.to_owned(), hooks[spec.hook])).collect()
     }
 }
 
@@ -214,15 +135,6 @@ impl ProgramsMethod {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_hook_has_a_place_and_a_name_of_its_own() {
-        for (place, hook) in Hook::ALL.into_iter().enumerate() {
-            assert_eq!(hook as usize, place);
-            assert_eq!(Hook::by_name(hook.name()), Some(hook));
-        }
-        assert_eq!(Hook::by_name("netif_rx"), None);
-    }
 
     #[test]
     fn hooks_come_back_from_a_recording() {

@@ -81,8 +81,7 @@ impl Scene {
                 mode: Mode::Fentry,
                 counting: Counting::Exact,
                 driver: DriverRow::of("virtio_net"),
-                hooks: Hook::ALL
-                    .into_iter()
+                hooks: Hook::all()
                     .filter(|hook| *hook != Hook::StackSample)
                     .map(|hook| (hook, HookState::Attached))
                     .collect(),

@@ -8,6 +8,7 @@ use aya_ebpf::{
 
 use crate::{
     config::offset,
+    hooks::empty::empty,
     memory::{Direct, Memory, Probed, read},
     packet::is_ours,
     per_cpu::{add, counters},
@@ -31,6 +32,11 @@ fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
 fn inet_sock_set_state_raw(ctx: RawTracePointContext) -> i32 {
     changed::<Probed>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
+}
+
+empty! {
+    tp_btf empty_inet_sock_set_state "inet_sock_set_state";
+    raw_tp empty_inet_sock_set_state_raw "inet_sock_set_state";
 }
 
 #[inline(always)]

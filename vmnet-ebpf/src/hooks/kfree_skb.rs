@@ -10,6 +10,7 @@ use vmnet_common::{Caller, Stage};
 use crate::{
     account::{Entry, account},
     config::offset,
+    hooks::empty::empty,
     hooks::skb_gso_segment::caller,
     memory::{CopyOf, Direct, Memory, Probed, field},
     packet::{is_ours, parse},
@@ -26,6 +27,11 @@ fn kfree_skb(ctx: BtfTracePointContext) -> i32 {
 fn kfree_skb_raw(ctx: RawTracePointContext) -> i32 {
     freed::<Probed>(ctx.arg(0));
     0
+}
+
+empty! {
+    tp_btf empty_kfree_skb "kfree_skb";
+    raw_tp empty_kfree_skb_raw "kfree_skb";
 }
 
 #[inline(always)]

@@ -18,6 +18,7 @@ use crate::{
         record_segs,
     },
     config::{config, gso_bits, offset},
+    hooks::empty::empty,
     memory::{CopyOf, Direct, Memory, Probed},
     packet::{Packet, comes_from_above, is_ours, parse},
     per_cpu::{add, counters_of, per_cpu},
@@ -42,6 +43,12 @@ fn dev_queue_xmit_kprobe(ctx: ProbeContext) -> u32 {
         queued::<Probed>(&ctx, skb);
     }
     0
+}
+
+empty! {
+    tp_btf empty_net_dev_queue "net_dev_queue";
+    raw_tp empty_net_dev_queue_raw "net_dev_queue";
+    kprobe empty_dev_queue_xmit_kprobe "__dev_queue_xmit";
 }
 
 #[inline(always)]

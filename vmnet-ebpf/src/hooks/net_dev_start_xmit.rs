@@ -10,6 +10,7 @@ use super::stack_sample::book;
 use crate::{
     account::{Entry, is_tcp_data, len_bucket},
     config::config,
+    hooks::empty::empty,
     memory::{CopyOf, Direct, Memory, Probed},
     packet::{is_ours, parse},
     per_cpu::{add, counters_of, per_cpu},
@@ -28,6 +29,11 @@ fn net_dev_start_xmit(ctx: BtfTracePointContext) -> i32 {
 fn net_dev_start_xmit_raw(ctx: RawTracePointContext) -> i32 {
     start::<Probed>(ctx.arg(0), ctx.arg(1));
     0
+}
+
+empty! {
+    tp_btf empty_net_dev_start_xmit "net_dev_start_xmit";
+    raw_tp empty_net_dev_start_xmit_raw "net_dev_start_xmit";
 }
 
 #[inline(always)]

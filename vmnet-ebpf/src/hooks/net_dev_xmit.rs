@@ -12,6 +12,7 @@ use vmnet_common::{Counters, EventKind, Fate, Stage, fate};
 use crate::{
     account::{Entry, account, record_len},
     config::config,
+    hooks::empty::empty,
     memory::{Direct, Memory, Probed},
     packet::is_ours,
     per_cpu::{add, counters_of, per_cpu},
@@ -28,6 +29,11 @@ fn net_dev_xmit(ctx: BtfTracePointContext) -> i32 {
 fn net_dev_xmit_raw(ctx: RawTracePointContext) -> i32 {
     finish::<Probed>(ctx.arg(0), ctx.arg(1), ctx.arg(2));
     0
+}
+
+empty! {
+    tp_btf empty_net_dev_xmit "net_dev_xmit";
+    raw_tp empty_net_dev_xmit_raw "net_dev_xmit";
 }
 
 /// So many of a CPU are told one by one. There are more where a window ends, as the start is detached a while before the end, and the count

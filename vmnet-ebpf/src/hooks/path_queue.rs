@@ -17,6 +17,7 @@ use vmnet_common::{
 use crate::{
     ON_THE_WAY, WATCH,
     config::{gso_bits, offset},
+    hooks::empty::empty,
     memory::{CopyOf, Direct, Memory, Probed, field, read},
     packet::{Packet, innermost, parse},
     per_cpu::per_cpu,
@@ -42,6 +43,12 @@ fn path_queue_kprobe(ctx: ProbeContext) -> u32 {
         queued::<Probed>(skb);
     }
     0
+}
+
+empty! {
+    tp_btf empty_path_queue "net_dev_queue";
+    raw_tp empty_path_queue_raw "net_dev_queue";
+    kprobe empty_path_queue_kprobe "__dev_queue_xmit";
 }
 
 #[inline(always)]

@@ -10,6 +10,7 @@ use vmnet_common::{AtDevice, Caller, Foreseen, REFUSALS};
 
 use crate::{
     config::{gso_bits, offset},
+    hooks::empty::empty,
     hooks::{
         path_queue::{add_foreseen, counts_of, forgotten, is_ours, slot},
         skb_gso_segment::{GSO_BY_FRAGS, RETURN_ADDRESS, caller, is_error, is_super, now_ns, stack_pointer},
@@ -49,6 +50,13 @@ fn path_segment_kprobe(ctx: ProbeContext) -> u32 {
 fn path_segment_kretprobe(ctx: RetProbeContext) -> u32 {
     leave::<Probed>(stack_pointer(ctx.regs), ctx.ret());
     0
+}
+
+empty! {
+    fentry empty_path_segment "__skb_gso_segment";
+    fexit empty_path_segment_exit "__skb_gso_segment";
+    kprobe empty_path_segment_kprobe "__skb_gso_segment";
+    kretprobe empty_path_segment_kretprobe "__skb_gso_segment";
 }
 
 #[inline(always)]

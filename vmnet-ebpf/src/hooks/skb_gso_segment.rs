@@ -13,6 +13,7 @@ use vmnet_common::{
 
 use crate::{
     config::{gso_bits, offset},
+    hooks::empty::empty,
     memory::{CopyOf, Direct, Memory, Probed, field},
     packet::{Packet, gso_size, is_ours, parse, segments},
     pairing::{Call, Function, place, pop, push},
@@ -52,6 +53,13 @@ fn skb_gso_segment_kprobe(ctx: ProbeContext) -> u32 {
 fn skb_gso_segment_kretprobe(ctx: RetProbeContext) -> u32 {
     leave::<Probed>(stack_pointer(ctx.regs), ctx.ret());
     0
+}
+
+empty! {
+    fentry empty_skb_gso_segment "__skb_gso_segment";
+    fexit empty_skb_gso_segment_exit "__skb_gso_segment";
+    kprobe empty_skb_gso_segment_kprobe "__skb_gso_segment";
+    kretprobe empty_skb_gso_segment_kretprobe "__skb_gso_segment";
 }
 
 /// What the call pushed and the return popped.

@@ -10,6 +10,7 @@ use aya_ebpf::{
 
 use crate::{
     config::offset,
+    hooks::empty::empty,
     hooks::skb_gso_segment::{RETURN_ADDRESS, is_error, now_ns, stack_pointer, unmatched},
     memory::{Direct, Memory, Probed},
     packet::{gso_size, segments},
@@ -43,6 +44,13 @@ fn skb_segment_kprobe(ctx: ProbeContext) -> u32 {
 fn skb_segment_kretprobe(ctx: RetProbeContext) -> u32 {
     leave(stack_pointer(ctx.regs), ctx.ret());
     0
+}
+
+empty! {
+    fentry empty_skb_segment "skb_segment";
+    fexit empty_skb_segment_exit "skb_segment";
+    kprobe empty_skb_segment_kprobe "skb_segment";
+    kretprobe empty_skb_segment_kretprobe "skb_segment";
 }
 
 /// Counts only inside a `__skb_gso_segment` for our interface: this function has other callers too. What it takes itself is kept apart

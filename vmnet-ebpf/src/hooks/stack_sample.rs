@@ -10,6 +10,7 @@ use vmnet_common::PerCpu;
 use crate::{
     STACK_TRACE,
     config::config,
+    hooks::empty::empty,
     per_cpu::{add, counters_of, per_cpu},
     verifier::opaque,
 };
@@ -46,6 +47,10 @@ fn stack_sample(ctx: PerfEventContext) -> u32 {
         }
     }
     0
+}
+
+empty! {
+    perf_event empty_stack_sample;
 }
 
 /// Books samples that wait to the device whose packet its driver gets now.

@@ -5,6 +5,7 @@ use aya_ebpf::{macros::fexit, programs::FExitContext};
 
 use crate::{
     config::offset,
+    hooks::empty::empty,
     memory::{Direct, field},
     packet::is_ours,
     per_cpu::{add, counters},
@@ -15,6 +16,10 @@ fn tcp_sendmsg(ctx: FExitContext) -> i32 {
     // The return value follows the three arguments.
     sent(ctx.arg(0), ctx.arg(3));
     0
+}
+
+empty! {
+    fexit empty_tcp_sendmsg "tcp_sendmsg";
 }
 
 /// Counts for sockets whose route leaves through our interface; `tcp_sendmsg` itself knows no device.

@@ -21,9 +21,9 @@ pub(super) fn run(_: &Args) -> Result<ExitCode> {
     let mut text = String::new();
     let mut last = "";
     for finding in &findings {
-        if finding.spec.name() != last {
-            text += &format!("{:<20} {}\n", finding.spec.name(), finding.spec.purpose);
-            last = finding.spec.name();
+        if finding.spec.name != last {
+            text += &format!("{:<20} {}\n", finding.spec.name, finding.spec.purpose);
+            last = finding.spec.name;
         }
         let result = match &finding.result {
             Ok(()) => "works".to_owned(),

@@ -12,11 +12,11 @@ use clap::ValueEnum;
 
 use super::options::{Looks, Namespace};
 use super::output::{open_file, style_for};
+use crate::model::hook::{HOOKS, Hook};
 use crate::model::interface::Interface;
 use crate::model::sample::{Counting, Mode};
 use crate::model::throughput::Interval;
 use crate::model::verdict::State;
-use crate::probes::table;
 use crate::report::kit::screen::Detail;
 use crate::report::kit::style::Style;
 use crate::report::run::schema::RunReport;
@@ -165,10 +165,10 @@ pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
 }
 
 fn parse_hook(text: &str) -> Result<String, String> {
-    match table::by_name(text) {
-        Some(spec) => Ok(spec.name().to_owned()),
+    match Hook::by_name(text) {
+        Some(hook) => Ok(hook.name().to_owned()),
         None => {
-            let names: Vec<_> = table::HOOKS.iter().map(|spec| spec.name()).collect();
+            let names: Vec<_> = HOOKS.iter().map(|spec| spec.name).collect();
             Err(format!("no such hook; there are {}", names.join(", ")))
         }
     }
@@ -176,7 +176,7 @@ fn parse_hook(text: &str) -> Result<String, String> {
 
 fn parse_way(text: &str) -> Result<(String, String), String> {
     let (hook, kind) = text.split_once('=').ok_or("must be HOOK=KIND")?;
-    let spec = table::by_name(&parse_hook(hook)?).ok_or("no such hook")?;
+    let spec = Hook::by_name(&parse_hook(hook)?).ok_or("no such hook")?.spec();
     let has_kind = spec.ways.iter().flat_map(|way| way.programs).any(|program| program.kind.name() == kind);
     if has_kind {
         Ok((hook.to_owned(), kind.to_owned()))

@@ -4,14 +4,11 @@ use std::{panic::resume_unwind, thread};
 
 use vmnet_common::{Config, Extras, Watch};
 
-use super::{
-    HookOutcome, ProbeError, Probes, Stay, head,
-    table::{HOOKS, Kind, Program, Spec, Way},
-};
+use super::{HookOutcome, ProbeError, Probes, Stay, head};
 use crate::{
     kernel::{Btf, gso_bits, layout, permissions, restrictions, symbols},
     model::{
-        hook::{Hook, HookState, Hooks},
+        hook::{HOOKS, HookState, Hooks, Kind, Part, Program, Spec, Way},
         sample::{Counting, Mode},
     },
 };
@@ -192,12 +189,12 @@ impl Environment {
         request: &Request,
     ) -> Result<Vec<HookOutcome>, ProbeError> {
         let mut hooks = Vec::new();
-        for spec in HOOKS {
+        for spec in &HOOKS {
             let outcome = self.attach_hook(probes, spec, mode, request);
-            if outcome.state == HookState::Absent && is_essential(spec.hook, mode) {
+            if outcome.state == HookState::Absent && spec.needed_by.contains(&mode) {
                 return Err(ProbeError::Refused {
                     rung: mode.name(),
-                    hook: spec.name(),
+                    hook: spec.name,
                     reason: outcome.reason.unwrap_or_default(),
                 });
             }
@@ -217,16 +214,16 @@ impl Environment {
         request: &Request,
     ) -> HookOutcome {
         let mut outcome = HookOutcome { spec, way: None, state: HookState::Absent, reason: None };
-        if request.without.iter().any(|name| name == spec.name()) {
+        if request.without.iter().any(|name| name == spec.name) {
             outcome.state = HookState::SwitchedOff;
             outcome.reason = Some("switched off by --without-hook".to_owned());
             return outcome;
         }
-        let insisted = request.ways.iter().find(|(hook, _)| hook == spec.name()).map(|(_, kind)| kind);
-        let stay = match request.counting {
-            Counting::Light if spec.hook.is_of_every_window() => Stay::EveryWindow,
-            Counting::Light if spec.hook.is_of_windows() => Stay::FirstWindow,
-            _ => Stay::Always,
+        let insisted = request.ways.iter().find(|(hook, _)| hook == spec.name).map(|(_, kind)| kind);
+        let stay = match (request.counting, spec.part) {
+            (Counting::Light, Part::EveryWindow) => Stay::EveryWindow,
+            (Counting::Light, Part::FirstWindow) => Stay::FirstWindow,
+            (Counting::Light, Part::Always) | (Counting::Exact, _) => Stay::Always,
         };
         let mut reasons = Vec::new();
         for way in ways(spec, mode) {
@@ -245,7 +242,7 @@ impl Environment {
         if !reasons.is_empty() {
             outcome.reason = Some(reasons.join("; "));
         } else if outcome.way.is_none() {
-            outcome.reason = Some(why_no_way(spec.hook).to_owned());
+            outcome.reason = Some(spec.why_no_way.to_owned());
         }
         outcome
     }
@@ -263,23 +260,6 @@ impl Environment {
 
 fn ways(spec: &Spec, mode: Mode) -> impl Iterator<Item = &'static Way> {
     spec.ways.iter().filter(move |way| way.rung.is_none_or(|rung| rung == mode))
-}
-
-/// Without these a rung is not that rung.
-fn is_essential(hook: Hook, mode: Mode) -> bool {
-    match hook {
-        Hook::NetDevQueue | Hook::NetDevStartXmit | Hook::NetDevXmit => true,
-        Hook::SkbGsoSegment => matches!(mode, Mode::Fentry | Mode::Kprobe),
-        _ => false,
-    }
-}
-
-fn why_no_way(hook: Hook) -> &'static str {
-    match hook {
-        Hook::TcpSendmsg => "only by fexit: a kretprobe on tcp_sendmsg loses a sixth to a half of the calls",
-        Hook::StackSample => "not needed: this rung times segmentation itself",
-        _ => "no way to it on this rung",
-    }
 }
 
 /// Functions and tracepoints that this kernel has.

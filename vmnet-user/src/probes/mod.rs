@@ -6,7 +6,6 @@ mod info;
 mod ladder;
 pub mod path;
 pub mod survey;
-pub mod table;
 
 use std::{
     any::Any,
@@ -27,14 +26,13 @@ use thiserror::Error;
 use vmnet_common::{Config, Counters, PerCpu, Watch};
 
 pub use self::ladder::{Attached, KeepRunTimes, Request, attach};
-use self::{
-    events::RareEvent,
-    ladder::Symbols,
-    table::{Kind, Program, Spec, Way},
-};
+use self::{events::RareEvent, ladder::Symbols};
 use crate::{
     kernel::BtfError,
-    model::{hook::HookState, sample::MissedByKernel},
+    model::{
+        hook::{HookState, Kind, Program, Spec, Way},
+        sample::MissedByKernel,
+    },
 };
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vmnet-ebpf"));

@@ -8,8 +8,8 @@ use vmnet_common::{AtDevice, OnTheWay, SLOTS, Watch};
 use super::{
     ProbeError, Probes, Stay, chain,
     ladder::{Environment, Request, in_one_line},
-    table::{Kind, Program, Way},
 };
+use crate::model::hook::{Kind, Program, Way};
 
 /// aya asks for its own marker; the layout is already checked by bytemuck's.
 #[derive(Clone, Copy)]

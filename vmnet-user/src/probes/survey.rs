@@ -1,9 +1,7 @@
 //! Each hook, each way: what this kernel allows, found by trying.
 
-use super::{
-    ladder::{Environment, Request},
-    table::{HOOKS, Spec, Way},
-};
+use super::ladder::{Environment, Request};
+use crate::model::hook::{HOOKS, Spec, Way};
 
 /// One way to one hook.
 pub struct Finding {
@@ -22,7 +20,7 @@ pub struct Finding {
 pub fn survey() -> Result<Vec<Finding>, super::ProbeError> {
     let environment = Environment::read(&Request::default())?;
     let mut findings = Vec::new();
-    for spec in HOOKS {
+    for spec in &HOOKS {
         for way in spec.ways {
             findings.push(Finding { spec, way, result: environment.try_way(way) });
         }

@@ -15,7 +15,7 @@ use crate::model::audited::Audited;
 use crate::model::driver_semantics::DriverRow;
 use crate::model::ending::RunEnding;
 use crate::model::event::What;
-use crate::model::hook::{Hook, HookState};
+use crate::model::hook::{Hook, HookState, Part};
 use crate::model::hook::{HookReport, ProgramsMethod};
 use crate::model::interface::Interface;
 use crate::model::light::{self};
@@ -273,8 +273,8 @@ impl Run {
         let segmentation = exact.hooks.counts(Hook::SkbGsoSegment);
         let mut conditions = Conditions { counting, ..exact.clone() };
         // The sampler has no part in the ledger, and says itself how often it looked.
-        let counted = |hook: &Hook| hook.is_of_windows() && *hook != Hook::StackSample;
-        for hook in Hook::ALL.into_iter().filter(counted) {
+        let counted = |hook: &Hook| hook.spec().part != Part::Always && *hook != Hook::StackSample;
+        for hook in Hook::all().filter(counted) {
             conditions.hooks[hook] = HookState::Absent;
         }
         // The one with the most packets tells most.

@@ -11,10 +11,8 @@ use super::{
 use crate::device::facts;
 use crate::device::links::LinkReader;
 use crate::model::fact::Why;
-use crate::model::hook::HookReport;
-use crate::model::hook::HookState;
+use crate::model::hook::{HookReport, HookState, Program};
 use crate::probes::events::RareEvent;
-use crate::probes::table::Program;
 use crate::probes::{HookOutcome, Probes};
 use crate::recording::{CommandEnded, End, Event, Start, Surroundings};
 
@@ -109,7 +107,7 @@ fn hooks(sampler: &Sampler, times: Option<&RunTimes<'_>>) -> Vec<HookReport> {
 /// A hook, program by program; one line where none is attached. Why something was not counted shows only beside the other hooks, in the report.
 fn hook_reports(probes: &Probes, outcome: &HookOutcome, times: Option<&RunTimes<'_>>) -> Vec<HookReport> {
     let blank = HookReport {
-        hook: outcome.spec.name().to_owned(),
+        hook: outcome.spec.name.to_owned(),
         kind: "none".to_owned(),
         state: outcome.state,
         events: Err(Why::KernelSilent),

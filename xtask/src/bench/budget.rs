@@ -25,6 +25,16 @@ impl Budget {
         Self::parse(&fs::read_to_string(&path).with_context(|| path.display().to_string())?)
     }
 
+    /// Writes the budget anew: a tenth more than each program has now, under the comment that the file begins with.
+    pub(crate) fn bless(lengths: &BTreeMap<String, u64>) -> Result<()> {
+        let path = testbed::paths::workspace().join(FILE);
+        let old = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let comment = old.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n"));
+        let lines = lengths.iter().map(|(name, length)| format!("{name:<26} {}\n", length * 11 / 10));
+        let text: String = comment.chain(lines).collect();
+        fs::write(&path, text).with_context(|| path.display().to_string())
+    }
+
     /// Lines of a name and a number; `#` begins a comment.
     fn parse(text: &str) -> Result<Self> {
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());

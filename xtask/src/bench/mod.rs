@@ -45,8 +45,11 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<Outcome> {
         return Ok(outcome);
     }
     testbed::setup::namespaces()?;
-    let budget = budget::Budget::read()?;
     let lengths = budget::lengths(&build::kernel_side_object())?;
+    if std::env::var_os("VMNET_BLESS").is_some() {
+        budget::Budget::bless(&lengths)?;
+    }
+    let budget = budget::Budget::read()?;
     let rounds = if arguments.quick { 1 } else { 3 };
     let hooks = hooks::measure(rounds)?;
     let itself = itself::measure()?;
