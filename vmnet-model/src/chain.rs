@@ -38,11 +38,22 @@ impl LinkName {
         match self {
             Self::Offered => "offered by the host",
             Self::Negotiated => "negotiated",
-            Self::Hw => "can be switched (hw)",
-            Self::Wanted => "wanted",
+            Self::Hw => "switchable",
+            Self::Wanted => "requested",
             Self::Active => "active",
             Self::Allowed => "allowed for packets",
             Self::Taken => "taken by the driver",
+        }
+    }
+
+    /// In one word, where the whole chain is to fit a line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Offered => "offered",
+            Self::Allowed => "allowed",
+            Self::Taken => "taken",
+            Self::Negotiated | Self::Hw | Self::Wanted | Self::Active => self.words(),
         }
     }
 }
@@ -120,8 +131,8 @@ pub fn links(machine: &Machine, answers: Answers, why_not_asked: &str) -> Vec<Li
     chain.push(feature_link(
         LinkName::Wanted,
         of(|tso| tso.wanted || tso.active),
-        "asked for",
-        "not asked for",
+        "requested",
+        "not requested",
     ));
     chain.push(active(machine, of(|tso| tso.active)));
     chain.push(allowed(machine));

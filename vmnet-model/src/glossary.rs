@@ -205,7 +205,7 @@ pub const WORDS: &[Word] = &[
     word(
         Part::Answer,
         &["chain"],
-        "What TSO needs, in order: offered by the host, negotiated by the driver, can be switched, wanted, active, allowed for the packet, \
+        "What TSO needs, in order: offered by the host, negotiated by the driver, switchable, requested (wanted), active, allowed for the packet, \
          taken by the driver. The first that breaks is the cause.",
     ),
     word(

@@ -68,7 +68,7 @@ fn sentence(report: &DoctorReport, broken: Option<&Link>) -> String {
         LinkName::Negotiated => "it was not negotiated with the host",
         LinkName::Hw => "its driver cannot switch it on",
         LinkName::Wanted => "it is switched off",
-        LinkName::Active => "it is asked for, and not active",
+        LinkName::Active => "it is requested, and not active",
         LinkName::Allowed => "not every packet is allowed to use it",
         LinkName::Taken => "the driver gets segments all the same",
     };
@@ -78,20 +78,8 @@ fn sentence(report: &DoctorReport, broken: Option<&Link>) -> String {
     }
 }
 
-fn in_short(link: LinkName) -> &'static str {
-    match link {
-        LinkName::Offered => "offered",
-        LinkName::Negotiated => "negotiated",
-        LinkName::Hw => "can be switched",
-        LinkName::Wanted => "wanted",
-        LinkName::Active => "active",
-        LinkName::Allowed => "allowed",
-        LinkName::Taken => "taken",
-    }
-}
-
 fn in_the_chain(link: &Link, broken: Option<&Link>) -> String {
     let (mark, _) = mark(link.state);
     let here = if broken.is_some_and(|broken| broken.link == link.link) { " (breaks here)" } else { "" };
-    format!("{mark} {}{here}", in_short(link.link))
+    format!("{mark} {}{here}", link.link.word())
 }

@@ -2,7 +2,7 @@
 
 use super::{ExplainReport, Explained, Symptom};
 use crate::model::cause::CauseId;
-use crate::model::chain::{LinkName, LinkState, first_broken};
+use crate::model::chain::{LinkState, first_broken};
 use crate::model::glossary::Word;
 use crate::model::shell::quoted;
 use crate::model::state::{Confidence, State};
@@ -49,7 +49,10 @@ pub fn answer(report: &ExplainReport, style: &Style) -> String {
 
 fn headline(interface: &Explained, style: &Style) -> String {
     let device = &interface.machine.device;
+    let is_broken = first_broken(&interface.chain).is_some_and(|link| link.state == LinkState::Broken);
     let (word, tone) = match interface.state {
+        // No counter tells, and it cannot be happening all the same.
+        State::Inconclusive if is_broken => ("NO", Tone::Bad),
         State::Engaged => ("ENGAGED", Tone::Good),
         State::Software => ("SOFTWARE", Tone::Bad),
         State::Partial => ("PARTIAL", Tone::Unsure),
@@ -104,26 +107,13 @@ fn in_full(interface: &Explained, style: &Style) -> String {
 /// In a line or two: where it breaks, and what shows it.
 fn chain(interface: &Explained) -> Vec<String> {
     let links = interface.chain.iter().filter(|link| link.state != LinkState::NotApplicable);
-    let row: Vec<String> = links.map(|link| format!("{} {}", short(link.link), mark(link.state).0)).collect();
+    let row: Vec<String> = links.map(|link| format!("{} {}", link.link.word(), mark(link.state).0)).collect();
     if row.is_empty() {
         return Vec::new();
     }
     let broken = first_broken(&interface.chain);
-    let shown = broken.map(|link| format!("breaks first at {}: {}", short(link.link), link.evidence));
+    let shown = broken.map(|link| format!("breaks first at {}: {}", link.link.word(), link.evidence));
     std::iter::once(row.join(" → ")).chain(shown).collect()
-}
-
-/// In a word.
-const fn short(link: LinkName) -> &'static str {
-    match link {
-        LinkName::Offered => "offered",
-        LinkName::Negotiated => "negotiated",
-        LinkName::Hw => "switchable",
-        LinkName::Wanted => "wanted",
-        LinkName::Active => "active",
-        LinkName::Allowed => "allowed",
-        LinkName::Taken => "taken",
-    }
 }
 
 /// A string that people paste.

@@ -139,15 +139,16 @@ impl Style {
 
 const NO_BREAK: char = '\u{a0}';
 
-/// A number and what it counts belong on one line.
+/// A number and what it counts belong on one line, as do a mark and what it marks.
 fn with_units_tied(text: &str) -> String {
     let mut tied = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     let mut before = ' ';
     while let Some(c) = rest.next() {
         let is_tie = c == ' '
-            && before.is_ascii_digit()
-            && rest.peek().is_some_and(|next| *next == '%' || next.is_alphabetic());
+            && (matches!(before, '✓' | '✗')
+                || before.is_ascii_digit()
+                    && rest.peek().is_some_and(|next| *next == '%' || next.is_alphabetic()));
         tied.push(if is_tie { NO_BREAK } else { c });
         before = c;
     }
