@@ -14,6 +14,7 @@ use super::{
     suspend::suspend,
     switch::{Switch, SwitchError},
 };
+use crate::benchmark::Iperf3;
 use crate::fix::Kernel;
 use crate::model::ending::RunEnding;
 use crate::model::experiment::{
@@ -441,10 +442,11 @@ fn with_last_words(why: String, report: &crate::report::run::schema::RunReport) 
     let said =
         report.benchmark.as_ref().and_then(|benchmark| benchmark.stdout.as_deref()).unwrap_or_default();
     match said.lines().rev().map(str::trim).find(|line| line.len() > 1) {
-        Some(last) => {
+        // What iperf3 says in its JSON is said already.
+        Some(last) if Iperf3::error(said.as_bytes()).is_none() => {
             format!("{why}; the last that it printed: {}", crate::report::kit::format::shortened(last, 200))
         }
-        None => why,
+        _ => why,
     }
 }
 

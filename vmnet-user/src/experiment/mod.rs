@@ -212,7 +212,9 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
 
 fn finish(gathered: Gathered<'_>, begun: Instant, output: &OutputDir) -> Outcome {
     let report = gathered.report(begun.elapsed());
-    let (files, files_failed) = match document::write(output, &report, &Format::USUAL) {
+    // Of a benchmark that failed there is nothing to draw.
+    let formats: &[Format] = if report.is_of_failed_benchmark() { &[Format::Json] } else { &Format::USUAL };
+    let (files, files_failed) = match document::write(output, &report, formats) {
         Ok(files) => (files, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };

@@ -178,6 +178,12 @@ impl AbReport {
         measured.map_or(MetricId::ThroughputGbps, |effect| effect.metric)
     }
 
+    /// Whether the benchmark failed before anything was measured by it.
+    #[must_use]
+    pub fn is_of_failed_benchmark(&self) -> bool {
+        self.window.ended_by == EndedBy::BenchmarkFailed && self.trials.iter().all(|trial| !trial.is_valid())
+    }
+
     /// Whether an arm is the base once more under another name.
     #[must_use]
     pub fn is_placebo(&self, arm: usize) -> bool {

@@ -15,11 +15,13 @@ use crate::report::kit::screen::Screen;
 use crate::report::kit::style::{Style, Tone};
 use crate::report::kit::typed::Typed;
 use crate::report::run::remedy;
-use crate::stats;
 
 /// The screen of an experiment. `files` are where the reports went.
 #[must_use]
 pub fn screen(report: &AbReport, files: &[PathBuf], typed: &Typed, style: &Style) -> String {
+    if report.is_of_failed_benchmark() {
+        return failed(report, files, typed, style);
+    }
     let outcome = outcome(report);
     let (tone, word) = word(outcome);
     let mut screen = Screen::new(style, tone, word, &sentence(report, outcome));
@@ -43,6 +45,20 @@ pub fn screen(report: &AbReport, files: &[PathBuf], typed: &Typed, style: &Style
     now(&mut screen, report, outcome, typed);
     if let Some(page) = files.first() {
         screen.command("Report", &format!("{}   again: --seed {}", page.display(), report.design.seed));
+    }
+    screen.finish()
+}
+
+/// There is nothing to tell but why.
+fn failed(report: &AbReport, files: &[PathBuf], typed: &Typed, style: &Style) -> String {
+    let why = report.window.problem.as_deref().unwrap_or("it does not say why");
+    let mut screen = Screen::new(style, Tone::Bad, "FAILED", "the benchmark failed: nothing was measured");
+    screen.gap();
+    screen.row("Why", why);
+    now(&mut screen, report, Outcome::NotKnown, typed);
+    screen.command("Again", &typed.with_benchmark("ab", &report.interface.name));
+    if let Some(file) = files.first() {
+        screen.command("Report", &format!("{}   details: -v", file.display()));
     }
     screen.finish()
 }
@@ -72,7 +88,14 @@ fn sentence(report: &AbReport, outcome: Outcome) -> String {
     let is_throughput = effect.metric == MetricId::ThroughputGbps;
     match (outcome, effect.base, effect.arm) {
         (Outcome::Better, Some(base), Some(with)) if is_throughput && with >= 1.2 * base => {
-            format!("{what} makes {name} {:.1} times as fast: {}", with / base, super::words::figures(effect))
+            let unit = effect.metric.metric().unit;
+            let number = format::significant;
+            format!(
+                "{what} makes {name} {:.1} times as fast: {} → {} {unit}",
+                with / base,
+                number(base),
+                number(with)
+            )
         }
         (_, Some(_), Some(_)) => format!("{}: {}", headline(report), super::words::figures(effect)),
         _ => headline(report),
@@ -92,8 +115,8 @@ fn table(screen: &mut Screen, report: &AbReport) -> bool {
             .filter_map(|trial| trial.figures.get(&metric).copied().filter(|value| value.is_finite()))
             .collect();
         figures.sort_unstable_by(f64::total_cmp);
-        let (Some(median), [lowest, ..], [.., highest]) =
-            (stats::of_sorted(&figures, 0.5), figures.as_slice(), figures.as_slice())
+        let (Some(mean), [lowest, ..], [.., highest]) =
+            (mean(report, index, metric), figures.as_slice(), figures.as_slice())
         else {
             continue;
         };
@@ -103,16 +126,24 @@ fn table(screen: &mut Screen, report: &AbReport) -> bool {
         rows.push(format!(
             "  {:<18}{:>9}{range:>20}{:>7}   {control}",
             format::shortened(&format::printable(&arm_said(report, index)), 17),
-            number(median),
+            number(mean),
             figures.len(),
         ));
     }
     if !rows.is_empty() {
-        screen.line(&format!("  {unit:<18}{:>9}{:>20}{:>7}", "median", "lowest – highest", "runs"));
+        screen.line(&format!("  {unit:<18}{:>9}{:>20}{:>7}", "mean", "lowest – highest", "runs"));
     }
     let any = !rows.is_empty();
     rows.iter().for_each(|row| screen.line(row));
     any
+}
+
+/// An arm's mean as the effect has it, so that table and first line say the same.
+fn mean(report: &AbReport, arm: usize, metric: MetricId) -> Option<f64> {
+    if arm == 0 {
+        return report.effects.iter().find_map(|effects| effects.effect(metric)?.base);
+    }
+    report.effects.iter().find(|effects| effects.arm == arm)?.effect(metric)?.arm
 }
 
 /// `TSO off`, `TSO on`, `TSO off again`; other arms by their names.
