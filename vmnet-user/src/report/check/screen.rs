@@ -33,6 +33,7 @@ pub fn screen(report: &CheckReport, typed: &Typed, style: &Style) -> String {
         State::Engaged => screen.command("Slow anyway?", &typed.with_benchmark("run", name)),
         State::Inconclusive => screen.command("Next", &typed.with_benchmark("run", name)),
     }
+    screen.row("", typed.placeholder());
     screen.line(&format!("  Nothing was changed. {:.2} s. {}", report.duration_s, rest(report)));
     screen.finish()
 }
@@ -99,7 +100,7 @@ fn became(one: &TypeReport) -> (Tone, &'static str) {
 fn rest(report: &CheckReport) -> String {
     match report.types.iter().filter(|one| !one.counts).count() {
         0 => "What it costs: -v".to_owned(),
-        1 => "1 more packet type, and the cost: -v".to_owned(),
-        several => format!("{several} more packet types, and the cost: -v"),
+        1 => "1 rarer packet type, and the cost: -v".to_owned(),
+        several => format!("{several} rarer packet types, and the cost: -v"),
     }
 }

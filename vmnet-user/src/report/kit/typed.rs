@@ -33,6 +33,12 @@ impl Typed {
         line
     }
 
+    /// What is to be put in for the placeholder of [`Self::with_benchmark`]; empty where there is none.
+    #[must_use]
+    pub fn placeholder(&self) -> &'static str {
+        if self.command.is_empty() { "PEER: another machine, on which iperf3 -s runs" } else { "" }
+    }
+
     /// The same with the benchmark behind `--`.
     #[must_use]
     pub fn with_benchmark(&self, subcommand: &str, interface: &str) -> String {

@@ -112,11 +112,13 @@ fn speed(report: &RunReport) -> String {
             None => String::new(),
         },
         Some(device) if device.driver.as_deref() == Some("virtio_net") => {
-            "; the link's speed is not known to this machine".to_owned()
+            "; the link's speed is not known here".to_owned()
         }
         _ => String::new(),
     };
-    format!("{}{kind}{link}", format::rate(rate))
+    // A benchmark's own figure is of its own time, and the live table's of a second.
+    let time = format::duration(report.window.duration_s);
+    format!("{}{kind} over the run's {time}{link}", format::rate(rate))
 }
 
 /// What became of the bulk: of what, and how.
@@ -193,6 +195,7 @@ fn next(screen: &mut Screen, report: &RunReport, typed: &Typed) {
     let is_without_traffic = report.verdict.state == State::NothingToOffload && failure(report).is_none();
     if is_without_traffic && came_in(report).is_none() && !is_encrypted(report) {
         screen.command("Next", &typed.with_benchmark("run", &report.interface.name));
+        screen.row("", typed.placeholder());
     } else if failure(report).is_none() {
         screen.row("Next", super::text::next(report).first().map_or("", String::as_str));
     }
@@ -225,5 +228,6 @@ fn slow(screen: &mut Screen, report: &RunReport, typed: &Typed) {
     screen.row("Slow because of it?", &format::capitalised(&slow.said()));
     if slow.without_tso != Answer::No {
         screen.command("Prove", &typed.with_benchmark("ab", &report.interface.name));
+        screen.row("", typed.placeholder());
     }
 }
