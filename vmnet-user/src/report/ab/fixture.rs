@@ -116,6 +116,15 @@ pub(crate) fn not_taken() -> AbReport {
     conclude(report)
 }
 
+/// Nothing was measured, because the benchmark found nobody to talk to.
+pub(crate) fn failed() -> AbReport {
+    let mut report = not_taken();
+    report.window.ended_by = EndedBy::BenchmarkFailed;
+    report.window.problem = Some("iperf3 says: unable to connect to server: Connection refused".to_owned());
+    report.causes.clear();
+    conclude(report)
+}
+
 /// Ctrl-C in the third block.
 pub(crate) fn interrupted() -> AbReport {
     let mut report = experiment("tso", &tso_arms(), 6, 3);

@@ -54,6 +54,7 @@ fn an_experiment_fits_a_small_terminal_and_begins_with_the_answer() {
         ("harms", fixture::harms()),
         ("identical", fixture::identical()),
         ("not taken", fixture::not_taken()),
+        ("failed", fixture::failed()),
         ("interrupted", fixture::interrupted()),
         ("single", fixture::single()),
     ] {
