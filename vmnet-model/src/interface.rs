@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fact;
+use crate::shell::Place;
 
 /// The interface and the machine around it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +29,14 @@ pub struct Interface {
     /// The root qdisc's kind.
     #[serde(serialize_with = "fact::kernel_silent")]
     pub qdisc: Option<String>,
+}
+
+impl Interface {
+    /// As commands name it from where it was asked for.
+    #[must_use]
+    pub fn place(&self) -> Place<'_> {
+        Place { interface: &self.name, netns: self.netns.name.as_deref() }
+    }
 }
 
 /// A network namespace.

@@ -82,7 +82,7 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
         Break::NotWanted => (
             if one_of_two { CauseId::OneFamily } else { CauseId::TurnedOff },
             format!("TSO{which} is turned off on {}", device.name),
-            format!("{listed}: can be switched, and is not asked for{}", who(machine)),
+            format!("{listed}: switchable, and not requested{}", who(machine)),
         ),
         Break::ChecksumOff => (
             CauseId::CsumOff,
@@ -142,7 +142,7 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
         ),
         Break::Dropped => (
             CauseId::TurnedOff,
-            format!("TSO{which} is asked for on {}, and the kernel dropped it", device.name),
+            format!("TSO{which} is requested on {}, and the kernel dropped it", device.name),
             format!("{listed}: wanted and not active, and neither checksumming nor scatter-gather is off"),
         ),
         Break::NoChecksumOffered | Break::NotOffered | Break::DriverHasNone => return None,

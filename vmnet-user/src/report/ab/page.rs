@@ -64,7 +64,7 @@ pub(super) fn page(report: &AbReport, figures: Figures) -> Result<String, PageEr
         ),
         ended: ended(report),
         tiles: tiles(report),
-        why: Why::of(&report.interface.name, Ok(&report.causes)),
+        why: Why::of(report.interface.place(), Ok(&report.causes)),
         effects: report.effects.iter().map(|arm| tables::effects(report, arm)).collect(),
         figures,
         parts: parts(report),

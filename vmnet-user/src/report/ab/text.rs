@@ -42,7 +42,7 @@ pub fn answer(report: &AbReport, files: &[PathBuf], style: &Style) -> String {
     text += &verbatim(style, "SET", &commands(report));
     text += &section(style, "AFTER", &after(report));
     text += &section(style, "WHY", &why::why(&report.causes));
-    text += &verbatim(style, "FIX", &why::mend(&report.interface.name, &report.causes));
+    text += &verbatim(style, "FIX", &why::mend(report.interface.place(), &report.causes));
     text += &section(style, "NOTE", &report.notes);
     let again = [format::shortened(&command_line(&report.repeat.command), LONGEST_COMMAND)];
     text += &verbatim(style, "AGAIN", &again);

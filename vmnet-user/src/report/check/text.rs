@@ -18,7 +18,7 @@ pub fn answer(report: &CheckReport, style: &Style) -> String {
     text += &table(report, style);
     let causes = report.causes.as_deref().unwrap_or_default();
     text += &style.section("WHY", &[reasons(report, true), why::why(causes)].concat());
-    text += &style.verbatim("FIX", &why::mend(&report.interface.name, causes));
+    text += &style.verbatim("FIX", &why::mend(report.interface.place(), causes));
     text += &style.section("UDP", std::slice::from_ref(&report.udp.summary));
     text += &style.section("COST", cost(report).as_slice());
     text += &style.section("SENT", &[sent(report)]);

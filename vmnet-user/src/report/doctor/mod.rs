@@ -115,7 +115,7 @@ pub fn answer(report: &DoctorReport, style: &Style) -> String {
     text += &chain(&report.chain, style);
     text.push('\n');
     text += &style.section("WHY", &why::why(&report.causes));
-    text += &style.verbatim("FIX", &why::mend(&report.interface.name, &report.causes));
+    text += &style.verbatim("FIX", &why::mend(report.interface.place(), &report.causes));
     text += &checklist(&report.checklist, style);
     let files = report.machine.setters.iter().map(|setter| {
         let effect = if setter.turns_off { "off" } else { "on" };

@@ -4,7 +4,7 @@ use super::{ExplainReport, Explained, Symptom};
 use crate::model::cause::CauseId;
 use crate::model::chain::{LinkState, first_broken};
 use crate::model::glossary::Word;
-use crate::model::shell::quoted;
+use crate::model::shell::{Place, quoted};
 use crate::model::state::{Confidence, State};
 use crate::report::doctor::mark;
 use crate::report::kit::format;
@@ -88,7 +88,7 @@ fn in_full(interface: &Explained, style: &Style) -> String {
     text += &style.section("FROM", &basis);
     text += &style.section("CHAIN", &chain(interface));
     text += &style.section("WHY", &why::why(&interface.causes));
-    text += &style.verbatim("FIX", &why::mend(name, &interface.causes));
+    text += &style.verbatim("FIX", &why::mend(Place { interface: name, netns: None }, &interface.causes));
     let lines: Vec<String> = interface
         .lines
         .iter()

@@ -2,6 +2,7 @@
 
 use super::schema::{FixReport, NOT_PROVEN, RestoreReport, Restored};
 use crate::model::fix::Change;
+use crate::model::shell::Place;
 use crate::report::kit::style::{Style, Tone};
 use crate::report::run::why;
 
@@ -22,7 +23,10 @@ pub fn fix(report: &FixReport, style: &Style) -> String {
     text += &style.section("PROOF", &proof(report));
     text += &style.section("FILES", &files(report));
     text += &style.section("WHY", &why::why(&report.beyond));
-    text += &style.verbatim("FIX", &why::mend(&report.interface.name, &report.beyond));
+    text += &style.verbatim(
+        "FIX",
+        &why::mend(Place { interface: &report.interface.name, netns: None }, &report.beyond),
+    );
     if report.dry_run {
         text += &style.verbatim("DO", &report.commands);
     }

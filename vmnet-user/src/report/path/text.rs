@@ -2,6 +2,7 @@
 
 use super::{PathReport, StepReport};
 use crate::model::path::{Side, State};
+use crate::model::shell::Place;
 use crate::model::state::Confidence;
 use crate::report::kit::format;
 use crate::report::kit::style::{Style, Tone};
@@ -170,7 +171,7 @@ fn word(step: &StepReport) -> (Tone, String) {
 }
 
 pub(super) fn fixes(step: &StepReport) -> Vec<String> {
-    let mut lines = why::mend(&step.interface.name, &step.causes);
+    let mut lines = why::mend(Place { interface: &step.interface.name, netns: None }, &step.causes);
     if let Some(netns) = &step.namespace.netns {
         let name = crate::model::shell::quoted(&step.interface.name);
         let by_itself = format!("vmnet fix {name}");

@@ -62,7 +62,7 @@ pub(super) fn page(report: &RunReport, figures: Figures) -> Result<String, PageE
         script: SCRIPT,
         answer: Answer::of(&report),
         tiles: answer::tiles(&report),
-        why: Why::of(&report.interface.name, report.causes.as_deref().map_err(ToString::to_string)),
+        why: Why::of(report.interface.place(), report.causes.as_deref().map_err(ToString::to_string)),
         is_quiet: !figures.drawn.iter().any(|figure| figure.id == "throughput"),
         figures,
         parts: vec![

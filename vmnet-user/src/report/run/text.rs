@@ -43,7 +43,7 @@ pub fn answer(report: &RunReport, files: &[PathBuf], style: &Style) -> String {
     text += &confidence(report, style);
     let causes = report.causes.as_deref().unwrap_or_default();
     text += &style.section("WHY", &why::why(causes));
-    text += &style.verbatim("FIX", &why::mend(&report.interface.name, causes));
+    text += &style.verbatim("FIX", &why::mend(report.interface.place(), causes));
     text += &style.section("COST", &cost(report));
     text += &style.section("RUN", &report.benchmark.as_ref().map(benchmark).unwrap_or_default());
     text += &style.section("EVENT", &events(report));

@@ -2,7 +2,7 @@
 
 use crate::model::cause::{By, Cause, CauseId};
 use crate::model::fact::Known as _;
-use crate::model::shell::quoted;
+use crate::model::shell::{Place, quoted};
 use crate::report::kit::format;
 
 /// Causes told in full; the others are only named.
@@ -38,9 +38,9 @@ pub fn explains(cause: &Cause) -> Option<String> {
 
 /// The command that fixes by itself what can be fixed from here, and the one that only shows what it would change.
 #[must_use]
-pub fn by_itself(interface: &str, causes: &[Cause]) -> Option<[String; 2]> {
+pub fn by_itself(place: Place<'_>, causes: &[Cause]) -> Option<[String; 2]> {
     causes.iter().any(|cause| !cause.fix.actions.is_empty()).then(|| {
-        let mend = format!("vmnet fix {}", quoted(interface));
+        let mend = place.vmnet("fix");
         let show = format!("{mend} --dry-run");
         [mend, show]
     })
@@ -48,18 +48,19 @@ pub fn by_itself(interface: &str, causes: &[Cause]) -> Option<[String; 2]> {
 
 /// What people try and what does nothing here.
 #[must_use]
-pub fn in_vain(interface: &str, cause: &Cause) -> Option<String> {
+pub fn in_vain(place: Place<'_>, cause: &Cause) -> Option<String> {
     off_for_good(cause.id).then(|| {
-        format!("ethtool -K {} tso on cannot work here: the feature is fixed off", quoted(interface))
+        let command = place.command(&format!("ethtool -K {} tso on", quoted(place.interface)));
+        format!("{command} cannot work here: the feature is fixed off")
     })
 }
 
 /// Who can fix it, and how: for each cause that somebody can fix.
 #[must_use]
-pub fn mend(interface: &str, causes: &[Cause]) -> Vec<String> {
+pub fn mend(place: Place<'_>, causes: &[Cause]) -> Vec<String> {
     let mut lines = Vec::new();
     let worst = causes.get(..TOLD).unwrap_or(causes);
-    if let Some([mend, show]) = by_itself(interface, worst) {
+    if let Some([mend, show]) = by_itself(place, worst) {
         lines.push(format!("{mend}  (shows what it would change: {show})"));
     }
     let mut told: Vec<&str> = Vec::new();
@@ -73,10 +74,10 @@ pub fn mend(interface: &str, causes: &[Cause]) -> Vec<String> {
             By::Host => {
                 lines.push(format!("{}, on the host:", cause.id.name()));
                 lines.extend(fresh.iter().take(SETTINGS).map(|setting| format!("  {setting}")));
-                lines.extend(in_vain(interface, cause).map(|vain| format!("  ({vain})")));
+                lines.extend(in_vain(place, cause).map(|vain| format!("  ({vain})")));
             }
             By::GuestRoot | By::Application => {
-                lines.extend(fresh.iter().map(|command| (*command).to_owned()));
+                lines.extend(fresh.iter().map(|command| place.command(command)));
             }
         }
     }
@@ -128,14 +129,15 @@ mod tests {
     #[test]
     fn what_root_can_mend_is_one_command_and_the_same_by_hand_once() {
         let causes = [cause(CauseId::TurnedOff, None, by_root()), cause(CauseId::CsumOff, None, by_root())];
-        let lines = mend("ens4", &causes);
+        let lines = mend(Place { interface: "ens4", netns: None }, &causes);
         assert!(lines[0].starts_with("vmnet fix ens4"));
         assert_eq!(lines[1..], ["ethtool -K ens4 tx-tcp-segmentation on"]);
     }
 
     #[test]
     fn what_the_host_has_to_mend_says_that_the_usual_remedy_does_nothing_here() {
-        let lines = mend("a;b", &[cause(CauseId::HostNoCsum, None, by_host())]);
+        let lines =
+            mend(Place { interface: "a;b", netns: None }, &[cause(CauseId::HostNoCsum, None, by_host())]);
         assert_eq!(lines[0], "host-no-csum, on the host:");
         assert_eq!(lines[1], "  QEMU: csum=on");
         assert!(lines[2].contains("ethtool -K 'a;b' tso on cannot work here"));

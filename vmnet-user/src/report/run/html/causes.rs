@@ -1,6 +1,7 @@
 //! Why, and who can fix it how: every cause, with what there is to copy.
 
 use crate::model::cause::{By, Cause};
+use crate::model::shell::Place;
 use crate::report::run::why;
 
 /// Causes, and what fixes them by itself.
@@ -32,15 +33,15 @@ pub(in crate::report) struct Remedy {
 }
 
 impl Why {
-    pub(in crate::report) fn of(interface: &str, causes: Result<&[Cause], String>) -> Self {
+    pub(in crate::report) fn of(place: Place<'_>, causes: Result<&[Cause], String>) -> Self {
         let (causes, unknown) = match causes {
             Ok(causes) => (causes, None),
             Err(why) => (Default::default(), Some(why)),
         };
         Self {
             unknown,
-            told: causes.iter().map(|cause| Told::of(interface, cause)).collect(),
-            by_itself: why::by_itself(interface, causes),
+            told: causes.iter().map(|cause| Told::of(place, cause)).collect(),
+            by_itself: why::by_itself(place, causes),
         }
     }
 
@@ -51,7 +52,7 @@ impl Why {
 }
 
 impl Told {
-    fn of(interface: &str, cause: &Cause) -> Self {
+    fn of(place: Place<'_>, cause: &Cause) -> Self {
         let by = match cause.fix.by {
             By::None => None,
             by => Some(by.words()),
@@ -63,8 +64,13 @@ impl Told {
             // It may begin with a name, which has no capital.
             detail: if cause.detail.is_empty() { String::new() } else { format!("{}.", cause.detail) },
             by,
-            remedies: cause.fix.commands.iter().map(|command| Remedy::of(cause.fix.by, command)).collect(),
-            in_vain: why::in_vain(interface, cause),
+            remedies: cause
+                .fix
+                .commands
+                .iter()
+                .map(|command| Remedy::of(cause.fix.by, &place.command(command)))
+                .collect(),
+            in_vain: why::in_vain(place, cause),
         }
     }
 }
