@@ -11,4 +11,5 @@ pub(crate) mod path_segment;
 pub(crate) mod skb_gso_segment;
 pub(crate) mod skb_segment;
 pub(crate) mod stack_sample;
+pub(crate) mod tcp_retransmit_skb;
 pub(crate) mod tcp_sendmsg;
