@@ -302,8 +302,6 @@ counters! {
         pub skb_segment: SkbSegment,
         /// `tcp_sendmsg`.
         pub tcp_sendmsg: TcpSendmsg,
-        /// Calls of `tcp_retransmit_skb` by sockets whose route leaves through this interface.
-        pub retransmit_calls: u64,
         /// Sockets that closed.
         pub closed_sockets: ClosedSockets,
         /// Stack samples, on the rung that has no function hooks.

@@ -11,5 +11,4 @@ pub(crate) mod path_segment;
 pub(crate) mod skb_gso_segment;
 pub(crate) mod skb_segment;
 pub(crate) mod stack_sample;
-pub(crate) mod tcp_retransmit_skb;
 pub(crate) mod tcp_sendmsg;

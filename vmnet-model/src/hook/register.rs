@@ -225,19 +225,6 @@ register! {
         why_no_way: "only by fexit: a kretprobe on tcp_sendmsg loses a sixth to a half of the calls",
         ways: &[on(Mode::Fentry, &[program("tcp_sendmsg", Kind::Fexit, "tcp_sendmsg")])],
     }
-    /// tp `tcp_retransmit_skb`.
-    TcpRetransmitSkb {
-        name: "tcp_retransmit_skb",
-        key: "tcp_retransmit_skb",
-        part: Part::Always,
-        purpose: "segments that TCP sends again",
-        needed_by: &[],
-        why_no_way: NO_WAY,
-        ways: &[
-            any(&[program("tcp_retransmit_skb", Kind::TpBtf, "tcp_retransmit_skb")]),
-            any(&[program("tcp_retransmit_skb_raw", Kind::RawTp, "tcp_retransmit_skb")]),
-        ],
-    }
     /// tp `inet_sock_set_state`.
     InetSockSetState {
         name: "inet_sock_set_state",
