@@ -37,6 +37,8 @@ pub mod schema;
 pub mod screen;
 pub mod setup;
 pub mod skip;
+#[cfg(feature = "soak")]
+pub mod soak;
 mod vm;
 
 pub use kernel::{Build, Kernel};

@@ -9,6 +9,7 @@ mod fuzz;
 mod gallery;
 mod run;
 mod setup;
+mod soak;
 mod sudo;
 mod test;
 mod vm;
@@ -46,6 +47,8 @@ enum Task {
     Gallery(gallery::GalleryArguments),
     /// Feed made-up recordings to what reads them, for a while
     Fuzz(fuzz::FuzzArguments),
+    /// Commands in random order under load, killed, stopped and misled: nothing may be left, no answer false
+    Soak(soak::SoakArguments),
     /// Fetch now what the other commands fetch when they need it
     Setup,
 }
@@ -75,6 +78,7 @@ fn perform(task: Task) -> Result<Outcome> {
         Task::Vm(arguments) => vm::run(&arguments),
         Task::Gallery(arguments) => gallery::run(&arguments),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
+        Task::Soak(arguments) => soak::run(&arguments),
         Task::Setup => setup::run(),
     }
 }

@@ -26,7 +26,14 @@ pub(crate) fn run() -> Result<PathBuf> {
 /// Builds the meter of what watching costs, which has both sides inside it.
 pub(crate) fn meter() -> Result<()> {
     let object = kernel_side()?;
-    step("the meter", || user_side::meter(&object))
+    step("the meter", || user_side::of_tests("watching-costs", &object))
+}
+
+/// Builds the soak. Returns its program.
+pub(crate) fn soak() -> Result<PathBuf> {
+    let object = kernel_side()?;
+    step("the soak", || user_side::of_tests("soak", &object))?;
+    Ok(testbed::paths::target().join("release/soak"))
 }
 
 /// Builds the kernel side alone. Returns the object file.

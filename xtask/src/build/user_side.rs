@@ -20,11 +20,11 @@ pub(crate) fn build(object: &Path) -> Result<PathBuf> {
     Ok(testbed::paths::vmnet())
 }
 
-/// Builds the meter of what watching costs, likewise.
-pub(crate) fn meter(object: &Path) -> Result<()> {
+/// Builds a program of the tests, likewise: the meter of what watching costs, the soak.
+pub(crate) fn of_tests(program: &str, object: &Path) -> Result<()> {
     let mut build = cargo();
     build
-        .args(["build", "--release", "--package", "vmnet-tests", "--bin", "watching-costs"])
+        .args(["build", "--release", "--package", "vmnet-tests", "--bin", program])
         .env("VMNET_EBPF_OBJECT", object)
         // The same as the binary's, or everything would be built twice.
         .env("CARGO_ENCODED_RUSTFLAGS", encoded(&without_paths()?));
