@@ -81,7 +81,7 @@ fn held() -> BTreeSet<Object> {
     held
 }
 
-/// Of a line such as `prog_id:	42`.
+/// Of a line such as `prog_id: 42`.
 fn object_of(line: &str) -> Option<Object> {
     let (name, id) = line.split_once(':')?;
     let kind = match name {

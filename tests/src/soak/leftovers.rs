@@ -87,13 +87,13 @@ pub(super) fn processes(mark: &str) -> Vec<String> {
     loop {
         let left = with_mark(mark);
         if left.is_empty() || started.elapsed() > GONE_WITHIN {
-            return left.into_iter().map(killed).collect();
+            return left.iter().map(|process| killed(process)).collect();
         }
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-fn killed(process: String) -> String {
+fn killed(process: &str) -> String {
     if let Some(pid) = process.split(' ').next().and_then(|pid| pid.parse().ok()) {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }

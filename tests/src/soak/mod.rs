@@ -275,8 +275,9 @@ fn modes(plan: &Plan, stage: &Stage) -> Result<(Vec<&'static str>, Vec<String>)>
         if said.status.success() {
             work.push(mode);
         } else {
-            let why = String::from_utf8_lossy(&said.stderr).trim().replace('\n', " ");
-            do_not.push(format!("--mode {mode}: {why}"));
+            // The lines before it may be of experiments of others.
+            let said = String::from_utf8_lossy(&said.stderr);
+            do_not.push(said.trim().lines().next_back().unwrap_or(mode).to_owned());
         }
     }
     anyhow::ensure!(!work.is_empty(), "no way of counting works here: {}", do_not.join("; "));

@@ -43,6 +43,9 @@ pub(super) struct Operation {
 /// Where a result is, below the operation's own directory.
 pub(super) const RESULT: &str = "result.json";
 
+/// Emulated, as it is.
+const SLOWER_IN_A_GUEST: f64 = 4.0;
+
 /// What an answer is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -88,6 +91,16 @@ impl Kind {
         }
     }
 
+    /// About, on a machine that is not busy: what comes between is to come before the end.
+    fn takes_s(self) -> f64 {
+        match self {
+            Self::Check | Self::Doctor | Self::Fix => 0.2,
+            Self::Undo | Self::Restore => 0.05,
+            Self::Run | Self::RunCommand | Self::Path => 1.5,
+            Self::Ab => 4.0,
+        }
+    }
+
     /// Whether there has to be something to fix. These take Ctrl-Z for the wish to end them: what is being changed is finished first, and
     /// nothing more is begun.
     pub(super) fn is_about_a_fix(self) -> bool {
@@ -130,7 +143,7 @@ impl Operation {
         let mut words = Words(Vec::new());
         let interface = stage.interface();
         let directory = output.to_string_lossy().into_owned();
-        let mut planned_s = 1.0;
+        let mut planned_s = kind.takes_s();
         let mut says_result = false;
         match kind {
             Kind::Check => {
@@ -173,14 +186,12 @@ impl Operation {
                 words.add(&["--rehearsal", "--blocks", "1", "--no-placebo"]);
                 // Whoever else uses this machine is no reason for a trial not to count here.
                 words.add(&["--max-steal", "100", "--max-retransmits", "100"]);
-                planned_s = 6.0;
             }
             Kind::Fix => words.add(&["fix", interface, "--json", RESULT]),
             Kind::Undo => words.add(&["fix", interface, "--undo", "--json", RESULT]),
             Kind::Restore => words.add(&["restore", "--json", RESULT]),
             Kind::Path => {
                 words.add(&["path", stage.far(), "-d", "1s", "--json", RESULT]);
-                planned_s = 1.5;
             }
         }
         words.0.extend(stage.namespace());
@@ -192,6 +203,9 @@ impl Operation {
                 words.0.extend(stage.load(options));
             }
             _ => {}
+        }
+        if stage.is_guest() && !matches!(kind, Kind::Run | Kind::RunCommand) {
+            planned_s *= SLOWER_IN_A_GUEST;
         }
         Self { kind, words: words.0, planned_s, says_result, tso: stage.tso }
     }

@@ -132,8 +132,8 @@ impl fmt::Display for Tally {
                 let slope = of["slope_kib_per_minute"].as_f64().unwrap_or_default();
                 writeln!(
                     f,
-                    "memory of a long run, {name}: {} KiB at first, {} at last, {slope:+.1} KiB a minute",
-                    of["first_kib"], of["last_kib"]
+                    "memory of a long run, {name}: {} KiB at first, {} at most, {} at last, {slope:+.1} KiB a minute",
+                    of["first_kib"], of["most_kib"], of["last_kib"]
                 )?;
             }
         }
