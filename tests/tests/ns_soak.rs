@@ -33,7 +33,7 @@ fn a_few_operations_leave_nothing_and_say_nothing_false() {
     assert!(!plan.keep.exists());
 }
 
-/// A vmnet that leaves a process and a file, switches an offload, and says the contrary of what is so. What the soak itself needs works.
+/// A vmnet that leaves a process and a file, switches an offload, and says that TSO is on, which it is not. What the soak itself needs works.
 const WRONG: &str = r#"#!/bin/sh
 case "$*" in
 load*|*--no-report*) exec VMNET "$@" ;;
@@ -44,7 +44,7 @@ sleep 86393 &
 touch "$TMPDIR/left"
 VMNET "$@"
 code=$?
-sed -i 's/"state": "engaged"/"state": "SOFTWARE"/; s/"state": "software"/"state": "engaged"/; s/SOFTWARE/software/' result.json
+sed -i '0,/"state"/s/"state": "[a-z-]*"/"state": "engaged"/' result.json
 ip netns exec "$(echo "$*" | sed 's/.*--netns \([^ ]*\).*/\1/')" ethtool -K veth0 gro on
 exit $code
 "#;

@@ -318,3 +318,25 @@ impl Drop for Full {
         let _ = fs::remove_dir(&self.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::operation::Kind;
+    use super::*;
+
+    #[test]
+    fn what_the_far_end_counted_contradicts_the_other_state_alone() {
+        let operation =
+            |kind, tso| Operation { kind, words: Vec::new(), planned_s: 1.0, says_result: false, tso };
+        let (whole, segments) = ([1_000, 20_000_000], [14_000, 20_000_000]);
+        for (tso, counted, is_contradiction) in
+            [(true, whole, false), (true, segments, true), (false, segments, false), (false, whole, true)]
+        {
+            let told = contradiction(&operation(Kind::Run, tso), counted);
+            assert_eq!(told.is_some(), is_contradiction, "{tso} {counted:?}");
+            // Both are there in an experiment, and little says nothing.
+            assert_eq!(contradiction(&operation(Kind::Ab, tso), counted), None);
+            assert_eq!(contradiction(&operation(Kind::Run, tso), counted.map(|count| count / 100)), None);
+        }
+    }
+}
