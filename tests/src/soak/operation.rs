@@ -94,8 +94,9 @@ impl Kind {
     /// About, on a machine that is not busy: what comes between is to come before the end.
     fn takes_s(self) -> f64 {
         match self {
-            Self::Check | Self::Doctor | Self::Fix => 0.2,
-            Self::Undo | Self::Restore => 0.05,
+            Self::Check | Self::Fix => 0.2,
+            Self::Doctor => 0.12,
+            Self::Undo | Self::Restore => 0.02,
             Self::Run | Self::RunCommand | Self::Path => 1.5,
             Self::Ab => 4.0,
         }
