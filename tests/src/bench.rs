@@ -35,6 +35,8 @@ pub struct Bench {
     pub near: Netns,
     /// Where [`FAR`] is.
     pub far: Netns,
+    /// What lies between the two, where they are no pair.
+    _between: Vec<Netns>,
     directory: TempDir,
     runs: AtomicU32,
     _server: Running,
@@ -57,8 +59,55 @@ impl Bench {
                 addresses: &[&format!("{FAR}/24"), &format!("{FAR_V6}/64")],
             },
         )?;
+        Self::serving(near, far, Vec::new())
+    }
+
+    /// Five devices that packets are sent by on the way: the near end, over two bridges with a pair between them, and through two namespaces that
+    /// route.
+    pub fn over_five_devices(purpose: &str) -> Result<Self> {
+        let new = || Netns::new(purpose);
+        let (near, bridges, router, second, far) = (new()?, new()?, new()?, new()?, new()?);
+        for (one, other) in [
+            ((&near, INTERFACE, ["10.96.1.1/24"].as_slice()), (&bridges, "in0", [].as_slice())),
+            ((&bridges, "between0", &[]), (&bridges, "between1", &[])),
+            ((&bridges, "out0", &[]), (&router, "in0", &["10.96.1.2/24"])),
+            ((&router, "out0", &["10.96.2.1/24"]), (&second, "in0", &["10.96.2.2/24"])),
+            ((&second, "out0", &["10.96.3.1/24"]), (&far, "veth1", &["10.96.3.2/24"])),
+        ] {
+            let [one, other] = [one, other].map(|(namespace, interface, addresses)| VethEnd {
+                namespace,
+                interface,
+                addresses,
+            });
+            veth_pair(one, other)?;
+        }
+        for (bridge, ports) in [("br0", ["in0", "between0"]), ("br1", ["between1", "out0"])] {
+            bridges.ip(&format!("link add {bridge} type bridge"))?;
+            for port in ports {
+                bridges.ip(&format!("link set {port} master {bridge}"))?;
+            }
+            bridges.ip(&format!("link set {bridge} up"))?;
+        }
+        for router in [&router, &second] {
+            router.exec("sysctl -q -w net.ipv4.ip_forward=1")?;
+        }
+        far.ip(&format!("address add {FAR}/32 dev lo"))?;
+        for (namespace, to, by) in [
+            (&near, FAR, "10.96.1.2"),
+            (&router, FAR, "10.96.2.2"),
+            (&second, FAR, "10.96.3.2"),
+            (&second, "10.96.1.0/24", "10.96.2.1"),
+            (&far, "10.96.1.0/24", "10.96.3.1"),
+        ] {
+            namespace.ip(&format!("route add {to} via {by}"))?;
+        }
+        Self::serving(near, far, vec![bridges, router, second])
+    }
+
+    fn serving(near: Netns, far: Netns, between: Vec<Netns>) -> Result<Self> {
         let _server = serve_load(&far)?;
-        Ok(Self { near, far, directory: tempfile::tempdir()?, runs: AtomicU32::new(0), _server })
+        let directory = tempfile::tempdir()?;
+        Ok(Self { near, far, _between: between, directory, runs: AtomicU32::new(0), _server })
     }
 
     /// Has connections of both ends paced by nobody: BBR, where a machine has it for all, sends at a third of what a veth pair takes, and rests 200 ms

@@ -22,6 +22,7 @@ pub mod browser;
 pub mod command;
 pub mod consumers;
 pub mod gallery;
+pub mod genl;
 #[cfg(feature = "held")]
 pub mod held;
 mod initramfs;

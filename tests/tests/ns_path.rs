@@ -454,6 +454,82 @@ fn the_answer_can_be_expected_and_fits_a_terminal() {
     assert_eq!(idle.status.code(), Some(4), "{}", said(&idle));
 }
 
+/// What a person gets to read.
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn a_way_without_traffic_has_its_answer_by_a_probe_that_says_what_it_sends() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"), skip::program("ping"));
+    let lab = Lab::overlay();
+    // Without it there is a line to paste, with the namespace that was meant.
+    let idle = captured(&mut lab.load(&[FAR, "-d", "200ms", "--plain"])).unwrap();
+    let line = format!("vmnet path {FAR} --netns {} --probe", lab.pod.name());
+    assert!(text(&idle).contains("NOT KNOWN") && text(&idle).contains(&line), "{}", text(&idle));
+
+    let probe = |to: &str, options: &[&str]| {
+        let count = || lab.far.statistic("v1", "rx_bytes").unwrap();
+        let before = count();
+        let output = captured(lab.load(&[to, "--probe", "--json", "-"]).args(options)).unwrap();
+        println!("{}", said(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let document = document(&output.stdout).unwrap();
+        assert_eq!(unexplained_nulls(&document), Vec::<String>::new(), "{document}");
+        let sent = &document["probe"];
+        assert_eq!(
+            (&sent["destination"], &sent["port"], &sent["failed"]),
+            (&to.into(), &9.into(), &0.into())
+        );
+        // Said before, counted by TCP, and no more than that arrives.
+        let bytes = sent["sent_bytes"].as_u64().unwrap();
+        assert!((1 << 20..=2 << 20).contains(&bytes), "{sent}");
+        assert!(said(&output).contains("port 9 (discard)"), "{}", said(&output));
+        let came = count() - before;
+        assert!(came >= bytes && came <= bytes * 5 / 4, "{came} came of {bytes}");
+        Traced { document, received: [0; 2] }
+    };
+    for to in [FAR, FAR_V6] {
+        let on = probe(to, &[]);
+        assert_eq!(on.sending(), ["eth0", "vx0", "v0"].map(|name| (name, "whole")), "{to}");
+        on.assert_audited();
+    }
+    lab.host.exec("ethtool -K vx0 tso off").unwrap();
+    let off = probe(FAR, &["--expect", "vx0"]);
+    assert_eq!(off.sending(), [("eth0", "whole"), ("vx0", "segmented"), ("v0", "singles")]);
+    assert_eq!((off.verdict(), off.first_cause("vx0")), (("segmented", Some("vx0")), "turned-off"));
+    off.assert_audited();
+    // And what behind the tunnel could do it.
+    let below = &off.step("vx0")["offload_below"];
+    assert_eq!((below["device"].as_str(), below["state"].as_str()), (Some("v0"), Some("on")), "{below}");
+}
+
+#[test]
+fn a_probe_goes_to_one_machine_that_was_named_and_nowhere_else() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("ping"));
+    let lab = Lab::overlay();
+    let begun = lab.pod.statistic("eth0", "tx_packets").unwrap();
+    for (words, code, told) in [
+        (["224.0.0.1", "--probe"].as_slice(), 1, "a multicast address"),
+        (&["ff02::1", "--probe"], 1, "a multicast address"),
+        (&["255.255.255.255", "--probe"], 1, "the broadcast address"),
+        (&["10.8.0.255", "--probe"], 1, "a broadcast or multicast address"),
+        (&["127.0.0.1", "--probe"], 1, "loopback"),
+        (&["0.0.0.0", "--probe"], 1, "no address"),
+        (&[POD, "--probe"], 1, "this machine's own address"),
+        (&["eth0", "--probe"], 2, "an address that you name"),
+        (&[FAR, "--probe", "--from", "eth0"], 2, "cannot be used with"),
+        (&[FAR, "--probe", "--", "true"], 2, "cannot be used with"),
+        (&["a.json", "--probe"], 2, "recordings are read as they are"),
+    ] {
+        let output = captured(&mut lab.load(words)).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains(told), "{words:?}: {}", said(&output));
+    }
+    let sent = lab.pod.statistic("eth0", "tx_packets").unwrap() - begun;
+    assert!(sent < 16, "{sent} packets were sent");
+}
+
 #[test]
 fn what_cannot_be_done_is_said_with_what_to_do() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("ping"));
@@ -561,6 +637,15 @@ fn what_each_machine_saw_is_joined_to_one_way() {
     for name in ["cali0", "v1"] {
         assert_eq!(joined.step(name)["audit"]["ok"], true, "{}", joined.document);
     }
+    // Under whichever name it was recorded, it is the same.
+    let renamed = directory.path().join("guest.vmnet");
+    std::fs::copy(file("guest"), &renamed).unwrap();
+    let again = captured(Command::new(paths::vmnet()).arg("path").arg(&renamed)).unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    std::fs::write(&renamed, b"\x89VMNET\r\n and so on").unwrap();
+    let of_a_run = captured(Command::new(paths::vmnet()).arg("path").arg(&renamed)).unwrap();
+    assert_eq!(of_a_run.status.code(), Some(1));
+    assert!(said(&of_a_run).contains("recording of a run"), "{}", said(&of_a_run));
     let spoilt = file("spoilt");
     std::fs::write(&spoilt, "{\"schema\":\"vmnet.check/1\"}").unwrap();
     let refused = captured(Command::new(paths::vmnet()).arg("path").arg(&spoilt)).unwrap();
@@ -575,7 +660,7 @@ fn where_a_device_segments_at_a_high_rate_it_is_watched_in_windows() {
     lab.host.exec("ethtool -K vx0 tso off").unwrap();
     let vmnet = paths::vmnet();
     let mut command = lab.load(&[FAR, "--json", "-", "--"]);
-    command.arg(&vmnet).args(["load", "client", FAR, "--time", "3s"]);
+    command.arg(&vmnet).args(["load", "client", FAR, "--time", "5s"]);
     let output = captured(&mut command).unwrap();
     println!("{}", said(&output));
     let traced = Traced { document: document(&output.stdout).unwrap(), received: [0; 2] };
@@ -583,6 +668,13 @@ fn where_a_device_segments_at_a_high_rate_it_is_watched_in_windows() {
     assert_eq!((traced.verdict(), traced.first_cause("vx0")), (("segmented", Some("vx0")), "turned-off"));
     let share = traced.document["window"]["counted_share"].as_f64().unwrap();
     assert!(share < 0.5, "{}", traced.document["window"]);
+    // It is told as the estimate that it is.
+    assert_eq!(traced.document["window"]["method"], "windows", "{}", traced.document["window"]);
+    let interval = &traced.step("vx0")["segmented_share_interval"];
+    let [low, high] = [0, 1].map(|end| interval[end].as_f64().unwrap());
+    assert!((0.8..=1.0).contains(&low) && (low..=1.0).contains(&high), "{interval}");
+    let note = traced.document["notes"].as_array().unwrap().iter().find_map(|note| note.as_str());
+    assert!(note.is_some_and(|note| note.contains("an estimate from")), "{}", traced.document["notes"]);
     for step in ["vx0", "v0"] {
         assert_eq!(traced.step(step)["audit"]["ok"], true, "{}", traced.document);
     }

@@ -117,6 +117,173 @@ meet 10.6.0.1
 trace wireguard 10.6.0.2
 "#;
 
+/// Kinds of device that this machine's kernel does not have, each between the sender and v0, or below it.
+const KINDS: &str = r#"
+ip link add team7 type team
+team-mode team7 activebackup
+ip address flush dev v0
+ip link set v0 down
+ip link set v0 master team7
+ip link add spare0 type dummy
+ip link set spare0 master team7
+team-mode team7 activeport v0
+ip address add 10.9.1.1/24 dev team7
+ip link set team7 up
+ip link set v0 up
+meet 10.9.1.1
+ethtool -K v0 tso off
+trace team 10.9.1.2
+ethtool -K v0 tso on
+ip link del team7
+ip link del spare0
+ip address add 10.9.1.1/24 dev v0
+ip link set v0 up
+
+echo 1 >/proc/sys/net/ipv4/ip_forward
+ip -n far route add 10.8.0.0/16 via 10.9.1.1
+ip netns add boxed
+ip link add box0 type netkit
+peer=$(ip -o link show type netkit | sed -n 's/^[0-9]*: \(nk[0-9]*\)@.*/\1/p')
+ip link set "$peer" netns boxed name eth0
+ip link set box0 up
+ip address add 10.8.3.254/32 dev box0
+ip route add 10.8.3.1 dev box0
+ip -n boxed address add 10.8.3.1/32 dev eth0
+ip -n boxed link set eth0 up
+ip -n boxed route add default dev eth0
+meet 10.8.3.1
+trace netkit-on 10.9.1.2 --netns boxed
+ip netns exec boxed ethtool -K eth0 tso off
+trace netkit-off 10.9.1.2 --netns boxed
+ip netns del boxed
+
+ip netns add pod
+ip link add cali0 type veth peer name eth0 netns pod
+ip link add red type vrf table 100
+ip link set red up
+ip link set cali0 master red
+ip link set v0 master red
+ip link set cali0 up
+ip address add 10.8.1.254/24 dev cali0
+ip -n pod address add 10.8.1.1/24 dev eth0
+ip -n pod link set eth0 up
+ip -n pod route add default via 10.8.1.254
+meet 10.8.1.1
+ethtool -K v0 tso off
+trace vrf 10.9.1.2 --netns pod
+ethtool -K v0 tso on
+ip link set v0 nomaster
+ip link del red
+ip netns del pod
+"#;
+
+/// Tunnels by or of IPv6.
+const TUNNELS_OF_6: &str = r#"
+ip -6 address add fd00:9::1/64 dev v0 nodad
+ip -n far -6 address add fd00:9::2/64 dev v1 nodad
+until ping -c 1 -W 1 fd00:9::2 >/dev/null; do sleep 0.1; done
+over() {
+    name=$1
+    needs=$2
+    to=$3
+    from=$4
+    until ip netns exec far ping -c 1 -W 1 "$from" >/dev/null; do sleep 0.1; done
+    ethtool -K v0 "$needs" off
+    trace "$name-below" "$to"
+    ethtool -K v0 "$needs" on
+    ethtool -K t0 tso off
+    trace "$name-off" "$to"
+    ip link del t0
+    ip -n far link del t0
+}
+ip link add t0 type ip6tnl mode ipip6 local fd00:9::1 remote fd00:9::2
+ip -n far link add t0 type ip6tnl mode ipip6 local fd00:9::2 remote fd00:9::1
+ip address add 10.7.0.1/24 dev t0
+ip -n far address add 10.7.0.2/24 dev t0
+ip link set t0 up
+ip -n far link set t0 up
+over ip6tnl tx-ipxip6-segmentation 10.7.0.2 10.7.0.1
+ip link add t0 type sit local 10.9.1.1 remote 10.9.1.2
+ip -n far link add t0 type sit local 10.9.1.2 remote 10.9.1.1
+ip -6 address add fd00:7::1/64 dev t0 nodad
+ip -n far -6 address add fd00:7::2/64 dev t0 nodad
+ip link set t0 up
+ip -n far link set t0 up
+over sit tx-ipxip4-segmentation fd00:7::2 fd00:7::1
+"#;
+
+/// IPsec as a policy for what is sent here, as a tunnel for what is routed, and by a device of its own.
+const IPSEC: &str = r#"
+KEY=0x0123456789abcdef0123456789abcdef01234567
+# `sa MODE [OPTIONS]` for both ways at both ends.
+sa() {
+    mode=$1
+    shift
+    for netns in '' '-n far'; do
+        ip $netns xfrm state add src 10.9.1.1 dst 10.9.1.2 proto esp spi 1 reqid 1 mode "$mode" aead 'rfc4106(gcm(aes))' $KEY 128 "$@"
+        ip $netns xfrm state add src 10.9.1.2 dst 10.9.1.1 proto esp spi 2 reqid 1 mode "$mode" aead 'rfc4106(gcm(aes))' $KEY 128 "$@"
+    done
+}
+# `policy NETNS DIR SRC DST TUNNEL MODE [OPTIONS]`
+policy() {
+    where=$1 dir=$2 src=$3 dst=$4 ends=$5 mode=$6
+    shift 6
+    ip $where xfrm policy add src "$src" dst "$dst" dir "$dir" "$@" tmpl $ends proto esp reqid 1 mode "$mode"
+}
+forget() {
+    for netns in '' '-n far'; do
+        ip $netns xfrm policy flush
+        ip $netns xfrm state flush
+    done
+}
+here='src 10.9.1.1 dst 10.9.1.2'
+there='src 10.9.1.2 dst 10.9.1.1'
+ip netns exec far sh -c 'echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter; echo 0 >/proc/sys/net/ipv4/conf/default/rp_filter'
+
+sa transport
+policy '' out 10.9.1.1 10.9.1.2 '' transport
+policy '' in 10.9.1.2 10.9.1.1 '' transport
+policy '-n far' in 10.9.1.1 10.9.1.2 '' transport
+policy '-n far' out 10.9.1.2 10.9.1.1 '' transport
+meet 10.9.1.1
+trace ipsec-transport 10.9.1.2
+forget
+
+ip netns add pod
+ip link add cali0 type veth peer name eth0 netns pod
+ip link set cali0 up
+ip address add 10.8.1.254/24 dev cali0
+ip -n pod address add 10.8.1.1/24 dev eth0
+ip -n pod link set eth0 up
+ip -n pod route add default via 10.8.1.254
+ip -n far address add 10.5.0.2/32 dev lo
+ip route add 10.5.0.2 via 10.9.1.2
+sa tunnel
+policy '' out 10.8.1.0/24 10.5.0.2/32 "$here" tunnel
+policy '' in 10.5.0.2/32 10.8.1.0/24 "$there" tunnel
+policy '' fwd 10.5.0.2/32 10.8.1.0/24 "$there" tunnel
+policy '-n far' in 10.8.1.0/24 10.5.0.2/32 "$here" tunnel
+policy '-n far' out 10.5.0.2/32 10.8.1.0/24 "$there" tunnel
+until ip netns exec pod ping -c 1 -W 1 10.5.0.2 >/dev/null; do sleep 0.1; done
+trace ipsec-tunnel 10.5.0.2 --netns pod
+forget
+ip netns del pod
+
+sa tunnel if_id 42
+for netns in '' '-n far'; do
+    ip $netns link add ipsec0 type xfrm if_id 42
+    ip $netns link set ipsec0 up
+done
+ip address add 10.4.0.1/24 dev ipsec0
+ip -n far address add 10.4.0.2/24 dev ipsec0
+policy '' out 10.4.0.0/24 10.4.0.0/24 "$here" tunnel if_id 42
+policy '' in 10.4.0.0/24 10.4.0.0/24 "$there" tunnel if_id 42
+policy '-n far' in 10.4.0.0/24 10.4.0.0/24 "$here" tunnel if_id 42
+policy '-n far' out 10.4.0.0/24 10.4.0.0/24 "$there" tunnel if_id 42
+meet 10.4.0.1
+trace ipsec-device 10.4.0.2
+"#;
+
 /// A pod that is routed out by ens4, whose host end takes its super-packets.
 const OUT: &str = r#"
 ip netns add pod
@@ -225,6 +392,64 @@ fn whatever_kind_of_device_segments_on_the_way_is_named() {
     let smaller = Traced::of(&run, "out-smaller");
     assert_eq!(smaller.sending(), [("eth0", "whole"), ("ens4", "singles")], "{}", smaller.0);
     assert_eq!(smaller.first_cause(), "mtu-smaller", "{}", smaller.0);
+}
+
+#[test]
+fn kinds_of_device_that_few_machines_have_are_named_right_too() {
+    skip_unless!(skip::vm(Kernel::V6_12), skip::vmnet());
+    let mut vm = machine(Kernel::V6_12, &[PRELUDE, KINDS, TUNNELS_OF_6, IPSEC].concat())
+        .file(env!("CARGO_BIN_EXE_team-mode"), "/usr/bin/team-mode");
+    for module in ["team", "team_mode_activebackup", "vrf", "dummy", "ip6_tunnel", "sit", "esp4", "xfrm_user"]
+        .into_iter()
+        .chain(["xfrm_interface", "gcm", "ghash_generic", "ctr", "seqiv"])
+    {
+        vm = vm.module(module);
+    }
+    let run = vm.run().unwrap();
+    println!("{:.1} s\n{}", run.duration.as_secs_f64(), run.stdout);
+    assert_eq!(run.exit_code, 0, "{}", run.stdout);
+
+    let team = Traced::of(&run, "team");
+    team.assert_sending(&[("team7", "whole"), ("v0", "segmented")]);
+    assert_eq!(
+        (team.culprit().unwrap()["kind"].as_str(), team.first_cause()),
+        (Some("team port"), "turned-off")
+    );
+    let on = Traced::of(&run, "netkit-on");
+    on.assert_sending(&[("eth0", "whole"), ("v0", "whole")]);
+    assert_eq!(on.steps()[0]["kind"], "netkit");
+    let off = Traced::of(&run, "netkit-off");
+    off.assert_sending(&[("eth0", "segmented"), ("v0", "singles")]);
+    assert_eq!(off.first_cause(), "turned-off", "{}", off.0);
+    let vrf = Traced::of(&run, "vrf");
+    vrf.assert_sending(&[("eth0", "whole"), ("v0", "segmented")]);
+    assert_eq!(vrf.first_cause(), "turned-off", "{}", vrf.0);
+
+    for kind in ["ip6tnl", "sit"] {
+        let below = Traced::of(&run, &format!("{kind}-below"));
+        below.assert_sending(&[("t0", "whole"), ("v0", "segmented")]);
+        assert_eq!(below.first_cause(), "tunnel", "{kind}");
+        let off = Traced::of(&run, &format!("{kind}-off"));
+        off.assert_sending(&[("t0", "segmented"), ("v0", "singles")]);
+        assert_eq!(off.first_cause(), "turned-off", "{kind}");
+        // What could do it for the tunnel, had it come whole.
+        let device = &off.culprit().unwrap()["offload_below"];
+        assert_eq!(
+            (device["device"].as_str(), device["state"].as_str()),
+            (Some("v0"), Some("on")),
+            "{device}"
+        );
+    }
+
+    for (name, steps) in [
+        ("ipsec-transport", [("v0", "singles")].as_slice()),
+        ("ipsec-tunnel", &[("eth0", "whole"), ("v0", "singles")]),
+        ("ipsec-device", &[("ipsec0", "whole"), ("v0", "singles")]),
+    ] {
+        let traced = Traced::of(&run, name);
+        assert_eq!(traced.sending(), steps, "{name}: {}", traced.0);
+        assert_eq!(traced.first_cause(), "ipsec", "{name}: {}", traced.0);
+    }
 }
 
 /// The same few on a kernel.

@@ -36,24 +36,31 @@ impl Place<'_> {
         self.netns.map_or(line.clone(), |netns| format!("{line} --netns {}", quoted(netns)))
     }
 
-    /// A command that is meant for inside the namespace, from where it is typed: `ip netns exec blue ethtool …`.
+    /// A command that acts on it, from where it is typed.
     #[must_use]
     pub fn command(self, command: &str) -> String {
-        let Some(netns) = self.netns else { return command.to_owned() };
-        if command.starts_with("vmnet ") && !command.contains("--netns") {
-            return format!("{command} --netns {}", quoted(netns));
-        }
-        if !TOOLS.iter().any(|tool| command.starts_with(tool)) {
-            return command.to_owned();
-        }
-        if netns.parse::<u32>().is_ok() {
-            format!("nsenter -t {netns} -n {command}")
-        } else if netns.contains('/') {
-            format!("nsenter --net={} {command}", quoted(netns))
-        } else {
-            format!("ip netns exec {} {command}", quoted(netns))
-        }
+        inside(self.netns, command)
     }
+}
+
+/// A command that is meant for inside a network namespace, from where it is typed: `ip netns exec blue ethtool …`. Once is enough.
+#[must_use]
+pub fn inside(netns: Option<&str>, command: &str) -> String {
+    let Some(netns) = netns else { return command.to_owned() };
+    if command.starts_with("vmnet ") && !command.contains("--netns") {
+        return format!("{command} --netns {}", quoted(netns));
+    }
+    let enter = if netns.parse::<u32>().is_ok() {
+        format!("nsenter -t {netns} -n ")
+    } else if netns.contains('/') {
+        format!("nsenter --net={} ", quoted(netns))
+    } else {
+        format!("ip netns exec {} ", quoted(netns))
+    };
+    if !TOOLS.iter().any(|tool| command.starts_with(tool)) || command.starts_with(&enter) {
+        return command.to_owned();
+    }
+    enter + command
 }
 
 #[cfg(test)]
@@ -72,7 +79,9 @@ mod tests {
             ("4711", "nsenter -t 4711 -n"),
             ("/proc/4711/ns/net", "nsenter --net=/proc/4711/ns/net"),
         ] {
-            assert_eq!(at(Some(netns)).command(tool), format!("{enter} {tool}"));
+            let entered = format!("{enter} {tool}");
+            assert_eq!(at(Some(netns)).command(tool), entered);
+            assert_eq!(at(Some(netns)).command(&entered), entered, "once is enough");
         }
         assert_eq!(at(Some("blue")).command("vmnet fix v0"), "vmnet fix v0 --netns blue");
         let of_host = "QEMU: -device virtio-net-pci,csum=on";

@@ -30,6 +30,7 @@ pub use self::{
     action::{Action, FeatureChange},
     elsewhere::{Elsewhere, Limit, LimitKind, QueueUse},
     evidence::{Evidence, Traffic},
+    tunnel::segmentation_inside,
     uso::{causes as causes_of_udp, has_checksums_off},
 };
 use super::fact::{self, Fact, Why};

@@ -40,7 +40,8 @@ pub(super) fn segmented_inside(evidence: &Evidence<'_>) -> Vec<Found> {
 const UDP: [&str; 2] = ["tx-udp_tnl-segmentation", "tx-udp_tnl-csum-segmentation"];
 
 /// The features that the device below a tunnel needs, the plain one first. None where it is no tunnel of these kinds.
-fn segmentation_inside(kind: Option<&str>) -> Option<&'static [&'static str]> {
+#[must_use]
+pub fn segmentation_inside(kind: Option<&str>) -> Option<&'static [&'static str]> {
     match kind? {
         "vxlan" | "geneve" => Some(&UDP),
         "gre" | "gretap" | "erspan" | "ip6gre" | "ip6gretap" => {

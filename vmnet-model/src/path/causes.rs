@@ -18,6 +18,7 @@ pub fn causes(now: &Machine, before: &Machine, seen: &Seen, step: &Step, is_firs
     let is_cut_before = step.cut_before.is_some_and(|cut| cut != 0);
     let cuts = matches!(step.state, State::Segmented | State::Partial);
     let builds_none = step.state == State::Singles && is_first;
+    let esp_bytes = if seen.is_encrypted { super::bytes(&step.passed) } else { 0 };
     if seen.side == Side::Receive || !(cuts || is_cut_before || builds_none) {
         return Vec::new();
     }
@@ -30,7 +31,7 @@ pub fn causes(now: &Machine, before: &Machine, seen: &Seen, step: &Step, is_firs
         reasons: Some(&reasons),
         forwarded_and_segmented_bytes: forwarded,
         udp_payload_bytes: 0,
-        esp_bytes: 0,
+        esp_bytes,
         mean_write_bytes: None,
         elsewhere: &Elsewhere::default(),
     };
@@ -61,7 +62,9 @@ fn ledger(now: &Machine, seen: &Seen, step: &Step) -> Protocol {
         }
     };
     // Where nearly all is singles they are what is asked about; else they are control packets for the most part.
-    let singles = if step.state == State::Singles { step.passed.single_bytes } else { 0 };
+    // What IPsec encrypted is no TCP any more that somebody could have built otherwise.
+    let is_tcp = step.state == State::Singles && !seen.is_encrypted;
+    let singles = if is_tcp { step.passed.single_bytes } else { 0 };
     Protocol {
         total: entry(step.passed.payload_bytes, singles),
         ipv4: entry(ipv4, singles),

@@ -20,7 +20,7 @@ pub enum Counts {
 }
 
 /// Kinds of link whose sources were read (5.10 to 6.18): one packet an skb.
-const SKBS: [&str; 23] = [
+const SKBS: [&str; 24] = [
     "bridge",
     "dummy",
     "erspan",
@@ -44,6 +44,7 @@ const SKBS: [&str; 23] = [
     "vrf",
     "vxlan",
     "wireguard",
+    "xfrm",
 ];
 
 impl Counts {

@@ -8,6 +8,7 @@ mod audit;
 mod causes;
 mod counts;
 mod limits;
+mod offload_below;
 mod step;
 mod verdict;
 
@@ -22,6 +23,7 @@ pub use self::{
     causes::causes,
     counts::Counts,
     limits::{Effect, LimitEffect, limits},
+    offload_below::{OffloadBelow, offload_below},
     step::{Step, Witness},
     verdict::{Branch, Named, Verdict, branches, verdict},
 };
@@ -66,6 +68,8 @@ pub struct Seen {
     pub side: Side,
     /// Whether our packets are told from others by where they go.
     pub is_filtered: bool,
+    /// Whether IPsec encrypted them on their way here.
+    pub is_encrypted: bool,
     /// What passed its queue; nothing of a device that packets only come in by.
     pub counted: AtDevice,
     /// Whether calls of `__skb_gso_segment` were counted.

@@ -2,7 +2,9 @@ use proptest::prelude::*;
 use vmnet_common::{AtDevice, Foreseen, Passed, Refusal};
 
 use super::*;
-use crate::{breaks::TSO4, cause::CauseId, machine_fixture, state::Confidence};
+use crate::{
+    breaks::TSO4, cause::CauseId, machine::Machine, machine_fixture, offload::Offload, state::Confidence,
+};
 
 /// Each super-packet of the tests is worth so many segments of this payload, behind this header.
 const SEGS: u64 = 40;
@@ -29,6 +31,7 @@ fn device(after: Option<usize>, super_packets: u64, singles: u64, segmented: u64
         after,
         side: Side::Transmit,
         is_filtered: true,
+        is_encrypted: false,
         counted: AtDevice { all, ours: all, ..AtDevice::default() },
         is_hooked: false,
         own: Some(Own {
@@ -282,7 +285,7 @@ fn the_cause_of_a_step_is_that_of_the_catalogue() {
     let whole = machine_fixture::virtio();
     let mut off = whole.clone();
     off.device.turn_off(&[TSO4]);
-    let by = |machine: &crate::machine::Machine, refusal: Refusal, segmented: u64| {
+    let by = |machine: &Machine, refusal: Refusal, segmented: u64| {
         let seen = [foreseen(device(None, 10_000, 0, segmented), refusal)];
         let found = causes(machine, machine, &seen[0], &judge(&seen)[0], true);
         found.first().map(|cause| cause.id)
@@ -332,6 +335,7 @@ fn any_seen() -> impl Strategy<Value = Seen> {
     )
         .prop_map(
             |(all, ours, [packets, bytes, dropped, moving], [sends, is_filtered, is_hooked], after)| Seen {
+                is_encrypted: false,
                 after,
                 side: if sends { Side::Transmit } else { Side::Receive },
                 is_filtered,
@@ -365,4 +369,49 @@ proptest! {
         prop_assert!((step.cut.unwrap() - expected).abs() < 1e-9);
         prop_assert_eq!(step.unseen_bytes, Some(0));
     }
+}
+
+/// A tunnel that segments, and what is behind it.
+fn behind_a_tunnel(behind: &[&Machine], has_checksum: Option<bool>) -> Option<OffloadBelow> {
+    let mut tunnel = machine_fixture::virtio();
+    (tunnel.virtio, tunnel.device) = (None, machine_fixture::device("vx0", 5, Some("vxlan")));
+    let machines: Vec<Option<&Machine>> =
+        std::iter::once(&tunnel).chain(behind.iter().copied()).map(Some).collect();
+    let seen: Vec<Seen> = (0..machines.len()).map(|place| device(place.checked_sub(1), 100, 0, 0)).collect();
+    offload_below(&seen, &machines, 0, has_checksum)
+}
+
+#[test]
+fn behind_a_tunnel_the_first_device_that_does_not_segment_inside_it_is_named_with_who_can_change_it() {
+    const INSIDE: &str = "tx-udp_tnl-segmentation";
+    let nic = machine_fixture::virtio();
+    let on = behind_a_tunnel(&[&nic], None).unwrap();
+    assert_eq!((on.step, on.state), (1, Offload::On));
+    assert!(on.text.ends_with("is ens4: tx-udp_tnl-segmentation is on there"), "{}", on.text);
+
+    let mut off = nic.clone();
+    off.device.turn_off(&[INSIDE]);
+    let off = behind_a_tunnel(&[&off], None).unwrap();
+    assert_eq!(off.commands, ["ethtool -K ens4 tx-udp_tnl-segmentation on"]);
+
+    let mut not_offered = nic.clone();
+    not_offered.device.never_have(&[INSIDE]);
+    let of_a_host = behind_a_tunnel(&[&not_offered], None).unwrap();
+    assert!(of_a_host.text.ends_with("is not offered; ask the host"), "{}", of_a_host.text);
+    assert!(of_a_host.commands[0].starts_with("QEMU"), "{:?}", of_a_host.commands);
+    not_offered.virtio = None;
+    let of_a_driver = behind_a_tunnel(&[&not_offered], None).unwrap();
+    assert!(of_a_driver.text.ends_with("another NIC"), "{}", of_a_driver.text);
+
+    // A pair that has it is passed, and the next is asked.
+    let mut pair = machine_fixture::virtio();
+    (pair.virtio, pair.device) = (None, machine_fixture::device("v0", 6, Some("veth")));
+    let second = behind_a_tunnel(&[&pair, &not_offered], None).unwrap();
+    assert_eq!((second.step, second.device.as_str()), (2, "ens4"));
+    let inside = behind_a_tunnel(&[&pair], None).unwrap();
+    assert!(inside.text.contains("no device behind it segments"), "{}", inside.text);
+
+    // The feature for an outer checksum is another one, which this device does not know.
+    assert_eq!(behind_a_tunnel(&[&nic], Some(true)), None);
+    assert_eq!(behind_a_tunnel(&[], None), None);
 }

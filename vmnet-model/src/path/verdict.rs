@@ -92,7 +92,7 @@ pub fn verdict(seen: &[Seen], steps: &[Step], names: &[Named]) -> Verdict {
         of_all().filter_map(|index| steps.get(index)).map(|step| bytes(&step.passed)).max().unwrap_or(0);
     if total < MIN_BULK_BYTES {
         return nothing(format!(
-            "only {} passed {} on the way: send something while it is watched, as -- COMMAND",
+            "too little passed {1} to tell what becomes of it ({0})",
             in_bytes(total),
             said(first)
         ));

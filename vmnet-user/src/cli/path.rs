@@ -19,8 +19,10 @@ use crate::{
     model::path::State,
     output::OutputDir,
     path::{self, Plan, Target},
-    report::kit::document::{self, Format},
+    recording,
+    report::kit::document::{self, Document, Format},
     report::kit::json::Explained as _,
+    report::kit::typed::Typed,
     report::path::{PathReport, SCHEMA, answer, joined},
     session::{self, Caller, Prints},
 };
@@ -32,21 +34,28 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(5);
 ///
 /// Finds the devices that packets to DEST pass, from the sender's namespace to the last device of this machine, across network namespaces, bridges,
 /// tunnels and routes, and counts at all of them while traffic passes: what was queued to each, and what the device says it sent. Give the
-/// traffic as COMMAND, which runs in the sender's namespace, or watch what passes by itself. Nothing on the machine is changed. Needs root.
+/// traffic as COMMAND, which runs in the sender's namespace, or watch what passes by itself, or have --probe send a little. Nothing on the machine is
+/// changed. Needs root.
 ///
 /// Exit codes: 0 done; 1 it could not be done, or COMMAND failed; 2 wrong usage; 3 --expect not met; 4 not known where --expect was given.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
         sudo vmnet path 10.244.3.7 -d 10s\n  \
         sudo vmnet path --netns 4711 10.244.3.7 -- iperf3 -c 10.244.3.7 -t 5\n  \
-        vmnet path guest.json host.json receiver.json")]
+        sudo vmnet path 10.244.3.7 --probe\n  \
+        sudo vmnet path 10.244.3.7 --json guest.vmnet -- iperf3 -c 10.244.3.7 -t 5\n  \
+        vmnet path guest.vmnet host.vmnet receiver.vmnet")]
 pub(super) struct Args {
-    /// An address, or an interface that packets leave by; or the path.json of each machine on the way, to be joined
+    /// An address, or an interface that packets leave by; or what `--json FILE` or `-o DIR` recorded on each machine on the way, to be joined (one alone is
+    /// shown again)
     #[arg(value_name = "DEST|IFACE|RECORDING", required = true)]
     targets: Vec<String>,
     /// Watch what comes in by this interface on its way to DEST, as from a guest by its tap
     #[arg(long, value_name = "IFACE", hide_short_help = true)]
     from: Option<String>,
+    /// Send 1.6 MB of TCP in super-packets to DEST's discard port (9), without a handshake, where nothing else is sent: nothing goes to any other address
+    #[arg(long, conflicts_with_all = ["from", "command"])]
+    probe: bool,
     /// Follow the way into no other network namespace
     #[arg(long, hide_short_help = true)]
     here: bool,
@@ -84,17 +93,22 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         return join(args, &caller);
     }
     let asked = args.targets.first().map_or("", String::as_str);
+    let target = target(asked, args.from.as_deref())?;
+    if args.probe {
+        may_be_probed(asked, &target)?;
+    }
     let json = args.json.as_deref().map(|path| open_json(path, &caller)).transpose()?;
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     session::be_in(args.namespace.netns.as_deref())?;
     let mut output = Output::new(json, args.looks.plain);
     let style = output.style();
     let plan = Plan {
-        target: target(asked, args.from.as_deref())?,
+        target,
         asked: asked.to_owned(),
         netns: args.namespace.netns.clone(),
         stays: args.here,
         exact: args.exact,
+        probe: args.probe,
         duration: args.duration.or(if args.command.is_empty() { Some(DEFAULT_DURATION) } else { None }),
         command: args.command.clone(),
         private: args.private,
@@ -107,8 +121,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let prepare =
         |directory: &PathBuf| OutputDir::prepare(directory, &format!("path-{asked}"), &start, owner);
     let directory = args.output.as_ref().map(prepare).transpose()?;
-    let outcome = path::trace(&plan, |watched| {
-        output.say(&style.paragraph("watching  ", &style.data(watched)));
+    let outcome = path::trace(&plan, |beginning| {
+        output.say(&style.paragraph("watching  ", &style.data(&beginning.watched)));
+        if let Some(sends) = &beginning.sends {
+            output.say(&style.paragraph("sending   ", &style.data(sends)));
+        }
     });
     let outcome = match outcome {
         Ok(outcome) => outcome,
@@ -119,7 +136,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             return Err(error);
         }
     };
-    let whole = || answer(&outcome.report, &style);
+    let typed = args.namespace.typed(&[]);
+    let whole = || answer(&outcome.report, &style, &typed);
     output.say(&args.looks.detail().of(whole, whole));
     if let Some(directory) = &directory {
         let files = document::write(directory, &outcome.report, &Format::USUAL)?;
@@ -144,9 +162,20 @@ fn target(words: &str, from: Option<&str>) -> Result<Target> {
     })
 }
 
+/// Before anything is looked for: what is sent goes to the address that was named, of one machine.
+fn may_be_probed(asked: &str, target: &Target) -> Result<()> {
+    match target {
+        Target::Destination(destination) => Ok(path::may_be_sent_to(*destination)?),
+        Target::Incoming { .. } | Target::Interface(_) => {
+            super::wrong_usage(&format!("--probe sends to an address that you name, and {asked} is none"))
+        }
+    }
+}
+
 /// Neither an address nor an interface has a name like that.
 fn is_recording(target: &str) -> bool {
-    target.ends_with(".json") || (target.contains('/') && Path::new(target).is_file())
+    [".json", ".vmnet"].iter().any(|end| target.ends_with(end))
+        || (target.contains('/') && Path::new(target).exists())
 }
 
 /// Larger is no document of this command's.
@@ -154,14 +183,14 @@ const MOST_BYTES: u64 = 16 << 20;
 
 /// The staircase of each machine's own document, as one. Needs no privilege.
 fn join(args: &Args, caller: &Caller) -> Result<ExitCode> {
-    if !args.command.is_empty() || args.from.is_some() || args.duration.is_some() {
+    if !args.command.is_empty() || args.from.is_some() || args.duration.is_some() || args.probe {
         super::wrong_usage("recordings are read as they are: nothing is watched meanwhile");
     }
     let json = args.json.as_deref().map(|path| open_json(path, caller)).transpose()?;
     let mut output = Output::new(json, args.looks.plain);
     let documents = args.targets.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
     let Some(report) = joined(&documents) else { bail!("no recording was named") };
-    let whole = || answer(&report, &output.style());
+    let whole = || answer(&report, &output.style(), &Typed::default());
     output.say(&args.looks.detail().of(whole, whole));
     if let Some(directory) = &args.output {
         let directory = OutputDir::prepare(directory, "path", &Zoned::now(), caller.owner())?;
@@ -172,9 +201,19 @@ fn join(args: &Args, caller: &Caller) -> Result<ExitCode> {
     Ok(ExitCode::from(worst(met.into_iter())))
 }
 
-/// A document, and what its machine is called: the file, or its directory where the file is called as all are.
+/// What `-o` calls it.
+const FILE: &str = <PathReport as Document>::JSON;
+
+/// A document, and what its machine is called: the file, or its directory where the file is called as all are. A directory of `-o` stands for its document.
 fn read(path: &str) -> Result<(String, PathReport)> {
-    let path = Path::new(path);
+    let path = if Path::new(path).is_dir() { Path::new(path).join(FILE) } else { PathBuf::from(path) };
+    let path = path.as_path();
+    if recording::is_recording(path).is_ok_and(|is_a_runs| is_a_runs) {
+        bail!(
+            "{} is the recording of a run, which knows one interface: record the way there with `vmnet path … --json FILE`, and name that file",
+            path.display()
+        );
+    }
     let mut text = String::new();
     File::open(path)
         .and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text))

@@ -39,6 +39,7 @@ pub mod tcp_info;
 pub mod tunnels;
 pub mod watch;
 pub mod wireguard;
+pub mod xfrm;
 pub mod xps;
 
 mod attributes;

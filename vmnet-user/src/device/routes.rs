@@ -22,6 +22,8 @@ const RTA_VIA: u16 = 18;
 pub struct Route {
     /// Delivered here.
     pub is_local: bool,
+    /// To several machines at once: broadcast, multicast.
+    pub is_to_many: bool,
     /// The ways out, the one that the kernel chose first. Empty where nothing leaves.
     pub ways: Vec<WayOut>,
     /// The source address that goes with it, where the kernel says.
@@ -126,10 +128,11 @@ fn parse(message: &[u8]) -> Option<Route> {
         several = several.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     let is_local = kind == libc::RTN_LOCAL;
+    let is_to_many = matches!(kind, libc::RTN_BROADCAST | libc::RTN_MULTICAST);
     if !is_local && kind != libc::RTN_UNICAST {
         ways.clear();
     }
-    Some(Route { is_local, ways, source: attribute(values, libc::RTA_PREFSRC).and_then(address) })
+    Some(Route { is_local, is_to_many, ways, source: attribute(values, libc::RTA_PREFSRC).and_then(address) })
 }
 
 fn gateway(values: &[u8]) -> Option<IpAddr> {

@@ -49,7 +49,8 @@ pub fn endpoint(peers: &[Peer], to: IpAddr) -> Option<IpAddr> {
         .map(|(_, at)| at)
 }
 
-fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
+/// Whether a network has an address.
+pub(super) fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
     let same = |one: u128, other: u128, width: u32| {
         let free = width.saturating_sub(u32::from(bits));
         free >= width || one >> free == other >> free

@@ -5,6 +5,7 @@ use jiff::Zoned;
 
 use super::{
     Plan, Ran, Target,
+    probe::{PORT, Sent},
     watch::{self, Part},
     way::{self, Stop, Way},
     world::World,
@@ -12,18 +13,20 @@ use super::{
 use crate::{
     model::{
         cause::Cause,
-        fact::{Fact, Why},
+        fact::{Fact, Known as _, Why},
         interface::Interface,
+        ledger::in_bytes,
         machine::{Device, Machine},
         path::{self, Counts, Named, Own, Seen, Side, Step},
-        shell::quoted,
+        shell::inside,
         units::percent,
     },
     probes::path::PathProbes,
     report::{
         kit::json::Explained as _,
-        path::{LeftOut, Namespace, PathReport, Probes, Queued, SCHEMA, StepReport, Window},
+        path::{LeftOut, Method, Namespace, PathReport, Probe, Probes, Queued, SCHEMA, StepReport, Window},
     },
+    stats::mean_interval,
 };
 
 const NOTHING_SENT_ON: Why = Why::is("nothing is sent on from here, so that there is no queue to count at");
@@ -39,6 +42,8 @@ pub(super) struct Watched<'a> {
     pub(super) ran: &'a Ran,
     /// None where nothing is sent on from here.
     pub(super) probes: Option<&'a PathProbes>,
+    /// What was sent on purpose, and the payload of its segments.
+    pub(super) sent: Option<(usize, &'a Sent)>,
 }
 
 /// Reads them while it may be done.
@@ -68,23 +73,27 @@ pub(super) fn introduction(world: &World, way: &Way, slots: &[usize]) -> String 
 
 /// All of it as one value.
 pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Watched<'_>) -> PathReport {
-    let Watched { way, slots, machines, ran, probes } = watched;
+    let Watched { way, slots, machines, ran, probes, sent } = watched;
     let parts = watch::over_windows(&way.stops, slots, &ran.windows);
     let (kept, left_out) = taken(&way.stops, slots, &parts);
-    let mut known = Vec::new();
-    let mut seen = Vec::new();
-    for (index, machine) in machines.into_iter().enumerate() {
-        let (Some(stop), Some(part)) = (way.stops.get(index), parts.get(index)) else { continue };
-        if !kept.contains(&index) {
-            continue;
-        }
-        let after = after(&way.stops, &kept, stop);
-        let device = machine.as_ref().ok().map(|(_, machine)| &machine.device);
-        let is_hooked = probes.is_some_and(|probes| probes.segmentation.is_ok());
-        seen.push(sight(stop, part, device, after, is_hooked));
-        known.push((stop, part, machine));
-    }
+    let is_hooked = probes.is_some_and(|probes| probes.segmentation.is_ok());
+    let sights = |parts: &[Part]| -> Vec<Seen> {
+        let of = |index: &usize| {
+            let (stop, part) = (way.stops.get(*index)?, parts.get(*index)?);
+            let device = machines.get(*index)?.as_ref().ok().map(|(_, machine)| &machine.device);
+            Some(sight(stop, part, device, after(&way.stops, &kept, stop), is_hooked))
+        };
+        kept.iter().filter_map(of).collect()
+    };
+    let seen = sights(&parts);
     let steps = path::judge(&seen);
+    let intervals = intervals(ran, way, slots, seen.len(), sights);
+    let known: Vec<(&Stop, &Part, &Known)> = kept
+        .iter()
+        .filter_map(|index| Some((way.stops.get(*index)?, parts.get(*index)?, machines.get(*index)?)))
+        .collect();
+    let around: Vec<Option<&Machine>> =
+        known.iter().map(|(.., machine)| machine.as_ref().ok().map(|(_, machine)| machine)).collect();
     let in_one_namespace =
         known.iter().all(|(stop, ..)| Some(stop.inode) == known.first().map(|(first, ..)| first.inode));
     let names: Vec<Named> = known
@@ -94,7 +103,7 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
             namespace: (!in_one_namespace).then(|| namespace(world, stop).name),
         })
         .collect();
-    let verdict = path::verdict(&seen, &steps, &names);
+    let mut verdict = path::verdict(&seen, &steps, &names);
     let branches = path::branches(&seen, &steps);
     let mut notes = way.notes.clone();
     let unwatched = way.stops.iter().filter(|stop| stop.side == way::Side::Transmit).count() - slots.len();
@@ -105,37 +114,40 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
         ));
     }
     let mut reports = Vec::new();
-    for ((stop, part, machine), (seen, step)) in known.iter().zip(seen.iter().zip(&steps)) {
+    for (place, ((stop, part, machine), step)) in known.iter().zip(&steps).enumerate() {
         if let Err(why) = machine {
             notes.push(format!("{} could not be read: {why:#}", stop.name));
         }
-        let is_first = reports.is_empty();
-        reports.push(step_report(world, stop, part, machine, (seen, step), is_first));
+        let Some(one) = seen.get(place) else { continue };
+        let mut report = step_report(world, stop, part, machine, (one, step), place == 0);
+        report.segmented_share_interval = intervals.get(place).cloned().unwrap_or(Err(COUNTED));
+        if matches!(step.state, path::State::Segmented | path::State::Partial) {
+            let has_checksum =
+                world.known(stop.inode).and_then(|place| place.details(stop.ifindex).has_checksum);
+            report.offload_below = path::offload_below(&seen, &around, place, has_checksum);
+            say_where_below(&mut report, &known, world);
+        }
+        reports.push(report);
     }
     let left_out = left_out
         .into_iter()
         .map(|stop| LeftOut { name: stop.name.clone(), namespace: namespace(world, stop).name })
         .collect();
-    let counted_s: f64 =
-        ran.windows.iter().map(|(from, to)| to.at().duration_since(from.at()).as_secs_f64()).sum();
-    let duration_s = ran.duration.as_secs_f64();
-    let counted_share =
-        if ran.windows.len() > 1 || !ran.ends_counting { (counted_s / duration_s).min(1.0) } else { 1.0 };
-    if counted_share < 1.0 {
+    let window = window(start, ran);
+    if window.method == Method::Windows {
+        verdict.summary = format!("in {}, {}", windows_of(&window), verdict.summary);
+        notes.push(in_windows(&window, &verdict, &reports));
+    }
+    if let Some((segment_bytes, _)) = sent {
         notes.push(format!(
-            "counted for {} of the time, as each segment passes the devices behind the first that segments; --exact counts all the time",
-            percent(counted_share)
+            "--probe sends super-packets of {FIRST_SUPER_PACKET} segments, {} each: it does not try limits above that",
+            in_bytes(u64::try_from(segment_bytes * FIRST_SUPER_PACKET).unwrap_or(u64::MAX))
         ));
     }
     let mut report = PathReport {
         schema: SCHEMA.to_owned(),
         destination: (!matches!(plan.target, Target::Interface(_))).then(|| plan.asked.clone()),
-        window: Window {
-            start: start.timestamp().to_string(),
-            duration_s,
-            counted_share,
-            drained: ran.drained,
-        },
+        window,
         verdict,
         steps: reports,
         branches,
@@ -150,11 +162,103 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
         },
         notes,
         command: ran.command.clone(),
+        probe: sent.map(|(segment_bytes, sent)| Probe {
+            destination: plan.asked.clone(),
+            port: PORT,
+            connections: sent.connections,
+            sent_bytes: sent.bytes,
+            segment_bytes: u64::try_from(segment_bytes).unwrap_or(u64::MAX),
+            failed: sent.failed,
+            error: sent.error.clone(),
+        }),
         unmeasured: std::collections::BTreeMap::new(),
     };
     report.explain();
     report
 }
+
+const COUNTED: Why = Why::is("every packet was counted: there is nothing to estimate");
+const TOO_FEW_WINDOWS: Why = Why::is("fewer than three windows had super-packets for it");
+const NO_SHARE: Why = Why::is("its state is not known, or there were no super-packets");
+/// The same windows give the same interval.
+const SEED: u64 = 0x7061_7468;
+
+/// Of each step's segmented share, over the windows; nothing where every packet was counted.
+fn intervals(
+    ran: &Ran,
+    way: &Way,
+    slots: &[usize],
+    steps: usize,
+    sights: impl Fn(&[Part]) -> Vec<Seen>,
+) -> Vec<Fact<[f64; 2]>> {
+    if !is_in_windows(ran) {
+        return Vec::new();
+    }
+    let judged: Vec<Vec<Step>> = ran
+        .windows
+        .iter()
+        .map(|window| {
+            let parts = watch::over_windows(&way.stops, slots, std::slice::from_ref(window));
+            path::judge(&sights(&parts))
+        })
+        .collect();
+    let of = |place: usize| {
+        let shares = judged.iter().filter_map(|steps| steps.get(place)?.cut);
+        let shares: Vec<f64> = shares.collect();
+        if shares.is_empty() {
+            return Err(NO_SHARE);
+        }
+        let found = mean_interval(&shares, SEED).map_err(|_| TOO_FEW_WINDOWS)?;
+        Ok(found.interval.map(|end| end.clamp(0.0, 1.0)))
+    };
+    (0..steps).map(of).collect()
+}
+
+fn is_in_windows(ran: &Ran) -> bool {
+    ran.windows.len() > 1 || !ran.ends_counting
+}
+
+fn window(start: &Zoned, ran: &Ran) -> Window {
+    let lengths = ran.windows.iter().map(|(from, to)| to.at().duration_since(from.at()).as_secs_f64());
+    let counted_s: f64 = lengths.sum();
+    let duration_s = ran.duration.as_secs_f64();
+    let is_in_windows = is_in_windows(ran);
+    Window {
+        start: start.timestamp().to_string(),
+        duration_s,
+        method: if is_in_windows { Method::Windows } else { Method::All },
+        windows: u64::try_from(ran.windows.len()).unwrap_or(u64::MAX),
+        counted_share: if is_in_windows { (counted_s / duration_s).min(1.0) } else { 1.0 },
+        drained: ran.drained,
+    }
+}
+
+fn windows_of(window: &Window) -> String {
+    if window.windows == 1 { "one window".to_owned() } else { format!("{} windows", window.windows) }
+}
+
+/// That it is an estimate, how good it is, and how to have it exact.
+fn in_windows(window: &Window, verdict: &path::Verdict, steps: &[StepReport]) -> String {
+    let of = verdict.step.and_then(|step| steps.get(step));
+    let interval = of.and_then(|step| {
+        let [low, high] = step.segmented_share_interval.known()?;
+        Some(format!(
+            ", in which {} segmented {} to {} of its super-packets (95 % interval)",
+            step.interface.name,
+            percent(low),
+            percent(high)
+        ))
+    });
+    format!(
+        "an estimate from {}, {} of the time{}: each segment passes the devices behind the first that segments, and counting all takes too much; --exact does",
+        windows_of(window),
+        percent(window.counted_share),
+        interval.unwrap_or_default(),
+    )
+}
+
+/// TCP sends no more than half a congestion window at once, and starts with ten segments.
+const FIRST_SUPER_PACKET: usize = 5;
 
 fn missed(ran: &Ran) -> Option<u64> {
     let ((first, _), (_, last)) = ran.windows.first().zip(ran.windows.last())?;
@@ -212,6 +316,7 @@ fn sight(stop: &Stop, part: &Part, device: Option<&Device>, after: Option<usize>
             way::Side::Receive => Side::Receive,
         },
         is_filtered: stop.destination.is_some(),
+        is_encrypted: stop.is_encrypted,
         counted: part.counted,
         is_hooked: is_hooked && part.counted.uncountable == 0,
         own: part.own.map(|own| Own { packets: own.packets, bytes: own.bytes }),
@@ -257,6 +362,7 @@ fn step_report(
         after: seen.after,
         state: step.state,
         segmented_share: step.cut,
+        segmented_share_interval: Err(COUNTED),
         witnesses: step.witnesses.clone(),
         queued: transmits.then(|| Queued {
             super_packets: step.passed.super_packets,
@@ -277,6 +383,7 @@ fn step_report(
         dropped: dropped(part),
         ns_per_byte: ns_per_byte(seen),
         causes,
+        offload_below: None,
         limits,
         audit: step.audit,
     }
@@ -308,19 +415,21 @@ fn as_now(world: &mut World, stop: &Stop, before: &Machine) -> Machine {
     now
 }
 
-/// For a person who stands in another namespace.
 fn say_where(cause: &mut Cause, netns: Option<&str>) {
-    const TOOLS: [&str; 6] = ["ethtool ", "ip ", "tc ", "iptables ", "sysctl ", "dmesg "];
-    let Some(netns) = netns else { return };
-    let is_pid = netns.parse::<u32>().is_ok();
-    let enter =
-        if is_pid { format!("nsenter -t {netns} -n") } else { format!("ip netns exec {}", quoted(netns)) };
-    for command in &mut cause.fix.commands {
-        if command.starts_with("vmnet ") && !command.contains("--netns") {
-            command.push_str(&format!(" --netns {}", quoted(netns)));
-        } else if TOOLS.iter().any(|tool| command.starts_with(tool)) {
-            *command = format!("{enter} {command}");
-        }
+    say_where_to_type(&mut cause.fix.commands, netns);
+}
+
+/// The device behind a tunnel may be in another namespace than the tunnel.
+fn say_where_below(step: &mut StepReport, known: &[(&Stop, &Part, &Known)], world: &World) {
+    let Some(below) = &mut step.offload_below else { return };
+    let place = known.get(below.step).and_then(|(stop, ..)| world.known(stop.inode));
+    say_where_to_type(&mut below.commands, place.and_then(|place| place.netns.as_deref()));
+}
+
+/// For a person who stands in another namespace.
+fn say_where_to_type(commands: &mut [String], netns: Option<&str>) {
+    for command in commands {
+        *command = inside(netns, command);
     }
 }
 

@@ -1,6 +1,8 @@
 //! The traceroute: which devices packets pass, what each made of them, and why.
 
+mod alone;
 mod assemble;
+mod probe;
 mod watch;
 mod way;
 mod windows;
@@ -12,7 +14,8 @@ use anyhow::{Result, bail};
 use jiff::Zoned;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::{assemble::Watched, watch::Reading, way::Way, windows::Windows, world::World};
+pub use self::{alone::Alone, probe::may_be_sent_to};
+use self::{assemble::Watched, probe::Probe, watch::Reading, way::Way, windows::Windows, world::World};
 use crate::{
     device::links::LinkReader,
     kernel::permissions,
@@ -55,7 +58,9 @@ pub struct Plan {
     pub stays: bool,
     /// Whether every packet is counted all the time, and not in windows where that is dear.
     pub exact: bool,
-    /// None: until the command ends or Ctrl-C.
+    /// Whether super-packets of our own are sent to the destination.
+    pub probe: bool,
+    /// None: until the command ends, or what is sent is sent, or Ctrl-C.
     pub duration: Option<Duration>,
     /// The words of the command; empty for none.
     pub command: Vec<String>,
@@ -76,11 +81,20 @@ pub struct Outcome {
     pub command_failed: Option<String>,
 }
 
-/// Finds the way, watches it, and says what was seen. `begin` is told in a line what is watched, before the first packet counts.
+/// What is told before the first packet counts.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// The devices that are watched.
+    pub watched: String,
+    /// What will be sent, and where to; None where nothing of our own is.
+    pub sends: Option<String>,
+}
+
+/// Finds the way, watches it, and says what was seen.
 ///
 /// # Errors
 /// Whatever kept it from seeing anything at all.
-pub fn trace(plan: &Plan, begin: impl FnOnce(&str)) -> Result<Outcome> {
+pub fn trace(plan: &Plan, begin: impl FnOnce(&Beginning)) -> Result<Outcome> {
     let mut world = World::look(plan.netns.as_deref())?;
     let way = find(&mut world, &plan.target, plan.stays)?;
     let slots = watch::slots(&way.stops);
@@ -90,14 +104,27 @@ pub fn trace(plan: &Plan, begin: impl FnOnce(&str)) -> Result<Outcome> {
     let machines = assemble::machines(&world, &way.stops);
     // What is only received here is counted by its devices alone.
     let mut probes = if slots.is_empty() { None } else { Some(attach(&watch::watch(&way.stops, &slots))?) };
+    let mut probe = probe(plan)?;
     permissions::drop_privileges().unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
-    begin(&assemble::introduction(&world, &way, &slots));
+    begin(&Beginning {
+        watched: assemble::introduction(&world, &way, &slots),
+        sends: probe.as_ref().map(Probe::plan),
+    });
     let start = Zoned::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ran = runtime.block_on(run(plan, &mut world, &way, probes.as_mut()))?;
-    let watched = Watched { way: &way, slots: &slots, machines, ran: &ran, probes: probes.as_ref() };
+    let ran = runtime.block_on(run(plan, &mut world, &way, (probes.as_mut(), probe.as_mut())))?;
+    let sent = probe.as_ref().map(|probe| (probe.segment_bytes(), probe.sent()));
+    let watched = Watched { way: &way, slots: &slots, machines, ran: &ran, probes: probes.as_ref(), sent };
     let report = assemble::report(plan, &mut world, &start, watched);
     Ok(Outcome { report, command_failed: ran.command_failed })
+}
+
+/// Its connections, while they may be opened.
+fn probe(plan: &Plan) -> Result<Option<Probe>> {
+    Ok(match (plan.probe, &plan.target) {
+        (true, Target::Destination(destination)) => Some(Probe::open(*destination)?),
+        _ => None,
+    })
 }
 
 fn find(world: &mut World, target: &Target, stays: bool) -> Result<Way> {
@@ -136,7 +163,12 @@ struct Ran {
     command_failed: Option<String>,
 }
 
-async fn run(plan: &Plan, world: &mut World, way: &Way, probes: Option<&mut PathProbes>) -> Result<Ran> {
+async fn run(
+    plan: &Plan,
+    world: &mut World,
+    way: &Way,
+    (probes, mut probe): (Option<&mut PathProbes>, Option<&mut Probe>),
+) -> Result<Ran> {
     let mut stop = Stop::listen()?;
     let begun = Instant::now();
     let mut windows = Windows::open(world, way, probes, plan.exact)?;
@@ -153,6 +185,7 @@ async fn run(plan: &Plan, world: &mut World, way: &Way, probes: Option<&mut Path
         let turn = Instant::from_std(windows.next());
         tokio::select! {
             () = ended(child.as_mut()) => by_itself = true,
+            () = sent(probe.as_deref_mut()) => {}
             signal = stop.wanted() => {
                 if let Some(child) = &mut child {
                     child.interrupted(signal, &mut stop).await;
@@ -174,7 +207,7 @@ async fn run(plan: &Plan, world: &mut World, way: &Way, probes: Option<&mut Path
         Some(child) => Some(child.collect().await),
         None => None,
     };
-    let (last, drained) = drain(&mut windows, ended.is_some()).await?;
+    let (last, drained) = drain(&mut windows, ended.is_some() || probe.is_some()).await?;
     let ends_counting = last.is_some();
     let windows = windows.end(last);
     let (command, command_failed) = match ended {
@@ -196,6 +229,13 @@ async fn ended(child: Option<&mut Child>) {
     }
 }
 
+async fn sent(probe: Option<&mut Probe>) {
+    match probe {
+        Some(probe) => probe.send().await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn passes(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
@@ -203,7 +243,7 @@ async fn passes(deadline: Option<Instant>) {
     }
 }
 
-/// The last reading: once nothing moves any more, where the traffic was the command's. None where no window is open.
+/// The last reading: once nothing moves any more, where the traffic was the command's or our own. None where no window is open.
 async fn drain(windows: &mut Windows<'_>, waits: bool) -> Result<(Option<Reading>, bool)> {
     if !windows.is_open() {
         return Ok((None, false));

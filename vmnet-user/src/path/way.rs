@@ -29,6 +29,8 @@ pub(super) struct Stop {
     pub(super) destination: Option<IpAddr>,
     /// The port of a bridge, or of a bond.
     pub(super) port_of: Option<String>,
+    /// Whether IPsec encrypted them on the way here.
+    pub(super) is_encrypted: bool,
     /// Whether they must pass here, as far as can be known.
     pub(super) is_certain: bool,
 }
@@ -60,6 +62,10 @@ pub(super) enum WayError {
         "{destination} is this machine's own address in namespace {namespace}: packets for it leave by no device; from where is it sent? Name that namespace with --netns"
     )]
     Own { destination: IpAddr, namespace: String },
+    #[error(
+        "{destination} is a broadcast or multicast address in namespace {namespace}: name an address of one machine"
+    )]
+    Many { destination: IpAddr, namespace: String },
     #[error("the namespace of this process cannot be read")]
     NotHere,
 }
@@ -78,6 +84,8 @@ struct Going {
     hardware_address: Option<Vec<u8>>,
     /// The innermost destination that can be seen.
     seen_as: Option<IpAddr>,
+    /// IPsec encrypted them.
+    is_encrypted: bool,
     /// No fork lies before.
     is_certain: bool,
 }
@@ -94,6 +102,7 @@ impl Going {
             from: None,
             hardware_address: None,
             seen_as: to,
+            is_encrypted: false,
             is_certain: true,
         }
     }
@@ -110,6 +119,9 @@ pub(super) fn to(world: &mut World, destination: IpAddr, stays: bool) -> Result<
     })?;
     if route.is_local {
         return Err(WayError::Own { destination, namespace: place.name.clone() });
+    }
+    if route.is_to_many {
+        return Err(WayError::Many { destination, namespace: place.name.clone() });
     }
     let mut walk = Walk { only: stays.then_some(own), ..Walk::default() };
     let going = Going { from: route.source, ..Going::first(own, 0, Side::Transmit, Some(destination)) };
@@ -184,6 +196,7 @@ impl Walk {
                 after: going.after,
                 destination: going.seen_as,
                 port_of,
+                is_encrypted: going.is_encrypted,
                 is_certain: going.is_certain,
             });
             let here = Going { after: Some(self.way.stops.len() - 1), ..going };
@@ -236,6 +249,12 @@ impl Walk {
             }
             "wireguard" => {
                 let remote = here.to.and_then(|to| place.endpoint(link.ifindex, to));
+                self.tunnelled(world, link, remote, &here, true);
+            }
+            "xfrm" => {
+                let policy = here.to.and_then(|to| place.policy(details.xfrm_if_id?, to, here.from));
+                let remote = policy.and_then(|policy| policy.remote);
+                let here = Going { is_encrypted: true, ..here };
                 self.tunnelled(world, link, remote, &here, true);
             }
             "vrf" => {}
@@ -329,7 +348,28 @@ impl Walk {
         }
     }
 
-    fn leave_by(&mut self, place: &Place, route: &Route, going: &Going, to: IpAddr) {
+    fn leave_by(&mut self, place: &mut Place, route: &Route, going: &Going, to: IpAddr) {
+        let policy = place.policy(0, to, going.from).filter(|_| !going.is_encrypted);
+        let remote = policy.map(|policy| policy.remote);
+        let going = Going { is_encrypted: going.is_encrypted || remote.is_some(), ..going.clone() };
+        // In a tunnel of IPsec's they go where its other end is, and nothing inside can be seen.
+        if let Some(Some(remote)) = remote {
+            match place.routes.to(remote) {
+                Ok(outside) => {
+                    let going =
+                        Going { to: Some(remote), seen_as: Some(remote), from: outside.source, ..going };
+                    self.leave_as_routed(place, &outside, &going, remote);
+                }
+                Err(cause) => {
+                    self.note(format!("no route to {remote}, the other end of IPsec's tunnel: {cause}"));
+                }
+            }
+            return;
+        }
+        self.leave_as_routed(place, route, &going, to);
+    }
+
+    fn leave_as_routed(&mut self, place: &Place, route: &Route, going: &Going, to: IpAddr) {
         let is_certain = going.is_certain && route.ways.len() == 1;
         for WayOut { ifindex, gateway } in &route.ways {
             let hardware_address = place.hardware_address(*ifindex, gateway.unwrap_or(to));

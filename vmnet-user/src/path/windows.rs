@@ -9,7 +9,7 @@ use crate::probes::path::PathProbes;
 /// The first window: long enough for a short transfer as a whole.
 const FIRST: Duration = Duration::from_millis(400);
 /// The others.
-const WINDOW: Duration = Duration::from_millis(100);
+pub(super) const WINDOW: Duration = Duration::from_millis(100);
 /// From the start of one to the start of the next.
 const BETWEEN: Duration = Duration::from_millis(2_000);
 /// So many singles at all queues in a second are worth a closed window.

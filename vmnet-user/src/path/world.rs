@@ -22,6 +22,7 @@ use crate::{
         routes::RouteReader,
         tunnels::{self, Details},
         wireguard::{self, Peer},
+        xfrm::{self, Policy},
     },
     model::{interface::Interface, machine::Machine},
     session::within,
@@ -51,6 +52,8 @@ pub(super) struct Place {
     details: BTreeMap<u32, Details>,
     /// Of those that are WireGuard's.
     peers: BTreeMap<u32, Vec<Peer>>,
+    /// What IPsec encrypts.
+    policies: Vec<Policy>,
     neighbours: Neighbours,
     /// Its numbers for others.
     numbers: BTreeMap<u32, u64>,
@@ -134,6 +137,7 @@ impl Place {
             peers: of_wireguard
                 .filter_map(|link| Some((link.ifindex, wireguard::peers(link.ifindex)?)))
                 .collect(),
+            policies: xfrm::policies(),
             name,
             netns,
             inode: of.inode,
@@ -162,6 +166,11 @@ impl Place {
     /// Where a WireGuard device sends packets for an address.
     pub(super) fn endpoint(&self, ifindex: u32, to: IpAddr) -> Option<IpAddr> {
         wireguard::endpoint(self.peers.get(&ifindex)?, to)
+    }
+
+    /// What IPsec does with packets from and to there, by an xfrm interface of that number, or 0.
+    pub(super) fn policy(&self, if_id: u32, to: IpAddr, from: Option<IpAddr>) -> Option<&Policy> {
+        xfrm::of(&self.policies, if_id, to, from)
     }
 
     /// The namespace that `link`'s lower device or other end is in.

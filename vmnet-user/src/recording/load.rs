@@ -102,7 +102,11 @@ fn in_directory(path: &Path) -> Result<PathBuf, LoadError> {
         .ok_or_else(|| LoadError::NoRun { path: path.to_owned() })
 }
 
-fn is_recording(path: &Path) -> Result<bool, LoadError> {
+/// Whether a file begins as a run's recording does.
+///
+/// # Errors
+/// It cannot be read.
+pub fn is_recording(path: &Path) -> Result<bool, LoadError> {
     let mut first = Vec::new();
     let file = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut first));
     file.map_err(|answer| LoadError::Unreadable { path: path.to_owned(), answer })?;

@@ -19,7 +19,7 @@ pub const FILE: &str = "run.vmnet";
 
 pub use assemble::report;
 pub use frames::FrameError;
-pub use load::{IN_A_DIRECTORY, LoadError, load};
+pub use load::{IN_A_DIRECTORY, LoadError, is_recording, load};
 pub use read::{RecordingError, read, read_file};
 pub use run::{CommandEnded, End, Event, MOST_EVENTS, Run, Start, Surroundings, Taken};
 pub use write::Writer;

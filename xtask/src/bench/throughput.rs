@@ -1,11 +1,11 @@
-//! What watching leaves of throughput and takes of CPU: programs attached and detached every 250 ms within one long transfer over a veth pair at
-//! full speed, in blocks of ABBA, each beside a control in which nothing is attached (`tests/src/bin/watching-costs.rs`).
+//! What watching leaves of throughput and takes of CPU: programs attached and detached every 250 ms within one long transfer at full speed over a
+//! veth pair, or over five devices for `vmnet path`, in blocks of ABBA, each beside a control in which nothing is attached (`tests/src/bin/watching-costs.rs`).
 
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
-use testbed::bench::{Bench, INTERFACE, Running, load, wait_for};
+use testbed::bench::{Bench, FAR, INTERFACE, Running, load, wait_for};
 use testbed::command::captured;
 use testbed::{interrupt, paths};
 
@@ -20,6 +20,13 @@ const PAIRS: [(&str, &str); 6] = [
 ];
 const BPFTRACE: &str = "bpftrace";
 
+/// The same for what watches a whole way: programs all the time, one window in each slot, the command with its windows as it goes on, and from its
+/// start.
+const PATHS: [(&str, &str); 4] =
+    [("path-exact", "off"), ("path-window", "off"), ("path", "off"), ("path-run", "off")];
+/// With TSO off at the first of them each device behind it sees every segment.
+const OVER_A_PATH: (&str, &str) = ("5 devices", "-P 1");
+
 /// Traffic: its name, options of the load.
 const TRAFFIC: [(&str, &str); 3] = [
     ("1 stream", "-P 1"),
@@ -30,23 +37,58 @@ const TRAFFIC: [(&str, &str); 3] = [
 /// Measures each pair under each traffic, TSO off and on, for so many seconds each, and prints a table. Only cells with all of these words in
 /// their name, such as `16 streams` or `light/off`.
 pub(crate) fn measure(seconds: u32, only: &[String]) -> Result<Vec<Value>> {
-    let bench = Bench::new("bench")?;
-    bench.unpaced()?;
-    let mut all = Vec::new();
     println!(
-        "\n{:<16} {:<4} {:<14} {:>7} {:>25} {:>25} {:>25}",
+        "\n{:<16} {:<4} {:<15} {:>7} {:>25} {:>25} {:>25}",
         "traffic", "TSO", "with/without", "blocks", "throughput", "CPU per byte", "control (throughput)"
     );
-    for (traffic, options) in TRAFFIC {
+    let mut all = Vec::new();
+    let cells = Cells { seconds, only };
+    let on_one = TRAFFIC.iter().any(|traffic| cells.wants(traffic.0, &PAIRS));
+    if on_one {
+        let bench = Bench::new("bench")?;
+        for traffic in TRAFFIC {
+            cells.measure(&bench, traffic, &PAIRS, &mut all)?;
+        }
+    }
+    if cells.wants(OVER_A_PATH.0, &PATHS) {
+        cells.measure(&Bench::over_five_devices("bench")?, OVER_A_PATH, &PATHS, &mut all)?;
+    }
+    Ok(all)
+}
+
+/// Those that are wanted, for so many seconds each.
+struct Cells<'a> {
+    seconds: u32,
+    only: &'a [String],
+}
+
+impl Cells<'_> {
+    fn is_wanted(&self, traffic: &str, tso: &str, (with, without): (&str, &str)) -> bool {
+        let name = format!("{traffic}, TSO {tso}, {with}/{without}");
+        self.only.iter().all(|word| name.contains(word))
+    }
+
+    fn wants(&self, traffic: &str, pairs: &[(&str, &str)]) -> bool {
+        let mut both = pairs.iter().flat_map(|pair| [("off", pair), ("on", pair)]);
+        both.any(|(tso, pair)| self.is_wanted(traffic, tso, *pair))
+    }
+
+    fn measure(
+        &self,
+        bench: &Bench,
+        (traffic, options): (&str, &str),
+        pairs: &[(&str, &str)],
+        all: &mut Vec<Value>,
+    ) -> Result<()> {
+        bench.unpaced()?;
         for tso in ["off", "on"] {
             bench.near.exec(&format!("ethtool -K {INTERFACE} tso {tso}"))?;
-            for (with, without) in PAIRS {
-                let name = format!("{traffic}, TSO {tso}, {with}/{without}");
-                if !only.iter().all(|word| name.contains(word)) {
+            for (with, without) in pairs.iter().copied() {
+                if !self.is_wanted(traffic, tso, (with, without)) {
                     continue;
                 }
                 interrupt::check()?;
-                let mut found = match pair(&bench, options, (with, without), seconds) {
+                let mut found = match pair(bench, options, (with, without), self.seconds) {
                     Ok(found) => found,
                     // Some machines have no tracepoints that bpftrace could find: a cell less, and not the end of the table.
                     Err(error) if with == BPFTRACE => {
@@ -67,8 +109,8 @@ pub(crate) fn measure(seconds: u32, only: &[String]) -> Result<Vec<Value>> {
                 all.push(found);
             }
         }
+        Ok(())
     }
-    Ok(all)
 }
 
 /// One cell of the table.
@@ -80,8 +122,8 @@ fn pair(bench: &Bench, options: &str, (with, without): (&str, &str), seconds: u3
     let before = bench.near.statistic(INTERFACE, "tx_bytes")?;
     let sender = Running(client.spawn().context("the load")?);
     wait_for("the traffic", || Ok(bench.near.statistic(INTERFACE, "tx_bytes")? > before + (1 << 22)))?;
-    let mut meter = bench.near.command(paths::workspace().join("target/release/watching-costs"));
-    let output = captured(meter.args([INTERFACE, with, without, &seconds.to_string()]))?;
+    let mut meter = bench.near.command(paths::target().join("release/watching-costs"));
+    let output = captured(meter.args([INTERFACE, with, without, &seconds.to_string(), FAR]))?;
     drop(sender);
     if !output.status.success() {
         bail!("watching-costs ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr));
@@ -99,11 +141,14 @@ fn print(traffic: &str, tso: &str, found: &Value) {
     };
     let text = |name: &str| found[name].as_str().unwrap_or("?").to_owned();
     println!(
-        "{traffic:<16} {tso:<4} {:<14} {:>7} {:>25} {:>25} {:>25}",
+        "{traffic:<16} {tso:<4} {:<15} {:>7} {:>25} {:>25} {:>25}",
         format!("{}/{}", text("with"), text("without")),
         found["measured"]["blocks"],
         ratio("/measured/throughput"),
         ratio("/measured/cpu_per_byte"),
         ratio("/control/throughput"),
     );
+    if !found["as_often_as_it_is"].is_null() {
+        println!("{:>44}{:>26}  with one such slot in 2 s", "", ratio("/as_often_as_it_is"));
+    }
 }

@@ -1,6 +1,6 @@
 //! Several machines' documents as one way: what a guest's device sent is what the host's tap took, and so on to the receiver.
 
-use super::{PathReport, StepReport};
+use super::{Method, PathReport, StepReport};
 use crate::model::ledger::in_bytes;
 use crate::model::path::{Audit, Side, State, Unit, Verdict};
 use crate::model::state::Confidence;
@@ -35,6 +35,9 @@ pub fn joined(documents: &[(String, PathReport)]) -> Option<PathReport> {
             let mut step = step.clone();
             step.namespace.machine = Some(machine.clone());
             step.after = step.after.map(|after| after + base).or(last);
+            if let Some(below) = &mut step.offload_below {
+                below.step += base;
+            }
             if index == 0
                 && let Some(before) = last.and_then(|last| whole.steps.get(last))
             {
@@ -51,6 +54,12 @@ pub fn joined(documents: &[(String, PathReport)]) -> Option<PathReport> {
         whole.left_out.extend(document.left_out.iter().cloned());
         whole.notes.extend(document.notes.iter().map(|note| format!("{machine}: {note}")));
         whole.probes.devices += document.probes.devices;
+        whole.probe = whole.probe.take().or_else(|| document.probe.clone());
+        if document.window.method == Method::Windows {
+            whole.window.method = Method::Windows;
+            whole.window.windows = whole.window.windows.max(document.window.windows);
+            whole.window.counted_share = whole.window.counted_share.min(document.window.counted_share);
+        }
         for (path, why) in &document.unmeasured {
             whole.unmeasured.entry(path.clone()).or_insert_with(|| why.clone());
         }

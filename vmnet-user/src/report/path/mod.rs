@@ -22,7 +22,7 @@ use crate::model::cause::Cause;
 use crate::model::fact::{self, Fact, Why};
 use crate::model::interface::Interface;
 use crate::model::null_because;
-use crate::model::path::{Audit, Branch, Counts, LimitEffect, Side, State, Verdict, Witness};
+use crate::model::path::{Audit, Branch, Counts, LimitEffect, OffloadBelow, Side, State, Verdict, Witness};
 
 null_because! {
     nothing_before: Why::is("it is the first device on the way that packets are sent by, or nothing passed the one before");
@@ -59,6 +59,9 @@ pub struct PathReport {
     pub notes: Vec<String>,
     /// The command and how it ended; None where there was none.
     pub command: Option<Command>,
+    /// What was sent on purpose; None where it was not asked for.
+    #[serde(default)]
+    pub probe: Option<Probe>,
     /// Path of a null → why it was not measured.
     pub unmeasured: BTreeMap<String, String>,
 }
@@ -110,10 +113,33 @@ pub struct Window {
     pub start: String,
     /// Seconds.
     pub duration_s: f64,
+    /// Whether every packet was counted, or those of windows.
+    #[serde(default)]
+    pub method: Method,
+    /// How many windows; 1 where every packet was counted.
+    #[serde(default = "one")]
+    pub windows: u64,
     /// The part of that time in which packets were counted: all of it, but where a device segments at a high rate.
     pub counted_share: f64,
     /// Whether nothing moved any more when it ended.
     pub drained: bool,
+}
+
+/// A document of an earlier version does not say.
+const fn one() -> u64 {
+    1
+}
+
+/// How packets were counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Every packet, from start to end: sums are exact.
+    #[default]
+    All,
+    /// Those of windows: sums are of these alone, and shares estimate the whole time's.
+    Windows,
 }
 
 /// What ran meanwhile.
@@ -126,6 +152,26 @@ pub struct Command {
     pub exit_code: Option<i32>,
     /// The signal that ended it; None when it ended by itself.
     pub signal: Option<i32>,
+}
+
+/// Super-packets that were sent on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Probe {
+    /// Where to: the destination as it was named, and nowhere else.
+    pub destination: String,
+    /// TCP port.
+    pub port: u16,
+    /// Connections that sent their first flight, without a handshake.
+    pub connections: u64,
+    /// Payload that TCP sent.
+    pub sent_bytes: u64,
+    /// Payload of a wire segment.
+    pub segment_bytes: u64,
+    /// Connections that could not send.
+    pub failed: u64,
+    /// What the kernel answered the first of them; None where all could.
+    pub error: Option<String>,
 }
 
 /// A device on the way.
@@ -147,6 +193,10 @@ pub struct StepReport {
     /// Of what its super-packets are worth, the part that was segmented for it.
     #[serde(serialize_with = "not_told")]
     pub segmented_share: Option<f64>,
+    /// Its 95 % interval over the windows, where packets were counted in windows.
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(test, schemars(with = "Option<[f64; 2]>"))]
+    pub segmented_share_interval: Fact<[f64; 2]>,
     /// Who says so.
     pub witnesses: Vec<Witness>,
     /// What was queued to it of ours; None of a device that packets come in by.
@@ -184,6 +234,9 @@ pub struct StepReport {
     pub ns_per_byte: Fact<f64>,
     /// Why it segments, ranked.
     pub causes: Vec<Cause>,
+    /// Of a tunnel that segments, which device behind it could do that for it; None of other devices, and where none is behind it.
+    #[serde(default)]
+    pub offload_below: Option<OffloadBelow>,
     /// Limits of super-packets that somebody lowered, and what each does here.
     pub limits: Vec<LimitEffect>,
     /// What the step before sent is what this one queued.
@@ -267,6 +320,7 @@ mod tests {
     use super::*;
     use crate::report::kit::document;
     use crate::report::kit::style::Style;
+    use crate::report::kit::typed::Typed;
 
     fn document() -> PathReport {
         serde_json::from_str(include_str!("testdata/overlay.json")).unwrap()
@@ -281,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_answer_comes_first_and_what_to_do_last() {
-        let text = answer(&document(), &Style::PLAIN);
+        let text = answer(&document(), &Style::PLAIN, &Typed::default());
         let heads: Vec<&str> = text.lines().filter(|line| !line.starts_with(' ')).collect();
         let words: Vec<&str> = heads.iter().filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(words[..3], ["SEGMENTED", "WHY", "FIX"], "{text}");
@@ -306,7 +360,7 @@ mod tests {
         let page = document::page(&report).unwrap();
         // Its own script is the only one.
         assert_eq!(page.matches("<script>").count(), 1, "{page}");
-        for text in [page, answer(&report, &Style::PLAIN)] {
+        for text in [page, answer(&report, &Style::PLAIN, &Typed::default())] {
             assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         }
     }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::text::{also, answer_word, called, confidence, fixes, here, notes, price};
+use super::text::{also, answer_word, called, confidence, fixes, here, notes, price, sent};
 use super::{PathReport, StepReport};
 use crate::model::path::{State, Unit};
 use crate::report::kit::document::PageError;
@@ -62,13 +62,24 @@ pub(super) fn page(report: &PathReport, figures: Figures) -> Result<String, Page
         circumstances: circumstances(report),
         causes: culprit.map(causes).unwrap_or_default(),
         price: culprit.and_then(price).map(|price| sentence(&price)),
-        also: also(report).iter().map(|line| sentence(line)).collect(),
+        also: beside(report, culprit),
         steps: steps(report),
         audit: audit(report),
         notes: notes(report).iter().map(|line| sentence(line)).collect(),
         figures,
     };
     Ok(page.render()?)
+}
+
+/// What else there is to say: of the devices behind a tunnel, of what was sent on purpose, of other devices.
+fn beside(report: &PathReport, culprit: Option<&StepReport>) -> Vec<String> {
+    let below = culprit.and_then(|step| step.offload_below.as_ref());
+    let below = below.map(|below| {
+        let how = if below.commands.is_empty() { "" } else { ": " };
+        format!("{}{how}{}", below.text, below.commands.join("; "))
+    });
+    let sent = sent(report).map(|sent| format!("sent on purpose: {sent}"));
+    below.into_iter().chain(sent).chain(also(report)).map(|line| sentence(&line)).collect()
 }
 
 /// Where to, when, and how it was counted.

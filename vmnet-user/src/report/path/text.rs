@@ -2,15 +2,16 @@
 
 use super::{PathReport, StepReport};
 use crate::model::path::{Side, State};
-use crate::model::shell::Place;
+use crate::model::shell::{Place, quoted};
 use crate::model::state::Confidence;
 use crate::report::kit::format;
 use crate::report::kit::style::{Style, Tone};
+use crate::report::kit::typed::Typed;
 use crate::report::run::why;
 
 /// All that is said to a person, a newline at the end of each line.
 #[must_use]
-pub fn answer(report: &PathReport, style: &Style) -> String {
+pub fn answer(report: &PathReport, style: &Style, typed: &Typed) -> String {
     let verdict = &report.verdict;
     let (tone, word) = answer_word(verdict.state);
     let first = format!("{}  ", style.paint(tone, word));
@@ -25,11 +26,57 @@ pub fn answer(report: &PathReport, style: &Style) -> String {
             fixes.insert(0, format!("on {machine}:"));
         }
         text += &style.verbatim("FIX", &fixes);
+        let below = step.offload_below.as_ref();
+        // What would follow, or where else it could be done.
+        let head = if below.is_some_and(|below| below.state.active()) { "THEN" } else { "OR" };
+        text += &style.section(head, below.map(|below| below.text.clone()).as_slice());
+        text += &style.verbatim("", below.map_or(&[], |below| &below.commands));
         text += &style.section("COST", price(step).as_slice());
     }
+    text += &style.section("SENT", sent(report).as_slice());
+    text += &style.verbatim("TRY", &to_try(report, typed));
     text += &style.section("ALSO", &also(report));
     text += &style.section("NOTE", &notes(report));
     text
+}
+
+/// What was sent on purpose.
+pub(super) fn sent(report: &PathReport) -> Option<String> {
+    let probe = report.probe.as_ref()?;
+    let failed = match (&probe.error, probe.failed) {
+        (Some(error), failed) => {
+            format!("; {} could not send: {error}", format::plural(failed, "connection"))
+        }
+        _ => String::new(),
+    };
+    Some(format!(
+        "{} of TCP by {} to {} port {}{failed}",
+        format::bytes(probe.sent_bytes),
+        format::plural(probe.connections, "connection"),
+        probe.destination,
+        probe.port
+    ))
+}
+
+/// What gives an answer where nothing passed: lines to paste.
+pub(super) fn to_try(report: &PathReport, typed: &Typed) -> Vec<String> {
+    let is_open = report.verdict.state == State::Unknown && report.verdict.step.is_none();
+    let machine = report.steps.iter().any(|step| step.namespace.machine.is_some());
+    if !is_open || machine || report.command.is_some() {
+        return Vec::new();
+    }
+    match &report.destination {
+        // It was tried, and did not arrive at the first device: that is no want of traffic.
+        Some(_) if report.probe.is_some() => Vec::new(),
+        Some(to) => vec![
+            format!("{}   (sends 1.6 MB to its discard port)", typed.vmnet("path", to, "--probe")),
+            typed.vmnet("path", to, &format!("-- iperf3 -c {} -t 5", quoted(to))),
+        ],
+        None => {
+            let first = report.steps.first().map_or("IFACE", |step| step.interface.name.as_str());
+            vec![typed.with_benchmark("path", first), typed.vmnet("path", "PEER", "--probe")]
+        }
+    }
 }
 
 /// The answer in a word.
@@ -171,17 +218,8 @@ fn word(step: &StepReport) -> (Tone, String) {
 }
 
 pub(super) fn fixes(step: &StepReport) -> Vec<String> {
-    let mut lines = why::mend(Place { interface: &step.interface.name, netns: None }, &step.causes);
-    if let Some(netns) = &step.namespace.netns {
-        let name = crate::model::shell::quoted(&step.interface.name);
-        let by_itself = format!("vmnet fix {name}");
-        let there = format!("vmnet fix {name} --netns {}", crate::model::shell::quoted(netns));
-        lines
-            .iter_mut()
-            .filter(|line| !line.contains("--netns"))
-            .for_each(|line| *line = line.replace(&by_itself, &there));
-    }
-    lines
+    let place = Place { interface: &step.interface.name, netns: step.namespace.netns.as_deref() };
+    why::mend(place, &step.causes)
 }
 
 /// What segmentation takes of the CPUs, where it can be timed.
@@ -201,13 +239,22 @@ pub(super) fn also(report: &PathReport) -> Vec<String> {
         }
         lines.extend(step.limits.iter().map(|limit| limit.text.clone()));
         if let Ok(dropped) = step.dropped.as_ref()
-            && *dropped != 0
+            && is_worth_a_line(*dropped, step)
             && step.side == Side::Transmit
         {
             lines.push(format!("{} dropped {}", step.interface.name, format::plural(*dropped, "packet")));
         }
     }
     lines
+}
+
+/// A device drops what has no place to go, such as a neighbour's question: more than that, and a good part of what passed.
+fn is_worth_a_line(dropped: u64, step: &StepReport) -> bool {
+    const STRAYS: u64 = 8;
+    let passed = step.queued.map_or(0, |queued| {
+        queued.super_packets.saturating_add(queued.singles).saturating_add(queued.others_packets)
+    });
+    dropped > STRAYS && dropped.saturating_mul(1000) >= passed
 }
 
 pub(super) fn notes(report: &PathReport) -> Vec<String> {
