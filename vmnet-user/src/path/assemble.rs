@@ -135,7 +135,7 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
         .collect();
     let window = window(start, ran);
     if window.method == Method::Windows {
-        verdict.summary = format!("in {}, {}", windows_of(&window), verdict.summary);
+        verdict.summary.push_str(&format!(", as counted in {}", windows_of(&window)));
         notes.push(in_windows(&window, &verdict, &reports));
     }
     if let Some((segment_bytes, _)) = sent {
