@@ -3,7 +3,9 @@
 //! The run is root's, the directory above may be anybody's. So the run's own directory is made fresh, held open, and
 //! every file is made inside it by that handle, new, never through a link that somebody put there meanwhile.
 
+mod beside;
 mod latest;
+mod named;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,6 +21,7 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 pub use latest::{LATEST, REPORTS, latest, newest};
+pub use named::NamedFile;
 
 /// No file of a report is longer: what it is made from is bounded, so this is for what nobody has thought of.
 const MOST_FILE_BYTES: usize = 64 << 20;
@@ -169,12 +172,11 @@ impl OutputDir {
 
     fn try_out(&self) -> Result<(), FilesError> {
         let refused = |answer| FilesError::NotWritable { path: self.path.clone(), answer };
-        let tried = self.create(".trial").and_then(|mut file| file.write_all(b"vmnet\n"));
-        if let Err(answer) = tried {
-            let _ = unlinkat(&self.directory, ".trial", UnlinkatFlags::NoRemoveDir);
-            return Err(refused(answer));
-        }
-        unlinkat(&self.directory, ".trial", UnlinkatFlags::NoRemoveDir).map_err(|errno| refused(errno.into()))
+        let (trial, mut file) = self.create_beside().map_err(refused)?;
+        let written = file.write_all(b"vmnet\n");
+        let removed = beside::remove(&self.directory, &trial);
+        written.map_err(refused)?;
+        removed.map_err(|errno| refused(errno.into()))
     }
 
     fn write_file(&self, name: &str, text: &str, written: &[PathBuf]) -> Result<PathBuf, FilesError> {
@@ -182,20 +184,30 @@ impl OutputDir {
         if text.len() > MOST_FILE_BYTES {
             return Err(FilesError::TooLong { path, bytes: text.len() });
         }
-        let unfinished = format!(".{name}.unfinished");
-        let result = self
-            .create(&unfinished)
-            .and_then(|mut file| {
-                file.write_all(text.as_bytes())?;
+        let result = self.create_beside().and_then(|(unfinished, mut file)| {
+            file.write_all(text.as_bytes())
                 // Some file systems say only now that there is no room.
-                file.sync_data()
-            })
-            .and_then(|()| Ok(renameat(&self.directory, unfinished.as_str(), &self.directory, name)?));
-        if let Err(answer) = result {
-            let _ = unlinkat(&self.directory, unfinished.as_str(), UnlinkatFlags::NoRemoveDir);
-            return Err(FilesError::Write { path, answer, written: written.to_vec() });
+                .and_then(|()| file.sync_data())
+                .and_then(|()| Ok(renameat(&self.directory, unfinished.as_str(), &self.directory, name)?))
+                .inspect_err(|_| {
+                    let _ = beside::remove(&self.directory, &unfinished);
+                })
+        });
+        match result {
+            Ok(()) => Ok(path),
+            Err(answer) => Err(FilesError::Write { path, answer, written: written.to_vec() }),
         }
-        Ok(path)
+    }
+
+    fn create_beside(&self) -> io::Result<(String, File)> {
+        let (name, file) = beside::create(&self.directory)?;
+        match give(&file, self.owner) {
+            Ok(()) => Ok((name, file)),
+            Err(error) => {
+                let _ = beside::remove(&self.directory, &name);
+                Err(error)
+            }
+        }
     }
 
     /// Takes a file away again, if it is there.

@@ -87,6 +87,10 @@ pub fn main() -> ExitCode {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };
+    let result = result.and_then(|code| match output::lost() {
+        Some(why) => Err(anyhow::anyhow!(why)),
+        None => Ok(code),
+    });
     match result {
         Ok(code) => code,
         Err(error) => {

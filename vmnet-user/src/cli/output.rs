@@ -2,13 +2,14 @@
 
 use std::{
     cell::Cell,
-    fs::{File, OpenOptions},
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use anyhow::{Context, Result};
 
+use crate::output::NamedFile;
 use crate::report::kit::style::Style;
 use crate::session::Caller;
 
@@ -17,7 +18,7 @@ pub(super) enum JsonTo {
     /// `-`.
     Stdout,
     /// A file, and its name.
-    File(File, PathBuf),
+    File(NamedFile, PathBuf),
 }
 
 /// Opened before anything is done, so that it is known to be there.
@@ -25,13 +26,14 @@ pub(super) fn open_json(path: &Path, caller: &Caller) -> Result<JsonTo> {
     if path.as_os_str() == "-" {
         return Ok(JsonTo::Stdout);
     }
-    let (file, path) = open_file(&path.to_owned(), caller)?;
-    Ok(JsonTo::File(file, path))
+    Ok(JsonTo::File(open_file(path, caller)?, path.to_owned()))
 }
 
 /// The person's terminal, and the reader of JSON if there is one.
 pub(super) struct Output {
     json: Option<JsonTo>,
+    /// Standard output is JSON's.
+    to_stderr: bool,
     style: Style,
     /// Whether lines can be written over.
     can_rewrite: bool,
@@ -44,7 +46,7 @@ impl Output {
         let to_stderr = matches!(json, Some(JsonTo::Stdout));
         let style = style_for(to_stderr, plain);
         let can_rewrite = is_terminal(to_stderr) && !is_dumb() && !plain;
-        Self { json, style, can_rewrite, is_in_line: Cell::new(false) }
+        Self { json, to_stderr, style, can_rewrite, is_in_line: Cell::new(false) }
     }
 
     pub(super) fn style(&self) -> Style {
@@ -72,16 +74,12 @@ impl Output {
     }
 
     fn write(&self, text: &str) {
-        let _ = if matches!(self.json, Some(JsonTo::Stdout)) {
-            io::stderr().write_all(text.as_bytes())
-        } else {
-            io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush())
-        };
+        say_to(self.to_stderr, text);
     }
 
     /// JSON, where it was asked for.
     pub(super) fn json(&mut self, text: &str) -> Result<()> {
-        match &mut self.json {
+        match self.json.take() {
             None => Ok(()),
             Some(JsonTo::Stdout) => match io::stdout().write_all(text.as_bytes()) {
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -90,32 +88,34 @@ impl Output {
                 _ => Ok(()),
             },
             Some(JsonTo::File(file, path)) => {
-                // What was there is kept until there is something better. Pipes and devices have no length to set.
-                let _ = file.set_len(0);
-                file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
+                file.write(text.as_bytes()).with_context(|| format!("writing {}", path.display()))
             }
         }
     }
 }
 
 /// A new file belongs to the person who called; one that was there stays whose it is.
-pub(super) fn open_file(path: &PathBuf, caller: &Caller) -> Result<(File, PathBuf)> {
-    let refused = || format!("cannot write {}; name another file with --json", path.display());
-    let file = match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(file) => {
-            if let Some(owner) = caller.owner() {
-                std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))
-                    .with_context(|| format!("giving {} to its owner", path.display()))?;
-            }
-            file
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            OpenOptions::new().write(true).open(path).with_context(refused)?
-        }
-        Err(error) => return Err(error).with_context(refused),
-    };
-    Ok((file, path.clone()))
+pub(super) fn open_file(path: &Path, caller: &Caller) -> Result<NamedFile> {
+    NamedFile::open(path, caller.owner())
+        .with_context(|| format!("cannot write {}; name another file with --json", path.display()))
 }
+
+/// Words. A reader that has gone is no reason to fail what was done, nor is standard error, where JSON is the answer. Anything else that
+/// keeps the answer from standard output is, and is told at the end.
+pub(super) fn say_to(stderr: bool, text: &str) {
+    if stderr {
+        let _ = io::stderr().write_all(text.as_bytes());
+    } else if let Err(error) = print(text.as_bytes()) {
+        let _ = LOST.set(format!("{error:#}"));
+    }
+}
+
+/// Why words that were said are not where they should be.
+pub(super) fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
+}
+
+static LOST: OnceLock<String> = OnceLock::new();
 
 /// To its beginning, and everything to its end erased.
 const CLEAR_LINE: &str = "\r\x1b[K";

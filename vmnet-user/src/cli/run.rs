@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use super::options::{Looks, Namespace};
-use super::output::{open_file, style_for};
+use super::output::{open_file, say_to, style_for};
 use crate::model::hook::{HOOKS, Hook};
 use crate::model::interface::Interface;
 use crate::model::sample::{Counting, Mode};
@@ -193,7 +193,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     // Known before the traffic, not after.
     let json_file = match &args.json {
-        Some(path) if !to_stdout => Some(open_file(path, &caller)?),
+        Some(path) if !to_stdout => Some((open_file(path, &caller)?, path)),
         _ => None,
     };
     session::be_in(args.namespace.netns.as_deref())?;
@@ -232,11 +232,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             written => written.context("writing JSON to standard output")?,
         }
     }
-    if let Some((mut file, path)) = json_file {
+    if let Some((file, path)) = json_file {
         let text = json::to_text(&outcome.report)?;
-        // What was there is kept until there is something better. Pipes and devices have no length to set.
-        let _ = file.set_len(0);
-        file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+        file.write(text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
     }
     exit_code(&outcome.report, [args.expect, args.expect_udp], outcome.command_failed, outcome.files_failed)
 }
@@ -279,14 +277,8 @@ struct Screen {
 }
 
 impl Screen {
-    /// A reader that has gone is no reason to stop measuring.
     fn print(&mut self, text: &str) {
-        let _ = if self.to_stderr {
-            io::stderr().write_all(text.as_bytes())
-        } else {
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
-        };
+        say_to(self.to_stderr, text);
     }
 }
 

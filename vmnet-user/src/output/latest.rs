@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, readlinkat, renameat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, symlinkat, unlinkat};
+use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 
-use super::OutputDir;
+use super::{OutputDir, beside};
 
 /// Where runs land unless another place is named.
 pub const REPORTS: &str = "reports";
@@ -29,16 +29,14 @@ impl OutputDir {
             Err(errno) => return Err(errno.into()),
         }
         // A link is never changed: the new one takes the old one's place, so that there is one all the time.
-        const UNFINISHED: &str = ".latest.unfinished";
-        let _ = unlinkat(parent, UNFINISHED, UnlinkatFlags::NoRemoveDir);
-        symlinkat(name, parent, UNFINISHED)?;
+        let (unfinished, ()) = beside::drawn(|unfinished| symlinkat(name, parent, unfinished))?;
         let owned = self.owner.map_or(Ok(()), |owner| {
             let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
-            fchownat(parent, UNFINISHED, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)
+            fchownat(parent, unfinished.as_str(), Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)
         });
-        let made = owned.and_then(|()| renameat(parent, UNFINISHED, parent, LATEST));
+        let made = owned.and_then(|()| renameat(parent, unfinished.as_str(), parent, LATEST));
         if made.is_err() {
-            let _ = unlinkat(parent, UNFINISHED, UnlinkatFlags::NoRemoveDir);
+            let _ = beside::remove(parent, &unfinished);
         }
         Ok(made?)
     }

@@ -72,11 +72,6 @@ fn a_link_that_lies_in_wait_is_not_followed() {
     symlink(&target, output.path().join("run.json")).expect("a link");
     document::write(&output, &fixture::idle(), &Format::USUAL).expect("room");
     assert!(!target.exists());
-    symlink(&target, output.path().join(".chain.svg.unfinished")).expect("a link");
-    let error = document::write(&output, &fixture::idle(), &Format::USUAL)
-        .expect_err("a name that should be free is not");
-    assert!(error.to_string().contains("chain.svg: File exists"), "{error}");
-    assert!(!target.exists());
     let moved = base.path().join("moved");
     fs::rename(output.path(), &moved).expect("a rename");
     symlink(elsewhere.path(), output.path()).expect("a link");
@@ -176,6 +171,24 @@ impl Drop for Disk {
     fn drop(&mut self) {
         nix::mount::umount(self.root.path()).expect("it was mounted, and nothing holds it");
     }
+}
+
+#[test]
+fn what_a_killed_run_left_stops_no_later_one() {
+    let base = tempfile::tempdir().unwrap();
+    // Names of vmnet's before they were drawn, too.
+    let left = [".trial", ".run.json.unfinished", ".latest.unfinished", ".vmnet-0123456789abcdef.unfinished"];
+    for name in left {
+        fs::write(base.path().join(name), "half").unwrap();
+    }
+    let output = OutputDir::at(base.path(), None).unwrap();
+    document::write(&output, &fixture::idle(), &Format::USUAL).unwrap();
+    prepare(base.path(), "ens4").make_latest().unwrap();
+    let hidden: Vec<String> =
+        names_in(base.path()).into_iter().filter(|name| name.starts_with('.')).collect();
+    let mut expected = left.map(str::to_owned);
+    expected.sort();
+    assert_eq!(hidden, expected, "and nothing of its own");
 }
 
 #[test]
@@ -283,7 +296,6 @@ fn a_link_made_meanwhile_leads_nobody_astray_and_belongs_to_the_caller() {
     fs::write(&elsewhere, "untouched").unwrap();
     let runs = base.path().join("runs");
     let output = prepare(&runs, "ens4");
-    symlink(&elsewhere, runs.join(".latest.unfinished")).unwrap();
     output.make_latest().unwrap();
     assert_eq!(link_of(&runs).as_deref(), Some("20261122-101112-ens4"));
     assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "untouched");
