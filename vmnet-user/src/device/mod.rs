@@ -26,6 +26,7 @@ pub mod neighbours;
 pub mod netlink;
 pub(crate) mod netplan;
 pub mod other_end;
+pub(crate) mod programs;
 pub mod qdisc;
 pub mod qdisc_options;
 pub mod queue_stats;

@@ -4,12 +4,13 @@
 use std::{
     io,
     net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use nix::net::if_::if_nametoindex;
 
 use super::address::ServerAddress;
+use crate::device::programs;
 
 /// In the order in which they are to be tried; never empty.
 ///
@@ -24,9 +25,8 @@ pub(super) fn addresses(server: &ServerAddress) -> io::Result<Vec<SocketAddr>> {
     if server.host.starts_with('-') {
         return Err(unknown());
     }
-    let mut getent = Command::new("getent");
-    getent.args(["ahosts", &server.host]).stdin(Stdio::null()).stderr(Stdio::null());
-    let said = match getent.output() {
+    let mut getent = programs::system("getent");
+    let said = match getent.args(["ahosts", &server.host]).stderr(Stdio::null()).output() {
         Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
         Err(error) => {
             let why = format!("getent, which looks up names, cannot be started ({error}); give an address");

@@ -1,9 +1,11 @@
 //! What this machine knows of a person: read from its files, else asked of its own programs. The C library's way would load the
 //! machine's name service modules, which a static program must not: they are of another C library.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use nix::unistd::{Gid, Uid};
+
+use crate::device::programs;
 
 const ACCOUNTS: &str = "/etc/passwd";
 
@@ -42,8 +44,7 @@ fn account_in(text: &str, uid: Uid) -> Option<Account> {
 }
 
 fn answer(program: &str, arguments: &[&str]) -> Option<String> {
-    let output =
-        Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output = programs::system(program).args(arguments).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

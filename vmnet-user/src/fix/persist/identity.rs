@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
 use super::link_match::LinkFacts;
 use super::name;
-use crate::device::{driver, driver_info};
+use crate::device::{driver, driver_info, programs};
 
 /// The interface, as those see it who set it up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Identity {
     pub renamed: bool,
     /// The `.link` file in force.
     pub link_file: LinkFile,
-    /// What else a `.link` file may ask for; read only where udev does not say which file is in force.
+    /// What else a `.link` file may ask for: udev says which file applied at boot, and not which one will.
     pub facts: LinkFacts,
     /// The NetworkManager profile that is active on it.
     pub nm_profile_uuid: Option<String>,
@@ -83,11 +83,11 @@ impl Identity {
             driver: driver_info::ethtool_driver(name).ok().flatten(),
             renamed: of_device("name_assign_type").as_deref() == Some(NAME_IS_CHANGED),
             facts: match link_file {
-                LinkFile::Unknown => LinkFacts::read(name),
-                _ => LinkFacts::default(),
+                LinkFile::NeverApplies => LinkFacts::default(),
+                _ => LinkFacts::read(name),
             },
             link_file,
-            nm_profile_uuid: answer(Command::new("nmcli").args([
+            nm_profile_uuid: answer(programs::system("nmcli").args([
                 "--get-values",
                 "GENERAL.CON-UUID",
                 "device",
@@ -116,7 +116,7 @@ impl Identity {
 
 fn udev_properties(device: &Path) -> Option<String> {
     answer(
-        Command::new("udevadm")
+        programs::system("udevadm")
             .args(["info", "--query=property"])
             .arg(format!("--path={}", device.display())),
     )
@@ -129,7 +129,7 @@ fn daemons_see_this_namespace() -> bool {
 }
 
 fn answer(command: &mut Command) -> Option<String> {
-    let output = command.stdin(Stdio::null()).output().ok()?;
+    let output = command.output().ok()?;
     output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
 }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use nix::sys::utsname::{UtsName, uname};
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,7 @@ use super::Fact;
 use super::facts::{read, unread};
 use super::pattern::{Quotes, glob_any_case, words};
 use super::version;
+use crate::device::programs;
 
 /// What the kernel says of the machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -221,7 +221,7 @@ fn architecture(machine: &str) -> Option<&'static str> {
 /// Asks systemd's own program, which knows as udevd knows.
 fn virtualization() -> Fact<Virtualization> {
     let ask = |arguments: &[&str]| {
-        let output = Command::new("systemd-detect-virt").args(arguments).stdin(Stdio::null()).output();
+        let output = programs::system("systemd-detect-virt").args(arguments).output();
         let output = output.map_err(|error| format!("systemd-detect-virt: {error}"))?;
         // Its exit code is not 0 where it says `none`.
         let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
