@@ -186,6 +186,25 @@ fn what_a_command_started_ends_with_it_at_a_terminal_too_which_is_left_as_it_was
 }
 
 #[test]
+fn a_command_in_the_background_of_a_terminal_is_not_stopped_by_it() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("script"), skip::program("bash"));
+    let bench = Bench::new("cmd").unwrap();
+    let (mut vmnet, reports) = bench.command(INTERFACE, &["-i", "100ms", "-d", "30s"]);
+    let reads = bench.directory().join("reads");
+    fs::write(&reads, "read word </dev/tty || echo cannot read\nstty sane </dev/tty\necho ended\n").unwrap();
+    vmnet.args(["--", "sh"]).arg(&reads);
+    // With -m, what runs in the background has a process group of its own, which is not the terminal's.
+    let shell = bench.directory().join("shell");
+    fs::write(&shell, format!("{} &\nwait $!\n", testbed::command::shown(&vmnet))).unwrap();
+    let mut script = std::process::Command::new("script");
+    script.args(["-qfec", &format!("bash -m {}", shell.display()), "/dev/null"]);
+    let begun = Instant::now();
+    let run = Run::of(captured(&mut script).unwrap(), &reports).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(20), "stopped, until its time was over: {run}");
+    assert_eq!(run.text("/benchmark/stdout").replace('\r', ""), "cannot read\nended\n", "{run}");
+}
+
+#[test]
 fn nothing_of_a_private_command_but_its_figures_is_written_down() {
     skip_unless!(skip::root(), skip::vmnet());
     let bench = Bench::new("cmd").unwrap();

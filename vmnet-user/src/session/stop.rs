@@ -1,8 +1,9 @@
-//! Ctrl-C, SIGTERM, the terminal that goes away, and every other signal that would end this process at once; in an experiment, Ctrl-Z too.
+//! Ctrl-C, SIGTERM, the terminal that goes away, and every other signal that would end this process at once; in an experiment, Ctrl-Z too. A
+//! terminal that would stop it in the background does not.
 
 use std::{fmt, future::poll_fn, io, task::Poll};
 
-use nix::sys::signal::Signal as Name;
+use nix::sys::signal::{SigHandler, Signal as Name};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Those that end what goes on whatever whoever started this process made of them.
@@ -56,6 +57,7 @@ pub(crate) struct Stop {
 
 impl Stop {
     pub(crate) fn listen() -> io::Result<Self> {
+        not_stopped_by_terminal();
         let mut stop = Self { signals: Vec::new(), came: None, is_to_be_suspended: false };
         for number in ALWAYS {
             stop.add(number)?;
@@ -115,6 +117,15 @@ impl Stop {
     /// Whether Ctrl-Z came, of which this is the last that is heard.
     pub(crate) fn take_suspension(&mut self) -> bool {
         std::mem::take(&mut self.is_to_be_suspended)
+    }
+}
+
+/// A terminal stops who reads from it or sets it in the background. Who is stopped puts nothing back, and a COMMAND that is stopped never ends,
+/// so neither is: to this process, and to what it starts, the kernel answers a read with EIO, and does the rest.
+fn not_stopped_by_terminal() {
+    for name in [Name::SIGTTIN, Name::SIGTTOU] {
+        // SAFETY: no handler is set.
+        let _ = unsafe { nix::sys::signal::signal(name, SigHandler::SigIgn) };
     }
 }
 
