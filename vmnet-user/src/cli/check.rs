@@ -5,18 +5,17 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 
-use super::options::{Looks, Namespace};
-use super::output::style_for;
+use super::options::{Looks, Namespace, Privacy};
+use super::output::{print, style_for};
 use super::run::{met, worst};
 use crate::{
     check::Options,
     doctor,
     model::checked::{State, UdpState},
     report::check::{answer, screen, share},
-    report::kit::json::Explained as _,
     session,
 };
 
@@ -52,6 +51,8 @@ pub(super) struct Args {
     /// Print one row of a table instead, without names and addresses, to send in: what this driver does on this kernel
     #[arg(long, conflicts_with = "json", hide_short_help = true)]
     share: bool,
+    #[command(flatten)]
+    privacy: Privacy,
     #[command(flatten)]
     looks: Looks,
 }
@@ -106,13 +107,16 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let words = args.looks.detail().of(|| screen(&report, &typed, &style), || answer(&report, &style));
     if args.share {
         let today = jiff::Zoned::now().date();
-        print(&format!("{}\n{}\n", share::HEAD, share::row(&report, &what_machine(), &today.to_string())))?;
+        print(
+            format!("{}\n{}\n", share::HEAD, share::row(&report, &what_machine(), &today.to_string()))
+                .as_bytes(),
+        )?;
     } else if to_stdout {
         // A reader that has gone is no reason to fail.
         let _ = io::stderr().write_all(words.as_bytes());
-        print(&report.to_text()?)?;
+        print(args.privacy.text(&report)?.as_bytes())?;
     } else {
-        print(&words)?;
+        print(words.as_bytes())?;
     }
     let tcp = args
         .expect
@@ -129,14 +133,4 @@ fn what_machine() -> String {
     let words = [of("sys_vendor"), of("product_name")].map(|word| word.trim().to_owned());
     let said = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     if said.is_empty() { "not reported".to_owned() } else { said }
-}
-
-fn print(text: &str) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("writing to standard output")
-        }
-        _ => Ok(()),
-    }
 }

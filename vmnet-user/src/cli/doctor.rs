@@ -7,12 +7,11 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::options::{Looks, Namespace};
+use super::options::{Looks, Namespace, Privacy};
 use super::output::style_for;
 use crate::doctor::watch::Watch;
 use crate::report::doctor::{answer, screen};
 use crate::report::kit::format::printable;
-use crate::report::kit::json::Explained as _;
 use crate::report::kit::style::Style;
 use crate::{doctor, session};
 
@@ -41,6 +40,8 @@ pub(super) struct Args {
     #[command(flatten)]
     namespace: Namespace,
     #[command(flatten)]
+    privacy: Privacy,
+    #[command(flatten)]
     looks: Looks,
 }
 
@@ -55,7 +56,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     if to_stdout {
         // A reader that has gone is no reason to fail.
         let _ = io::stderr().write_all(words.as_bytes());
-        print(&report.to_text()?)?;
+        print(&args.privacy.text(&report)?)?;
     } else {
         print(&words)?;
     }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::options::Looks;
+use super::options::{Looks, Privacy};
 use super::output::{Output, open_json};
 use crate::explain::{self, Bounds};
 use crate::model::glossary::{self, Entry};
@@ -34,6 +34,8 @@ pub(super) struct Args {
     /// Write what a file, a directory or standard input says as JSON (vmnet.explain/1) to FILE, or to standard output for -
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    privacy: Privacy,
     #[command(flatten)]
     looks: Looks,
 }
@@ -99,7 +101,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         return nothing(&asked, &report);
     }
     output.say(&answer(&report, &style));
-    output.json(&explain::to_json(&report)?)?;
+    output.json(&args.privacy.text(&report)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::ValueEnum as _;
 
-use super::options::{Looks, Namespace};
+use super::options::{Looks, Namespace, Privacy};
 use super::output::{Output, open_json};
 use crate::check::Options;
 use crate::device::change::Changer;
@@ -21,7 +21,6 @@ use crate::model::fact::Why;
 use crate::model::machine::Machine;
 use crate::report::fix::schema::{FileReport, FixReport};
 use crate::report::fix::{screen, text};
-use crate::report::kit::json::Explained as _;
 use crate::report::kit::typed::Typed;
 use crate::session::Caller;
 use crate::{doctor, fix, session};
@@ -57,6 +56,8 @@ pub(super) struct Args {
     #[command(flatten)]
     namespace: Namespace,
     #[command(flatten)]
+    privacy: Privacy,
+    #[command(flatten)]
     looks: Looks,
 }
 
@@ -70,7 +71,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let keep = form.map(|form| format!("--persist {}", form.get_name()));
     let (style, typed) = (output.style(), Typed { keep, ..args.namespace.typed(&[]) });
     output.say(&args.looks.detail().of(|| screen(&report, &typed, &style), || text::fix(&report, &style)));
-    output.json(&report.to_text().context("putting the result in JSON")?)?;
+    output.json(&args.privacy.text(&report).context("putting the result in JSON")?)?;
     Ok(ExitCode::from(u8::from(!report.ok())))
 }
 

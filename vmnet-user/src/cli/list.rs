@@ -10,10 +10,9 @@ use std::{
 use anyhow::Result;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::options::Looks;
+use super::options::{Looks, Privacy};
 use super::output::{Output, open_json, style_for};
 use crate::list;
-use crate::report::kit::json::Explained as _;
 use crate::report::list::{answer, choice, hint};
 use crate::session::{self, Caller};
 
@@ -32,6 +31,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
+    privacy: Privacy,
+    #[command(flatten)]
     looks: Looks,
 }
 
@@ -40,7 +41,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let mut output = Output::new(json, args.looks.plain);
     let report = list::everything();
     output.say(&answer(&report, as_root(), &output.style()));
-    output.json(&report.to_text()?)?;
+    output.json(&args.privacy.text(&report)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,5 +1,7 @@
 //! Options that several subcommands share.
 
+use crate::report::kit::json::{Explained, JsonError};
+use crate::report::kit::private;
 use crate::report::kit::screen::Detail;
 use crate::report::kit::typed::Typed;
 use crate::session::Caller;
@@ -25,6 +27,21 @@ impl Looks {
             (false, true) => Detail::Line,
             (false, false) => Detail::Screen,
         }
+    }
+}
+
+/// What is left out of JSON and files.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Privacy {
+    /// Leave addresses, lines of other people's files and what processes are called out of the JSON, which has them otherwise
+    #[arg(long, hide_short_help = true)]
+    private: bool,
+}
+
+impl Privacy {
+    /// The document for a file or standard output.
+    pub(super) fn text<D: Explained>(self, document: &D) -> Result<String, JsonError> {
+        if self.private { private::text(document) } else { document.to_text() }
     }
 }
 

@@ -209,8 +209,10 @@ mod tests {
         cause::{self, Evidence},
         chain::{self, Answers, Asked},
         checklist,
+        machine::Setter,
         machine_fixture::virtio,
     };
+    use crate::report::kit::private;
     use crate::report::run::fixture;
 
     fn examined(machine: Machine, answers: Answers) -> DoctorReport {
@@ -262,6 +264,28 @@ mod tests {
             "the chain breaks on ens4 for one family: TSO is offered by the host for the other only"
         );
         assert!(answer(&report, &Style::PLAIN).contains("half"));
+    }
+
+    #[test]
+    fn a_private_one_has_no_line_of_a_file_wherever_it_is_quoted_and_all_else() {
+        let mut machine = virtio();
+        machine.setters.push(Setter {
+            path: "/etc/rc.local".to_owned(),
+            line: 3,
+            text: "ethtool -K ens4 tso off # s3cr3t".to_owned(),
+            turns_off: true,
+        });
+        let report = examined(machine, whole());
+        let mut quoted = report.clone();
+        quoted.summary += ": ethtool -K ens4 tso off # s3cr3t, by 10.1.2.3";
+        let text = private::text(&quoted).unwrap();
+        assert!(!text.contains("s3cr3t") && !text.contains("10.1.2.3") && text.contains("/etc/rc.local"));
+        assert!(text.contains(&format!("{}: …, by …", report.summary)), "{text}");
+        let json = serde_json::from_str(&text).unwrap();
+        testbed::schema::validate(&json).unwrap();
+        assert_eq!(testbed::report::unexplained_nulls(&json), Vec::<String>::new());
+        let whole: serde_json::Value = serde_json::from_str(&report.to_text().unwrap()).unwrap();
+        assert_eq!(json["unmeasured"], whole["unmeasured"], "reasons stay");
     }
 
     #[test]

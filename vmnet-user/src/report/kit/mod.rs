@@ -13,6 +13,7 @@ pub(in crate::report) mod marks;
 pub(in crate::report) mod over_time;
 pub(in crate::report) mod parts;
 pub(in crate::report) mod plot;
+pub(crate) mod private;
 pub mod screen;
 pub(in crate::report) mod sheet;
 pub mod style;
