@@ -14,6 +14,7 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     ffi::OsString,
+    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
 };
 
@@ -58,7 +59,12 @@ impl Target {
 /// The settings found on this machine, in the order of their files; and the files that could not be read, each with its reason.
 #[must_use]
 pub fn find(target: &Target) -> (Vec<Setter>, Vec<String>) {
-    let files = Files { root: Path::new("/"), unread: RefCell::default() };
+    find_below(Path::new("/"), target)
+}
+
+/// The same of the machine whose root directory that is.
+pub(crate) fn find_below(root: &Path, target: &Target) -> (Vec<Setter>, Vec<String>) {
+    let files = Files { root, unread: RefCell::default() };
     let found = find_in(&files, target);
     (found, files.unread.into_inner())
 }
@@ -83,9 +89,12 @@ struct Source {
 }
 
 impl Files<'_> {
-    /// None where it is not there, may not be read, or is no regular file of a size to be read.
+    /// None where it is not there, is a mask, may not be read, or is no regular file of a size to be read.
     fn read(&self, path: &Path) -> Option<Source> {
         let real = self.root.join(path.strip_prefix("/").unwrap_or(path));
+        if is_mask(&real) {
+            return None;
+        }
         match small_file::read(&real, MOST_BYTES) {
             Ok(text) => Some(Source { path: path.to_owned(), text }),
             Err(error) => {
@@ -126,6 +135,14 @@ impl Files<'_> {
         }
         by_name.into_values().collect()
     }
+}
+
+/// A file that hides its namesakes and says nothing: empty, or a link to `/dev/null`. What has such a name is not read, nor are drop-ins.
+fn is_mask(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|there| {
+        let kind = there.file_type();
+        kind.is_char_device() || (kind.is_file() && there.len() == 0)
+    })
 }
 
 impl Source {

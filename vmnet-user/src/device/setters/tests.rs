@@ -52,6 +52,35 @@ fn both_keys_of_a_link_file_that_fits_are_shown_whatever_fits_later() {
 }
 
 #[test]
+fn a_masked_file_sets_nothing_nor_does_what_it_hides_nor_its_drop_in() {
+    let root = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let says = "[Match]\nOriginalName=ens4\n[Link]\nTCPSegmentationOffload=no\n";
+    for (name, mask) in [("10-null.link", true), ("20-empty.link", false)] {
+        put(&format!("usr/lib/systemd/network/{name}"), says);
+        put(&format!("etc/systemd/network/{name}.d/x.conf"), says);
+        match mask {
+            true => {
+                std::os::unix::fs::symlink("/dev/null", root.path().join("etc/systemd/network").join(name))
+                    .unwrap()
+            }
+            false => put(&format!("etc/systemd/network/{name}"), ""),
+        }
+    }
+    let (setters, unread) = find_below(root.path(), &ens4());
+    assert_eq!((setters, unread), (Vec::new(), Vec::new()));
+    // What is behind a mask has its turn.
+    put("usr/lib/systemd/network/30-next.link", says);
+    let (setters, unread) = find_below(root.path(), &ens4());
+    assert_eq!((setters.len(), unread), (1, Vec::new()), "{setters:?}");
+    assert!(setters[0].path.ends_with("30-next.link"));
+}
+
+#[test]
 fn a_link_file_for_another_interface_is_not_shown() {
     for condition in [
         "MACAddress=52:54:00:12:34:57",

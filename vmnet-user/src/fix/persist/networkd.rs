@@ -34,6 +34,11 @@ pub(super) fn plan(
         let path = root.join(OURS).join(format!("90-vmnet-{}.link", name::for_file(&interface.name)));
         let text = format!("{HEADER}[Match]\n{}\n[Link]\n", matching(interface)?);
         let note = "a .link file of its own: no other one applies to this interface";
+        refuse_if_masked_or_masking(
+            root,
+            DIRECTORIES.iter().map(|directory| (*directory).to_owned()),
+            &path,
+        )?;
         return assigned(path, &text, settings, note.to_owned());
     };
     let text = read::existing(&in_force)?;
@@ -46,10 +51,12 @@ pub(super) fn plan(
         for later in drop_ins(root, &in_force)?.iter().filter(|known| known.file_name() > path.file_name()) {
             refuse_if_overruled(later, settings)?;
         }
+        refuse_if_masked_or_masking(root, drop_in_directories(&in_force), &path)?;
         let note = format!("a drop-in for {}, which applies to this interface alone", shown(root, &in_force));
         return assigned(path, HEADER, settings, note);
     }
     let path = before(root, &in_force, interface)?;
+    refuse_if_masked_or_masking(root, DIRECTORIES.iter().map(|directory| (*directory).to_owned()), &path)?;
     let mut text = format!(
         "{HEADER}# All that {} says, which applies to other interfaces too, and what is to be kept for this one.\n[Match]\n{}\n",
         shown(root, &in_force),
@@ -117,12 +124,16 @@ fn in_force(root: &Path, interface: &Identity) -> Result<Option<PathBuf>, Persis
             // What applied at boot may have been replaced by a file of the same name since, or a newer one may come first:
             // ours does, when a person calls twice.
             let reported = root.join(path.strip_prefix("/").unwrap_or(path));
-            let files = read::layered(root, DIRECTORIES, ".link")?;
+            let files = unmasked(read::layered(root, DIRECTORIES, ".link")?)?;
             let ours = files.iter().find(|file| {
                 file_name(file).ends_with(&format!("-vmnet-{}.link", name::for_file(&interface.name)))
             });
             let replaced = files.iter().find(|file| file.file_name() == reported.file_name());
-            Ok(ours.or(replaced).cloned().or(Some(reported)))
+            match ours.or(replaced) {
+                Some(file) => Ok(Some(file.clone())),
+                // Masked or removed since: at the next boot it is another's turn.
+                None => first_that_matches(root, interface),
+            }
         }
         LinkFile::Unknown => first_that_matches(root, interface),
         LinkFile::NeverApplies => Err(PersistError::NotConfiguredHere {
@@ -134,12 +145,8 @@ fn in_force(root: &Path, interface: &Identity) -> Result<Option<PathBuf>, Persis
 
 /// Without udev: the first file whose `[Match]` fits.
 fn first_that_matches(root: &Path, interface: &Identity) -> Result<Option<PathBuf>, PersistError> {
-    for path in read::layered(root, DIRECTORIES, ".link")? {
+    for path in unmasked(read::layered(root, DIRECTORIES, ".link")?)? {
         let text = read::existing(&path)?;
-        // Empty, or a link to /dev/null: masked.
-        if text.trim().is_empty() {
-            continue;
-        }
         let wanted = Match::of(&said(root, &path, &text)?);
         if wanted.is_empty() {
             continue;
@@ -171,10 +178,51 @@ fn said(root: &Path, link_file: &Path, text: &str) -> Result<Vec<Entry>, Persist
 }
 
 fn drop_ins(root: &Path, link_file: &Path) -> Result<Vec<PathBuf>, PersistError> {
-    let directories: Vec<String> =
-        DIRECTORIES.iter().map(|directory| format!("{directory}/{}.d", file_name(link_file))).collect();
+    let directories: Vec<String> = drop_in_directories(link_file).collect();
     let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
-    read::layered(root, &directories, ".conf")
+    unmasked(read::layered(root, &directories, ".conf")?)
+}
+
+fn drop_in_directories(link_file: &Path) -> impl Iterator<Item = String> {
+    let name = file_name(link_file);
+    DIRECTORIES.iter().map(move |directory| format!("{directory}/{name}.d"))
+}
+
+/// Those that say something. A mask has hidden its namesakes by now, and is read by nobody, with its drop-ins.
+fn unmasked(files: Vec<PathBuf>) -> Result<Vec<PathBuf>, PersistError> {
+    let mut kept = Vec::new();
+    for file in files {
+        if !read::is_mask(&file)? {
+            kept.push(file);
+        }
+    }
+    Ok(kept)
+}
+
+/// Somebody masked the very file that is to be written, and meant it; or it would hide another one of its name.
+fn refuse_if_masked_or_masking(
+    root: &Path,
+    directories: impl Iterator<Item = String>,
+    path: &Path,
+) -> Result<(), PersistError> {
+    let refused = |why: String, remedy: &str| {
+        Err(PersistError::NotConfiguredHere { why, remedy: format!("{remedy}, or use --persist udev") })
+    };
+    if read::is_mask(path)? {
+        return refused(
+            format!("{} is masked (empty, or a link to /dev/null)", shown(root, path)),
+            "remove it",
+        );
+    }
+    let name = path.file_name().unwrap_or_default();
+    let hidden = directories.map(|directory| root.join(directory).join(name)).find(|other| other.exists());
+    match hidden {
+        Some(other) if other != *path && !path.exists() => refused(
+            format!("{} would mask {}, which vmnet did not write", shown(root, path), shown(root, &other)),
+            "rename that one",
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn refuse_if_overruled(drop_in: &Path, settings: &Settings) -> Result<(), PersistError> {

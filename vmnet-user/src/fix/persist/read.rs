@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use super::PersistError;
@@ -38,6 +39,19 @@ pub(super) fn existing(path: &Path) -> Result<String, PersistError> {
         path: path.to_path_buf(),
         source: io::ErrorKind::NotFound.into(),
     })
+}
+
+/// Whether a file says nothing but that those of its name in directories behind it are not to be read: an empty one, or a link to
+/// `/dev/null` or another device (`null_or_empty_path` of systemd).
+pub(super) fn is_mask(path: &Path) -> Result<bool, PersistError> {
+    match fs::metadata(path) {
+        Ok(there) => {
+            let kind = there.file_type();
+            Ok(kind.is_char_device() || kind.is_block_device() || (there.is_file() && there.len() == 0))
+        }
+        Err(error) if is_absent(&error) => Ok(false),
+        Err(source) => Err(PersistError::Io { what: "cannot read", path: path.to_path_buf(), source }),
+    }
 }
 
 /// Files below `root` whose name ends in `suffix`, as all consumers here read them: sorted by name across directories; of

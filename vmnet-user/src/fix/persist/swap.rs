@@ -1,7 +1,7 @@
 //! Changing several files, all or none, each at one instant: staged beside its target and synced, then renamed over it.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
@@ -249,12 +249,11 @@ impl Drop for Staged<'_> {
     }
 }
 
-/// A name that no consumer reads: hidden, and with an ending of its own.
+/// A name that no consumer reads: hidden, and with an ending of its own. Drawn, since a process that was killed may have had the same number
+/// (in a container, each has) and left one.
 fn beside(path: &Path, what: &str) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".vmnet-{}-{what}", std::process::id()));
-    path.with_file_name(name)
+    let number = RandomState::new().hash_one(std::process::id());
+    path.with_file_name(format!(".vmnet-{number:016x}-{what}"))
 }
 
 fn failed(what: &'static str, path: &Path, source: io::Error) -> PersistError {

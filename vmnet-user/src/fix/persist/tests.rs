@@ -178,6 +178,100 @@ fn what_a_form_has_no_words_for_is_named() {
     assert!(matches!(&error, PersistError::NothingToKeep { left_out, .. } if left_out.len() == 1), "{error}");
 }
 
+/// Matches ens4, whatever else is not known.
+fn link(keeps: &str) -> String {
+    format!("[Match]\nMACAddress=52:54:00:12:34:56\n[Link]\n{keeps}\n")
+}
+
+#[test]
+fn the_file_that_applies_is_the_first_that_is_not_masked() {
+    for masked_by_null in [true, false] {
+        for link_file in [
+            LinkFile::Unknown,
+            // It was in force when the machine booted, and has been masked since.
+            LinkFile::InForce("/usr/lib/systemd/network/10-a.link".into()),
+        ] {
+            let root = root(&[
+                ("usr/lib/systemd/network/10-a.link", &link("Name=a")),
+                ("etc/systemd/network/10-a.link.d/x.conf", &link("Name=x")),
+                ("usr/lib/systemd/network/20-b.link", &link("Name=b")),
+            ]);
+            let mask = root.path().join("etc/systemd/network/10-a.link");
+            match masked_by_null {
+                true => symlink("/dev/null", &mask).unwrap(),
+                false => fs::write(&mask, "").unwrap(),
+            }
+            let known = Identity { link_file, ..interface("ens4") };
+            let plan = plan(Form::Networkd, root.path(), &known, &tso()).unwrap();
+            assert_eq!(
+                plan.changes[0].path,
+                root.path().join("etc/systemd/network/20-b.link.d/90-vmnet.conf"),
+                "{known:?}"
+            );
+            write(&plan).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_masked_drop_in_overrules_nothing() {
+    let root = root(&[("usr/lib/systemd/network/10-a.link", &link("Name=a"))]);
+    let directory = root.path().join("etc/systemd/network/10-a.link.d");
+    fs::create_dir_all(&directory).unwrap();
+    symlink("/dev/null", directory.join("95-x.conf")).unwrap();
+    put(
+        root.path(),
+        "usr/lib/systemd/network/10-a.link.d/95-x.conf",
+        "[Link]\nTCPSegmentationOffload=false\n",
+    );
+    write(&plan(Form::Networkd, root.path(), &interface("ens4"), &tso()).unwrap()).unwrap();
+}
+
+#[test]
+fn nothing_is_written_that_is_masked_or_would_mask() {
+    let in_usr = |path: &str| path.replacen("etc/", "usr/lib/", 1);
+    let ours = "etc/systemd/network/90-vmnet-ens4.link";
+    let drop_in = "etc/systemd/network/10-a.link.d/90-vmnet.conf";
+    for (path, there) in [
+        (ours, None),
+        (ours, Some(DEFAULT_LINK)),
+        (drop_in, Some(("usr/lib/systemd/network/10-a.link", link("Name=a").leak() as &str))),
+    ] {
+        let known = Identity {
+            link_file: there.map_or(LinkFile::None, |(path, _)| LinkFile::InForce(format!("/{path}").into())),
+            ..interface("ens4")
+        };
+        for masked in [true, false] {
+            let root = root(there.as_slice());
+            if masked {
+                let path = root.path().join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                symlink("/dev/null", path).unwrap();
+            } else {
+                put(root.path(), &in_usr(path), "[Match]\nOriginalName=other\n");
+            }
+            let before = tree(root.path());
+            let error = plan(Form::Networkd, root.path(), &known, &tso()).unwrap_err().to_string();
+            let said = if masked { "is masked" } else { "would mask" };
+            assert!(error.contains(said) && error.contains("--persist udev"), "{path}: {error}");
+            assert_eq!(tree(root.path()), before);
+        }
+    }
+}
+
+#[test]
+fn what_a_killed_process_of_the_same_number_left_is_in_nobodys_way() {
+    let root = root_for_all();
+    let directory = root.path().join("etc/systemd/network");
+    fs::create_dir_all(&directory).unwrap();
+    for what in ["new", "before"] {
+        let left = format!(".90-vmnet-ens4.link.vmnet-{}-{what}", std::process::id());
+        fs::write(directory.join(left), "half").unwrap();
+    }
+    let known = Identity { link_file: LinkFile::None, ..interface("ens4") };
+    write(&plan(Form::Networkd, root.path(), &known, &tso()).unwrap()).unwrap();
+}
+
 #[test]
 fn a_link_file_for_everybody_is_copied_for_this_interface_and_keeps_naming_it() {
     let root = root(&[
