@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::Zoned;
 
 use super::options::{Looks, Namespace};
@@ -22,8 +22,9 @@ use crate::{
     recording,
     report::kit::document::{self, Document, Format},
     report::kit::json::Explained as _,
+    report::kit::private,
     report::kit::typed::Typed,
-    report::path::{PathReport, SCHEMA, answer, joined},
+    report::path::{PathReport, answer, from_json, joined},
     session::{self, Caller, Prints},
 };
 
@@ -74,7 +75,7 @@ pub(super) struct Args {
     /// Write page, picture and JSON as well, into a directory of their own in DIR
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Leave COMMAND's values out of the result, which holds them otherwise
+    /// Leave COMMAND's values and addresses out of the JSON and the files, which have them otherwise
     #[arg(long, hide_short_help = true)]
     private: bool,
     #[command(flatten)]
@@ -139,13 +140,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let typed = args.namespace.typed(&[]);
     let whole = || answer(&outcome.report, &style, &typed);
     output.say(&args.looks.detail().of(whole, whole));
+    let kept = if args.private { private::of(&outcome.report)? } else { outcome.report.clone() };
     if let Some(directory) = &directory {
-        let files = document::write(directory, &outcome.report, &Format::USUAL)?;
+        let files = document::write(directory, &kept, &Format::USUAL)?;
         if let Some(page) = files.first() {
             output.say(&format!("      {}\n", style.data(&page.display().to_string())));
         }
     }
-    output.json(&outcome.report.to_text()?)?;
+    output.json(&kept.to_text()?)?;
     if let Some(failure) = outcome.command_failed {
         bail!(failure);
     }
@@ -186,17 +188,21 @@ fn join(args: &Args, caller: &Caller) -> Result<ExitCode> {
     if !args.command.is_empty() || args.from.is_some() || args.duration.is_some() || args.probe {
         super::wrong_usage("recordings are read as they are: nothing is watched meanwhile");
     }
+    // What it reads may be anybody's, and what it writes is the caller's.
+    caller.become_for_good().context("giving up root's privileges")?;
+    let caller = &Caller::from_environment();
     let json = args.json.as_deref().map(|path| open_json(path, caller)).transpose()?;
     let mut output = Output::new(json, args.looks.plain);
     let documents = args.targets.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
     let Some(report) = joined(&documents) else { bail!("no recording was named") };
+    let kept = if args.private { private::of(&report)? } else { report.clone() };
     let whole = || answer(&report, &output.style(), &Typed::default());
     output.say(&args.looks.detail().of(whole, whole));
     if let Some(directory) = &args.output {
         let directory = OutputDir::prepare(directory, "path", &Zoned::now(), caller.owner())?;
-        document::write(&directory, &report, &Format::USUAL)?;
+        document::write(&directory, &kept, &Format::USUAL)?;
     }
-    output.json(&report.to_text()?)?;
+    output.json(&kept.to_text()?)?;
     let met = args.expect.as_deref().map(|expected| is_met(expected, &report));
     Ok(ExitCode::from(worst(met.into_iter())))
 }
@@ -214,15 +220,15 @@ fn read(path: &str) -> Result<(String, PathReport)> {
             path.display()
         );
     }
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text))
+        .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
         .with_context(|| format!("cannot read {}", path.display()))?;
-    let report: PathReport = serde_json::from_str(&text)
-        .with_context(|| format!("{} is no document of vmnet path (vmnet.path/1)", path.display()))?;
-    if report.schema != SCHEMA {
-        bail!("{} is a {}, not a {SCHEMA}", path.display(), report.schema);
+    if bytes.len() as u64 > MOST_BYTES {
+        bail!("{} is longer than {MOST_BYTES} bytes, which no path.json is", path.display());
     }
+    let report =
+        from_json(&bytes).map_err(|why| anyhow!("{} is no document of vmnet path: {why}", path.display()))?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let parent = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let name = if stem == "path" { parent.unwrap_or(stem) } else { stem };

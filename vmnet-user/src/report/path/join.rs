@@ -53,7 +53,7 @@ pub fn joined(documents: &[(String, PathReport)]) -> Option<PathReport> {
         }
         whole.left_out.extend(document.left_out.iter().cloned());
         whole.notes.extend(document.notes.iter().map(|note| format!("{machine}: {note}")));
-        whole.probes.devices += document.probes.devices;
+        whole.probes.devices = whole.probes.devices.saturating_add(document.probes.devices);
         whole.probe = whole.probe.take().or_else(|| document.probe.clone());
         if document.window.method == Method::Windows {
             whole.window.method = Method::Windows;

@@ -3,6 +3,7 @@
 
 mod join;
 mod page;
+mod read;
 mod staircase;
 mod text;
 
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{join::joined, text::answer};
+pub use self::{join::joined, read::from_json, text::answer};
 use super::kit::chart::{Chart, Titled, Titles};
 use super::kit::document::{Document, PageError};
 use super::kit::format;
