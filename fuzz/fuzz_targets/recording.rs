@@ -1,25 +1,5 @@
-//! Any bytes are a report or a clear error: never a panic, a hang or a large allocation.
-//!
-//! Check sums keep most of what a fuzzer makes up from being looked at, so the input is taken for a file as it is, and once more with all of
-//! its check sums mended.
+//! What holds is in `vmnet-user/src/fuzzing/recording.rs`.
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use vmnet::{recording, report::run::json};
-
-fuzz_target!(|bytes: &[u8]| {
-    look(bytes);
-    look(&recording::with_check_sums(bytes));
-});
-
-fn look(bytes: &[u8]) {
-    match recording::read(bytes) {
-        Ok(run) => {
-            if let Some(report) = recording::report(&run) {
-                let _ = json::to_text(&report);
-            }
-        }
-        Err(error) => assert!(!error.to_string().is_empty()),
-    }
-}
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| vmnet::fuzzing::look("recording", bytes));

@@ -21,6 +21,7 @@ pub mod bench;
 pub mod browser;
 pub mod command;
 pub mod consumers;
+pub mod fuzz;
 pub mod gallery;
 pub mod genl;
 #[cfg(feature = "held")]

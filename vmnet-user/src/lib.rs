@@ -10,6 +10,8 @@ pub mod doctor;
 pub mod experiment;
 pub mod explain;
 pub mod fix;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod kernel;
 pub mod list;
 pub mod live;

@@ -54,7 +54,7 @@ pub fn link_speed_mbps(ifindex: u32) -> Result<u32, EthtoolError> {
     parse_speed(&reply).ok_or(EthtoolError::Unsupported { what: WHAT })
 }
 
-fn parse_channels(reply: &[u8]) -> ChannelState {
+pub(super) fn parse_channels(reply: &[u8]) -> ChannelState {
     let number = |kind| attribute(reply, kind).and_then(|value| u32_at(value, 0));
     let sort = |count, most| Some(ChannelCount { count: number(count)?, most: number(most)? });
     ChannelState {
@@ -64,7 +64,7 @@ fn parse_channels(reply: &[u8]) -> ChannelState {
     }
 }
 
-fn parse_speed(reply: &[u8]) -> Option<u32> {
+pub(super) fn parse_speed(reply: &[u8]) -> Option<u32> {
     let speed = u32_at(attribute(reply, ETHTOOL_A_LINKMODES_SPEED)?, 0)?;
     (speed != SPEED_UNKNOWN && speed != 0).then_some(speed)
 }

@@ -23,7 +23,7 @@ const ETHTOOL_A_BITSET_BIT_INDEX: u16 = 1;
 const ETHTOOL_A_BITSET_BIT_NAME: u16 = 2;
 
 /// More bits than any kernel has features: a larger figure is not believed.
-const MOST_FEATURES: usize = 1024;
+pub(super) const MOST_FEATURES: usize = 1024;
 const WHAT: &str = "features";
 
 /// Asks the kernel about features. Keep it open for repeated reads: the names are asked for once, then only the bits (some 10 µs).
@@ -65,7 +65,7 @@ impl FeatureReader {
 }
 
 /// The set of hardware features names every bit that has a name, set or not.
-fn parse_names(reply: &[u8]) -> Option<Vec<String>> {
+pub(super) fn parse_names(reply: &[u8]) -> Option<Vec<String>> {
     let bitset = attribute(reply, ETHTOOL_A_FEATURES_HW)?;
     let mut names = Vec::new();
     for (kind, bit) in attributes(attribute(bitset, ETHTOOL_A_BITSET_BITS)?) {
@@ -85,7 +85,7 @@ fn parse_names(reply: &[u8]) -> Option<Vec<String>> {
     Some(names).filter(|names| !names.is_empty())
 }
 
-fn parse_features(reply: &[u8], names: &[String]) -> Option<FeatureSet> {
+pub(super) fn parse_features(reply: &[u8], names: &[String]) -> Option<FeatureSet> {
     let bits = |kind| compact_bits(attribute(reply, kind)?);
     let (active, wanted) = (bits(ETHTOOL_A_FEATURES_ACTIVE)?, bits(ETHTOOL_A_FEATURES_WANTED)?);
     let (changeable, never) = (bits(ETHTOOL_A_FEATURES_HW)?, bits(ETHTOOL_A_FEATURES_NOCHANGE)?);

@@ -40,7 +40,7 @@ impl Family {
     }
 }
 
-fn parse(reply: &[u8]) -> Option<(u16, Vec<(String, u32)>)> {
+pub(super) fn parse(reply: &[u8]) -> Option<(u16, Vec<(String, u32)>)> {
     let values = reply.get(GENLMSGHDR_BYTES..)?;
     let groups = attribute(values, CTRL_ATTR_MCAST_GROUPS)
         .into_iter()

@@ -394,7 +394,7 @@ fn edit_distance(left: &str, right: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-fn parse_id(message: &[u8]) -> Option<LinkId> {
+pub(super) fn parse_id(message: &[u8]) -> Option<LinkId> {
     let values = message.get(IFINFOMSG_BYTES..)?;
     Some(LinkId {
         name: text(attribute(values, libc::IFLA_IFNAME)?),
@@ -408,7 +408,7 @@ fn parse_id(message: &[u8]) -> Option<LinkId> {
     })
 }
 
-fn parse_link(message: &[u8]) -> Result<Link, NetlinkError> {
+pub(super) fn parse_link(message: &[u8]) -> Result<Link, NetlinkError> {
     let LinkId { name, ifindex, alternative_names } =
         parse_id(message).ok_or(NetlinkError::Malformed { missing: "interface name" })?;
     let values = message.get(IFINFOMSG_BYTES..).unwrap_or_default();
@@ -504,7 +504,7 @@ fn parse_counters(values: &[u8]) -> Option<LinkCounters> {
 }
 
 /// From an address message (`struct ifaddrmsg`): interface index and its own address there.
-fn parse_address(message: &[u8]) -> Option<(u32, IpAddr)> {
+pub(super) fn parse_address(message: &[u8]) -> Option<(u32, IpAddr)> {
     let values = message.get(IFADDRMSG_BYTES..)?;
     // On a point-to-point link IFA_ADDRESS is the peer's, and IFA_LOCAL one's own; IPv6 often has the former alone.
     let address = attribute(values, libc::IFA_LOCAL).or_else(|| attribute(values, libc::IFA_ADDRESS))?;

@@ -46,6 +46,8 @@ pub mod xps;
 mod attributes;
 mod cpu_list;
 mod driver_stats;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod genl;
 mod interface_files;
 mod small_file;

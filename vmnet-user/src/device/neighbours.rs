@@ -90,13 +90,13 @@ impl Neighbours {
     }
 }
 
-fn neighbour(message: &[u8]) -> Option<(u32, IpAddr, Vec<u8>)> {
+pub(super) fn neighbour(message: &[u8]) -> Option<(u32, IpAddr, Vec<u8>)> {
     let values = message.get(NDMSG_BYTES..)?;
     let of = address(attribute(values, NDA_DST)?)?;
     Some((u32_at(message, 4)?, of, attribute(values, NDA_LLADDR)?.to_vec()))
 }
 
-fn forwarded(message: &[u8]) -> Option<Forwarding> {
+pub(super) fn forwarded(message: &[u8]) -> Option<Forwarding> {
     let values = message.get(NDMSG_BYTES..)?;
     Some(Forwarding {
         ifindex: u32_at(message, 4)?,

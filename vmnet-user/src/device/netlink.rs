@@ -235,7 +235,7 @@ pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Message<'_>>
 }
 
 /// The payloads of recorded datagrams, for tests of the parsers.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(super) fn payloads(recording: &[u8]) -> Vec<Vec<u8>> {
     messages(recording).filter(|message| message.kind >= 16).map(|message| message.payload.to_vec()).collect()
 }

@@ -81,7 +81,7 @@ fn at_least_5_5(release: &str) -> bool {
 
 /// One qdisc, as the kernel lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Qdisc {
+pub(super) struct Qdisc {
     ifindex: u32,
     handle: u32,
     parent: u32,
@@ -102,7 +102,7 @@ struct Stats {
 }
 
 impl Qdisc {
-    fn parse(message: &[u8]) -> Option<Self> {
+    pub(super) fn parse(message: &[u8]) -> Option<Self> {
         let values = message.get(TCMSG_BYTES..)?;
         Some(Self {
             ifindex: u32_at(message, 4)?,
@@ -144,7 +144,7 @@ pub(super) fn counts(values: &[u8]) -> Option<QdiscCounts> {
 }
 
 /// The tree of one interface, out of the list of all.
-fn tree(qdiscs: &[Qdisc], ifindex: u32, keeps_64_bits: bool) -> QdiscTree {
+pub(super) fn tree(qdiscs: &[Qdisc], ifindex: u32, keeps_64_bits: bool) -> QdiscTree {
     let transmit: Vec<&Qdisc> =
         qdiscs.iter().filter(|qdisc| qdisc.ifindex == ifindex && qdisc.parent != TC_H_INGRESS).collect();
     let Some(root) = transmit.iter().find(|qdisc| qdisc.parent == TC_H_ROOT) else {

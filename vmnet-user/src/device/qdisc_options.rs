@@ -36,7 +36,7 @@ pub fn transmit_qdiscs(ifindex: u32) -> Result<Vec<Qdisc>, NetlinkError> {
     Ok(of_interface(&messages, ifindex))
 }
 
-fn of_interface(messages: &[Vec<u8>], ifindex: u32) -> Vec<Qdisc> {
+pub(super) fn of_interface(messages: &[Vec<u8>], ifindex: u32) -> Vec<Qdisc> {
     let mut qdiscs: Vec<Qdisc> = messages
         .iter()
         .filter_map(|message| parse(message))
@@ -47,7 +47,7 @@ fn of_interface(messages: &[Vec<u8>], ifindex: u32) -> Vec<Qdisc> {
 }
 
 /// Interface index and qdisc.
-fn parse(message: &[u8]) -> Option<(u32, Qdisc)> {
+pub(super) fn parse(message: &[u8]) -> Option<(u32, Qdisc)> {
     let values = message.get(TCMSG_BYTES..)?;
     let kind = text(attribute(values, libc::TCA_KIND)?);
     let options = parse_options(&kind, attribute(values, libc::TCA_OPTIONS).unwrap_or_default());

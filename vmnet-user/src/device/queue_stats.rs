@@ -25,7 +25,7 @@ const NETDEV_QUEUE_TYPE_TX: u32 = 1;
 const ETHTOOL: &str = "ethtool -S";
 const NETDEV: &str = "netdev-genl";
 /// More queues than any device has: a larger number in a name is not a queue's.
-const MOST_QUEUES: usize = 65_536;
+pub(super) const MOST_QUEUES: usize = 65_536;
 
 /// The counters of each transmit queue since boot, in order, and where they came from.
 ///
@@ -139,7 +139,7 @@ fn by_netdev(ifindex: u32) -> Result<Counters, NetlinkError> {
     Ok(by_message(&messages, ifindex))
 }
 
-fn by_message(messages: &[Vec<u8>], ifindex: u32) -> Counters {
+pub(super) fn by_message(messages: &[Vec<u8>], ifindex: u32) -> Counters {
     let mut queues = Counters::new();
     for message in messages {
         let Some((queue, counters)) = parse(message, ifindex) else { continue };

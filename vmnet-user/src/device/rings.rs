@@ -54,7 +54,7 @@ pub fn ring_slots(ring: TxRing, queues: u32) -> u64 {
 }
 
 /// A driver without transmit rings leaves the attribute out, or says 0.
-fn parse(reply: &[u8]) -> Option<TxRing> {
+pub(super) fn parse(reply: &[u8]) -> Option<TxRing> {
     let number =
         |kind| attribute(reply, kind).and_then(|value| u32_at(value, 0)).filter(|number| *number > 0);
     Some(TxRing {

@@ -109,7 +109,7 @@ fn request(destination: IpAddr, came: Option<(IpAddr, u32)>, flags: u32) -> Vec<
     message
 }
 
-fn parse(message: &[u8]) -> Option<Route> {
+pub(super) fn parse(message: &[u8]) -> Option<Route> {
     let kind = *message.get(7)?;
     let values = message.get(RTMSG_BYTES..)?;
     let way = |ifindex: u32, values: &[u8]| WayOut { ifindex, gateway: gateway(values) };

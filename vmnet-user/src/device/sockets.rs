@@ -171,7 +171,7 @@ fn request(family: libc::c_int) -> [u8; REQUEST_BYTES] {
 
 /// `struct inet_diag_msg`: family, state, timer, retrans; then `inet_diag_sockid` at 4 with ports in network order, addresses, interface
 /// and cookie.
-fn parse(message: &[u8]) -> Option<SocketBytes> {
+pub(super) fn parse(message: &[u8]) -> Option<SocketBytes> {
     let family = libc::c_int::from(*message.first()?);
     let values = message.get(INET_DIAG_MSG_BYTES..)?;
     let info = TcpInfo::parse(attribute(values, INET_DIAG_INFO).unwrap_or_default());
@@ -187,7 +187,7 @@ fn parse(message: &[u8]) -> Option<SocketBytes> {
     })
 }
 
-fn parse_sender(message: &[u8]) -> Option<Sender> {
+pub(super) fn parse_sender(message: &[u8]) -> Option<Sender> {
     let values = message.get(INET_DIAG_MSG_BYTES..)?;
     let info = TcpInfo::parse(attribute(values, INET_DIAG_INFO).unwrap_or_default());
     Some(Sender {

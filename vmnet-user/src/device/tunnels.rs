@@ -61,7 +61,7 @@ pub fn read() -> Result<BTreeMap<u32, Details>, NetlinkError> {
     Ok(details.filter(|(_, details)| *details != Details::default()).collect())
 }
 
-fn parse(message: &[u8]) -> Option<Details> {
+pub(super) fn parse(message: &[u8]) -> Option<Details> {
     let info = attribute(message.get(IFINFOMSG_BYTES..)?, libc::IFLA_LINKINFO)?;
     let kind = text(attribute(info, IFLA_INFO_KIND)?);
     let data = attribute(info, IFLA_INFO_DATA)?;

@@ -167,7 +167,7 @@ fn datagram(
     }
 }
 
-fn link(kind: u16, message: &[u8]) -> Option<Change> {
+pub(super) fn link(kind: u16, message: &[u8]) -> Option<Change> {
     let ifindex = u32_at(message, 4)?;
     let name = text(attribute(message.get(IFINFOMSG_BYTES..)?, libc::IFLA_IFNAME)?);
     match kind {
@@ -180,7 +180,7 @@ fn link(kind: u16, message: &[u8]) -> Option<Change> {
     }
 }
 
-fn features(message: &[u8]) -> Option<Change> {
+pub(super) fn features(message: &[u8]) -> Option<Change> {
     if *message.first()? != ETHTOOL_MSG_FEATURES_NTF {
         return None;
     }

@@ -62,7 +62,7 @@ pub(super) fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
     }
 }
 
-fn parse(message: &[u8]) -> Vec<Peer> {
+pub(super) fn parse(message: &[u8]) -> Vec<Peer> {
     let Some(values) = message.get(GENLMSGHDR_BYTES..) else { return Vec::new() };
     let peers = attribute(values, WGDEVICE_A_PEERS).into_iter().flat_map(attributes);
     peers

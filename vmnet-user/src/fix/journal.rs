@@ -196,6 +196,17 @@ impl Journal {
         self
     }
 
+    /// A journal that is read is written, read and written again without a change.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn stays(text: &str) {
+        // The check sum keeps most of what is made up from being looked at.
+        let body = text.split_once('\n').map_or(text, |(_, body)| body).trim_end_matches('\n');
+        let Ok(journal) = serde_json::from_str::<Self>(body) else { return drop(Self::parse(text)) };
+        let written = journal.to_text().expect("a tree");
+        let again = Self::parse(&written).expect("what was written is read");
+        assert_eq!(again.to_text().expect("a tree"), written);
+    }
+
     fn to_text(&self) -> Result<String, serde_json::Error> {
         let body = serde_json::to_string(self)?;
         let crc32 = format!("{:08x}", crc32fast::hash(body.as_bytes()));
@@ -474,8 +485,8 @@ impl Store {
         // Under the lock: what is there by that name, a killed process left.
         let beside = self.directory.join("unfinished");
         let written = (|| {
-            let mut file =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+            let _ = std::fs::remove_file(&beside);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             std::fs::rename(&beside, path)?;

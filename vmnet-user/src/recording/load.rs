@@ -83,15 +83,34 @@ pub fn load(path: &Path) -> Result<(RunReport, PathBuf), LoadError> {
         let report = report(&run).ok_or_else(|| not_a_run("it holds fewer than two samples".to_owned()))?;
         return Ok((report, file));
     }
-    let bytes = read(&file)?;
+    let report = from_json(&read(&file)?, &file)?;
+    Ok((report, file))
+}
+
+/// A run's JSON, which anybody may have written. `file` is for the message.
+pub(crate) fn from_json(bytes: &[u8], file: &Path) -> Result<RunReport, LoadError> {
+    let not_a_run = |why: String| LoadError::NotARun { path: file.to_owned(), why };
     let starts_as_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     if !starts_as_json {
         let why = if bytes.is_empty() { "it is empty" } else { "it is neither a recording nor JSON" };
-        return Err(LoadError::NotARun { path: file, why: why.to_owned() });
+        return Err(not_a_run(why.to_owned()));
     }
-    within_budget(&bytes).map_err(|what| LoadError::TooMuch { path: file.clone(), what })?;
-    let report = from_json(&bytes, &file)?;
-    Ok((report, file))
+    within_budget(bytes).map_err(|what| LoadError::TooMuch { path: file.to_owned(), what })?;
+    let head: Head = serde_json::from_slice(bytes).map_err(|error| not_a_run(error.to_string()))?;
+    let Some(schema) = head.schema else {
+        return Err(not_a_run("its JSON does not say what it is (no schema)".to_owned()));
+    };
+    if schema != SCHEMA {
+        let version =
+            |schema: &str| schema.strip_prefix("vmnet.run/").and_then(|version| version.parse::<u32>().ok());
+        let path = file.to_owned();
+        return Err(if version(&schema) > version(SCHEMA) {
+            LoadError::Newer { path, schema }
+        } else {
+            LoadError::Otherwise { path, schema }
+        });
+    }
+    serde_json::from_slice(bytes).map_err(|error| not_a_run(error.to_string()))
 }
 
 fn in_directory(path: &Path) -> Result<PathBuf, LoadError> {
@@ -129,25 +148,6 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
 #[derive(Deserialize)]
 struct Head {
     schema: Option<String>,
-}
-
-fn from_json(bytes: &[u8], path: &Path) -> Result<RunReport, LoadError> {
-    let not_a_run = |why: String| LoadError::NotARun { path: path.to_owned(), why };
-    let head: Head = serde_json::from_slice(bytes).map_err(|error| not_a_run(error.to_string()))?;
-    let Some(schema) = head.schema else {
-        return Err(not_a_run("its JSON does not say what it is (no schema)".to_owned()));
-    };
-    if schema != SCHEMA {
-        let version =
-            |schema: &str| schema.strip_prefix("vmnet.run/").and_then(|version| version.parse::<u32>().ok());
-        let path = path.to_owned();
-        return Err(if version(&schema) > version(SCHEMA) {
-            LoadError::Newer { path, schema }
-        } else {
-            LoadError::Otherwise { path, schema }
-        });
-    }
-    serde_json::from_slice(bytes).map_err(|error| not_a_run(error.to_string()))
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub const FILE: &str = "run.vmnet";
 
 pub use assemble::report;
 pub use frames::FrameError;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use load::from_json;
 pub use load::{IN_A_DIRECTORY, LoadError, is_recording, load};
 pub use read::{RecordingError, read, read_file};
 pub use run::{CommandEnded, End, Event, MOST_EVENTS, Run, Start, Surroundings, Taken};

@@ -161,6 +161,18 @@ impl Changer {
     }
 }
 
+/// What would be sent to put a listed qdisc back is the qdisc that was listed, whatever the kernel listed.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn qdisc_goes_back(message: &[u8], ifindex: u32) {
+    let Some(listed) = qdisc::parse(message, ifindex) else { return };
+    for options in tbf::options_for(&listed.options, None).into_iter().flatten() {
+        assert_eq!(tbf::splits(&options), tbf::splits(&listed.options));
+    }
+    if let crate::model::fix::Splits::SplitGso { on: Some(on) } = listed.splits {
+        assert_eq!(cake::splits_gso(&cake::split_gso(on)), Some(on));
+    }
+}
+
 /// What lasts as long as the device. The current address may be set by anybody, and a bond's ports all get the bond's, so the one that the
 /// device came with counts where it has one.
 fn identity_of(link: &Link) -> DeviceIdentity {

@@ -22,7 +22,7 @@ pub(super) fn read(route: &mut Netlink, ifindex: u32) -> Result<Vec<QdiscState>,
 }
 
 /// None for other interfaces' and for what receives.
-fn parse(message: &[u8], ifindex: u32) -> Option<QdiscState> {
+pub(super) fn parse(message: &[u8], ifindex: u32) -> Option<QdiscState> {
     let (handle, parent) = (u32_at(message, 8)?, u32_at(message, 12)?);
     if u32_at(message, 4)? != ifindex || parent == TC_H_INGRESS {
         return None;

@@ -26,6 +26,7 @@ use results::{headline, short};
 use schema::AbReport;
 
 use crate::model::absences::Reasons;
+use crate::report::kit::budget::{MOST_BYTES, within_budget};
 use crate::report::kit::chart::{Chart, Titled, Titles};
 use crate::report::kit::document::{Document, PageError};
 use crate::report::kit::json::{Explained, JsonError, indented};
@@ -33,8 +34,6 @@ use crate::report::kit::parts::Figures;
 
 /// All of it, for programs, and what the rest can be drawn from again.
 pub const JSON: &str = "ab.json";
-/// More than any experiment comes to: a thousand blocks of ten trials are a few megabytes.
-const MOST_BYTES: u64 = crate::report::kit::budget::MOST_BYTES;
 
 impl Titled for AbReport {
     fn titles(&self) -> Titles {
@@ -99,9 +98,13 @@ pub fn read(path: &Path) -> Result<AbReport, String> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err(failed(&format!("it is longer than {MOST_BYTES} bytes")));
     }
-    crate::report::kit::budget::within_budget(&bytes)
-        .map_err(|what| failed(&format!("it has {what}, more than any experiment")))?;
-    serde_json::from_slice(&bytes).map_err(|error| failed(&error))
+    from_json(&bytes).map_err(|why| failed(&why))
+}
+
+/// An experiment's JSON, which anybody may have written.
+pub(crate) fn from_json(bytes: &[u8]) -> Result<AbReport, String> {
+    within_budget(bytes).map_err(|what| format!("it has {what}, more than any experiment"))?;
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

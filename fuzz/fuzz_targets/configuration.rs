@@ -1,0 +1,5 @@
+//! What holds is in `vmnet-user/src/fuzzing/configuration.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| vmnet::fuzzing::look("configuration", bytes));
