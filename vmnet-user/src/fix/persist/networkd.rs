@@ -125,9 +125,14 @@ fn in_force(root: &Path, interface: &Identity) -> Result<Option<PathBuf>, Persis
             // ours does, when a person calls twice.
             let reported = root.join(path.strip_prefix("/").unwrap_or(path));
             let files = unmasked(read::layered(root, DIRECTORIES, ".link")?)?;
-            let ours = files.iter().find(|file| {
-                file_name(file).ends_with(&format!("-vmnet-{}.link", name::for_file(&interface.name)))
-            });
+            let own_name = format!("-vmnet-{}.link", name::for_file(&interface.name));
+            let mut ours = None;
+            for file in files.iter().filter(|file| file_name(file).ends_with(&own_name)) {
+                // The name alone is anybody's.
+                if ours.is_none() && read::existing(file)?.starts_with(HEADER) {
+                    ours = Some(file);
+                }
+            }
             let replaced = files.iter().find(|file| file.file_name() == reported.file_name());
             match ours.or(replaced) {
                 Some(file) => Ok(Some(file.clone())),
