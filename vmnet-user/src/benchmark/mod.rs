@@ -76,6 +76,9 @@ pub const READERS: [Reader; 3] = [
     },
 ];
 
+/// A year: whoever asks for more wants no end, and times are added to this one.
+const LONGEST_S: u64 = 366 * 24 * 3600;
+
 /// How long a benchmark runs, by its words: iperf3's `-t` and netperf's `-l`, 10 s without. None where it is another, or ends by bytes.
 #[must_use]
 pub fn lasts(words: &[String]) -> Option<Duration> {
@@ -96,7 +99,7 @@ pub fn lasts(words: &[String]) -> Option<Duration> {
         None => 10,
         Some(given) => given.trim_start_matches('=').parse().ok()?,
     };
-    (seconds > 0).then(|| Duration::from_secs(seconds))
+    (1..=LONGEST_S).contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
 fn is(words: &[String], name: &str) -> bool {
@@ -177,6 +180,19 @@ mod tests {
 
     fn words(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_not_known() {
+        for (line, known) in [
+            ("iperf3 -c host -t 5", Some(5)),
+            ("iperf3 -c host", Some(10)),
+            ("iperf3 -c host -t 0", None),
+            ("iperf3 -c host -t 18446744073709551615", None),
+            ("netperf -l 31622401", None),
+        ] {
+            assert_eq!(lasts(&words(line)), known.map(Duration::from_secs), "{line}");
+        }
     }
 
     #[test]

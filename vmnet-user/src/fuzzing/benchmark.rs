@@ -14,7 +14,7 @@ pub(super) fn any(bytes: &[u8]) {
         let _ = benchmark::prints_json_for_us(&words);
     }
     if let Some(error) = Iperf3::error(bytes) {
-        super::is_plain(&error);
+        assert!(error.chars().count() <= 200);
     }
     let mut benchmark = Benchmark::default();
     match benchmark::understood(&text) {

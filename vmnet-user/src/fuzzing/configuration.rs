@@ -143,7 +143,7 @@ fn keep(root: &Path, form: Form, interface: &Identity) {
     assert_eq!(tree(root), before, "planning changes nothing");
     let plan = match planned {
         Ok(plan) => plan,
-        Err(error) => return super::is_plain(&error.to_string()),
+        Err(error) => return super::is_told(&error.to_string()),
     };
     plan.changes.iter().for_each(|change| super::is_plain(&change.diff()));
     let written = match persist::write(&plan) {

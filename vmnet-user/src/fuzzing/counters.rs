@@ -47,7 +47,7 @@ pub(super) fn any(bytes: &[u8]) {
     }
     let Some(report) = recording::report(&run) else { return };
     // Drawing takes a hundred times as long as all the rest.
-    if bytes.len() % 16 == 0 {
+    if bytes.len().is_multiple_of(16) {
         let _ = run::page(&report);
     }
     let Some(end) = end else { return };
@@ -75,7 +75,7 @@ fn set(sample: &mut Sample, counted: &mut Counters, place: usize, value: u64) {
         5 => sample.qdisc = None,
         6 => sample.qdisc.get_or_insert_default().packets = value,
         7 => sample.qdisc.get_or_insert_default().bytes = value,
-        8 => sample.qdisc.get_or_insert_default().may_segment = value % 2 == 0,
+        8 => sample.qdisc.get_or_insert_default().may_segment = value.is_multiple_of(2),
         9 => sample.sockets = None,
         10 => sample.sockets.get_or_insert_default().bytes_sent = value,
         11 => sample.sockets.get_or_insert_default().bytes_not_sent = value,
@@ -94,7 +94,7 @@ fn set(sample: &mut Sample, counted: &mut Counters, place: usize, value: u64) {
         place => {
             if let Some(queue) = sample.queues.get_mut(place % queues) {
                 queue.bytes = Some(value >> 1);
-                queue.packets = (value % 3 != 0).then_some(value >> 1);
+                queue.packets = (!value.is_multiple_of(3)).then_some(value >> 1);
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::report::run::{screen::screen, text::answer};
 const DRAWN: usize = 16;
 
 pub(super) fn any(bytes: &[u8]) {
-    let is_drawn = bytes.len() % DRAWN == 0;
+    let is_drawn = bytes.len().is_multiple_of(DRAWN);
     let typed = Typed { sudo: true, netns: None, command: Vec::new(), keep: None };
     match recording::from_json(bytes, Path::new("run.json")) {
         Ok(report) => {
@@ -33,7 +33,7 @@ pub(super) fn any(bytes: &[u8]) {
                 draw(&pair, is_drawn);
             }
         }
-        Err(error) => super::is_plain(&error.to_string()),
+        Err(error) => super::is_told(&error.to_string()),
     }
     match ab::from_json(bytes) {
         Ok(report) => {
@@ -42,7 +42,7 @@ pub(super) fn any(bytes: &[u8]) {
                 super::is_plain(&ab::screen::screen(&report, &[], &typed, &Style::PLAIN));
             }
         }
-        Err(error) => super::is_plain(&error),
+        Err(error) => super::is_told(&error),
     }
     match path::from_json(bytes) {
         Ok(report) => {
@@ -54,7 +54,7 @@ pub(super) fn any(bytes: &[u8]) {
                 }
             }
         }
-        Err(error) => super::is_plain(&error),
+        Err(error) => super::is_told(&error),
     }
     if let Ok(text) = str::from_utf8(bytes) {
         Journal::stays(text);

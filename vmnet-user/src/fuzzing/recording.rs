@@ -17,6 +17,6 @@ fn look(bytes: &[u8]) {
                 let _ = json::to_text(&report);
             }
         }
-        Err(error) => super::is_plain(&error.to_string()),
+        Err(error) => super::is_told(&error.to_string()),
     }
 }

@@ -63,12 +63,11 @@ fn a_masked_file_sets_nothing_nor_does_what_it_hides_nor_its_drop_in() {
     for (name, mask) in [("10-null.link", true), ("20-empty.link", false)] {
         put(&format!("usr/lib/systemd/network/{name}"), says);
         put(&format!("etc/systemd/network/{name}.d/x.conf"), says);
-        match mask {
-            true => {
-                std::os::unix::fs::symlink("/dev/null", root.path().join("etc/systemd/network").join(name))
-                    .unwrap()
-            }
-            false => put(&format!("etc/systemd/network/{name}"), ""),
+        let masked = root.path().join("etc/systemd/network").join(name);
+        if mask {
+            std::os::unix::fs::symlink("/dev/null", masked).unwrap();
+        } else {
+            std::fs::write(masked, "").unwrap();
         }
     }
     let (setters, unread) = find_below(root.path(), &ens4());
