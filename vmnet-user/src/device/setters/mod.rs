@@ -152,12 +152,14 @@ impl Source {
     }
 
     fn setter_of(&self, entry: &Entry, turns_off: bool) -> Setter {
-        self.setter_at(entry.first_line + 1, turns_off)
+        let text = self.text.lines().nth(entry.first_line).unwrap_or_default();
+        self.setter(u32::try_from(entry.first_line + 1).unwrap_or(u32::MAX), text, turns_off)
     }
 
-    /// `line` is from 1.
-    fn setter_at(&self, line: usize, turns_off: bool) -> Setter {
-        let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    /// `line` is from 1, as YAML counts: a carriage return alone ends a line too.
+    fn setter_in_yaml(&self, line: usize, turns_off: bool) -> Setter {
+        let mut lines = self.text.lines().flat_map(|line| line.split('\r'));
+        let text = lines.nth(line.saturating_sub(1)).unwrap_or_default();
         self.setter(u32::try_from(line).unwrap_or(u32::MAX), text, turns_off)
     }
 

@@ -29,7 +29,9 @@ fn settings(source: &Source, definition: &Definition, target: &Target) -> Vec<Se
         return Vec::new();
     }
     let switching = definition.scalars.iter().filter(|scalar| KEYS.contains(&scalar.key.as_str()));
-    switching.filter_map(|scalar| Some(source.setter_at(scalar.line, !yes_or_no(&scalar.value)?))).collect()
+    switching
+        .filter_map(|scalar| Some(source.setter_in_yaml(scalar.line, !yes_or_no(&scalar.value)?)))
+        .collect()
 }
 
 /// By its id, unless it says by `match` which it means.

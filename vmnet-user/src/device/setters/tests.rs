@@ -206,6 +206,17 @@ fn ifupdowns_own_options_belong_to_the_interface_above_them() {
 }
 
 #[test]
+fn a_line_of_yaml_is_quoted_by_yamls_own_count() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(root.path().join("etc/netplan")).unwrap();
+    let text = "network: {version: 2,\r ethernets: {ens4: {tcp-segmentation-offload: false}}}\r\n";
+    std::fs::write(root.path().join("etc/netplan/a.yaml"), text).unwrap();
+    let (setters, _) = find_below(root.path(), &ens4());
+    assert_eq!((setters.len(), setters[0].line), (1, 2));
+    assert!(setters[0].text.starts_with("ethernets:"), "{setters:?}");
+}
+
+#[test]
 fn files_that_mean_harm_do_none() {
     let root = tempfile::tempdir().unwrap();
     let etc = root.path().join("etc");
