@@ -18,9 +18,9 @@ mod refusal;
 
 pub use config::{Bitfield, Config, Extras, Layout};
 pub use counters::{
-    CALLERS, CLASSES, Caller, Cell, Class, ClosedSockets, Counters, Forecast, Health, InDriver, LANES, Lane,
-    LaneCounts, PerCpu, Refused, STAGES, Segmentation, SegmentedLast, SkbSegment, Split, StackSamples, Stage,
-    TcpSendmsg,
+    CALLERS, CLASSES, COUNTED_LATER, Caller, Cell, Class, ClosedSockets, Counters, Forecast, Health,
+    InDriver, LANES, Lane, LaneCounts, PerCpu, Refused, STAGES, Segmentation, SegmentedLast, SkbSegment,
+    Split, StackSamples, Stage, TcpSendmsg,
 };
 pub use event::{Event, EventKind};
 pub use fate::{Fate, fate};

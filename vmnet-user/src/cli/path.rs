@@ -54,7 +54,9 @@ pub(super) struct Args {
     /// Watch what comes in by this interface on its way to DEST, as from a guest by its tap
     #[arg(long, value_name = "IFACE", hide_short_help = true)]
     from: Option<String>,
-    /// Send 1.6 MB of TCP in super-packets to DEST's discard port (9), without a handshake, where nothing else is sent: nothing goes to any other address
+    /// Where nothing else is sent: send 1.6 MB of TCP to DEST's discard port (9)
+    ///
+    /// In super-packets, without a handshake; nothing goes to any other address.
     #[arg(long, conflicts_with_all = ["from", "command"])]
     probe: bool,
     /// Follow the way into no other network namespace
@@ -73,7 +75,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write page, picture and JSON as well, into a directory of their own in DIR
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", hide_short_help = true)]
     output: Option<PathBuf>,
     /// Leave COMMAND's values and addresses out of the JSON and the files, which have them otherwise
     #[arg(long, hide_short_help = true)]

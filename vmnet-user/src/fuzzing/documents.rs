@@ -50,7 +50,7 @@ pub(super) fn any(bytes: &[u8]) {
             let joined = path::joined(&documents).expect("of two");
             for report in [report, joined] {
                 if stays(&report, |text| path::from_json(text).ok(), is_drawn) {
-                    super::is_plain(&path::answer(&report, &Style::PLAIN));
+                    super::is_plain(&path::answer(&report, &Style::PLAIN, &Typed::default()));
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use vmnet_common::Counters;
+use vmnet_common::{COUNTED_LATER, Counters};
 
 use crate::model::features::Features;
 use crate::model::link_counters::LinkCounters;
@@ -65,18 +65,6 @@ pub(super) const SCALARS: [&str; 38] = [
 /// Those of them that came after the first version: a recording from before lacks them, and has 0 in their place, which is
 /// "not known".
 const ADDED_LATER: [&str; 5] = ["rtt_us", "every_segment", "retransmitted.tcp4", "retransmitted.tcp6", "mtu"];
-
-/// Those of the programs' counts that came after the first version, by how their names begin: a recording from before has 0 in their
-/// place, which is nothing counted.
-const COUNTED_LATER: [&str; 7] = [
-    "queued_segs_tcp6.",
-    "forecast.",
-    "stack_samples.elsewhere",
-    "health.unmatched_skb_segment_exits",
-    "closed_sockets.bytes_retransmitted_tcp6",
-    "esp_bytes",
-    "segmentation.own_ns",
-];
 
 /// What version 1 had of retransmits, by CPU and family: all, and those that came from a device above.
 const RETRANSMITTED_IN_VERSION_1: [[&str; 2]; 2] = [
