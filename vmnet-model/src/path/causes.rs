@@ -17,7 +17,8 @@ use crate::{
 pub fn causes(now: &Machine, before: &Machine, seen: &Seen, step: &Step, is_first: bool) -> Vec<Cause> {
     let is_cut_before = step.cut_before.is_some_and(|cut| cut != 0);
     let cuts = matches!(step.state, State::Segmented | State::Partial);
-    let builds_none = step.state == State::Singles && is_first;
+    // What comes encrypted was segmented for IPsec, wherever it was built.
+    let builds_none = step.state == State::Singles && (is_first || seen.is_encrypted);
     let esp_bytes = if seen.is_encrypted { super::bytes(&step.passed) } else { 0 };
     if seen.side == Side::Receive || !(cuts || is_cut_before || builds_none) {
         return Vec::new();

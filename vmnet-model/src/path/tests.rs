@@ -241,6 +241,18 @@ fn an_address_that_is_translated_on_the_way_is_followed_by_how_much_there_is() {
 }
 
 #[test]
+fn what_ipsec_encrypts_was_segmented_before_and_is_not_called_whole() {
+    let encrypted = |after| Seen { is_encrypted: true, ..device(after, 0, 10_000, 0) };
+    let seen = [device(None, 5_000, 0, 0), encrypted(Some(0))];
+    let said = answer(&seen);
+    assert_eq!((said.state, said.step), (Segmented, Some(1)), "{}", said.summary);
+    assert!(said.summary.contains("by IPsec"), "{}", said.summary);
+    let alone = answer(&[encrypted(None)]);
+    assert_eq!((alone.state, alone.step), (Singles, Some(0)));
+    assert!(alone.summary.contains("IPsec encrypts them"), "{}", alone.summary);
+}
+
+#[test]
 fn too_little_is_no_answer() {
     let seen = [device(None, 5, 3, 5)];
     let answer = answer(&seen);

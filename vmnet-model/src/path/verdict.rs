@@ -119,16 +119,19 @@ pub fn verdict(seen: &[Seen], steps: &[Step], names: &[Named]) -> Verdict {
         let state = steps.get(index).map_or(State::Unknown, |step| step.state);
         return Verdict { state, step: Some(index), summary, confidence };
     }
-    if let Some(index) = of_all().find(|index| is_cut_before(steps, *index)) {
+    let by_ipsec = |index: usize| is_cut_by_ipsec(seen, steps, index);
+    if let Some(index) = of_all().find(|index| is_cut_before(steps, *index) || by_ipsec(*index)) {
         let before =
             super::before(seen, index).map_or_else(String::new, |before| format!(" behind {}", said(before)));
+        let by = if by_ipsec(index) {
+            "by IPsec, which encrypts packets of the wire's size"
+        } else {
+            "by a layer of the stack, and not for a device"
+        };
         return Verdict {
             state: State::Segmented,
             step: Some(index),
-            summary: format!(
-                "super-packets are segmented{before} before they come to {}: by a layer of the stack, and not for a device",
-                said(index)
-            ),
+            summary: format!("super-packets are segmented{before} before they come to {}: {by}", said(index)),
             confidence: confidence.min(Confidence::Supported),
         };
     }
@@ -148,10 +151,15 @@ pub fn verdict(seen: &[Seen], steps: &[Step], names: &[Named]) -> Verdict {
             state: State::Singles,
             step: Some(first),
             summary: format!(
-                "{} of {} came to {} as singles: no super-packets are built, and no device segments",
+                "{} of {} came to {} as singles: {}",
                 percent(1.0 - sender.passed.super_bytes as f64 / bytes(&sender.passed) as f64),
                 in_bytes(bytes(&sender.passed)),
-                said(first)
+                said(first),
+                if seen.get(first).is_some_and(|one| one.is_encrypted) {
+                    "IPsec encrypts them, and has super-packets segmented before"
+                } else {
+                    "no super-packets are built, and no device segments"
+                }
             ),
             confidence,
         };
@@ -178,6 +186,15 @@ fn is_cut_before(steps: &[Step], index: usize) -> bool {
     steps
         .get(index)
         .is_some_and(|step| step.cut_before.is_some_and(|cut| cut.saturating_mul(2) > packets(&step.passed)))
+}
+
+/// Whether what left the device before whole comes there encrypted, one packet of the wire at a time (`xfrm_output_gso`): an ESP packet cannot be
+/// told from another, so that no count of the segments made between is to be had.
+fn is_cut_by_ipsec(seen: &[Seen], steps: &[Step], index: usize) -> bool {
+    let is = |index: usize, state| steps.get(index).is_some_and(|step| step.state == state);
+    seen.get(index).is_some_and(|one| one.is_encrypted)
+        && is(index, State::Singles)
+        && super::before(seen, index).is_some_and(|before| is(before, State::Whole))
 }
 
 /// Proven where each device has two witnesses that agree and what one sent is what the next queued.
