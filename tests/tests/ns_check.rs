@@ -232,6 +232,12 @@ fn a_namespace_is_named_by_path_and_by_process_and_an_interface_as_ip_link_print
     let pair = Pair::new();
     let sleeper = Running(pair.near.command("sleep").arg("60").spawn().unwrap());
     let process = sleeper.0.id().to_string();
+    // It enters the namespace before it sleeps.
+    wait_for("the sleeper", || {
+        let comm = std::fs::read_to_string(format!("/proc/{process}/comm"))?;
+        Ok(comm.trim() == "sleep")
+    })
+    .unwrap();
     let check = |program: &str, arguments: &[&str]| {
         let output = captured(Command::new(program).args(arguments)).unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", said(&output));

@@ -304,7 +304,9 @@ fn under_sudo_the_command_runs_as_the_person_and_the_files_are_theirs() {
     // Somebody without an entry among the users is somebody all the same.
     let run = as_sudo("54321", "54321", &bench.directory().join("other.json"));
     assert!(run.text("/benchmark/stdout").starts_with("54321\n54321\n54321\n/\n"), "{run}");
-    // What sudo would never say is not believed.
+    // Root who calls root is root; who is half named, or as sudo never would, is nobody, and nothing is run as root for them.
+    let run = as_sudo("0", "0", &bench.directory().join("root.json"));
+    assert!(run.text("/benchmark/stdout").starts_with("0\n0\n"), "{run}");
     for (uid, gid) in [
         ("", ""),
         ("-1", "1"),
@@ -312,11 +314,14 @@ fn under_sudo_the_command_runs_as_the_person_and_the_files_are_theirs() {
         ("1", "4294967295"),
         ("99999999999", "1"),
         ("1; id", "1"),
-        ("0", "0"),
         ("1", ""),
     ] {
-        let run = as_sudo(uid, gid, &bench.directory().join("odd.json"));
-        assert_eq!(run.code, Some(0), "{uid:?} {gid:?}\n{run}");
-        assert!(run.text("/benchmark/stdout").starts_with("0\n0\n"), "{uid:?} {gid:?}\n{run}");
+        let (mut vmnet, _) = bench.command(INTERFACE, &["-d", "1s"]);
+        let ran = bench.directory().join("ran");
+        vmnet.args(["--", "touch"]).arg(&ran).env("SUDO_UID", uid).env("SUDO_GID", gid);
+        let output = captured(&mut vmnet).unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{uid:?} {gid:?}\n{said}");
+        assert!(said.contains("on whose behalf") && !ran.exists(), "{uid:?} {gid:?}\n{said}");
     }
 }

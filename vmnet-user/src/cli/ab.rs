@@ -147,7 +147,7 @@ fn parse_pause(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let caller = Caller::from_environment();
+    let caller = Caller::from_environment()?;
     let json = args.json.as_deref().map(|path| open_json(path, &caller)).transpose()?;
     let mut output = Output::new(json, args.looks.plain);
     let command = benchmark(args)?;

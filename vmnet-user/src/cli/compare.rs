@@ -48,11 +48,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     // What it reads may be anybody's, and what it writes is the caller's.
-    Caller::from_environment().become_for_good().context("giving up root's privileges")?;
+    Caller::from_environment()?.become_for_good().context("giving up root's privileges")?;
     let [a, b] = sides(args)?;
     let (a, a_file) = load(&a)?;
     let (b, b_file) = load(&b)?;
-    let caller = Caller::from_environment();
+    let caller = Caller::from_environment()?;
     let json = args.json.as_deref().map(|path| open_json(path, &caller)).transpose()?;
     let report = CompareReport::of((&a, &a_file.to_string_lossy()), (&b, &b_file.to_string_lossy()));
     let pair = Pair { report, a, b };

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let is_readable = path.exists() && !path.is_dir() && glossary::look_up(&asked).is_none();
     let opened = is_readable.then(|| File::open(path)).transpose();
     let opened = opened.with_context(|| format!("cannot read {asked}"))?;
-    Caller::from_environment().become_for_good().context("giving up root's privileges")?;
+    Caller::from_environment()?.become_for_good().context("giving up root's privileges")?;
     let json = args.json.as_deref().map(|path| open_json(path, &Caller::default())).transpose()?;
     let mut output = Output::new(json, args.looks.plain);
     let style = output.style();

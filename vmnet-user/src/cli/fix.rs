@@ -62,7 +62,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let json = args.json.as_deref().map(|path| open_json(path, &Caller::from_environment())).transpose()?;
+    let json = args.json.as_deref().map(|path| open_json(path, &Caller::from_environment()?)).transpose()?;
     let mut output = Output::new(json, args.looks.plain);
     session::be_in(args.namespace.netns.as_deref())?;
     let here = Here::read()?;

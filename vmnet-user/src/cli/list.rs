@@ -37,7 +37,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let json = args.json.as_deref().map(|path| open_json(path, &Caller::from_environment())).transpose()?;
+    let json = args.json.as_deref().map(|path| open_json(path, &Caller::from_environment()?)).transpose()?;
     let mut output = Output::new(json, args.looks.plain);
     let report = list::everything();
     output.say(&answer(&report, as_root(), &output.style()));

@@ -90,7 +90,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let caller = Caller::from_environment();
+    let caller = Caller::from_environment()?;
     let are_recordings = args.targets.len() > 1 || args.targets.iter().all(|target| is_recording(target));
     if are_recordings {
         return join(args, &caller);
@@ -192,7 +192,7 @@ fn join(args: &Args, caller: &Caller) -> Result<ExitCode> {
     }
     // What it reads may be anybody's, and what it writes is the caller's.
     caller.become_for_good().context("giving up root's privileges")?;
-    let caller = &Caller::from_environment();
+    let caller = &Caller::from_environment()?;
     let json = args.json.as_deref().map(|path| open_json(path, caller)).transpose()?;
     let mut output = Output::new(json, args.looks.plain);
     let documents = args.targets.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;

@@ -189,7 +189,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     if args.exact && matches!(args.mode, ModeName::Counters) {
         super::wrong_usage("--exact counts every segment by programs, and --mode counters has none");
     }
-    let caller = Caller::from_environment();
+    let caller = Caller::from_environment()?;
     let to_stdout = args.json.as_ref().is_some_and(|path| path.as_os_str() == "-");
     // Known before the traffic, not after.
     let json_file = match &args.json {
