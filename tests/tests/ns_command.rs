@@ -141,7 +141,7 @@ fn ctrl_c_and_sigterm_end_run_and_command_with_a_report() {
 fn a_command_does_not_outlive_a_killed_vmnet_whoever_it_runs_as() {
     skip_unless!(skip::root(), skip::vmnet());
     let bench = Bench::new("cmd").unwrap();
-    fs::set_permissions(bench.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(bench.directory(), fs::Permissions::from_mode(0o777)).unwrap();
     for person in ["0", "1"] {
         let (mut vmnet, reports) = bench.command(INTERFACE, &["-i", "100ms"]);
         vmnet.args(["--", "sleep", HANGS]).env("SUDO_UID", person).env("SUDO_GID", person);
@@ -277,8 +277,8 @@ fn a_command_sees_the_namespace_it_is_measured_in() {
 fn under_sudo_the_command_runs_as_the_person_and_the_files_are_theirs() {
     skip_unless!(skip::root(), skip::vmnet());
     let bench = Bench::new("cmd").unwrap();
-    // COMMAND has to get into the directory of the reports.
-    fs::set_permissions(bench.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    // It has room for whoever it is.
+    fs::set_permissions(bench.directory(), fs::Permissions::from_mode(0o777)).unwrap();
     let json = bench.directory().join("new.json");
     let already_there = bench.directory().join("roots.json");
     fs::write(&already_there, "root's").unwrap();
@@ -298,9 +298,13 @@ fn under_sudo_the_command_runs_as_the_person_and_the_files_are_theirs() {
     }
     let directory = fs::metadata(run.files[0].parent().unwrap()).unwrap();
     assert_eq!((directory.uid(), directory.gid()), (1, 1));
-    // What was there before is not given away.
-    let run = as_sudo("1", "1", &already_there);
-    assert_eq!((run.code, fs::metadata(&already_there).unwrap().uid()), (Some(0), 0), "{run}");
+    // What they could not write is not written for them.
+    let (mut vmnet, _) = bench.command(INTERFACE, &["-d", "1s", "--json", already_there.to_str().unwrap()]);
+    let refused = captured(vmnet.env("SUDO_UID", "1").env("SUDO_GID", "1")).unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("for user 1, who called"), "{said}");
+    assert_eq!(fs::read_to_string(&already_there).unwrap(), "root's");
     // Somebody without an entry among the users is somebody all the same.
     let run = as_sudo("54321", "54321", &bench.directory().join("other.json"));
     assert!(run.text("/benchmark/stdout").starts_with("54321\n54321\n54321\n/\n"), "{run}");

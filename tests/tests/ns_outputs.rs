@@ -98,6 +98,7 @@ fn what_a_killed_run_left_beside_a_result_stops_no_later_one() {
 fn the_callers_path_leads_root_to_no_program_of_theirs() {
     skip_unless!(skip::root(), skip::vmnet());
     let place = tempfile::tempdir().unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let witness = place.path().join("was-run");
     for program in ["nmcli", "udevadm", "systemd-detect-virt", "getent", "id"] {
         let path = place.path().join(program);

@@ -1,8 +1,10 @@
 //! Where a run's files land.
 //!
 //! The run is root's, the directory above may be anybody's. So the run's own directory is made fresh, held open, and
-//! every file is made inside it by that handle, new, never through a link that somebody put there meanwhile.
+//! every file is made inside it by that handle, new, never through a link that somebody put there meanwhile. Under sudo all of it is done as the
+//! person who called.
 
+mod as_owner;
 mod beside;
 mod latest;
 mod named;
@@ -10,8 +12,7 @@ mod named;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::fchown;
+use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
 use jiff::Zoned;
@@ -20,6 +21,7 @@ use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use as_owner::{AsOwner, answered};
 pub use latest::{LATEST, REPORTS, latest, newest};
 pub use named::NamedFile;
 
@@ -29,13 +31,15 @@ const MOST_FILE_BYTES: usize = 64 << 20;
 /// More runs than this do not start on one interface in one second.
 const SAME_SECOND_RUNS: u32 = 100;
 
-/// To whom the files are given: the person behind sudo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whose the files are: the person behind sudo.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// User.
     pub uid: u32,
     /// Group.
     pub gid: u32,
+    /// All groups.
+    pub groups: Vec<u32>,
 }
 
 /// The directory of one run.
@@ -108,22 +112,23 @@ fn written_so_far(written: &[PathBuf]) -> String {
 
 impl OutputDir {
     /// Makes `BASE/<time>-<interface>/`, `-2` and so on behind it if that is taken, and proves by a trial file that it
-    /// takes data: before the traffic, because afterwards is too late to find out. Directories that this makes are given
-    /// to `owner`, those that were there are left alone.
+    /// takes data: before the traffic, because afterwards is too late to find out. All of it is done as `owner`.
     pub fn prepare(
         base: &Path,
         interface: &str,
         now: &Zoned,
-        owner: Option<Owner>,
+        owner: Option<&Owner>,
     ) -> Result<Self, FilesError> {
-        let parent = make_missing(base, owner)?;
+        let refused = |path: PathBuf, error| FilesError::Directory { path, answer: answered(owner, error) };
+        let _as_owner = AsOwner::begin(owner).map_err(|error| refused(base.to_owned(), error))?;
+        let parent = make_missing(base).map_err(|errno| refused(base.to_owned(), errno.into()))?;
         let stem = directory_name(interface, now);
         for attempt in 1..=SAME_SECOND_RUNS {
             let name = if attempt == 1 { stem.clone() } else { format!("{stem}-{attempt}") };
             let path = base.join(&name);
-            match make_directory(&parent, Path::new(&name), owner) {
+            match make_directory(&parent, Path::new(&name)) {
                 Ok(directory) => {
-                    let output = Self { path, parent: Some(parent), directory, owner };
+                    let output = Self { path, parent: Some(parent), directory, owner: owner.cloned() };
                     return match output.try_out() {
                         Ok(()) => Ok(output),
                         Err(error) => {
@@ -134,19 +139,21 @@ impl OutputDir {
                 }
                 // A link under that name counts as taken, wherever it leads.
                 Err(Errno::EEXIST) => {}
-                Err(errno) => return Err(FilesError::Directory { path, answer: errno.into() }),
+                Err(errno) => return Err(refused(path, errno.into())),
             }
         }
-        Err(FilesError::Directory { path: base.join(stem), answer: io::ErrorKind::AlreadyExists.into() })
+        Err(refused(base.join(stem), io::ErrorKind::AlreadyExists.into()))
     }
 
     /// A directory that the person names, made if it is missing. Files of the same names in it will be replaced.
     ///
     /// # Errors
     /// As [`OutputDir::prepare`].
-    pub fn at(path: &Path, owner: Option<Owner>) -> Result<Self, FilesError> {
-        let directory = make_missing(path, owner)?;
-        let output = Self { path: path.to_owned(), parent: None, directory, owner };
+    pub fn at(path: &Path, owner: Option<&Owner>) -> Result<Self, FilesError> {
+        let refused = |error| FilesError::Directory { path: path.to_owned(), answer: answered(owner, error) };
+        let _as_owner = AsOwner::begin(owner).map_err(refused)?;
+        let directory = make_missing(path).map_err(|errno| refused(errno.into()))?;
+        let output = Self { path: path.to_owned(), parent: None, directory, owner: owner.cloned() };
         output.try_out()?;
         Ok(output)
     }
@@ -165,14 +172,17 @@ impl OutputDir {
 
     /// Removes the directory if nothing was put into it: for a run that failed before it had anything to say.
     pub fn remove_if_empty(self) {
+        let _as_owner = AsOwner::begin(self.owner.as_ref());
         drop(self.directory);
         // Not empty is the ordinary case, and a directory left over harms nobody.
         let _ = std::fs::remove_dir(&self.path);
     }
 
     fn try_out(&self) -> Result<(), FilesError> {
-        let refused = |answer| FilesError::NotWritable { path: self.path.clone(), answer };
-        let (trial, mut file) = self.create_beside().map_err(refused)?;
+        let owner = self.owner.as_ref();
+        let refused =
+            |error| FilesError::NotWritable { path: self.path.clone(), answer: answered(owner, error) };
+        let (trial, mut file) = beside::create(&self.directory).map_err(refused)?;
         let written = file.write_all(b"vmnet\n");
         let removed = beside::remove(&self.directory, &trial);
         written.map_err(refused)?;
@@ -184,7 +194,9 @@ impl OutputDir {
         if text.len() > MOST_FILE_BYTES {
             return Err(FilesError::TooLong { path, bytes: text.len() });
         }
-        let result = self.create_beside().and_then(|(unfinished, mut file)| {
+        let written_as = AsOwner::begin(self.owner.as_ref());
+        let made = written_as.and_then(|_as_owner| Ok((beside::create(&self.directory)?, _as_owner)));
+        let result = made.and_then(|((unfinished, mut file), _as_owner)| {
             file.write_all(text.as_bytes())
                 // Some file systems say only now that there is no room.
                 .and_then(|()| file.sync_data())
@@ -199,19 +211,9 @@ impl OutputDir {
         }
     }
 
-    fn create_beside(&self) -> io::Result<(String, File)> {
-        let (name, file) = beside::create(&self.directory)?;
-        match give(&file, self.owner) {
-            Ok(()) => Ok((name, file)),
-            Err(error) => {
-                let _ = beside::remove(&self.directory, &name);
-                Err(error)
-            }
-        }
-    }
-
     /// Takes a file away again, if it is there.
     pub fn remove(&self, name: &str) {
+        let _as_owner = AsOwner::begin(self.owner.as_ref());
         let _ = unlinkat(&self.directory, name, UnlinkatFlags::NoRemoveDir);
     }
 
@@ -221,9 +223,8 @@ impl OutputDir {
     /// The kernel's, with EEXIST where it is there already.
     pub fn create(&self, name: &str) -> io::Result<File> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = File::from(openat(&self.directory, name, flags, Mode::from_bits_truncate(0o644))?);
-        give(&file, self.owner)?;
-        Ok(file)
+        let _as_owner = AsOwner::begin(self.owner.as_ref())?;
+        Ok(File::from(openat(&self.directory, name, flags, Mode::from_bits_truncate(0o644))?))
     }
 }
 
@@ -273,19 +274,18 @@ fn directory_name(interface: &str, now: &Zoned) -> String {
 }
 
 /// Opens `base`, making what is missing of it. Links in what is there are followed: the person gave that path.
-fn make_missing(base: &Path, owner: Option<Owner>) -> Result<OwnedFd, FilesError> {
+fn make_missing(base: &Path) -> Result<OwnedFd, Errno> {
     let base = if base.as_os_str().is_empty() { Path::new(".") } else { base };
-    let refused = |errno: Errno| FilesError::Directory { path: base.to_owned(), answer: errno.into() };
     let mut there = base;
     let mut missing: Vec<OsString> = Vec::new();
     let mut directory = loop {
         match open_directory(there, OFlag::empty()) {
             Ok(directory) => break directory,
             Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(refused(errno)),
+            Err(errno) => return Err(errno),
         }
         let Some(Component::Normal(name)) = there.components().next_back() else {
-            return Err(refused(Errno::ENOENT));
+            return Err(Errno::ENOENT);
         };
         missing.push(name.to_owned());
         there = match there.parent() {
@@ -293,28 +293,22 @@ fn make_missing(base: &Path, owner: Option<Owner>) -> Result<OwnedFd, FilesError
             _ => Path::new("."),
         };
         if missing.len() > 64 {
-            return Err(refused(Errno::ENAMETOOLONG));
+            return Err(Errno::ENAMETOOLONG);
         }
     };
     for name in missing.iter().rev() {
-        directory = match make_directory(&directory, Path::new(name), owner) {
+        directory = match make_directory(&directory, Path::new(name)) {
             // Another run made it meanwhile.
             Err(Errno::EEXIST) => openat(&directory, Path::new(name), directory_flags(), Mode::empty()),
             made => made,
-        }
-        .map_err(refused)?;
+        }?;
     }
     Ok(directory)
 }
 
-fn make_directory(parent: &OwnedFd, name: &Path, owner: Option<Owner>) -> Result<OwnedFd, Errno> {
+fn make_directory(parent: &OwnedFd, name: &Path) -> Result<OwnedFd, Errno> {
     mkdirat(parent, name, Mode::from_bits_truncate(0o755))?;
-    let made =
-        openat(parent, name, directory_flags() | OFlag::O_NOFOLLOW, Mode::empty()).and_then(|directory| {
-            give(&directory, owner)
-                .map_err(|error| error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw))?;
-            Ok(directory)
-        });
+    let made = openat(parent, name, directory_flags() | OFlag::O_NOFOLLOW, Mode::empty());
     if made.is_err() {
         let _ = unlinkat(parent, name, UnlinkatFlags::RemoveDir);
     }
@@ -327,13 +321,6 @@ fn open_directory(path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
 
 fn directory_flags() -> OFlag {
     OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC
-}
-
-fn give(file: &impl AsFd, owner: Option<Owner>) -> io::Result<()> {
-    match owner {
-        Some(Owner { uid, gid }) => fchown(file, Some(uid), Some(gid)),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

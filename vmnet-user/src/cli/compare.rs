@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let json = args.json.as_deref().map(|path| open_json(path, &caller)).transpose()?;
     let report = CompareReport::of((&a, &a_file.to_string_lossy()), (&b, &b_file.to_string_lossy()));
     let pair = Pair { report, a, b };
-    let directory = OutputDir::prepare(&args.output, "compare", &Zoned::now(), caller.owner())?;
+    let directory = OutputDir::prepare(&args.output, "compare", &Zoned::now(), caller.owner().as_ref())?;
     let files = match document::write(&directory, &pair, &Format::USUAL) {
         Ok(files) => files,
         Err(error) => {

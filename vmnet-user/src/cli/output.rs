@@ -96,7 +96,7 @@ impl Output {
 
 /// A new file belongs to the person who called; one that was there stays whose it is.
 pub(super) fn open_file(path: &Path, caller: &Caller) -> Result<NamedFile> {
-    NamedFile::open(path, caller.owner())
+    NamedFile::open(path, caller.owner().as_ref())
         .with_context(|| format!("cannot write {}; name another file with --json", path.display()))
 }
 

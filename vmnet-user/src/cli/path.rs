@@ -122,7 +122,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let start = Zoned::now();
     let owner = plan.caller.owner();
     let prepare =
-        |directory: &PathBuf| OutputDir::prepare(directory, &format!("path-{asked}"), &start, owner);
+        |directory: &PathBuf| OutputDir::prepare(directory, &format!("path-{asked}"), &start, owner.as_ref());
     let directory = args.output.as_ref().map(prepare).transpose()?;
     let outcome = path::trace(&plan, |beginning| {
         output.say(&style.paragraph("watching  ", &style.data(&beginning.watched)));
@@ -201,7 +201,7 @@ fn join(args: &Args, caller: &Caller) -> Result<ExitCode> {
     let whole = || answer(&report, &output.style(), &Typed::default());
     output.say(&args.looks.detail().of(whole, whole));
     if let Some(directory) = &args.output {
-        let directory = OutputDir::prepare(directory, "path", &Zoned::now(), caller.owner())?;
+        let directory = OutputDir::prepare(directory, "path", &Zoned::now(), caller.owner().as_ref())?;
         document::write(&directory, &kept, &Format::USUAL)?;
     }
     output.json(&kept.to_text()?)?;

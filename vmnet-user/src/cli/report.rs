@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let run = recording::read_file(&recording).with_context(|| recording.display().to_string())?;
     let report = recording::report(&run).context("the recording holds too little to tell anything")?;
     let directory = args.output.clone().unwrap_or_else(|| recording.with_extension("report"));
-    let directory = OutputDir::at(&directory, Caller::from_environment()?.owner())?;
+    let directory = OutputDir::at(&directory, Caller::from_environment()?.owner().as_ref())?;
     let files = document::write(&directory, &report, &args.format)?;
 
     let output = Output::new(None, args.looks.plain);
@@ -98,7 +98,7 @@ fn experiment(args: &Args, given: &Path) -> Result<ExitCode> {
     let report = ab::read(given).map_err(|why| anyhow::anyhow!(why))?;
     let beside = if given.is_dir() { given.join(ab::JSON) } else { given.to_owned() };
     let directory = args.output.clone().unwrap_or_else(|| beside.with_extension("report"));
-    let output = OutputDir::at(&directory, Caller::from_environment()?.owner())?;
+    let output = OutputDir::at(&directory, Caller::from_environment()?.owner().as_ref())?;
     let files = document::write(&output, &report, &args.format)?;
     let output = Output::new(None, args.looks.plain);
     let (detail, style) = (args.looks.detail(), output.style());

@@ -149,8 +149,12 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     let targets = Targets::of(plan, &before)?;
     // Who may not load programs, or insists on what does not work, learns that before anything is changed.
     let mut profilers = conduct::Profilers::open(&plan.run, &targets.design)?;
-    let output =
-        OutputDir::prepare(&plan.output, &format!("{interface}-ab"), &start, plan.run.caller.owner())?;
+    let output = OutputDir::prepare(
+        &plan.output,
+        &format!("{interface}-ab"),
+        &start,
+        plan.run.caller.owner().as_ref(),
+    )?;
     let warm_up_rule = measure::warm_up_rule(plan.warm_up);
     let described = profilers.interface(plan.run.netns.as_deref());
     observer.planned(&targets.planned(plan, &described, &warm_up_rule));

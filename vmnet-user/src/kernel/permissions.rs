@@ -13,11 +13,9 @@ pub fn why_no_bpf() -> Option<String> {
 }
 
 /// What a run still needs once its programs are attached: reading maps (`bpf(2)` asks for CAP_BPF at every call),
-/// running COMMAND as the person who called and ending it, and handing the outputs to them.
+/// running COMMAND as the person who called and ending it, and writing the outputs as them.
 const KEPT: &[Capability] = &[
     Capability::CAP_BPF,
-    Capability::CAP_CHOWN,
-    Capability::CAP_DAC_OVERRIDE,
     Capability::CAP_KILL,
     Capability::CAP_PERFMON,
     Capability::CAP_SETGID,

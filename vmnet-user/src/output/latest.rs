@@ -4,10 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, readlinkat, renameat};
-use nix::unistd::{Gid, Uid, fchownat, symlinkat};
+use nix::fcntl::{AT_FDCWD, readlinkat, renameat};
+use nix::unistd::symlinkat;
 
-use super::{OutputDir, beside};
+use super::{AsOwner, OutputDir, beside};
 
 /// Where runs land unless another place is named.
 pub const REPORTS: &str = "reports";
@@ -22,6 +22,7 @@ impl OutputDir {
     /// The kernel's, with EEXIST where `latest` is no link to a run.
     pub fn make_latest(&self) -> io::Result<()> {
         let (Some(parent), Some(name)) = (&self.parent, self.path.file_name()) else { return Ok(()) };
+        let _as_owner = AsOwner::begin(self.owner.as_ref())?;
         match readlinkat(parent, LATEST) {
             Err(Errno::ENOENT) => {}
             Ok(target) if is_of_a_run(Path::new(&target)) => {}
@@ -30,11 +31,7 @@ impl OutputDir {
         }
         // A link is never changed: the new one takes the old one's place, so that there is one all the time.
         let (unfinished, ()) = beside::drawn(|unfinished| symlinkat(name, parent, unfinished))?;
-        let owned = self.owner.map_or(Ok(()), |owner| {
-            let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
-            fchownat(parent, unfinished.as_str(), Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)
-        });
-        let made = owned.and_then(|()| renameat(parent, unfinished.as_str(), parent, LATEST));
+        let made = renameat(parent, unfinished.as_str(), parent, LATEST);
         if made.is_err() {
             let _ = beside::remove(parent, &unfinished);
         }

@@ -2,11 +2,13 @@
 //!
 //! | what is there | what is done |
 //! |---|---|
-//! | nothing, or a file | it is written beside and renamed: whole, or as it was. It stays whose it is |
+//! | nothing, or a file | it is written beside and renamed: whole, or as it was |
 //! | a link to a file | the link stays, and its file is written over |
 //! | a pipe | it is written to; without a reader it is refused at once, and one that has gone is no failure |
 //! | a character device (`/dev/stdout`, `/dev/full`) | it is written to, and its error is the command's |
 //! | a block device, a directory, a socket | it is refused |
+//!
+//! All of it as the person who called: what they could not write is not written for them.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -20,7 +22,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, renameat};
 
-use super::{Owner, beside, give, open_directory};
+use super::{AsOwner, Owner, answered, beside, open_directory};
 
 /// Opened before anything is done, so that it is known to take what will be said.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub struct NamedFile(To);
 
 #[derive(Debug)]
 enum To {
-    /// Its directory, its name, and whose it will be if it is new.
+    /// Its directory, its name, and whose it will be.
     Beside(OwnedFd, OsString, Option<Owner>),
     /// As the bytes come.
     Through(File),
@@ -39,13 +41,22 @@ impl NamedFile {
     ///
     /// # Errors
     /// The kernel's answer, or why it is refused.
-    pub fn open(path: &Path, owner: Option<Owner>) -> io::Result<Self> {
+    pub fn open(path: &Path, owner: Option<&Owner>) -> io::Result<Self> {
+        let as_owner = AsOwner::begin(owner)?;
+        let opened = Self::looked_at(path, owner.cloned());
+        drop(as_owner);
+        opened.map_err(|error| answered(owner, error))
+    }
+
+    fn looked_at(path: &Path, owner: Option<Owner>) -> io::Result<Self> {
         let Some(name) = path.file_name() else { return Err(Errno::EISDIR.into()) };
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(there) if there.is_dir() => return Err(Errno::EISDIR.into()),
             Ok(there) if !there.is_file() => return through(path).map(Self),
-            _ => {}
+            // Who may not write it may not replace it either.
+            Ok(_) => drop(OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(path)?),
+            Err(_) => {}
         }
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = open_directory(parent.unwrap_or(Path::new(".")), OFlag::empty())?;
@@ -68,19 +79,17 @@ impl NamedFile {
                     written => written,
                 }
             }
-            To::Beside(directory, name, owner) => beside_and_renamed(&directory, &name, owner, bytes),
+            To::Beside(directory, name, owner) => {
+                let _as_owner = AsOwner::begin(owner.as_ref())?;
+                beside_and_renamed(&directory, &name, bytes)
+            }
         }
     }
 }
 
-fn beside_and_renamed(
-    directory: &OwnedFd,
-    name: &OsStr,
-    owner: Option<Owner>,
-    bytes: &[u8],
-) -> io::Result<()> {
+fn beside_and_renamed(directory: &OwnedFd, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
     let (unfinished, mut file) = beside::create(directory)?;
-    let written = take_after(&file, directory, name, owner)
+    let written = take_after(&file, directory, name)
         .and_then(|()| file.write_all(bytes))
         // Some file systems say only now that there is no room.
         .and_then(|()| file.sync_data())
@@ -103,17 +112,21 @@ fn beside_and_renamed(
     })
 }
 
-/// Owner and permissions of the file that it takes the place of, or those of a new one.
-fn take_after(file: &File, directory: &OwnedFd, name: &OsStr, owner: Option<Owner>) -> io::Result<()> {
+/// Permissions of the file that it takes the place of, and its owner, where root is who called.
+fn take_after(file: &File, directory: &OwnedFd, name: &OsStr) -> io::Result<()> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let old = match nix::fcntl::openat(directory, name, flags, nix::sys::stat::Mode::empty()) {
         Ok(old) => File::from(old).metadata()?,
-        Err(Errno::ENOENT) => return give(file, owner),
+        Err(Errno::ENOENT) => return Ok(()),
         Err(errno) => return Err(errno.into()),
     };
     let own = file.metadata()?;
     if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
-        fchown(file, Some(old.uid()), Some(old.gid()))?;
+        // A person gives nothing away, and what they replace is theirs then.
+        match fchown(file, Some(old.uid()), Some(old.gid())) {
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+            _ => {}
+        }
     }
     file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o777))
 }

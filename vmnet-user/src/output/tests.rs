@@ -1,5 +1,5 @@
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 use crate::report::kit::document::{self, Document as _, DocumentError, Format};
@@ -105,16 +105,23 @@ fn a_place_that_is_none_is_refused_before_the_traffic_with_the_kernels_answer() 
     );
 }
 
+fn somebody() -> Owner {
+    Owner { uid: 12_345, gid: 54_321, groups: vec![54_321] }
+}
+
 #[test]
 fn what_is_made_belongs_to_the_caller_and_what_was_there_does_not_change_hands() {
     if !nix::unistd::geteuid().is_root() {
-        println!("skipped: only root can give files away");
+        println!("skipped: only root can be somebody else");
         return;
     }
     let base = tempfile::tempdir().expect("a place");
-    let owner = Owner { uid: 12_345, gid: 54_321 };
-    let output =
-        OutputDir::prepare(&base.path().join("a/b"), "ens4", &now(), Some(owner)).expect("a writable place");
+    let refused = OutputDir::prepare(&base.path().join("a/b"), "ens4", &now(), Some(&somebody()));
+    let said = refused.expect_err("the place is root's").to_string();
+    assert!(said.contains("for user 12345") && said.contains("-o DIR"), "{said}");
+    fs::set_permissions(base.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
+    let output = OutputDir::prepare(&base.path().join("a/b"), "ens4", &now(), Some(&somebody()))
+        .expect("a writable place");
     let files = document::write(&output, &fixture::idle(), &Format::USUAL).expect("room");
     let mut made = vec![base.path().join("a"), base.path().join("a/b"), output.path().to_owned()];
     made.extend(files);
@@ -302,8 +309,9 @@ fn a_link_made_meanwhile_leads_nobody_astray_and_belongs_to_the_caller() {
     if !nix::unistd::geteuid().is_root() {
         return;
     }
-    let owner = Some(Owner { uid: 12_345, gid: 54_321 });
-    OutputDir::prepare(&runs, "ens5", &now(), owner).unwrap().make_latest().unwrap();
+    fs::set_permissions(base.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(&runs, fs::Permissions::from_mode(0o777)).unwrap();
+    OutputDir::prepare(&runs, "ens5", &now(), Some(&somebody())).unwrap().make_latest().unwrap();
     let meta = fs::symlink_metadata(runs.join(LATEST)).unwrap();
     assert_eq!((meta.uid(), meta.gid()), (12_345, 54_321));
 }

@@ -119,7 +119,11 @@ impl Caller {
     /// Who the outputs belong to.
     #[must_use]
     pub fn owner(&self) -> Option<Owner> {
-        self.person.as_ref().map(|person| Owner { uid: person.uid.as_raw(), gid: person.gid.as_raw() })
+        self.person.as_ref().map(|person| Owner {
+            uid: person.uid.as_raw(),
+            gid: person.gid.as_raw(),
+            groups: person::groups(&person.name, person.gid).into_iter().map(Gid::as_raw).collect(),
+        })
     }
 
     /// Makes this process the person's, for good, and drops every capability: for those who need no more than the person may, before threads are

@@ -120,7 +120,8 @@ pub fn run(plan: &Plan, observer: &mut dyn Observer) -> Result<Outcome> {
     let start = Zoned::now();
     // First what decides whether there is a run at all: who may not load programs learns that, whatever the directory.
     let mut profiler = Profiler::attach(plan)?;
-    let prepare = |base: &PathBuf| OutputDir::prepare(base, &plan.interface, &start, plan.caller.owner());
+    let prepare =
+        |base: &PathBuf| OutputDir::prepare(base, &plan.interface, &start, plan.caller.owner().as_ref());
     let output = plan.output.as_ref().map(prepare).transpose()?;
     permissions::drop_privileges().unwrap_or_else(|error| log::debug!("capabilities stay: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
