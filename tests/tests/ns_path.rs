@@ -505,6 +505,25 @@ fn a_way_without_traffic_has_its_answer_by_a_probe_that_says_what_it_sends() {
 }
 
 #[test]
+fn a_way_that_breaks_off_is_no_all_clear() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let [pod, host] = ["path"; 2].map(|purpose| Netns::new(purpose).unwrap());
+    pair((&pod, "eth0"), (&host, "cali0"));
+    pod.ip("address add 10.8.0.1/24 dev eth0").unwrap();
+    host.ip("address add 10.8.0.254/24 dev cali0").unwrap();
+    pod.ip("route add default via 10.8.0.254").unwrap();
+    forward(&host);
+    // A mistyped address: it leaves the pod whole, and the namespace behind it knows no way on.
+    let mut vmnet = Command::new(paths::vmnet());
+    vmnet.args(["path", "--netns", pod.name(), "10.99.0.1", "--probe", "--expect", "whole", "--json", "-"]);
+    let output = captured(&mut vmnet).unwrap();
+    let traced = document(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), traced["verdict"]["state"].as_str()), (Some(4), Some("unknown")));
+    let summary = traced["verdict"]["summary"].as_str().unwrap();
+    assert!(summary.contains("no route to 10.99.0.1"), "{summary}");
+}
+
+#[test]
 fn a_probe_goes_to_one_machine_that_was_named_and_nowhere_else() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("ping"));
     let lab = Lab::overlay();

@@ -106,6 +106,17 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
     let mut verdict = path::verdict(&seen, &steps, &names);
     let branches = path::branches(&seen, &steps);
     let mut notes = way.notes.clone();
+    // What never comes to its end is no all-clear, however whole it set out.
+    if let Some(why) = way.breaks_off.as_ref().filter(|_| verdict.state == path::State::Whole) {
+        verdict = path::Verdict {
+            state: path::State::Unknown,
+            confidence: crate::model::state::Confidence::Weak,
+            summary: format!(
+                "no device segments as far as the way goes, which does not reach its end: {why}"
+            ),
+            ..verdict
+        };
+    }
     let unwatched = way.stops.iter().filter(|stop| stop.side == way::Side::Transmit).count() - slots.len();
     if unwatched != 0 {
         notes.push(format!(

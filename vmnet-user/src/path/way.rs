@@ -51,6 +51,8 @@ pub(super) struct Way {
     pub(super) stops: Vec<Stop>,
     /// What is not known of it.
     pub(super) notes: Vec<String>,
+    /// Why it ends before its destination, where it does.
+    pub(super) breaks_off: Option<String>,
 }
 
 /// Why there is none.
@@ -210,6 +212,11 @@ impl Walk {
         }
     }
 
+    fn break_off(&mut self, why: String) {
+        self.way.breaks_off.get_or_insert_with(|| why.clone());
+        self.note(why);
+    }
+
     fn note(&mut self, note: String) {
         if !self.way.notes.contains(&note) {
             self.way.notes.push(note);
@@ -333,7 +340,9 @@ impl Walk {
         match route {
             Ok(route) if route.is_local => {}
             Ok(route) => self.leave_by(place, &route, &here, to),
-            Err(cause) => self.note(format!("no route to {to} from namespace {}: {cause}", place.name)),
+            Err(cause) => {
+                self.break_off(format!("no route to {to} from namespace {}: {cause}", place.name));
+            }
         }
     }
 
@@ -361,7 +370,7 @@ impl Walk {
                     self.leave_as_routed(place, &outside, &going, remote);
                 }
                 Err(cause) => {
-                    self.note(format!("no route to {remote}, the other end of IPsec's tunnel: {cause}"));
+                    self.break_off(format!("no route to {remote}, the other end of IPsec's tunnel: {cause}"));
                 }
             }
             return;
@@ -413,7 +422,9 @@ impl Walk {
                 let outside = Going { from: route.source, ..outside };
                 self.leave_by(place, &route, &outside, remote);
             }
-            Err(cause) => self.note(format!("no route to {remote}, the other end of {}: {cause}", link.name)),
+            Err(cause) => {
+                self.break_off(format!("no route to {remote}, the other end of {}: {cause}", link.name));
+            }
         }
     }
 }
