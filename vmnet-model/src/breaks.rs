@@ -121,7 +121,9 @@ pub fn breaks_of(device: &Device, machine: &Machine, family: Family) -> Option<V
         broken.push(if parameter_off("gso") { Break::ParameterGso } else { Break::NotWanted });
     }
     let checksum = checksums(features, family);
-    if !checksum.iter().any(|feature| feature.active) {
+    // A device has them, on or off; what somebody pasted may leave them out, and tells nothing of them then.
+    let is_without = !checksum.is_empty() && !checksum.iter().any(|feature| feature.active);
+    if is_without {
         broken.push(match checksum.iter().find(|feature| feature.wanted) {
             Some(_) if is_stacked(device) => Break::Below,
             Some(_) => Break::Dropped,

@@ -59,6 +59,13 @@ fn what_commands_printed_in_guests_names_the_state_and_the_cause() {
 }
 
 #[test]
+fn what_was_left_out_of_a_paste_is_no_cause() {
+    let report = explained(b"tcp-segmentation-offload: off\n");
+    let causes: Vec<_> = report.interfaces[0].causes.iter().map(|cause| cause.id.name()).collect();
+    assert_eq!(causes, ["turned-off"], "of checksums nothing was said");
+}
+
+#[test]
 fn a_directory_of_files_says_the_same_as_one_paste() {
     let directory = tempfile::tempdir().unwrap();
     let text = String::from_utf8(recorded("off-6.1")).unwrap();
