@@ -43,9 +43,9 @@ const WORTH_A_YES: f64 = 0.15;
 /// Of the bulk: less in software leaves little to gain.
 const LITTLE_IN_SOFTWARE: f64 = 0.05;
 /// Of the time without anything to send: less than this may be how a benchmark begins and ends,
-const MOSTLY_IDLE: f64 = 0.5;
+const MOSTLY_IDLE: f64 = 0.7;
 /// as may all of it in a run that is shorter, in seconds.
-const LONG_ENOUGH_S: f64 = 3.0;
+const LONG_ENOUGH_S: f64 = 5.0;
 /// A sender whose own CPU segments looks like one that gives little: its sockets wait for it. Only where the busiest CPU is idle for more than
 /// half of the time does it wait for something else.
 const RESTS: f64 = 0.5;

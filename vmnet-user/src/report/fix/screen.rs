@@ -3,6 +3,7 @@
 use super::schema::FixReport;
 use super::text::{from_to, headline, proof};
 use crate::model::fix::Change;
+use crate::model::shell::inside;
 use crate::report::kit::screen::Screen;
 use crate::report::kit::style::Style;
 use crate::report::kit::typed::Typed;
@@ -32,7 +33,8 @@ pub fn screen(report: &FixReport, typed: &Typed, style: &Style) -> String {
     }
     if report.dry_run {
         for (index, command) in report.commands.iter().enumerate().take(MOST_CHANGES) {
-            screen.command(if index == 0 { "Same as" } else { "" }, command);
+            let command = inside(typed.netns.as_deref(), command);
+            screen.command(if index == 0 { "Same as" } else { "" }, &command);
         }
     }
     match report.files.as_slice() {
@@ -52,7 +54,9 @@ pub fn screen(report: &FixReport, typed: &Typed, style: &Style) -> String {
         screen.command("Do it", &typed.vmnet("fix", name, typed.keep.as_deref().unwrap_or_default()));
     } else if can_be_undone && !report.undone && !report.dry_run {
         screen.command("Undo", &typed.vmnet("fix", name, "--undo"));
-        if report.files.is_empty() {
+        if typed.netns.is_some() {
+            screen.row("Lasts", "until the device is made anew, by a boot or by who made it");
+        } else if report.files.is_empty() {
             screen.row("Reboot", "it lasts until the next boot; --persist keeps it (vmnet fix --help)");
         }
     } else if let Some(journal) = report.journal.as_ref().filter(|_| report.undone && !report.dry_run) {

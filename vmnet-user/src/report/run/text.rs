@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::said::what_it_said;
 
-use crate::benchmark::Benchmark;
+use crate::benchmark::{Benchmark, Iperf3};
 use crate::model::audit::{Audit, Missed};
 use crate::model::cause::{Cause, CauseId};
 use crate::model::ending::RunEnding;
@@ -136,7 +136,9 @@ pub(super) fn failure(report: &RunReport) -> Option<String> {
     let benchmark = report.benchmark.as_ref()?;
     let signal = benchmark.signal.map(|signal| format!("signal {signal}"));
     let code = benchmark.exit_code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
-    signal.or(code)
+    // With -J, some versions of iperf3 end with 0 all the same.
+    let said = || Iperf3::error(benchmark.stdout.as_deref().unwrap_or_default().as_bytes());
+    signal.or(code).or_else(said)
 }
 
 /// The confidence in one word.
