@@ -310,16 +310,20 @@ fn judge_tapped(round: &Round, tapped: Tapped) -> Fate {
 }
 
 /// Judges all rounds of a type at one device: those that are clear must agree, and there must be [`ROUNDS_TO_BELIEVE`] of them, or one that
-/// a tap saw.
+/// a tap saw. A single count against the frames themselves is one that came late (virtio counts as it reaps).
 #[must_use]
 pub fn judge(rounds: &[Round], pauses: &[Pause], counts_by: CountsBy) -> Fate {
     let others_per_s = fastest_others_per_s(pauses);
     let (mut whole, mut cut, mut doubts) = (0_usize, 0_usize, Vec::new());
+    let mut seen = Fate::Unknown(Doubt::NotSent);
     for round in rounds {
         let (fate, weight) = match round.tapped {
             Some(tapped) => (judge_tapped(round, tapped), ROUNDS_TO_BELIEVE),
             None => (judge_round(round, others_per_s, counts_by), 1),
         };
+        if round.tapped.is_some() {
+            seen = fate;
+        }
         match fate {
             Fate::Whole => whole += weight,
             Fate::Cut => cut += weight,
@@ -328,6 +332,8 @@ pub fn judge(rounds: &[Round], pauses: &[Pause], counts_by: CountsBy) -> Fate {
         }
     }
     match (whole, cut) {
+        (1, _) if seen == Fate::Cut => Fate::Cut,
+        (_, 1) if seen == Fate::Whole => Fate::Whole,
         (1.., 1..) => Fate::Unknown(Doubt::Changed),
         (ROUNDS_TO_BELIEVE.., 0) => Fate::Whole,
         (0, ROUNDS_TO_BELIEVE..) => Fate::Cut,
@@ -480,7 +486,10 @@ mod tests {
                 assert_eq!(judge(&[tapped(whole, singles)], &pauses, counts_by), fate, "{whole} {singles}");
             }
         }
-        // It changed between the counters' rounds and the tap's.
+        // One count that came late is nothing against frames,
+        assert_eq!(judge(&[round(176), round(4), tapped(0, 176)], &[], CountsBy::Skb), Fate::Cut);
+        assert_eq!(judge(&[round(4), round(176), tapped(4, 0)], &[], CountsBy::Skb), Fate::Whole);
+        // and two are: it changed between the counters' rounds and the tap's.
         let rounds = [round(176), round(176), tapped(4, 0)];
         assert_eq!(judge(&rounds, &[], CountsBy::Skb), Fate::Unknown(Doubt::Changed));
         assert_eq!(judge(&rounds, &[], CountsBy::Unknown), Fate::Whole, "counts of segments say nothing");
