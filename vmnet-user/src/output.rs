@@ -194,21 +194,22 @@ impl OutputDir {
         if text.len() > MOST_FILE_BYTES {
             return Err(FilesError::TooLong { path, bytes: text.len() });
         }
-        let written_as = AsOwner::begin(self.owner.as_ref());
-        let made = written_as.and_then(|_as_owner| Ok((beside::create(&self.directory)?, _as_owner)));
-        let result = made.and_then(|((unfinished, mut file), _as_owner)| {
-            file.write_all(text.as_bytes())
-                // Some file systems say only now that there is no room.
-                .and_then(|()| file.sync_data())
-                .and_then(|()| Ok(renameat(&self.directory, unfinished.as_str(), &self.directory, name)?))
-                .inspect_err(|_| {
-                    let _ = beside::remove(&self.directory, &unfinished);
-                })
-        });
-        match result {
+        match self.write_beside_and_rename(name, text) {
             Ok(()) => Ok(path),
             Err(answer) => Err(FilesError::Write { path, answer, written: written.to_vec() }),
         }
+    }
+
+    fn write_beside_and_rename(&self, name: &str, text: &str) -> io::Result<()> {
+        let _as_owner = AsOwner::begin(self.owner.as_ref())?;
+        let (unfinished, mut file) = beside::create(&self.directory)?;
+        file.write_all(text.as_bytes())
+            // Some file systems say only now that there is no room.
+            .and_then(|()| file.sync_data())
+            .and_then(|()| Ok(renameat(&self.directory, unfinished.as_str(), &self.directory, name)?))
+            .inspect_err(|_| {
+                let _ = beside::remove(&self.directory, &unfinished);
+            })
     }
 
     /// Takes a file away again, if it is there.

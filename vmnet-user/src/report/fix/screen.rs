@@ -55,7 +55,7 @@ pub fn screen(report: &FixReport, typed: &Typed, style: &Style) -> String {
     } else if can_be_undone && !report.undone && !report.dry_run {
         screen.command("Undo", &typed.vmnet("fix", name, "--undo"));
         if typed.netns.is_some() {
-            screen.row("Lasts", "until the device is made anew, by a boot or by who made it");
+            screen.row("Lasts", "until the device is recreated, by a boot or by what created it");
         } else if report.files.is_empty() {
             screen.row("Reboot", "it lasts until the next boot; --persist keeps it (vmnet fix --help)");
         }
