@@ -39,6 +39,16 @@ reach() {
     echo "$whom does not answer"
     exit 1
 }
+# What is routed by cali0: `pod`, with eth0.
+routed_pod() {
+    ip netns add pod
+    ip link add cali0 type veth peer name eth0 netns pod
+    ip link set cali0 up
+    ip address add 10.8.1.254/24 dev cali0
+    ip -n pod address add 10.8.1.1/24 dev eth0
+    ip -n pod link set eth0 up
+    ip -n pod route add default via 10.8.1.254
+}
 meet() {
     reach "$1" ip netns exec far
 }
@@ -240,13 +250,7 @@ meet 10.9.1.1
 trace ipsec-transport 10.9.1.2
 forget
 
-ip netns add pod
-ip link add cali0 type veth peer name eth0 netns pod
-ip link set cali0 up
-ip address add 10.8.1.254/24 dev cali0
-ip -n pod address add 10.8.1.1/24 dev eth0
-ip -n pod link set eth0 up
-ip -n pod route add default via 10.8.1.254
+routed_pod
 ip -n far address add 10.5.0.2/32 dev lo
 ip route add 10.5.0.2 via 10.9.1.2
 sa tunnel
@@ -277,13 +281,7 @@ trace ipsec-device 10.4.0.2
 
 /// A pod that is routed out by ens4, whose host end takes its super-packets.
 const OUT: &str = r#"
-ip netns add pod
-ip link add cali0 type veth peer name eth0 netns pod
-ip link set cali0 up
-ip address add 10.8.1.254/24 dev cali0
-ip -n pod address add 10.8.1.1/24 dev eth0
-ip -n pod link set eth0 up
-ip -n pod route add default via 10.8.1.254
+routed_pod
 echo 1 >/proc/sys/net/ipv4/ip_forward
 until ip netns exec pod ping -c 1 -W 1 10.10.1.10 >/dev/null; do sleep 0.1; done
 trace out-on 10.10.1.10 --netns pod
