@@ -136,8 +136,10 @@ impl Disturbance {
                 &format!("ip link set {interface} mtu 1500"),
             ),
             D::Renamed => {
+                // Kernels before 6.2 rename only what is down already.
+                stage.exec(&format!("ip link set {interface} down"))?;
                 both(
-                    &format!("ip link set {interface} down name other0"),
+                    &format!("ip link set {interface} name other0"),
                     &format!("ip link set other0 name {interface}"),
                 )?;
                 stage.address_again()
