@@ -182,11 +182,7 @@ impl OutputDir {
         let owner = self.owner.as_ref();
         let refused =
             |error| FilesError::NotWritable { path: self.path.clone(), answer: answered(owner, error) };
-        let (trial, mut file) = beside::create(&self.directory).map_err(refused)?;
-        let written = file.write_all(b"vmnet\n");
-        let removed = beside::remove(&self.directory, &trial);
-        written.map_err(refused)?;
-        removed.map_err(|errno| refused(errno.into()))
+        beside::trial(&self.directory, b"vmnet\n").map_err(refused)
     }
 
     fn write_file(&self, name: &str, text: &str, written: &[PathBuf]) -> Result<PathBuf, FilesError> {
@@ -202,14 +198,12 @@ impl OutputDir {
 
     fn write_beside_and_rename(&self, name: &str, text: &str) -> io::Result<()> {
         let _as_owner = AsOwner::begin(self.owner.as_ref())?;
-        let (unfinished, mut file) = beside::create(&self.directory)?;
-        file.write_all(text.as_bytes())
+        beside::file(&self.directory, |unfinished, mut file| {
+            file.write_all(text.as_bytes())?;
             // Some file systems say only now that there is no room.
-            .and_then(|()| file.sync_data())
-            .and_then(|()| Ok(renameat(&self.directory, unfinished.as_str(), &self.directory, name)?))
-            .inspect_err(|_| {
-                let _ = beside::remove(&self.directory, &unfinished);
-            })
+            file.sync_data()?;
+            Ok(renameat(&self.directory, unfinished, &self.directory, name)?)
+        })
     }
 
     /// Takes a file away again, if it is there.

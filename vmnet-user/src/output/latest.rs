@@ -30,12 +30,11 @@ impl OutputDir {
             Err(errno) => return Err(errno.into()),
         }
         // A link is never changed: the new one takes the old one's place, so that there is one all the time.
-        let (unfinished, ()) = beside::drawn(|unfinished| symlinkat(name, parent, unfinished))?;
-        let made = renameat(parent, unfinished.as_str(), parent, LATEST);
-        if made.is_err() {
-            let _ = beside::remove(parent, &unfinished);
-        }
-        Ok(made?)
+        beside::placed(
+            parent,
+            |unfinished| symlinkat(name, parent, unfinished),
+            |unfinished, ()| Ok(renameat(parent, unfinished, parent, LATEST)?),
+        )
     }
 }
 

@@ -60,8 +60,7 @@ impl NamedFile {
         }
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = open_directory(parent.unwrap_or(Path::new(".")), OFlag::empty())?;
-        let (trial, _) = beside::create(&directory)?;
-        beside::remove(&directory, &trial)?;
+        beside::trial(&directory, b"")?;
         Ok(Self(To::Beside(directory, name.to_owned(), owner)))
     }
 
@@ -88,12 +87,12 @@ impl NamedFile {
 }
 
 fn beside_and_renamed(directory: &OwnedFd, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
-    let (unfinished, mut file) = beside::create(directory)?;
-    let written = take_after(&file, directory, name)
-        .and_then(|()| file.write_all(bytes))
+    beside::file(directory, |unfinished, mut file| {
+        take_after(&file, directory, name)?;
+        file.write_all(bytes)?;
         // Some file systems say only now that there is no room.
-        .and_then(|()| file.sync_data())
-        .and_then(|()| match renameat(directory, unfinished.as_str(), directory, name) {
+        file.sync_data()?;
+        match renameat(directory, unfinished, directory, name) {
             // A container's file that is a mount has no other way.
             Err(Errno::EBUSY) => {
                 let mut file = File::from(nix::fcntl::openat(
@@ -103,12 +102,10 @@ fn beside_and_renamed(directory: &OwnedFd, name: &OsStr, bytes: &[u8]) -> io::Re
                     nix::sys::stat::Mode::empty(),
                 )?);
                 file.write_all(bytes)?;
-                beside::remove(directory, &unfinished).map_err(io::Error::from)
+                Ok(beside::remove(directory, unfinished)?)
             }
-            renamed => renamed.map_err(io::Error::from),
-        });
-    written.inspect_err(|_| {
-        let _ = beside::remove(directory, &unfinished);
+            renamed => Ok(renamed?),
+        }
     })
 }
 
