@@ -6,6 +6,8 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -293,6 +295,21 @@ fn ctrl_z_puts_everything_back_and_going_on_costs_the_trial() {
     assert_eq!(run.json["settings"]["restored"], true, "{run}");
     assert_eq!(snapshot(&bench), before);
     assert!(journals(&bench).is_empty());
+
+    // Who is told to go on before it has come to stop does not wait to be told again.
+    let mut experiment = begun(&bench, &[LOAD, &["--blocks", "50"]].concat());
+    experiment.wait_until_it_says("block 1").unwrap();
+    for _ in 0..5 {
+        send(&experiment, libc::SIGTSTP);
+        thread::sleep(Duration::from_millis(5));
+        send(&experiment, libc::SIGCONT);
+        let said = experiment.said().len();
+        wait_for("it to go on", || Ok(experiment.said().len() > said && !is_stopped(&experiment))).unwrap();
+    }
+    send(&experiment, libc::SIGTERM);
+    let run = experiment.end().unwrap();
+    assert_eq!(run.text("/window/ended_by"), "interrupt", "{run}");
+    assert_eq!(snapshot(&bench), before);
 
     // Who is ended while suspended has nothing left to put back.
     let mut experiment = begun(&bench, &[LOAD, &["--blocks", "50"]].concat());

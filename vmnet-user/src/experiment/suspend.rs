@@ -4,6 +4,7 @@ use nix::sys::signal::{Signal, raise};
 
 use super::{Observer, switch::Switch};
 use crate::fix::Kernel;
+use crate::session::is_to_go_on_already;
 
 /// Puts everything back and stops, until somebody has it go on. The journal stays, and says what was before if nobody does.
 pub(super) fn suspend<K: Kernel>(switch: &mut Switch<'_, K>, observer: &mut dyn Observer) {
@@ -13,6 +14,10 @@ pub(super) fn suspend<K: Kernel>(switch: &mut Switch<'_, K>, observer: &mut dyn 
     } else {
         let lines = back.not_as_before.join("; ");
         observer.note(&format!("suspended, and not everything could be put back: {lines}"));
+    }
+    if is_to_go_on_already() {
+        observer.note("going on at once: SIGCONT came before everything was put back");
+        return;
     }
     // The one that nobody can catch: returns when SIGCONT has come.
     match raise(Signal::SIGSTOP) {

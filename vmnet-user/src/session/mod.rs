@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Zoned;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-pub(crate) use self::stop::Stop;
+pub(crate) use self::stop::{Stop, is_to_go_on_already};
 pub use self::{
     caller::Caller,
     child::Prints,

@@ -3,7 +3,7 @@
 
 use std::{fmt, future::poll_fn, io, task::Poll};
 
-use nix::sys::signal::{SigHandler, Signal as Name};
+use nix::sys::signal::{SigHandler, SigSet, Signal as Name};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Those that end what goes on whatever whoever started this process made of them.
@@ -74,6 +74,7 @@ impl Stop {
         let mut stop = Self::listen()?;
         if !is_ignored(libc::SIGTSTP) {
             stop.add(libc::SIGTSTP)?;
+            hold(Name::SIGCONT)?;
         }
         Ok(stop)
     }
@@ -118,6 +119,25 @@ impl Stop {
     pub(crate) fn take_suspension(&mut self) -> bool {
         std::mem::take(&mut self.is_to_be_suspended)
     }
+}
+
+/// Whether whoever stopped this process lets it go on already, before it has come to stop: nobody would do so again. Where SIGCONT is held
+/// ([`Stop::listen_for_suspension_too`]), the kernel keeps one only if it came after the last SIGTSTP (`prepare_signal`).
+pub(crate) fn is_to_go_on_already() -> bool {
+    let mut set = SigSet::empty();
+    set.add(Name::SIGCONT);
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the set and the time live as long as the call, and a null pointer says that no details are wanted.
+    unsafe {
+        libc::sigtimedwait(set.as_ref(), std::ptr::null_mut(), &raw const at_once) == Name::SIGCONT as i32
+    }
+}
+
+/// Keeps a signal for whoever asks for it. What is started by std does not inherit that.
+fn hold(name: Name) -> io::Result<()> {
+    let mut set = SigSet::empty();
+    set.add(name);
+    Ok(set.thread_block()?)
 }
 
 /// A terminal stops who reads from it or sets it in the background. Who is stopped puts nothing back, and a COMMAND that is stopped never ends,
