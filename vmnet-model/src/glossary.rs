@@ -1,5 +1,7 @@
 //! The one register of words: `vmnet explain WORD` reads it, `docs/glossary.md` is made of it, and the README is held against it.
 
+mod flags;
+
 use super::cause::CauseId;
 
 /// A word, or a few that mean the same.
@@ -18,6 +20,8 @@ pub struct Word {
 pub enum Part {
     /// What the kernel and others say.
     Network,
+    /// What `ethtool -k` lists besides.
+    Flags,
     /// Where bytes went.
     Bytes,
     /// What an answer says.
@@ -28,13 +32,14 @@ pub enum Part {
 
 impl Part {
     /// In order.
-    pub const ALL: [Self; 4] = [Self::Network, Self::Bytes, Self::Answer, Self::Proof];
+    pub const ALL: [Self; 5] = [Self::Network, Self::Flags, Self::Bytes, Self::Answer, Self::Proof];
 
     /// Its heading.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
             Self::Network => "What the kernel says",
+            Self::Flags => "What `ethtool -k` lists besides",
             Self::Bytes => "Where bytes went",
             Self::Answer => "What an answer says",
             Self::Proof => "How it is proven",
@@ -55,7 +60,7 @@ const fn word(of: Part, names: &'static [&'static str], means: &'static str) -> 
     Word { names, means, of }
 }
 
-/// All words.
+/// All words but the flags, which nobody has to know by heart.
 pub const WORDS: &[Word] = &[
     word(
         Part::Network,
@@ -250,11 +255,16 @@ pub const WORDS: &[Word] = &[
     ),
 ];
 
+/// All words and flags.
+fn all() -> impl Iterator<Item = &'static Word> {
+    WORDS.iter().chain(flags::FLAGS)
+}
+
 /// What a person may have meant: a word in any case, with blanks or hyphens, or the id of a cause.
 #[must_use]
 pub fn look_up(asked: &str) -> Option<Entry> {
     let asked = plain(asked);
-    let word = WORDS.iter().find(|word| word.names.iter().any(|name| plain(name) == asked));
+    let word = all().find(|word| word.names.iter().any(|name| plain(name) == asked));
     let cause = || CauseId::ALL.into_iter().find(|id| plain(id.name()) == asked);
     word.map(Entry::Word).or_else(|| cause().map(Entry::Cause))
 }
@@ -263,7 +273,7 @@ pub fn look_up(asked: &str) -> Option<Entry> {
 #[must_use]
 pub fn like(asked: &str) -> Vec<&'static str> {
     let asked = plain(asked);
-    let names = WORDS.iter().filter_map(|word| word.names.first().copied());
+    let names = all().filter_map(|word| word.names.first().copied());
     let all = names.chain(CauseId::ALL.into_iter().map(CauseId::name));
     let is_like = |name: &&str| {
         let name = plain(name);
@@ -287,7 +297,7 @@ pub fn markdown() -> String {
             .to_owned();
     for part in Part::ALL {
         text += &format!("\n## {}\n\n| word | means |\n|---|---|\n", part.title());
-        for word in WORDS.iter().filter(|word| word.of == part) {
+        for word in all().filter(|word| word.of == part) {
             text += &format!("| {} | {} |\n", word.names.join(", "), word.means);
         }
     }
@@ -313,6 +323,7 @@ mod tests {
             "superpacket",
             "segmented_in-software",
             "off [fixed]",
+            "tx-tcp-mangleid-segmentation",
         ] {
             assert!(matches!(look_up(asked), Some(Entry::Word(_))), "{asked}");
         }
@@ -325,7 +336,7 @@ mod tests {
 
     #[test]
     fn no_name_means_two_things() {
-        let words = WORDS.iter().flat_map(|word| word.names.iter().copied());
+        let words = all().flat_map(|word| word.names.iter().copied());
         let mut names: Vec<String> = words.chain(CauseId::ALL.map(CauseId::name)).map(plain).collect();
         let all = names.len();
         names.sort();

@@ -1,6 +1,7 @@
 //! Whether what `vmnet doctor --json` read is what ethtool, tc and ip show.
 
 use serde_json::Value;
+use vmnet::model::glossary;
 
 /// Parses what a program wrote as JSON.
 pub(crate) fn json(text: &[u8]) -> Value {
@@ -30,6 +31,7 @@ pub(crate) fn features_agree(features: &Value, ethtool_k: &str) {
             ""
         };
         assert_eq!(*said, format!("{state}{note}"), "{name}");
+        assert!(glossary::look_up(name).is_some(), "`vmnet explain {name}` knows nothing");
         compared += 1;
     }
     assert!(compared > 25, "only {compared} features of {} were compared:\n{ethtool_k}", read.len());
