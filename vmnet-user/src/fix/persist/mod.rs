@@ -92,6 +92,9 @@ pub fn plan(
     if kept.is_empty() {
         return Err(PersistError::NothingToKeep { form: form.name(), left_out });
     }
+    if matches!(form, Form::Networkd | Form::Udev) && udev::program(root, "udevadm").is_none() {
+        return Err(PersistError::ProgramMissing { program: "udev" });
+    }
     let change = match form {
         Form::Networkd => networkd::plan(root, interface, &kept),
         Form::Netplan => netplan::plan(root, interface, &kept),

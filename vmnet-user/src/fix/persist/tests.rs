@@ -35,6 +35,7 @@ fn interface(name: &str) -> Identity {
 fn root(files: &[(&str, &str)]) -> TempDir {
     let root = TempDir::new().unwrap();
     fs::create_dir_all(root.path().join("etc/cloud")).unwrap();
+    put(root.path(), "usr/bin/udevadm", "");
     for (path, text) in files {
         put(root.path(), path, text);
     }
@@ -527,10 +528,14 @@ fn what_nobody_here_would_read_is_not_written() {
         (Form::CloudInit, "cloud-init is not set up here"),
         (Form::Netplan, "netplan"),
         (Form::Nm, "NetworkManager has no saved profile"),
-        (Form::Udev, "ethtool is not installed"),
+        (Form::Networkd, "udev is not installed"),
+        (Form::Udev, "udev is not installed"),
     ] {
         let error = plan(form, root.path(), &interface("ens4"), &tso()).unwrap_err().to_string();
         assert!(error.contains(why), "{form:?}: {error}");
     }
     assert_eq!(tree(root.path()), []);
+    put(root.path(), "usr/bin/udevadm", "");
+    let error = plan(Form::Udev, root.path(), &interface("ens4"), &tso()).unwrap_err().to_string();
+    assert!(error.contains("ethtool is not installed"), "{error}");
 }

@@ -47,7 +47,8 @@ fn render(name: &str, ethtool: &str, ip: &str, settings: &Settings) -> String {
     format!("{}{rule}\n", owned::header(settings))
 }
 
-fn program(root: &Path, name: &str) -> Option<String> {
+/// A program of this machine.
+pub(super) fn program(root: &Path, name: &str) -> Option<String> {
     ["usr/sbin", "sbin", "usr/bin", "bin"]
         .into_iter()
         .map(|directory| format!("{directory}/{name}"))
