@@ -24,8 +24,12 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+use clap::{
+    CommandFactory as _, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
+use crate::model::shell::command_line;
 use crate::report::kit::format::printable;
 
 /// Proves whether TCP segmentation offload (TSO) is really happening on a network interface.
@@ -67,7 +71,10 @@ pub fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
-        Err(error) => return list::without_interface(&error, &words).unwrap_or_else(|| error.exit()),
+        Err(error) => {
+            return list::without_interface(&error, &words)
+                .unwrap_or_else(|| with_separator(error, &words).exit());
+        }
     };
     tell_of_what_was_interrupted(&cli.command);
     let result = match cli.command {
@@ -102,6 +109,27 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The error with the line that was meant, where a benchmark was given without `--` before it.
+fn with_separator(mut error: clap::Error, words: &[OsString]) -> clap::Error {
+    let takes_a_benchmark =
+        words.get(1).is_some_and(|word| ["run", "ab", "path"].iter().any(|name| word == name));
+    let Some(ContextValue::String(unexpected)) = error.get(ContextKind::InvalidArg) else { return error };
+    let at = words.iter().position(|word| word.to_str() == Some(unexpected));
+    let Some(at) = at.filter(|_| {
+        error.kind() == ErrorKind::UnknownArgument && takes_a_benchmark && !unexpected.starts_with('-')
+    }) else {
+        return error;
+    };
+    let line = |words: &[OsString]| {
+        command_line(&words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>())
+    };
+    let (vmnet, benchmark) = words.split_at(at);
+    let vmnet = line(vmnet.get(1..).unwrap_or_default());
+    let tip = printable(&format!("a benchmark stands behind `--`: vmnet {vmnet} -- {}", line(benchmark)));
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error
+}
+
 /// Ends as for words that do not fit together, with the usage.
 fn wrong_usage(why: &str) -> ! {
     Cli::command().error(ErrorKind::ArgumentConflict, why).exit()
@@ -129,6 +157,20 @@ fn tell_of_what_was_interrupted(command: &Command) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_benchmark_without_its_separator_is_told_the_line_that_was_meant() {
+        let said = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            with_separator(Cli::try_parse_from(&words).unwrap_err(), &words).to_string()
+        };
+        let benchmark = said(&["/usr/bin/vmnet", "ab", "ens4", "--quick", "iperf3", "-c", "a b"]);
+        assert!(benchmark.contains("behind `--`: vmnet ab ens4 --quick -- iperf3 -c 'a b'"), "{benchmark}");
+        // An option that is none is no benchmark, and a check takes none.
+        for words in [&["vmnet", "run", "ens4", "--no-such"][..], &["vmnet", "check", "ens4", "iperf3"]] {
+            assert!(!said(words).contains("behind"), "{words:?}");
+        }
+    }
 
     #[test]
     fn short_help_fits_a_screen_and_shows_how_it_is_used() {
