@@ -9,6 +9,7 @@ use super::summary::{chief, with_role};
 use super::validity::{blocks_said, left_out_unevenly};
 use super::words::{Amount, chance, in_unit, judgement_of_placebo};
 use crate::model::experiment::{Design, Effect, Judgement, MetricId, Role, Trial};
+use crate::model::shell::command_line;
 use crate::report::kit::format;
 use crate::report::kit::format::plural;
 use crate::report::kit::screen::Screen;
@@ -44,8 +45,10 @@ pub fn screen(report: &AbReport, files: &[PathBuf], typed: &Typed, style: &Style
     remedy::rows(&mut screen, name, &report.causes, typed);
     now(&mut screen, report, outcome, typed);
     if let Some(page) = files.first() {
-        screen.command("Report", &format!("{}   again: --seed {}", page.display(), report.design.seed));
+        screen.command("Report", &page.display().to_string());
     }
+    let again = command_line(&report.repeat.command);
+    screen.command("Again", &if typed.sudo { format!("sudo {again}") } else { again });
     screen.finish()
 }
 
