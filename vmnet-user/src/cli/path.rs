@@ -14,13 +14,14 @@ use jiff::Zoned;
 
 use super::options::{Looks, Namespace};
 use super::output::{Output, open_json};
-use super::run::{met, parse_positive, worst};
+use super::run::{met, parse_positive};
 use crate::{
     model::path::State,
     output::OutputDir,
     path::{self, Plan, Target},
     recording,
     report::kit::document::{self, Document, Format},
+    report::kit::format::printable,
     report::kit::json::Explained as _,
     report::kit::private,
     report::kit::typed::Typed,
@@ -153,8 +154,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(failure) = outcome.command_failed {
         bail!(failure);
     }
-    let met = args.expect.as_deref().map(|expected| is_met(expected, &outcome.report));
-    Ok(ExitCode::from(worst(met.into_iter())))
+    Ok(as_expected(args, &outcome.report))
 }
 
 fn target(words: &str, from: Option<&str>) -> Result<Target> {
@@ -205,8 +205,7 @@ fn join(args: &Args, caller: &Caller) -> Result<ExitCode> {
         document::write(&directory, &kept, &Format::USUAL)?;
     }
     output.json(&kept.to_text()?)?;
-    let met = args.expect.as_deref().map(|expected| is_met(expected, &report));
-    Ok(ExitCode::from(worst(met.into_iter())))
+    Ok(as_expected(args, &report))
 }
 
 /// What `-o` calls it.
@@ -235,6 +234,17 @@ fn read(path: &str) -> Result<(String, PathReport)> {
     let parent = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let name = if stem == "path" { parent.unwrap_or(stem) } else { stem };
     Ok((name, report))
+}
+
+/// The exit code that `--expect` asks for. A device that is not on the way at all is more likely a wrong name than an answer.
+fn as_expected(args: &Args, report: &PathReport) -> ExitCode {
+    let Some(expected) = args.expect.as_deref() else { return ExitCode::SUCCESS };
+    let names: Vec<&str> = report.steps.iter().map(|step| step.interface.name.as_str()).collect();
+    if expected != "whole" && !names.contains(&expected) {
+        let names = printable(&names.join(", "));
+        log::warn!("--expect {expected:?}: no device on the way is called that; there are {names}");
+    }
+    ExitCode::from(is_met(expected, report))
 }
 
 fn is_met(expected: &str, report: &PathReport) -> u8 {

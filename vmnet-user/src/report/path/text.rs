@@ -235,14 +235,14 @@ pub(super) fn also(report: &PathReport) -> Vec<String> {
         let segments = matches!(step.state, State::Segmented | State::Partial);
         if Some(index) != report.verdict.step && segments && step.side == Side::Transmit {
             let why = step.causes.first().map_or_else(String::new, |cause| format!(": {}", cause.title));
-            lines.push(format!("{} segments too{why}", step.interface.name));
+            lines.push(format!("{} segments too{why}", called(report, step)));
         }
         lines.extend(step.limits.iter().map(|limit| limit.text.clone()));
         if let Ok(dropped) = step.dropped.as_ref()
             && is_worth_a_line(*dropped, step)
             && step.side == Side::Transmit
         {
-            lines.push(format!("{} dropped {}", step.interface.name, format::plural(*dropped, "packet")));
+            lines.push(format!("{} dropped {}", called(report, step), format::plural(*dropped, "packet")));
         }
     }
     lines
@@ -268,7 +268,7 @@ pub(super) fn notes(report: &PathReport) -> Vec<String> {
             let came = if step.side == Side::Receive { "came in" } else { "were queued" };
             lines.push(format!(
                 "{}: {} {unit} {came}, and the device before sent {} (slack {})",
-                step.interface.name,
+                called(report, step),
                 format::exact(audit.right),
                 format::exact(audit.left),
                 format::exact(audit.slack)
