@@ -59,7 +59,8 @@ pub(crate) fn fuzz(arguments: &FuzzArguments) -> Result<Outcome> {
                 format!("-max_len={MOST_INPUT_BYTES}"),
                 format!("-rss_limit_mb={MOST_MEMORY_MIB}"),
                 format!("-malloc_limit_mb={MOST_ALLOCATION_MIB}"),
-                "-timeout=10".to_owned(),
+                // The worst seed takes a quarter of a second; with the sanitizer, beside other work, a hundred times that.
+                "-timeout=60".to_owned(),
                 // Short inputs are no recordings.
                 "-len_control=0".to_owned(),
                 "-print_final_stats=1".to_owned(),
