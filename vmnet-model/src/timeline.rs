@@ -4,7 +4,7 @@ use super::merging::merged;
 use super::sample::{Conditions, Sample, Window};
 use super::throughput::{self, Interval};
 
-/// Samples kept at most (12 KB each). Beyond, every other one is left out: counts only grow, so nothing is lost but detail.
+/// Samples kept at most (12 KB each). Beyond, every other one is left out ([`thin`]): counts only grow, so nothing is lost but detail.
 const MOST_SAMPLES: usize = 4096;
 /// Intervals kept at most. Beyond, pairs are merged, with their extremes.
 const MOST_INTERVALS: usize = 8192;
@@ -24,11 +24,16 @@ pub struct Timeline {
     places_of_samples: usize,
     /// And of all intervals.
     places_of_intervals: usize,
+    /// Time in which every segment was counted, whatever is kept of it.
+    exact_ns: u64,
 }
 
 impl Timeline {
     /// Adds the next sample. Gives the interval that it ends; None for the first.
     pub fn push(&mut self, sample: Sample, conditions: &Conditions) -> Option<Interval> {
+        if let Some(before) = self.samples.last().filter(|_| sample.every_segment) {
+            self.exact_ns = self.exact_ns.saturating_add(sample.at_ns.saturating_sub(before.at_ns));
+        }
         self.places_of_samples += places_of_sample(&sample);
         self.samples.push(sample);
         let interval = self.samples.last_chunk::<2>().and_then(|pair| {
@@ -65,6 +70,14 @@ impl Timeline {
         &self.samples
     }
 
+    /// The part of the time in which every segment was counted, 0 to 1.
+    #[must_use]
+    pub fn exact_share(&self) -> f64 {
+        let [Some(first), Some(last)] = [self.samples.first(), self.samples.last()] else { return 0.0 };
+        let all_ns = last.at_ns.saturating_sub(first.at_ns);
+        if all_ns == 0 { 0.0 } else { self.exact_ns as f64 / all_ns as f64 }
+    }
+
     /// In order of time, without a gap.
     #[must_use]
     pub fn intervals(&self) -> &[Interval] {
@@ -80,12 +93,24 @@ fn places_of_interval(interval: &Interval) -> usize {
     interval.cpus.len() + interval.queues.len()
 }
 
-/// Leaves out every other sample but the ends.
+/// Leaves out every other sample but the ends and the edges of stretches in which every segment was counted: these say most. Where there are many,
+/// every other stretch goes too. What is joined was counted so only if both parts were.
 fn thin(samples: &mut Vec<Sample>) {
-    let last = samples.len().saturating_sub(1);
-    let mut index = 0;
-    samples.retain(|_| {
-        let keep = index % 2 == 0 || index == last;
+    let exact: Vec<bool> = samples.iter().map(|sample| sample.every_segment).collect();
+    let (last, is_exact) = (samples.len().saturating_sub(1), |index| exact.get(index) == Some(&true));
+    let begins = |index: &usize| (*index == 0 || !is_exact(*index)) && is_exact(*index + 1);
+    let are_many = (0..last).filter(begins).count() > samples.len() / 8;
+    let (mut index, mut stretches, mut all_exact) = (0, 0_usize, true);
+    samples.retain_mut(|sample| {
+        let (here, next) = (index > 0 && is_exact(index), is_exact(index + 1));
+        stretches += usize::from(begins(&index));
+        all_exact &= here;
+        let is_edge = here != next && (!are_many || stretches % 2 == 1);
+        let keep = index % 2 == 0 || index == last || is_edge;
+        if keep {
+            sample.every_segment = all_exact;
+            all_exact = true;
+        }
         index += 1;
         keep
     });
@@ -117,6 +142,56 @@ mod tests {
         let covered: f64 = intervals.iter().map(|interval| interval.duration_s).sum();
         assert!((covered - seconds as f64).abs() < 1e-6, "{covered}");
         assert_eq!(intervals.last().unwrap().t_s, seconds as f64);
+    }
+
+    /// Seconds in which every segment is counted: the first, and then one in fifty.
+    fn is_in_a_window(second: u64) -> bool {
+        second == 1 || second % 50 == 7
+    }
+
+    #[test]
+    fn what_is_left_out_makes_no_window_of_what_was_none() {
+        let conditions = Scene::counters_only().conditions;
+        for windows in [true, false] {
+            let mut timeline = Timeline::default();
+            let seconds = 20_000;
+            for second in 0..=seconds {
+                let every_segment = second != 0 && (!windows || is_in_a_window(second));
+                timeline.push(Sample { traced: None, every_segment, ..sample_at(second) }, &conditions);
+            }
+            let samples = timeline.samples();
+            assert!(samples.len() < MOST_SAMPLES, "{}", samples.len());
+            let exact = samples.windows(2).filter(|pair| pair[1].every_segment);
+            let spans: Vec<[u64; 2]> =
+                exact.map(|pair| [pair[0].at_ns, pair[1].at_ns].map(|at_ns| at_ns / SECOND_NS)).collect();
+            if windows {
+                assert!(spans.iter().all(|[from, to]| from + 1 == *to && is_in_a_window(*to)), "{spans:?}");
+                assert!(spans.len() > 390 && spans[0] == [0, 1], "{}: {spans:?}", spans.len());
+                assert!(
+                    (timeline.exact_share() - 401.0 / 20_000.0).abs() < 1e-9,
+                    "{}",
+                    timeline.exact_share()
+                );
+            } else {
+                assert_eq!((spans.len(), timeline.exact_share()), (samples.len() - 1, 1.0));
+            }
+        }
+    }
+
+    #[test]
+    fn many_windows_are_left_out_like_the_rest() {
+        let conditions = Scene::counters_only().conditions;
+        let mut timeline = Timeline::default();
+        for second in 0..=20_000 {
+            let every_segment = second % 3 == 1;
+            timeline.push(Sample { traced: None, every_segment, ..sample_at(second) }, &conditions);
+        }
+        assert!(timeline.samples().len() < MOST_SAMPLES, "{}", timeline.samples().len());
+        for pair in timeline.samples().windows(2).filter(|pair| pair[1].every_segment) {
+            let [from, to] = [pair[0].at_ns, pair[1].at_ns].map(|at_ns| at_ns / SECOND_NS);
+            assert!(from + 1 == to && to % 3 == 1, "{from} to {to}");
+        }
+        assert!((timeline.exact_share() - 1.0 / 3.0).abs() < 1e-4, "{}", timeline.exact_share());
     }
 
     #[test]

@@ -239,18 +239,6 @@ fn windows(samples: &[Sample]) -> impl Iterator<Item = &[Sample]> {
     })
 }
 
-/// The part of the time in which every segment was counted.
-fn exact_share(samples: &[Sample]) -> f64 {
-    let spans = samples.windows(2).filter_map(|pair| match pair {
-        [earlier, later] => Some((later.at_ns.saturating_sub(earlier.at_ns), later.every_segment)),
-        _ => None,
-    });
-    let (all, exact) = spans.fold((0_u64, 0_u64), |(all, exact), (ns, is_exact)| {
-        (all.saturating_add(ns), exact.saturating_add(if is_exact { ns } else { 0 }))
-    });
-    if all == 0 { 0.0 } else { exact as f64 / all as f64 }
-}
-
 /// A part of a run that goes on at both its ends.
 fn within<'a>(samples: &'a [Sample], conditions: &'a Conditions) -> Window<'a> {
     Window { samples, conditions, drained: false, rested_at_start: false, cut_short: None, audited: None }
@@ -287,7 +275,7 @@ impl Run {
         {
             conditions.driver = DriverRow::Known(semantics);
         }
-        Sight { conditions, audited, exact_share: exact_share(samples), reason }
+        Sight { conditions, audited, exact_share: self.timeline.exact_share(), reason }
     }
 
     /// As if every segment were counted. A recording from before there was a table has no row of it, and the driver's name.
