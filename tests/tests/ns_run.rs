@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use testbed::bench::{Bench, FAR, INTERFACE, Run, Running, load, wait_for};
+use testbed::bench::{Bench, FAR, INTERFACE, Run, Running, load, serve_load, wait_for};
 use testbed::command::captured;
 use testbed::report::{document, unexplained_nulls};
 use testbed::{Netns, paths, skip, skip_unless};
@@ -167,7 +167,7 @@ fn an_interface_of_the_same_index_in_another_namespace_adds_nothing() {
     elsewhere.ip("link set twin up").unwrap();
     beyond.ip("link set end up").unwrap();
     assert_eq!(index(&elsewhere, "twin"), same);
-    let server = testbed::bench::serve_load(&beyond).unwrap();
+    let server = serve_load(&beyond).unwrap();
     let mut other = elsewhere.command(paths::vmnet());
     other.args(["load", "client", "10.98.0.2", "--time", "60s"]).stdout(Stdio::null()).stderr(Stdio::null());
     let other = Running(other.spawn().unwrap());
@@ -376,6 +376,30 @@ fn help_is_there_for_who_asks_and_for_who_errs() {
         assert_eq!(said.status.code(), Some(2), "{arguments:?} {text}");
         assert!(["--help", "Usage:", "Next:"].iter().any(|next| text.contains(next)), "{text}");
     }
+}
+
+/// Where people try it first.
+#[test]
+fn a_loopback_whose_mtu_is_half_a_super_packet_is_told_so() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("loop").unwrap();
+    bench.near.ip("link set lo up").unwrap();
+    let _server = serve_load(&bench.near).unwrap();
+    let run = |mtu: &str| {
+        bench.near.ip(&format!("link set lo mtu {mtu}")).unwrap();
+        let (mut vmnet, reports) = bench.command("lo", &[]);
+        vmnet.arg("--").arg(paths::vmnet()).args(["load", "client", "127.0.0.1", "-n", "200M"]);
+        Run::of(captured(&mut vmnet).unwrap(), &reports).unwrap()
+    };
+    // TCP builds super-packets of two segments at least.
+    let segmented = run("65536");
+    assert_ne!(segmented.text("/verdict/state"), "engaged", "{segmented}");
+    let causes = segmented.json["causes"].as_array().unwrap();
+    let named = |id: &str| causes.iter().any(|cause| cause["id"] == id);
+    assert!(named("too-large") && !named("unexplained"), "{segmented}");
+    assert!(segmented.words().contains("ip link set dev lo mtu 32768"), "{segmented}");
+    let whole = run("32768");
+    assert_eq!(whole.text("/verdict/state"), "engaged", "{whole}");
 }
 
 /// By the time a packet that waited above comes to our queue, TCP has moved on, and it looks as if it came a second time.

@@ -1,13 +1,24 @@
 //! `too-large`: above what the device may be given.
 
 use super::{Action, Cause, CauseId, Evidence, Fix, Found};
-use crate::{machine::Machine, reasons::ReasonId};
+use crate::{machine::Machine, reasons::ReasonId, shell::quoted};
 
 /// `GSO_LEGACY_MAX_SIZE`, which every device can be raised to.
 const USUAL_SIZE: u32 = 65_536;
 
+/// Headers of a segment at most: IPv6, and TCP with timestamps and SACK blocks.
+const HEADERS: u32 = 40 + 20 + 40;
+
 pub(super) fn too_large(evidence: &Evidence<'_>) -> Vec<Found> {
-    let bytes = evidence.refused(&[ReasonId::TooLarge]).filter(|bytes| *bytes != 0);
+    let pair = shortest_beyond(evidence.machine);
+    let counted = || evidence.refused(&[ReasonId::TooLarge]);
+    // Where nobody saw why, every super-packet of TCP is too long if the shortest is.
+    let inferred =
+        || evidence.segmented_in_spite_of_tso().filter(|_| evidence.reasons_are_unknown() && pair.is_some());
+    let bytes = counted().or_else(inferred).filter(|bytes| *bytes != 0);
+    if let Some(limit) = pair.filter(|_| bytes.is_some()) {
+        return vec![Found { cause: too_large_an_mtu(evidence.machine, limit), bytes }];
+    }
     // Without traffic, limits that somebody lowered are worth naming: they hit flows that live.
     let lowered = || !raise(evidence.machine).actions.is_empty() && !builds_none(evidence.machine);
     if bytes.is_none() && (evidence.traffic.is_some() || !lowered()) {
@@ -41,6 +52,30 @@ pub(super) fn too_large(evidence: &Evidence<'_>) -> Vec<Found> {
         fix: raise(machine),
     };
     vec![Found { cause, bytes }]
+}
+
+/// The limit that even two segments of the interface's MTU exceed: TCP builds no super-packet of fewer (`tcp_min_tso_segs`, `tcp_tso_segs`), whatever
+/// the device may be given (`gso_features_check`). So it is on `lo`, whose MTU is 65,536.
+pub(super) fn shortest_beyond(machine: &Machine) -> Option<u32> {
+    // One that somebody lowered is to be raised.
+    let limit = machine.device.limits.gso_max_size.filter(|_| raise(machine).actions.is_empty())?;
+    let payload = machine.device.mtu.checked_sub(HEADERS)?;
+    (payload.saturating_mul(2) >= limit).then_some(limit)
+}
+
+fn too_large_an_mtu(machine: &Machine, limit: u32) -> Cause {
+    let (name, mtu) = (&machine.device.name, machine.device.mtu);
+    let fits = limit / 2;
+    Cause {
+        id: CauseId::TooLarge,
+        share: super::NO_SHARE,
+        title: format!("two segments at an MTU of {mtu} are longer than {name} may be given"),
+        detail: format!(
+            "TCP builds super-packets of two segments at least (net.ipv4.tcp_min_tso_segs), and gso_max_size is {limit}; within this machine \
+             that costs little"
+        ),
+        fix: Fix::by_hand(&[format!("ip link set dev {} mtu {fits}", quoted(name))]),
+    }
 }
 
 /// That is `not-built`.

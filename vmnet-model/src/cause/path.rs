@@ -1,6 +1,6 @@
 //! What no other cause claims.
 
-use super::{Cause, CauseId, Evidence, Fix, Found, encrypted, qdisc, upper};
+use super::{Cause, CauseId, Evidence, Fix, Found, encrypted, limits, qdisc, upper};
 use crate::{breaks::Family, chain::Asked, reasons::ReasonId};
 
 /// Below this share of what was segmented, what stays unexplained is not worth a cause of its own.
@@ -47,6 +47,7 @@ pub(super) fn unexplained(evidence: &Evidence<'_>) -> Vec<Found> {
     if evidence.reasons_are_unknown()
         && qdisc::culprit(evidence.machine).is_none()
         && upper::culprits(evidence).next().is_none()
+        && limits::shortest_beyond(evidence.machine).is_none()
     {
         bytes = evidence.segmented_in_spite_of_tso().unwrap_or(0);
         said.push("why cannot be seen on this rung, where segmentation cannot be hooked");

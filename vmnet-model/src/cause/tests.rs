@@ -339,6 +339,29 @@ fn only_limits_that_were_lowered_are_raised_and_no_further_than_usual() {
 }
 
 #[test]
+fn two_segments_that_are_too_long_together_are_named_even_where_no_reason_was_seen() {
+    let mut machine = virtio();
+    machine.device.mtu = 65_536;
+    let causes = |machine: &Machine, reasons| {
+        let seen = Seen { reasons, ..Seen::new() };
+        let mut seen = seen.hardware(0, 0);
+        seen.tcp.ipv4.software_bytes = 1_000_000;
+        seen.judged(machine, None, State::Software)
+    };
+    let found = causes(&machine, None);
+    assert_eq!(ids(&found), [CauseId::TooLarge]);
+    assert_eq!((found[0].share.clone(), found[0].fix.by), (Ok(1.0), By::GuestRoot));
+    assert_eq!(found[0].fix.commands, ["ip link set dev ens4 mtu 32768"]);
+    // A smaller MTU is no reason, and a limit that was lowered is to be raised.
+    machine.device.mtu = 32_768;
+    assert_eq!(ids(&causes(&machine, None)), [CauseId::Unexplained]);
+    machine.device.limits.gso_max_size = Some(16_384);
+    let lowered = Seen::new().refused(ReasonId::TooLarge, 1_000_000, 0);
+    let found = lowered.judged(&machine, None, State::Software);
+    assert!(found[0].fix.commands[0].contains("gso_max_size 65536"), "{found:?}");
+}
+
+#[test]
 fn a_router_whose_packets_come_in_one_by_one_is_told_where() {
     let coming_in = |rx_bytes, gro, forwarding| {
         let mut machine = virtio();

@@ -84,7 +84,8 @@ impl CauseId {
                  netem that corrupts, taprio."
             }
             Self::TooLarge => {
-                "Super-packets are larger, or have more segments, than the driver takes at once, so the kernel segments them."
+                "Super-packets are larger, or have more segments, than the driver takes at once, so the kernel segments them. On lo, two segments of its \
+                 MTU are."
             }
             Self::MtuSmaller => {
                 "Packets are forwarded to an interface with a smaller MTU than the one they came in by, so the IP layer segments them."
