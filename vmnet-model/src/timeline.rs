@@ -5,12 +5,12 @@ use super::sample::{Conditions, Sample, Window};
 use super::throughput::{self, Interval};
 
 /// Samples kept at most (12 KB each). Beyond, every other one is left out ([`thin`]): counts only grow, so nothing is lost but detail.
-const MOST_SAMPLES: usize = 4096;
+const MOST_SAMPLES: usize = 1024;
 /// Intervals kept at most. Beyond, pairs are merged, with their extremes.
 const MOST_INTERVALS: usize = 8192;
-/// CPUs and queues that the samples kept have, all together (48 bytes each): of 64 CPUs and 64 queues, 4096 samples. A recording
+/// CPUs and queues that the samples kept have, all together (48 bytes each): of 64 CPUs and 128 queues, 1024 samples. A recording
 /// of 150 kB can have four gigabytes of them.
-const MOST_PLACES_OF_SAMPLES: usize = 1 << 19;
+const MOST_PLACES_OF_SAMPLES: usize = 1 << 18;
 /// The same of intervals, each of which becomes some 250 bytes of a report: of 8 CPUs and 8 queues, 4096 intervals.
 const MOST_PLACES_OF_INTERVALS: usize = 1 << 16;
 
@@ -93,20 +93,29 @@ fn places_of_interval(interval: &Interval) -> usize {
     interval.cpus.len() + interval.queues.len()
 }
 
-/// Leaves out every other sample but the ends and the edges of stretches in which every segment was counted: these say most. Where there are many,
-/// every other stretch goes too. What is joined was counted so only if both parts were.
+/// Leaves out every other sample but the ends, the edges of stretches in which every segment was counted, and what is beside a change: these say
+/// most. Where there are many of them, every other stretch goes too, and changes are left out like the rest. What is joined was counted segment by
+/// segment only if both parts were.
 fn thin(samples: &mut Vec<Sample>) {
-    let exact: Vec<bool> = samples.iter().map(|sample| sample.every_segment).collect();
-    let (last, is_exact) = (samples.len().saturating_sub(1), |index| exact.get(index) == Some(&true));
-    let begins = |index: &usize| (*index == 0 || !is_exact(*index)) && is_exact(*index + 1);
-    let are_many = (0..last).filter(begins).count() > samples.len() / 8;
+    // By index: whether every segment was counted up to it, and whether the next one finds something changed.
+    let exact: Vec<bool> =
+        samples.iter().enumerate().map(|(index, of)| index > 0 && of.every_segment).collect();
+    let is = |all: &[bool], index: usize| all.get(index) == Some(&true);
+    let begins = |index: usize| !is(&exact, index) && is(&exact, index + 1);
+    let mut changes: Vec<bool> = samples.windows(2).map(|pair| is_change(pair)).collect();
+    let last = samples.len().saturating_sub(1);
+    let edges = (0..last).filter(|index| begins(*index) || is(&changes, *index)).count();
+    let are_many = edges > samples.len() / 8;
+    if are_many {
+        changes.clear();
+    }
     let (mut index, mut stretches, mut all_exact) = (0, 0_usize, true);
     samples.retain_mut(|sample| {
-        let (here, next) = (index > 0 && is_exact(index), is_exact(index + 1));
-        stretches += usize::from(begins(&index));
-        all_exact &= here;
-        let is_edge = here != next && (!are_many || stretches % 2 == 1);
-        let keep = index % 2 == 0 || index == last || is_edge;
+        stretches += usize::from(begins(index));
+        all_exact &= is(&exact, index);
+        let is_edge = is(&exact, index) != is(&exact, index + 1) && (!are_many || stretches % 2 == 1);
+        let is_beside_a_change = is(&changes, index) || (index > 0 && is(&changes, index - 1));
+        let keep = index % 2 == 0 || index == last || is_edge || is_beside_a_change;
         if keep {
             sample.every_segment = all_exact;
             all_exact = true;
@@ -114,6 +123,11 @@ fn thin(samples: &mut Vec<Sample>) {
         index += 1;
         keep
     });
+}
+
+/// Whether the later of two samples finds the device changed.
+fn is_change(pair: &[Sample]) -> bool {
+    matches!(pair, [before, after] if before.features != after.features || before.mtu != after.mtu)
 }
 
 #[cfg(test)]
@@ -166,7 +180,7 @@ mod tests {
                 exact.map(|pair| [pair[0].at_ns, pair[1].at_ns].map(|at_ns| at_ns / SECOND_NS)).collect();
             if windows {
                 assert!(spans.iter().all(|[from, to]| from + 1 == *to && is_in_a_window(*to)), "{spans:?}");
-                assert!(spans.len() > 390 && spans[0] == [0, 1], "{}: {spans:?}", spans.len());
+                assert!(spans.len() > 50 && spans[0] == [0, 1], "{}: {spans:?}", spans.len());
                 assert!(
                     (timeline.exact_share() - 401.0 / 20_000.0).abs() < 1e-9,
                     "{}",
@@ -176,6 +190,29 @@ mod tests {
                 assert_eq!((spans.len(), timeline.exact_share()), (samples.len() - 1, 1.0));
             }
         }
+    }
+
+    #[test]
+    fn a_change_keeps_its_moment_unless_there_are_many() {
+        let conditions = Scene::counters_only().conditions;
+        let run = |is_changed: fn(u64) -> bool| {
+            let mut timeline = Timeline::default();
+            for second in 0..=5_000 {
+                let mut sample = Sample { traced: None, mtu: Some(1_500), ..sample_at(second) };
+                if is_changed(second) {
+                    sample.mtu = Some(9_000);
+                    sample.features.tso4 = Some(false);
+                }
+                timeline.push(sample, &conditions);
+            }
+            timeline
+        };
+        let timeline = run(|second| second == 333);
+        let changes: Vec<[u64; 2]> = (timeline.samples().windows(2).filter(|pair| is_change(pair)))
+            .map(|pair| [pair[0].at_ns, pair[1].at_ns].map(|at_ns| at_ns / SECOND_NS))
+            .collect();
+        assert_eq!(changes, [[332, 333], [333, 334]]);
+        assert!(run(|second| second % 2 == 1).samples().len() < MOST_SAMPLES);
     }
 
     #[test]
