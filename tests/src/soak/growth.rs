@@ -22,10 +22,10 @@ use crate::report::document;
 
 /// What a run keeps of its samples grows until they are merged, in both alike; beyond that the one amid churn may differ by so much.
 const MOST_BEYOND_KIB: i64 = 8 * 1024;
-/// Before they are merged (`model::timeline`).
-const MOST_SAMPLES: i64 = 8_192;
-/// Of one CPU, with its histograms: 7 KiB as measured, and room for those that are being merged.
-const MOST_OF_A_SAMPLE_KIB: i64 = 12;
+/// Of its samples, before they are thinned (`model::timeline`).
+const SAMPLES_KIB: i64 = 1_024 * 12;
+/// Of its intervals and one CPU, before they are merged: 8,192 of less than a KiB.
+const INTERVALS_KIB: i64 = 8_192;
 /// Of the time, at the beginning: programs are loaded, the first pages touched.
 const WARM_UP: f64 = 0.1;
 /// After Ctrl-C.
@@ -96,10 +96,10 @@ impl Growth {
 /// Whether the one grew by more than the other does, and may, or both by more than their samples take.
 fn beyond(churn: &Value, quiet: &Value, cpus: usize) -> Option<String> {
     let [churn, quiet] = [churn, quiet].map(|figures| figures["growth_kib"].as_i64().unwrap_or_default());
-    let samples = MOST_SAMPLES * MOST_OF_A_SAMPLE_KIB * cpus as i64;
-    (churn > quiet + MOST_BEYOND_KIB || quiet > samples).then(|| {
+    let kept = SAMPLES_KIB + INTERVALS_KIB * cpus as i64;
+    (churn > quiet + MOST_BEYOND_KIB || quiet > kept).then(|| {
         format!(
-            "a run amid churn grew by {churn} KiB, and a quiet one beside it by {quiet}; their samples take {samples} at most"
+            "a run amid churn grew by {churn} KiB, and a quiet one beside it by {quiet}; what they keep takes {kept} at most"
         )
     })
 }
