@@ -64,13 +64,22 @@ fn holds_the_rate(limit: &Limit, elsewhere: &Elsewhere) -> bool {
     }
 }
 
+/// How much an "engaged" says of throughput.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// False where packets go on inside this machine: what is below may segment them.
+    pub terminal: bool,
+    /// Super-packets were of few segments: [`crate::verdict::Verdict::thin`].
+    pub thin: bool,
+}
+
 impl Slow {
     /// The answer of a run. `tcp` is None where no programs counted.
     #[must_use]
-    pub fn of(state: State, tcp: Option<&Entry>, cost: &Cost, elsewhere: &Elsewhere) -> Self {
+    pub fn of(state: State, reach: Reach, tcp: Option<&Entry>, cost: &Cost, elsewhere: &Elsewhere) -> Self {
         let mut limits = elsewhere.limits();
         limits.retain(|limit| limit.kind != LimitKind::Application || rests(elsewhere));
-        let (without_tso, why) = answer(state, tcp, cost, elsewhere, &limits);
+        let (without_tso, why) = answer(state, reach, tcp, cost, elsewhere, &limits);
         Self { without_tso, why, limits }
     }
 
@@ -94,6 +103,7 @@ impl Answer {
 
 fn answer(
     state: State,
+    reach: Reach,
     tcp: Option<&Entry>,
     cost: &Cost,
     elsewhere: &Elsewhere,
@@ -102,7 +112,7 @@ fn answer(
     let undone = match state {
         State::NothingToOffload => return (Answer::NotKnown, "no bulk TCP was sent in this run".to_owned()),
         State::Inconclusive => return (Answer::NotKnown, "it is not known whether TSO happens".to_owned()),
-        State::Engaged => return (Answer::No, "TSO happens".to_owned()),
+        State::Engaged => return of_engaged(reach),
         State::Partial if tcp.is_some_and(|tcp| share_without(tcp) < LITTLE_IN_SOFTWARE) => {
             return (Answer::No, "nearly all of the bulk is offloaded".to_owned());
         }
@@ -124,6 +134,19 @@ fn answer(
         |(index, cpu)| format!("no CPU is full (CPU {index}: {:.0} %)", cpu.busy * 100.0),
     );
     (Answer::NotKnown, busiest)
+}
+
+fn of_engaged(reach: Reach) -> (Answer, String) {
+    let (answer, why) = match reach {
+        Reach { thin: true, .. } => {
+            (Answer::NotKnown, "TSO happens, with few segments in a packet, which saves little")
+        }
+        Reach { terminal: false, .. } => {
+            (Answer::No, "TSO happens here; whether a device below segments, `vmnet path` tells")
+        }
+        Reach { .. } => (Answer::No, "TSO happens"),
+    };
+    (answer, why.to_owned())
 }
 
 /// Whether whoever sends has time left.
@@ -168,7 +191,7 @@ mod tests {
     }
 
     fn said(state: State, cores: Option<f64>, elsewhere: &Elsewhere) -> (Answer, String) {
-        let slow = Slow::of(state, None, &cost(cores), elsewhere);
+        let slow = Slow::of(state, Reach { terminal: true, thin: false }, None, &cost(cores), elsewhere);
         (slow.without_tso, slow.why)
     }
 
@@ -227,5 +250,14 @@ mod tests {
         assert_eq!(said(State::Inconclusive, None, &cpus(&[1.0])).0, Answer::NotKnown);
         assert_eq!(said(State::NothingToOffload, None, &cpus(&[1.0])).0, Answer::NotKnown);
         assert_eq!(said(State::Engaged, None, &cpus(&[1.0])).0, Answer::No);
+    }
+
+    #[test]
+    fn that_tso_happens_denies_neither_what_is_below_nor_that_it_saves_little() {
+        let of = |terminal, thin| {
+            Slow::of(State::Engaged, Reach { terminal, thin }, None, &cost(None), &cpus(&[1.0])).said()
+        };
+        assert_eq!(of(true, false), "no: TSO happens");
+        assert!(of(false, false).contains("vmnet path") && of(false, true).starts_with("not known"));
     }
 }

@@ -24,7 +24,7 @@ use crate::model::ledgers::Ledgers;
 use crate::model::machine::{Machine, QueueCounters};
 use crate::model::reasons::{self, Reason};
 use crate::model::sample::{Counting, Mode, Window};
-use crate::model::slow::Slow;
+use crate::model::slow::{Reach, Slow};
 use crate::model::throughput::{CpuShare, gbps, mean_of};
 use crate::model::uso::UdpVerdict;
 use crate::model::verdict::State;
@@ -102,7 +102,8 @@ pub fn report(run: &Run) -> Option<RunReport> {
         Err(why) => Err(why.clone()),
     };
     let tcp = report.ledger.tcp.as_ref().map(|tcp| &tcp.total);
-    report.slow = Some(Slow::of(report.verdict.state, tcp, &report.cost, &elsewhere));
+    let reach = Reach { terminal: report.interface.terminal, thin: report.verdict.thin };
+    report.slow = Some(Slow::of(report.verdict.state, reach, tcp, &report.cost, &elsewhere));
     if let (Ok(machine), Some(udp)) = (&report.machine, &mut report.verdict.udp) {
         if udp.state == State::NothingToOffload && cause::has_checksums_off(machine) {
             udp.summary.push_str(

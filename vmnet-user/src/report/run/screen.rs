@@ -18,6 +18,9 @@ use crate::report::kit::style::{Style, Tone};
 use crate::report::kit::typed::Typed;
 use crate::units;
 
+/// Below this share, TSO is active for none of it.
+const NEXT_TO_NOTHING: f64 = 0.001;
+
 /// The screen of a run. `files` are where the reports went.
 #[must_use]
 pub fn screen(report: &RunReport, files: &[PathBuf], typed: &Typed, style: &Style) -> String {
@@ -81,13 +84,18 @@ fn sentence(report: &RunReport) -> String {
     let confidence = confidence_word(report.verdict.confidence);
     let tcp = report.ledger.tcp.as_ref().map(|tcp| &tcp.total);
     match (report.verdict.state, tcp) {
+        (State::Engaged, _) if report.verdict.thin => {
+            format!("packets leave {name} whole, and few segments in each ({confidence})")
+        }
         (State::Engaged, _) if !report.interface.terminal => {
             format!("large packets leave {name} whole ({confidence})")
         }
         (State::Partial, Some(tcp)) => match units::share(tcp.hardware_bytes, tcp.bulk_bytes()) {
-            Some(share) => {
+            Some(share) if share >= NEXT_TO_NOTHING => {
                 format!("TSO is active for {} of the bytes on {name} ({confidence})", units::percent(share))
             }
+            // Some of it was segmented, and the rest never was in super-packets.
+            Some(_) => format!("next to nothing left {name} in large packets ({confidence})"),
             None => format!("TSO is active for a part of the traffic on {name} ({confidence})"),
         },
         (State::NothingToOffload | State::Inconclusive, _) => super::text::state_sentence(report),
@@ -139,7 +147,9 @@ fn packets(report: &RunReport) -> String {
     let parts: Vec<String> =
         parts.into_iter().filter_map(|(bytes, what)| Some(format!("{} {what}", share(bytes)?))).collect();
     let became = became(tcp).map(|segments| format!(": each large packet became {segments} on average"));
-    format!("{} of TCP, {}{}", format::bytes(bulk), parts.join(", "), became.unwrap_or_default())
+    let thin = tcp.median_gso_segs.filter(|_| report.verdict.thin);
+    let thin = thin.map(|segments| format!(": {segments} segments in a packet, in the median"));
+    format!("{} of TCP, {}{}", format::bytes(bulk), parts.join(", "), thin.or(became).unwrap_or_default())
 }
 
 /// How many segments software made of one super-packet, in the mean, where it made any worth telling.
@@ -175,8 +185,12 @@ fn limit(report: &RunReport) -> String {
     }
 }
 
-/// Only where UDP was segmented: it has no part in the answer.
+/// Only where UDP was segmented, or was all there was: it has no part in the answer.
 fn udp(report: &RunReport) -> String {
+    let is_all = report.verdict.state == State::NothingToOffload;
+    if let Some(udp) = report.verdict.udp.as_ref().filter(|udp| is_all && udp.state == State::Engaged) {
+        return udp.summary.clone();
+    }
     let udp = report.verdict.udp.as_ref().filter(|udp| udp.is_segmented());
     udp.map(|_| "its large packets (UDP_SEGMENT) are segmented in software: -v".to_owned())
         .unwrap_or_default()
@@ -194,6 +208,10 @@ fn events(report: &RunReport) -> String {
 fn next(screen: &mut Screen, report: &RunReport, typed: &Typed) {
     let is_without_traffic = report.verdict.state == State::NothingToOffload && failure(report).is_none();
     if is_without_traffic && came_in(report).is_none() && !is_encrypted(report) {
+        // The same once more is no advice.
+        if !typed.command.is_empty() {
+            return;
+        }
         screen.command("Next", &typed.with_benchmark("run", &report.interface.name));
         screen.row("", typed.placeholder());
     } else if failure(report).is_none() {
