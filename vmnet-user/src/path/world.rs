@@ -42,8 +42,10 @@ pub(super) struct World {
 pub(super) struct Place {
     /// As people call it.
     pub(super) name: String,
-    /// As `--netns` takes it; None for the one that this process is in.
+    /// As `--netns` takes it, from where the command was typed; None for that place.
     pub(super) netns: Option<String>,
+    /// Whether this process is in it.
+    is_own: bool,
     /// Its inode.
     pub(super) inode: u64,
     path: PathBuf,
@@ -98,8 +100,8 @@ impl World {
         let known = &self.known;
         let is_own = inode == self.own;
         let name = name_of(namespace, is_own && !self.is_called);
-        let netns = (!is_own).then(|| namespace.name.clone());
-        let read = || Place::read(name, netns, namespace, known);
+        let netns = (!is_own || self.is_called).then(|| namespace.name.clone());
+        let read = || Place::read(name, netns, is_own, namespace, known);
         // This process may be in one that nothing can be opened by, as behind `unshare`.
         let read = if is_own { read() } else { within(&namespace.path, read).ok()? };
         read.map_err(|error| log::warn!("namespace {}: {error:#}", namespace.name)).ok()
@@ -128,7 +130,13 @@ fn name_of(namespace: &Namespace, is_here: bool) -> String {
 
 impl Place {
     /// Reads the namespace of this thread.
-    fn read(name: String, netns: Option<String>, of: &Namespace, known: &[Namespace]) -> Result<Self> {
+    fn read(
+        name: String,
+        netns: Option<String>,
+        is_own: bool,
+        of: &Namespace,
+        known: &[Namespace],
+    ) -> Result<Self> {
         let mut reader = LinkReader::open()?;
         let links = reader.all()?;
         let is_wireguard = |link: &&Link| link.kind.as_deref() == Some("wireguard");
@@ -140,6 +148,7 @@ impl Place {
             policies: xfrm::policies(),
             name,
             netns,
+            is_own,
             inode: of.inode,
             path: of.path.clone(),
             links,
@@ -198,6 +207,6 @@ impl Place {
             let described = describe(&link, name.as_deref())?;
             Ok((described, facts::read(interface)?))
         };
-        if self.netns.is_none() { read() } else { within(&self.path, read)? }
+        if self.is_own { read() } else { within(&self.path, read)? }
     }
 }

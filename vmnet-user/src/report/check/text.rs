@@ -185,10 +185,10 @@ fn sent(report: &CheckReport) -> String {
 }
 
 fn next(report: &CheckReport) -> Option<String> {
-    let name = crate::model::shell::quoted(&report.interface.name);
+    let typed = |subcommand| report.interface.place().vmnet(subcommand);
     match report.state {
-        State::Software | State::Partial => Some(format!("vmnet doctor {name} shows the whole chain")),
-        State::Inconclusive => Some(format!("vmnet run {name} judges by the traffic itself")),
+        State::Software | State::Partial => Some(format!("{} shows the whole chain", typed("doctor"))),
+        State::Inconclusive => Some(format!("{} judges by the traffic itself", typed("run"))),
         State::Engaged => None,
     }
 }

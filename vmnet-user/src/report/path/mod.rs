@@ -271,7 +271,7 @@ pub struct Namespace {
     pub name: String,
     /// Its inode.
     pub inode: u64,
-    /// As `--netns` takes it; None for the one that the command ran in.
+    /// As `--netns` takes it; None for the one that the command was typed in.
     pub netns: Option<String>,
     /// The machine, by the file that tells of it; None where there is one alone.
     pub machine: Option<String>,

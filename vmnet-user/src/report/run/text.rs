@@ -237,7 +237,7 @@ fn beside(report: &RunReport) -> Vec<String> {
                     .iter()
                     .flat_map(|cause| &cause.fix.commands)
                     .take(2)
-                    .map(|command| format!("UDP, mend: {command}")),
+                    .map(|command| format!("UDP, fix: {}", report.interface.place().command(command))),
             );
             lines
         }
@@ -596,7 +596,10 @@ pub fn next(report: &RunReport) -> Vec<String> {
                 format::bytes(came)
             ),
             None if is_encrypted(report) => "what left was encrypted before it came here: on the tunnel's own device vmnet can see what is inside".to_owned(),
-            None => format!("let bulk TCP leave {name} meanwhile: vmnet run {name} -- iperf3 -c PEER"),
+            None => {
+                let run = report.interface.place().vmnet("run");
+                format!("let bulk TCP leave {name} meanwhile: {run} -- iperf3 -c PEER")
+            }
         }),
         State::Software | State::Partial | State::Engaged | State::NotBuilt | State::Inconclusive => {}
     }
