@@ -523,6 +523,51 @@ fn a_way_that_breaks_off_is_no_all_clear() {
     assert!(summary.contains("no route to 10.99.0.1"), "{summary}");
 }
 
+/// What a filter hands to another device is segmented there, and comes back.
+#[test]
+fn a_device_whose_filters_redirect_is_named_and_nothing_is_proven() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("tc"));
+    let [pod, far] = ["path"; 2].map(|purpose| Netns::new(purpose).unwrap());
+    pair((&pod, "eth0"), (&far, "v1"));
+    ends(&pod, "eth0", &far, "v1");
+    let traced = || {
+        let mut vmnet = Command::new(paths::vmnet());
+        vmnet.args(["path", "--netns", pod.name(), "10.8.0.2", "--probe", "--json", "-"]);
+        document(&captured(&mut vmnet).unwrap().stdout).unwrap()
+    };
+    let plain = traced();
+    assert_eq!(plain["verdict"]["state"], "whole", "{plain}");
+    assert!(!plain["notes"].to_string().contains("mirred"), "{plain}");
+    far.ip("link add ifb7 type ifb").unwrap();
+    far.ip("link set ifb7 up").unwrap();
+    far.exec("ethtool -K ifb7 tso off").unwrap();
+    far.exec("tc qdisc add dev v1 handle ffff: ingress").unwrap();
+    let redirect = "action mirred egress redirect dev ifb7";
+    far.exec(&format!("tc filter add dev v1 parent ffff: protocol ip prio 5 u32 match u32 0 0 {redirect}"))
+        .unwrap();
+    let redirected = traced();
+    assert!(
+        redirected["notes"].to_string().contains("tc filters of v1 hand packets to other devices"),
+        "{redirected}"
+    );
+    assert_ne!(redirected["verdict"]["confidence"], "proven", "{redirected}");
+}
+
+/// The remedy is for the namespace that was asked in, whoever types it.
+#[test]
+fn what_is_to_be_typed_enters_the_senders_namespace() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let [pod, far] = ["path"; 2].map(|purpose| Netns::new(purpose).unwrap());
+    pair((&pod, "eth0"), (&far, "v1"));
+    ends(&pod, "eth0", &far, "v1");
+    pod.exec("ethtool -K eth0 tso off").unwrap();
+    let mut vmnet = Command::new(paths::vmnet());
+    vmnet.args(["path", "--netns", pod.name(), "10.8.0.2", "--probe"]);
+    let told = text(&captured(&mut vmnet).unwrap());
+    let fix = format!("vmnet fix eth0 --netns {}", pod.name());
+    assert!(told.contains(&fix) && !told.contains("vmnet fix eth0\n"), "{told}");
+}
+
 #[test]
 fn a_probe_goes_to_one_machine_that_was_named_and_nowhere_else() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("ping"));

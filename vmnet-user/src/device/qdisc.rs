@@ -17,6 +17,8 @@ const TCMSG_BYTES: usize = 20;
 const TC_H_ROOT: u32 = 0xFFFF_FFFF;
 /// `linux/pkt_sched.h`: the parent of `ingress` and `clsact`, which transmit nothing.
 const TC_H_INGRESS: u32 = 0xFFFF_FFF1;
+/// `linux/pkt_sched.h`, `TC_H_MIN_INGRESS` and `TC_H_MIN_EGRESS` of [`TC_H_INGRESS`]: what filters of `ingress` and `clsact` belong to.
+const FILTERS_OF: [u32; 2] = [0xFFFF_FFF2, 0xFFFF_FFF3];
 /// `linux/gen_stats.h`.
 const TCA_STATS_BASIC: u16 = 1;
 /// `linux/gen_stats.h`.
@@ -65,6 +67,23 @@ impl QdiscReader {
         let qdiscs: Vec<_> = messages.iter().filter_map(|message| Qdisc::parse(message)).collect();
         Ok(tree(&qdiscs, ifindex, keeps_64_bits()))
     }
+
+    /// Whether filters of an interface, on its way in or out, hand packets to other devices (`act_mirred`). False where the kernel does not tell.
+    pub fn redirects(&mut self, ifindex: u32) -> bool {
+        FILTERS_OF.into_iter().any(|parent| {
+            let mut request = [0; TCMSG_BYTES];
+            request[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+            request[12..16].copy_from_slice(&parent.to_ne_bytes());
+            let filters = self.netlink.dump(libc::RTM_GETTFILTER, &request).unwrap_or_default();
+            filters.iter().any(|message| hands_on(message))
+        })
+    }
+}
+
+/// Where an action's kind stands depends on the kind of filter around it; its name is its own.
+fn hands_on(filter: &[u8]) -> bool {
+    const MIRRED: &[u8] = b"mirred\0";
+    filter.windows(MIRRED.len()).any(|window| window == MIRRED)
 }
 
 /// Since 5.5 the kernel counts a qdisc's packets in 64 bits, and adds `TCA_STATS_PKT64` once 32 are too few; without the

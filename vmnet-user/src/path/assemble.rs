@@ -117,6 +117,16 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
             ..verdict
         };
     }
+    let redirecting = redirecting(world, &way.stops);
+    if !redirecting.is_empty() {
+        if verdict.state == path::State::Whole {
+            verdict.confidence = verdict.confidence.min(crate::model::state::Confidence::Supported);
+        }
+        let names = redirecting.join(", ");
+        notes.push(format!(
+            "tc filters of {names} hand packets to other devices (mirred), which are not followed"
+        ));
+    }
     let unwatched = way.stops.iter().filter(|stop| stop.side == way::Side::Transmit).count() - slots.len();
     if unwatched != 0 {
         notes.push(format!(
@@ -335,6 +345,18 @@ fn sight(stop: &Stop, part: &Part, device: Option<&Device>, after: Option<usize>
         dropped: part.own.map_or(0, |own| own.dropped),
         moving: part.own.map_or(0, |own| own.moving),
     }
+}
+
+/// Devices at which packets may take a way that no route and no bridge tells of.
+fn redirecting(world: &mut World, stops: &[Stop]) -> Vec<String> {
+    let mut names = Vec::new();
+    for stop in stops {
+        let qdiscs = world.place(stop.inode).and_then(|place| place.qdiscs.as_mut());
+        if !names.contains(&stop.name) && qdiscs.is_some_and(|qdiscs| qdiscs.redirects(stop.ifindex)) {
+            names.push(stop.name.clone());
+        }
+    }
+    names
 }
 
 fn namespace(world: &World, stop: &Stop) -> Namespace {
