@@ -158,6 +158,12 @@ pub(super) fn small_writes(evidence: &Evidence<'_>) -> Vec<Found> {
     if !asked || bytes < CHATTER_BYTES || !is_many(bytes, total) {
         return Vec::new();
     }
+    // What is forwarded was written elsewhere: by somebody with a smaller MSS than this device's MTU allows, or in small pieces.
+    if total.forwarded_bytes.saturating_mul(2) >= bytes.saturating_add(total.unaggregated_bytes) {
+        let is_told = is_many(total.unaggregated_bytes, total);
+        let found = Found { cause: came_in_segmented(evidence), bytes: Some(bytes) };
+        return if is_told { Vec::new() } else { vec![found] };
+    }
     let mean = written.map_or_else(String::new, |bytes| format!(", {bytes:.0} bytes in the mean"));
     let cause = Cause {
         id: CauseId::SmallWrites,

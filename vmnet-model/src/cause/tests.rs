@@ -486,6 +486,9 @@ fn singles_are_the_sockets_or_the_ingress_or_the_application() {
     let small = Seen::new().singles(0, MB, 0).judged(&virtio(), None, State::NothingToOffload);
     assert_eq!(ids(&small), [CauseId::SmallWrites]);
     assert_eq!(small[0].fix.by, By::Application);
+    // Of whom a router knows nothing.
+    let passing = Seen::new().singles(0, MB, MB).judged(&virtio(), None, State::NothingToOffload);
+    assert_eq!(ids(&passing), [CauseId::GroOff]);
     let chatter = Seen::new().singles(0, 900, 0).judged(&virtio(), None, State::NothingToOffload);
     assert_eq!(ids(&chatter), []);
 }
