@@ -154,7 +154,7 @@ fn by_super_packets(window: &Window<'_>, share: f64, ratio: &str) -> Option<Opin
     let basis = format!("{ratio}: at least {:.1} % of the segments were in super-packets", 100.0 * share);
     let features = || window.samples.iter().map(|sample| &sample.features);
     if features().all(tso_inactive) {
-        let whose = "TSO was off throughout: what left whole was UDP's or another protocol's, and what TCP sent cannot be told from it";
+        let whose = "TSO was off at each look: what left whole was sent while it was on, before or between, or was UDP's or another protocol's";
         return Some(Opinion::inconclusive(format!("{basis}, but {whose}")));
     }
     if share >= ENGAGED_FROM && features().any(|features| features.uso != Some(false)) {
