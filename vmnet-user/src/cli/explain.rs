@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use super::options::{Looks, Privacy};
 use super::output::{Output, open_json};
 use crate::explain::{self, Bounds};
-use crate::model::glossary::{self, Entry};
+use crate::model::glossary::{self, Entry, Word};
 use crate::report::explain::{ExplainReport, answer, cause, word};
 use crate::session::Caller;
 
@@ -98,11 +98,26 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         }
     };
     if report.is_empty() {
-        return nothing(&asked, &report);
+        // A line of `ethtool -k`, `ip -d link` or `tc`: what stands first in it is a word.
+        return match first_word(&asked) {
+            Some(found) => {
+                output.say(&word(found, &style));
+                Ok(ExitCode::SUCCESS)
+            }
+            None => nothing(&asked, &report),
+        };
     }
     output.say(&answer(&report, &style));
     output.json(&args.privacy.text(&report)?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn first_word(line: &str) -> Option<&'static Word> {
+    let first = line.trim().split([':', ' ', '\t']).next()?;
+    match glossary::look_up(first) {
+        Some(Entry::Word(word)) => Some(word),
+        _ => None,
+    }
 }
 
 fn stdin() -> Result<ExplainReport> {
