@@ -89,7 +89,7 @@ impl Machine {
         }
         output(Command::new("cp").arg("-a").arg(from.join("etc")).arg(from.join("var")).arg(root))?;
         // Programs are mounted over /usr where they run. Here is what is read from outside.
-        for seen in ["usr/lib/systemd/network", "usr/sbin/ethtool", "usr/bin/ip"] {
+        for seen in ["usr/lib/systemd/network", "usr/sbin/ethtool", "usr/bin/ip", "usr/bin/udevadm"] {
             let to = root.join(seen);
             fs::create_dir_all(to.parent().context("a path has a parent")?)?;
             output(Command::new("cp").arg("-a").arg(from.join(seen)).arg(to))?;

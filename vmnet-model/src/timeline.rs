@@ -102,7 +102,7 @@ fn thin(samples: &mut Vec<Sample>) {
         samples.iter().enumerate().map(|(index, of)| index > 0 && of.every_segment).collect();
     let is = |all: &[bool], index: usize| all.get(index) == Some(&true);
     let begins = |index: usize| !is(&exact, index) && is(&exact, index + 1);
-    let mut changes: Vec<bool> = samples.windows(2).map(|pair| is_change(pair)).collect();
+    let mut changes: Vec<bool> = samples.windows(2).map(is_change).collect();
     let last = samples.len().saturating_sub(1);
     let edges = (0..last).filter(|index| begins(*index) || is(&changes, *index)).count();
     let are_many = edges > samples.len() / 8;

@@ -142,7 +142,12 @@ impl<'a> Case<'a> {
     /// As [`Self::assert_all_name`], where only traffic shows it.
     pub(crate) fn assert_run_names(&self, expected: &[(&str, &str)]) {
         let causes = &self.run.report["causes"];
-        assert_eq!(named(causes), expected, "run: {causes} of {}", self.run);
+        // What is decided in the moment in which a setting changes has no reason afterwards: one super-packet of hundreds.
+        let is_stray = |cause: &Value| {
+            cause["id"] == "unexplained" && cause["share"].as_f64().is_some_and(|share| share < 0.01)
+        };
+        let told = list(causes).iter().filter(|cause| !is_stray(cause)).cloned().collect();
+        assert_eq!(named(&Value::Array(told)), expected, "run: {causes} of {}", self.run);
         let shares: Vec<f64> = list(causes).iter().filter_map(|cause| cause["share"].as_f64()).collect();
         let sum: f64 = shares.iter().sum();
         assert!((0.9..=1.0 + 1e-9).contains(&sum), "{sum} explained by {causes} of {}", self.run);
