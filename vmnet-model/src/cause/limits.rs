@@ -11,11 +11,9 @@ const HEADERS: u32 = 40 + 20 + 40;
 
 pub(super) fn too_large(evidence: &Evidence<'_>) -> Vec<Found> {
     let pair = shortest_beyond(evidence.machine);
-    let counted = || evidence.refused(&[ReasonId::TooLarge]);
     // Where nobody saw why, every super-packet of TCP is too long if the shortest is.
-    let inferred =
-        || evidence.segmented_in_spite_of_tso().filter(|_| evidence.reasons_are_unknown() && pair.is_some());
-    let bytes = counted().or_else(inferred).filter(|bytes| *bytes != 0);
+    let inferred = || pair.and_then(|_| evidence.segmented_in_spite_of_tso());
+    let bytes = evidence.refused(&[ReasonId::TooLarge]).or_else(inferred).filter(|bytes| *bytes != 0);
     if let Some(limit) = pair.filter(|_| bytes.is_some()) {
         return vec![Found { cause: too_large_an_mtu(evidence.machine, limit), bytes }];
     }
