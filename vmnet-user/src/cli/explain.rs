@@ -99,7 +99,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     };
     if report.is_empty() {
         // A line of `ethtool -k`, `ip -d link` or `tc`: what stands first in it is a word.
-        return match first_word(&asked) {
+        return match first_word(&asked).filter(|_| args.json.is_none()) {
             Some(found) => {
                 output.say(&word(found, &style));
                 Ok(ExitCode::SUCCESS)
