@@ -19,6 +19,7 @@ use crate::{
         machine::{Device, Machine},
         path::{self, Counts, Named, Own, Seen, Side, Step},
         shell::inside,
+        state::Confidence,
         units::percent,
     },
     probes::path::PathProbes,
@@ -110,7 +111,7 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
     if let Some(why) = way.breaks_off.as_ref().filter(|_| verdict.state == path::State::Whole) {
         verdict = path::Verdict {
             state: path::State::Unknown,
-            confidence: crate::model::state::Confidence::Weak,
+            confidence: Confidence::Weak,
             summary: format!(
                 "no device segments as far as the way goes, which does not reach its end: {why}"
             ),
@@ -120,7 +121,7 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
     let redirecting = redirecting(world, &way.stops);
     if !redirecting.is_empty() {
         if verdict.state == path::State::Whole {
-            verdict.confidence = verdict.confidence.min(crate::model::state::Confidence::Supported);
+            verdict.confidence = verdict.confidence.min(Confidence::Supported);
         }
         let names = redirecting.join(", ");
         notes.push(format!(
