@@ -119,6 +119,46 @@ fn every_bit_comes_back_after_two_fixes_and_a_meddler() {
 }
 
 #[test]
+fn a_tunnel_is_mended_by_the_device_that_its_route_leads_to() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let broken = Broken::new("veth0");
+    let ip = |line: &str| broken.tool("ip", &line.split(' ').collect::<Vec<_>>());
+    let tunnel = |checksum: &str| {
+        ip(&format!("link add vx0 type vxlan id 7 dstport 4789 remote 192.0.2.2 {checksum}"));
+        ip("link set dev vx0 up");
+    };
+    let check =
+        || testbed::report::document(&broken.vmnet(&["check", "vx0", "--json", "-"]).0.stdout).unwrap();
+    ip("link set dev far up");
+    ip("address add 192.0.2.1/24 dev veth0");
+    ip("neighbour add 192.0.2.2 lladdr 02:00:00:00:00:02 dev veth0");
+    broken.tool("ethtool", &["-K", "veth0", "tso", "on"]);
+    broken.tool("ethtool", &["-K", "veth0", "tx-udp_tnl-segmentation", "off"]);
+    let before = broken.snapshot();
+    // Packets with a checksum outside need another feature, which is on.
+    tunnel("udpcsum");
+    let with_checksum = check();
+    assert_eq!(with_checksum["state"], "engaged", "{with_checksum}");
+    assert_eq!(with_checksum["causes"].as_array().map(Vec::len), Some(0), "{with_checksum}");
+    ip("link del vx0");
+    tunnel("noudpcsum");
+    let segmented = check();
+    assert_eq!(segmented["state"], "software", "{segmented}");
+    let doctor = broken.vmnet(&["doctor", "veth0"]).words();
+    assert!(doctor.contains("vmnet doctor vx0"), "{doctor}");
+    // Nothing is wrong with the device itself.
+    assert!(broken.vmnet(&["fix", "veth0"]).words().contains("nothing was changed"));
+
+    let fixed = broken.vmnet(&["fix", "vx0"]);
+    assert_eq!(fixed.code(), Some(0), "{}", fixed.words());
+    // Its MTU is that of the device, so that packets of that length would not fit into it.
+    let mended = check();
+    assert_eq!(mended["state"], "engaged", "{mended}");
+    assert_eq!(broken.vmnet(&["fix", "vx0", "--undo"]).code(), Some(0));
+    assert_eq!(broken.snapshot(), before);
+}
+
+#[test]
 fn names_that_mean_harm_do_none() {
     skip_unless!(skip::root(), skip::vmnet());
     for name in ["a;b$(x)", "<b>&'\"", "exactly15bytes_", "a\x1b[2Jb"] {

@@ -177,24 +177,45 @@ fn a_qdisc_of_classes_leaves_them_whole() {
     }
 }
 
+/// Bulk through a VXLAN over the interface, bound to it by these options of its link.
+fn inside_a_tunnel(bound_by: [&str; 2], also: impl FnOnce(&Bench)) -> Run {
+    let inside = || bulk().into_iter().map(|word| if word == FAR { "10.98.0.2".to_owned() } else { word });
+    let [near, far] = bound_by;
+    let prepare = |bench: &Bench| {
+        let ends = [
+            (&bench.near, format!("remote 10.96.0.2 {near}"), "10.98.0.1/24"),
+            (&bench.far, format!("remote 10.96.0.1 {far}"), "10.98.0.2/24"),
+        ];
+        for (end, options, address) in ends {
+            end.ip(&format!("link add up0 type vxlan id 7 dstport 4789 {options}")).unwrap();
+            end.ip(&format!("address add {address} dev up0")).unwrap();
+            end.ip("link set up0 up").unwrap();
+        }
+        also(bench);
+    };
+    let (run, _) = misled(prepare, || inside().collect());
+    assert!(run.json["ledger"]["tcp"]["tunnel_bytes"].as_u64().unwrap() > 1 << 20, "{run}");
+    run
+}
+
 #[test]
 fn a_tunnel_over_it_is_told_by_what_leaves_it() {
     ready!();
-    let inside = || bulk().into_iter().map(|word| if word == FAR { "10.98.0.2".to_owned() } else { word });
-    let (run, _) = misled(
-        |bench| {
-            let ends = [
-                (&bench.near, "remote 10.96.0.2 dev veth0", "10.98.0.1/24"),
-                (&bench.far, "remote 10.96.0.1 dev veth1", "10.98.0.2/24"),
-            ];
-            for (end, options, address) in ends {
-                end.ip(&format!("link add up0 type vxlan id 7 dstport 4789 {options}")).unwrap();
-                end.ip(&format!("address add {address} dev up0")).unwrap();
-                end.ip("link set up0 up").unwrap();
-            }
-        },
-        || inside().collect(),
-    );
-    assert!(run.json["ledger"]["tcp"]["tunnel_bytes"].as_u64().unwrap() > 1 << 20, "{run}");
+    let run = inside_a_tunnel(["dev veth0", "dev veth1"], |_| ());
     assert_state(&run, "engaged");
+}
+
+#[test]
+fn a_tunnel_that_it_cannot_segment_inside_is_named_wherever_it_is_bound() {
+    ready!();
+    const FEATURES: &str = "tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off";
+    for bound_by in [["dev veth0", "dev veth1"], ["", ""]] {
+        let run = inside_a_tunnel(bound_by, |bench| {
+            bench.near.exec(&format!("ethtool -K {INTERFACE} {FEATURES}")).unwrap();
+        });
+        assert_state(&run, "software");
+        assert_eq!(run.text("/causes/0/id"), "tunnel", "{run}");
+        // The interface's own TSO is on: mending it would do nothing.
+        assert_eq!(run.text("/causes/0/fix/commands/0"), "vmnet fix up0", "{run}");
+    }
 }

@@ -4,8 +4,10 @@ use super::fact::Fact;
 use serde::{Deserialize, Serialize};
 
 use super::breaks::{CSUM_GENERIC, Family, GSO, SCATTER_GATHER};
+use super::cause::{lacks, tunnels_above};
 use super::features::Feature;
 use super::machine::Machine;
+use super::shell::quoted;
 
 /// One line of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +54,7 @@ pub fn of(machine: &Machine) -> Vec<Item> {
         limits(machine),
         qdisc(machine),
         mtu(machine),
+        tunnels(machine),
     ]
 }
 
@@ -227,6 +230,26 @@ fn mtu(machine: &Machine) -> Item {
     item("MTU", ItemState::Info, machine.device.mtu.to_string())
 }
 
+fn tunnels(machine: &Machine) -> Item {
+    const NAME: &str = "tunnels above";
+    let above: Vec<_> = tunnels_above(machine).collect();
+    let names = || above.iter().map(|(tunnel, _)| tunnel.name.as_str()).collect::<Vec<_>>().join(", ");
+    match above.iter().find(|(_, needed)| lacks(&machine.device, needed)) {
+        Some((tunnel, needed)) => item(
+            NAME,
+            ItemState::Warn,
+            format!(
+                "{} sends through it, and {} is off: vmnet doctor {}",
+                tunnel.name,
+                needed.first().unwrap_or(&"segmentation inside it"),
+                quoted(&tunnel.name)
+            ),
+        ),
+        None if above.is_empty() => item(NAME, ItemState::Info, "none that is known"),
+        None => item(NAME, ItemState::Ok, names()),
+    }
+}
+
 /// `0-3,8`, as the kernel writes it.
 fn cpu_list(cpus: &[u32]) -> String {
     let mut parts: Vec<String> = Vec::new();
@@ -250,7 +273,7 @@ fn cpu_list(cpus: &[u32]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine_fixture::virtio;
+    use crate::machine_fixture::{device, virtio};
 
     fn find<'a>(items: &'a [Item], name: &str) -> &'a Item {
         items.iter().find(|item| item.item == name).unwrap()
@@ -295,6 +318,18 @@ mod tests {
         assert_eq!(find(&of(&machine), "queues").state, ItemState::Warn);
         machine.cpus_online = Ok(1);
         assert_eq!(find(&of(&machine), "queues").state, ItemState::Ok);
+    }
+
+    #[test]
+    fn a_tunnel_that_is_segmented_here_is_worth_a_second_look() {
+        let mut machine = virtio();
+        assert_eq!(find(&of(&machine), "tunnels above").state, ItemState::Info);
+        machine.with_above(device("vx0", 9, Some("vxlan")));
+        assert_eq!(find(&of(&machine), "tunnels above").text, "vx0");
+        machine.device.turn_off(&["tx-udp_tnl-segmentation"]);
+        let items = of(&machine);
+        assert_eq!(find(&items, "tunnels above").state, ItemState::Warn);
+        assert!(find(&items, "tunnels above").text.ends_with("is off: vmnet doctor vx0"));
     }
 
     #[test]

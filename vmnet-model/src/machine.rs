@@ -25,7 +25,7 @@ null_because! {
 pub struct Machine {
     /// The interface itself.
     pub device: Device,
-    /// The devices above it (vlan, bond, bridge, tunnel, macvlan) and below it, nearest first; then tunnels that are bound to none.
+    /// The devices above it (vlan, bond, bridge, tunnel, macvlan) and below it, nearest first; then tunnels whose way is not known.
     pub stack: Vec<Stacked>,
     /// `uname -r`.
     pub kernel: String,
@@ -109,6 +109,9 @@ pub struct Device {
     pub features: Fact<FeatureSet>,
     /// GSO and TSO limits.
     pub limits: Limits,
+    /// Of a tunnel: whether what it sends has a checksum of its own outside, too. Left out where that cannot be chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outer_checksum: Option<bool>,
 }
 
 impl Device {
@@ -166,13 +169,13 @@ pub struct Stacked {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Relation {
-    /// Its packets go through the interface: a vlan on it, the bond or bridge that it is a port of, a tunnel bound to it.
+    /// Its packets go through the interface: a vlan on it, the bond or bridge that it is a port of, a tunnel bound to it or routed by it alone.
     Above,
     /// The interface's packets go through it.
     Below,
     /// The other end of a veth pair, in this namespace.
     Peer,
-    /// A tunnel that is bound to no device: its packets go out by the interface if their route does.
+    /// A tunnel bound to no device whose way is not known: its packets go out by the interface if their route does.
     Routed,
 }
 

@@ -92,6 +92,7 @@ pub fn device(name: &str, ifindex: u32, kind: Option<&str>) -> Device {
             tso_max_size: Some(65_536),
             tso_max_segs: Some(65_535),
         },
+        outer_checksum: None,
     }
 }
 

@@ -26,6 +26,7 @@ pub mod host;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::tunnel::{lacks, tunnels_above};
 pub use self::{
     action::{Action, FeatureChange},
     elsewhere::{Elsewhere, Limit, LimitKind, QueueUse},

@@ -1,6 +1,6 @@
 //! What no other cause claims.
 
-use super::{Cause, CauseId, Evidence, Fix, Found, encrypted, limits, qdisc, upper};
+use super::{Cause, CauseId, Evidence, Fix, Found, encrypted, limits, qdisc, tunnel, upper};
 use crate::{breaks::Family, chain::Asked, reasons::ReasonId};
 
 /// Below this share of what was segmented, what stays unexplained is not worth a cause of its own.
@@ -49,7 +49,8 @@ pub(super) fn unexplained(evidence: &Evidence<'_>) -> Vec<Found> {
         && upper::culprits(evidence).next().is_none()
         && limits::shortest_beyond(evidence.machine).is_none()
     {
-        bytes = evidence.segmented_in_spite_of_tso().unwrap_or(0);
+        let in_tunnels = tunnel::inferred(evidence).unwrap_or(0);
+        bytes = evidence.segmented_in_spite_of_tso().unwrap_or(0).saturating_sub(in_tunnels);
         said.push("why cannot be seen on this rung, where segmentation cannot be hooked");
     }
     if (bytes as f64) < WORTH_TELLING * software as f64 || bytes == 0 {

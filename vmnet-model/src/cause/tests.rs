@@ -426,6 +426,9 @@ fn a_tunnel_is_told_by_what_the_device_below_cannot_cut_inside() {
     assert_eq!(without_traffic(&machine), []);
     machine.stack[0].device.turn_off(&[INSIDE]);
     assert_eq!(without_traffic(&machine)[0].fix.actions, [Action::switch_on("ens4", [INSIDE])]);
+    // Packets with a checksum outside need the other feature.
+    machine.device.outer_checksum = Some(true);
+    assert_eq!(without_traffic(&machine), []);
     machine.device.kind = Some("geneve".to_owned());
     machine.stack.clear();
     assert_eq!(without_traffic(&machine), []);
@@ -681,6 +684,33 @@ fn no_virtio_host_segments_inside_gre_and_nobody_is_told_to_ask_for_it() {
     let mut machine = virtio();
     machine.with_above(device("vx0", 9, Some("vxlan")));
     assert_eq!(causes_of(&machine)[0].fix.by, By::Host);
+}
+
+#[test]
+fn on_a_rung_without_reasons_a_tunnel_is_told_by_what_was_in_it_and_the_feature_that_is_off() {
+    const FEATURES: [&str; 1] = ["tx-udp_tnl-segmentation"];
+    let judged = |machine: &Machine, in_tunnels| {
+        let mut seen = Seen { reasons: None, ..Seen::new() }.refused(ReasonId::TunnelMissing, 1000, 0);
+        seen.tcp.total.tunnel_bytes = in_tunnels;
+        seen.judged(machine, None, State::Software)
+    };
+    let mut machine = virtio();
+    machine.device.turn_off(&FEATURES);
+    let causes = judged(&machine, 1000);
+    assert_eq!(ids(&causes), [CauseId::Tunnel]);
+    assert_eq!(causes[0].fix.commands, ["ethtool -K ens4 tx-udp_tnl-segmentation on"]);
+    // The interface's own TSO is as it should be, so that mending it changes nothing.
+    assert_eq!(causes[0].fix.actions, []);
+    let shares: Vec<_> = judged(&machine, 250).into_iter().map(|cause| (cause.id, cause.share)).collect();
+    assert_eq!(shares, [(CauseId::Unexplained, Ok(0.75)), (CauseId::Tunnel, Ok(0.25))]);
+    assert_eq!(ids(&judged(&machine, 0)), [CauseId::Unexplained]);
+    assert_eq!(ids(&judged(&virtio(), 1000)), [CauseId::Unexplained]);
+
+    machine.with_above(device("vx0", 9, Some("vxlan")));
+    assert_eq!(judged(&machine, 1000)[0].fix.commands[0], "vmnet fix vx0");
+    // It segments by itself, before this device is asked.
+    machine.stack[0].device.turn_off(&TSO);
+    assert_eq!(ids(&judged(&machine, 1000)), [CauseId::UpperDevice]);
 }
 
 #[test]

@@ -31,22 +31,12 @@ pub struct OffloadBelow {
     pub commands: Vec<String>,
 }
 
-/// Of the step `of`. `has_checksum`: whether the outer packets have one of their own, where the tunnel says. None where the device is no tunnel, where it
+/// Of the step `of`. None where the device is no tunnel, where it
 /// encrypts, and where nothing that is known is behind it.
 #[must_use]
-pub fn offload_below(
-    seen: &[Seen],
-    machines: &[Option<&Machine>],
-    of: usize,
-    has_checksum: Option<bool>,
-) -> Option<OffloadBelow> {
+pub fn offload_below(seen: &[Seen], machines: &[Option<&Machine>], of: usize) -> Option<OffloadBelow> {
     let tunnel = &machines.get(of).copied().flatten()?.device;
-    let needed = segmentation_inside(tunnel.kind.as_deref())?;
-    let feature = match has_checksum {
-        Some(true) => needed.last(),
-        _ => needed.first(),
-    };
-    let feature = *feature?;
+    let feature = *segmentation_inside(tunnel)?.first()?;
     let mut last = None;
     let mut at = of;
     // Where ways part, it is the first of them.

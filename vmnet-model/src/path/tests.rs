@@ -387,10 +387,11 @@ proptest! {
 fn behind_a_tunnel(behind: &[&Machine], has_checksum: Option<bool>) -> Option<OffloadBelow> {
     let mut tunnel = machine_fixture::virtio();
     (tunnel.virtio, tunnel.device) = (None, machine_fixture::device("vx0", 5, Some("vxlan")));
+    tunnel.device.outer_checksum = has_checksum;
     let machines: Vec<Option<&Machine>> =
         std::iter::once(&tunnel).chain(behind.iter().copied()).map(Some).collect();
     let seen: Vec<Seen> = (0..machines.len()).map(|place| device(place.checked_sub(1), 100, 0, 0)).collect();
-    offload_below(&seen, &machines, 0, has_checksum)
+    offload_below(&seen, &machines, 0)
 }
 
 #[test]

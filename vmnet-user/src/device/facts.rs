@@ -78,6 +78,7 @@ fn device(link: &Link, features: &mut Features) -> Device {
             Err(reason) => Err(reason.clone()),
         },
         limits: link.limits(),
+        outer_checksum: link.details.has_checksum,
     }
 }
 

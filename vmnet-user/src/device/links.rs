@@ -12,6 +12,8 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 use super::{
     attributes::{array_at, attribute, attributes, push_attribute, text, u16_at, u32_at, u64_at},
     netlink::{Netlink, NetlinkError},
+    routes::RouteReader,
+    tunnels::{self, Details},
 };
 use crate::model::link_counters::LinkCounters;
 use crate::model::machine::Limits;
@@ -75,6 +77,11 @@ pub struct Link {
     pub master_ifindex: Option<u32>,
     /// Index of the interface that a tunnel is bound to: vxlan (`IFLA_VXLAN_LINK`), ipip, sit, gre and the like.
     pub bound_to_ifindex: Option<u32>,
+    /// What its kind says of it.
+    pub details: Details,
+    /// Index of the interface by which a tunnel that is bound to none sends what it encapsulates, as routes are now; only [`LinkReader::all`]
+    /// asks for it. None where its link names no other end (wireguard, one for everybody), and where several ways lead there.
+    pub routed_to_ifindex: Option<u32>,
     /// vlan: its 802.1Q id.
     pub vlan_id: Option<u16>,
     /// `IFLA_ADDRESS`: six bytes on Ethernet.
@@ -244,6 +251,11 @@ impl LinkReader {
         push_attribute(&mut request, libc::IFLA_EXT_MASK, &0u32.to_ne_bytes());
         let messages = self.netlink.dump(libc::RTM_GETLINK, &request)?;
         let mut links = messages.iter().map(|message| parse_link(message)).collect::<Result<Vec<_>, _>>()?;
+        for link in links.iter_mut().filter(|link| link.bound_to_ifindex.is_none()) {
+            // Without a route nothing leaves.
+            let way_to = |remote| RouteReader::open().ok()?.to(remote).ok()?.only_way_out();
+            link.routed_to_ifindex = link.details.remote.and_then(way_to);
+        }
         links.sort_by_key(|link| link.ifindex);
         Ok(links)
     }
@@ -427,6 +439,8 @@ pub(super) fn parse_link(message: &[u8]) -> Result<Link, NetlinkError> {
         ifindex,
         alternative_names,
         bound_to_ifindex: bound_to(data, &kind_is).filter(|below| *below != 0),
+        details: tunnels::parse(info).unwrap_or_default(),
+        routed_to_ifindex: None,
         vlan_id: attribute(data, IFLA_VLAN_ID).filter(|_| kind_is(&["vlan"])).and_then(|id| u16_at(id, 0)),
         kind,
         loopback: flag(libc::IFF_LOOPBACK),

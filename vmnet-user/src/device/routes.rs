@@ -30,6 +30,17 @@ pub struct Route {
     pub source: Option<IpAddr>,
 }
 
+impl Route {
+    /// The interface, where one alone leads to one machine elsewhere.
+    #[must_use]
+    pub fn only_way_out(&self) -> Option<u32> {
+        match self.ways.as_slice() {
+            [way] if !self.is_local && !self.is_to_many => Some(way.ifindex),
+            _ => None,
+        }
+    }
+}
+
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WayOut {

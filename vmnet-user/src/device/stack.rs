@@ -40,8 +40,7 @@ pub struct Neighbour<'a> {
 /// What stands above the interface, then below it, then its peer, each nearest first; then tunnels that may be routed through it.
 ///
 /// Known are vlan, macvlan and what else has an `IFLA_LINK`; ports of bonds, bridges, teams, VRFs (`IFLA_MASTER`); and tunnels bound to a
-/// device. A tunnel that finds its way by a route alone (geneve, wireguard, vxlan without `dev`) is bound to none, and which way that is
-/// can change with each packet.
+/// device, or routed by one alone. Of other tunnels (wireguard, a vxlan for everybody) the way can be another with each packet.
 #[must_use]
 pub fn around(links: &[Link], ifindex: u32) -> Vec<Neighbour<'_>> {
     let mut found = walk(links, ifindex, Relation::Above, above);
@@ -53,14 +52,20 @@ pub fn around(links: &[Link], ifindex: u32) -> Vec<Neighbour<'_>> {
             links.iter().find(|link| own.below_netnsid.is_none() && Some(link.ifindex) == own.below_ifindex);
         found.extend(peer.map(|link| Neighbour { relation: Relation::Peer, distance: 1, link }));
     }
-    let is_routed = |link: &&Link| link.up && link.ifindex != ifindex && is_unbound_tunnel(link);
+    let is_routed = |link: &&Link| link.up && link.ifindex != ifindex && has_any_way_out(link);
     let routed = links.iter().filter(is_routed);
     found.extend(routed.map(|link| Neighbour { relation: Relation::Routed, distance: 1, link }));
     found
 }
 
-fn is_unbound_tunnel(link: &Link) -> bool {
-    link.bound_to_ifindex.is_none() && link.kind.as_deref().is_some_and(|kind| TUNNEL_KINDS.contains(&kind))
+fn has_any_way_out(link: &Link) -> bool {
+    link.bound_to_ifindex.or(link.routed_to_ifindex).is_none() && is_tunnel(link)
+}
+
+/// Whether it puts packets into packets of its own.
+#[must_use]
+pub fn is_tunnel(link: &Link) -> bool {
+    link.kind.as_deref().is_some_and(|kind| TUNNEL_KINDS.contains(&kind))
 }
 
 fn walk<'a>(
@@ -94,7 +99,7 @@ fn above<'a>(links: &'a [Link], lower: &'a Link) -> Vec<&'a Link> {
 fn is_above(upper: &Link, lower: &Link) -> bool {
     let below = Some(lower.ifindex);
     lower.master_ifindex == Some(upper.ifindex)
-        || upper.bound_to_ifindex == below
+        || upper.bound_to_ifindex.or(upper.routed_to_ifindex) == below
         || (upper.below_ifindex == below && upper.below_netnsid.is_none() && !is_paired(upper))
 }
 
@@ -105,7 +110,7 @@ fn is_paired(link: &Link) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::links::OperState;
+    use crate::device::{links::OperState, tunnels::Details};
     use crate::model::link_counters::LinkCounters;
 
     fn link(ifindex: u32, kind: Option<&str>) -> Link {
@@ -130,6 +135,8 @@ mod tests {
             below_netnsid: None,
             master_ifindex: None,
             bound_to_ifindex: None,
+            details: Details::default(),
+            routed_to_ifindex: None,
             vlan_id: None,
             hardware_address: Vec::new(),
             rx_packets: 0,
@@ -166,13 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn a_vxlan_bound_to_the_interface_is_above_it() {
-        let vxlan = Link { bound_to_ifindex: Some(2), ..link(3, Some("vxlan")) };
-        assert_eq!(places(&[link(2, None), vxlan], 2), [(Relation::Above, 1, 3)]);
+    fn a_vxlan_bound_to_the_interface_or_routed_by_it_alone_is_above_it() {
+        let bound = Link { bound_to_ifindex: Some(2), ..link(3, Some("vxlan")) };
+        let routed = Link { routed_to_ifindex: Some(2), ..link(3, Some("vxlan")) };
+        for vxlan in [bound, routed] {
+            let links = [link(2, None), vxlan];
+            assert_eq!(places(&links, 2), [(Relation::Above, 1, 3)]);
+            assert_eq!(places(&links, 3), [(Relation::Below, 1, 2)]);
+        }
     }
 
     #[test]
-    fn a_tunnel_that_is_bound_to_no_device_may_go_out_by_any() {
+    fn a_tunnel_whose_way_is_not_known_may_go_out_by_any() {
         let links = [
             link(2, None),
             link(3, Some("vxlan")),

@@ -1,17 +1,10 @@
 //! What a link's own kind says of where its packets go: a tunnel's other end, a bond's port in use, how a macvlan forwards
 //! (`IFLA_INFO_DATA`).
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::net::IpAddr;
 
-use netlink_sys::protocols::NETLINK_ROUTE;
+use super::attributes::{address, attribute, text, u32_at};
 
-use super::{
-    attributes::{address, attribute, push_attribute, text, u32_at},
-    netlink::{Netlink, NetlinkError},
-};
-
-/// `struct ifinfomsg`.
-const IFINFOMSG_BYTES: usize = 16;
 /// `linux/if_link.h` and `linux/if_tunnel.h`.
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
@@ -49,20 +42,8 @@ pub struct Details {
     pub turns_round: bool,
 }
 
-/// Reads them by index, in the network namespace of this thread. Links that say nothing of the kind are left out.
-///
-/// # Errors
-/// When the kernel cannot be asked.
-pub fn read() -> Result<BTreeMap<u32, Details>, NetlinkError> {
-    let mut request = vec![0; IFINFOMSG_BYTES];
-    push_attribute(&mut request, libc::IFLA_EXT_MASK, &0_u32.to_ne_bytes());
-    let messages = Netlink::open(NETLINK_ROUTE)?.dump(libc::RTM_GETLINK, &request)?;
-    let details = messages.iter().filter_map(|message| Some((u32_at(message, 4)?, parse(message)?)));
-    Ok(details.filter(|(_, details)| *details != Details::default()).collect())
-}
-
-pub(super) fn parse(message: &[u8]) -> Option<Details> {
-    let info = attribute(message.get(IFINFOMSG_BYTES..)?, libc::IFLA_LINKINFO)?;
+/// From a link's `IFLA_LINKINFO`. None where it says nothing of the kind.
+pub(super) fn parse(info: &[u8]) -> Option<Details> {
     let kind = text(attribute(info, IFLA_INFO_KIND)?);
     let data = attribute(info, IFLA_INFO_DATA)?;
     let at = |kinds: &[u16]| {
@@ -105,6 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::device::attributes::push_attribute;
 
     fn link(kind: &str, data: &[(u16, &[u8])]) -> Vec<u8> {
         let mut inner = Vec::new();
@@ -112,9 +94,7 @@ mod tests {
         let mut info = Vec::new();
         push_attribute(&mut info, IFLA_INFO_KIND, kind.as_bytes());
         push_attribute(&mut info, IFLA_INFO_DATA, &inner);
-        let mut message = vec![0; IFINFOMSG_BYTES];
-        push_attribute(&mut message, libc::IFLA_LINKINFO, &info);
-        message
+        info
     }
 
     #[test]

@@ -78,6 +78,7 @@ fn device(name: &str, pasted: &Pasted) -> Device {
             tso_max_size: link.tso_max_size,
             tso_max_segs: link.tso_max_segs,
         },
+        outer_checksum: None,
     }
 }
 

@@ -144,9 +144,7 @@ pub(super) fn report(plan: &Plan, world: &mut World, start: &Zoned, watched: Wat
         let mut report = step_report(world, stop, part, machine, (one, step), place == 0);
         report.segmented_share_interval = intervals.get(place).cloned().unwrap_or(Err(COUNTED));
         if matches!(step.state, path::State::Segmented | path::State::Partial) {
-            let has_checksum =
-                world.known(stop.inode).and_then(|place| place.details(stop.ifindex).has_checksum);
-            report.offload_below = path::offload_below(&seen, &around, place, has_checksum);
+            report.offload_below = path::offload_below(&seen, &around, place);
             say_where_below(&mut report, &known, world);
         }
         reports.push(report);

@@ -20,7 +20,7 @@ use crate::{
         neighbours::Neighbours,
         qdisc::QdiscReader,
         routes::RouteReader,
-        tunnels::{self, Details},
+        tunnels::Details,
         wireguard::{self, Peer},
         xfrm::{self, Policy},
     },
@@ -51,7 +51,6 @@ pub(super) struct Place {
     path: PathBuf,
     /// Its interfaces.
     pub(super) links: Vec<Link>,
-    details: BTreeMap<u32, Details>,
     /// Of those that are WireGuard's.
     peers: BTreeMap<u32, Vec<Peer>>,
     /// What IPsec encrypts.
@@ -152,7 +151,6 @@ impl Place {
             inode: of.inode,
             path: of.path.clone(),
             links,
-            details: tunnels::read()?,
             neighbours: Neighbours::read()?,
             numbers: namespaces::numbers(known),
             routes: RouteReader::open()?,
@@ -169,7 +167,7 @@ impl Place {
 
     /// What its kind says of it.
     pub(super) fn details(&self, ifindex: u32) -> Details {
-        self.details.get(&ifindex).copied().unwrap_or_default()
+        self.link(ifindex).map(|link| link.details).unwrap_or_default()
     }
 
     /// Where a WireGuard device sends packets for an address.
