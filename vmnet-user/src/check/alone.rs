@@ -38,10 +38,11 @@ impl Alone {
 pub(super) fn ask(levels: &[Level], asked: &[Question], pauses: &[Vec<Pause>], deadline: Instant) -> Alone {
     let unreached = |question: &Question| {
         let fates = question.fates(levels, pauses);
-        fates.iter().take_while(|fate| **fate == Some(Fate::Whole)).count()
+        let depth = fates.iter().take_while(|fate| **fate == Some(Fate::Whole)).count();
+        (depth > 0 && fates.get(depth)?.is_none()).then_some(depth)
     };
-    let whole = asked.iter().filter(|question| question.refused.is_none());
-    let Some(depth) = whole.map(unreached).filter(|depth| (1..levels.len()).contains(depth)).min() else {
+    let taken = asked.iter().filter(|question| question.refused.is_none());
+    let Some(depth) = taken.filter_map(unreached).min() else {
         return Alone::default();
     };
     let mut alone = Alone { depth, ..Alone::default() };

@@ -105,12 +105,13 @@ fn udp(state: UdpState, name: &str) -> UdpReport {
 
 fn of_type(seen: &Seen<'_>, question: &Question, active: &Features) -> (TypeReport, Fate) {
     let mut fates = question.fates(seen.levels, seen.pauses);
-    let is_asked_alone = |depth: usize| depth > 0 && depth == seen.alone.depth;
-    for (depth, fate) in fates.iter_mut().enumerate() {
-        if fate.is_none() && is_asked_alone(depth) {
-            *fate = Some(seen.alone.fate(question.kind));
-        }
+    // Of other types something may have come that far.
+    let unreached = fates.get_mut(seen.alone.depth).filter(|fate| seen.alone.depth > 0 && fate.is_none());
+    let was_asked_alone = unreached.is_some();
+    if let Some(fate) = unreached {
+        *fate = Some(seen.alone.fate(question.kind));
     }
+    let is_asked_alone = |depth: usize| was_asked_alone && depth == seen.alone.depth;
     let (fate, at) = match question.refused {
         Some(_) => (Fate::Refused, None),
         None => checked::through_the_stack(&fates),
@@ -400,7 +401,7 @@ mod tests {
             question.sends_ns = vec![if is_cut { 33_000.0 } else { 4_000.0 }; 8];
         }
         let level = |name: &str, ifindex| Level {
-            devices: vec![Device { name: name.to_owned(), ifindex }],
+            devices: vec![Device { name: name.to_owned(), ifindex, mtu_bytes: 1500, is_tunnel: false }],
             counts_by: CountsBy::Skb,
         };
         let pause = Pause { driver_packets: 0, duration_s: 0.002 };

@@ -114,7 +114,7 @@ fn ask(
     let levels = stack::levels(link, &mut links)?;
     let ends = Ends::of(&socket, link, has_room_for_a_tag(link, &levels, features))?;
     has_carrier(link)?;
-    let limits = Limits::of(link);
+    let limits = Limits::of(link, stack::mtu_bytes(&levels));
     let mut questions = questions(&limits, &ends);
     let mut asking = Asking::new(&link.name, &socket, &levels, Watch::new(links), deadline);
     asking.ask_all(&mut questions)?;

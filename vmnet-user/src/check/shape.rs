@@ -29,11 +29,12 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn of(link: &Link) -> Self {
+    /// `mtu_bytes`: what fits through all devices below, too.
+    pub(super) fn of(link: &Link, mtu_bytes: u32) -> Self {
         let number = |value: Option<u32>| value.and_then(|value| usize::try_from(value).ok());
         let limits = [number(link.gso_max_size), number(link.gso_ipv4_max_size)];
         Self {
-            mtu_bytes: usize::try_from(link.mtu).unwrap_or(usize::MAX),
+            mtu_bytes: usize::try_from(mtu_bytes).unwrap_or(usize::MAX),
             gso_max_bytes: limits
                 .into_iter()
                 .flatten()

@@ -6,6 +6,7 @@ use crate::{
     device::{
         driver,
         links::{Link, LinkError, LinkReader},
+        stack,
     },
     model::{
         checked::CountsBy,
@@ -20,6 +21,9 @@ const MOST_LEVELS: usize = 4;
 const KINDS_THAT_COUNT_SKBS: [&str; 11] =
     ["bridge", "dummy", "geneve", "gretap", "ifb", "ipvlan", "macvlan", "netdevsim", "tun", "vlan", "vxlan"];
 
+/// What a tunnel puts in front at most, without options: IPv6, UDP, GENEVE or VXLAN, and the Ethernet header of what is inside.
+const MOST_ENCAPSULATION_BYTES: u32 = 40 + 8 + 8 + 14;
+
 /// Devices that a packet passes one of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Level {
@@ -31,6 +35,8 @@ pub(super) struct Level {
 pub(super) struct Device {
     pub(super) name: String,
     pub(super) ifindex: u32,
+    pub(super) mtu_bytes: u32,
+    pub(super) is_tunnel: bool,
 }
 
 impl Level {
@@ -43,11 +49,19 @@ impl Level {
 
 /// The interface itself comes first. A device that cannot be read any more is left out.
 pub(super) fn levels(link: &Link, links: &mut LinkReader) -> Result<Vec<Level>, LinkError> {
+    let all = links.all()?;
+    let routed_to = |link: &Link| {
+        let by = all.iter().find(|known| known.ifindex == link.ifindex)?.routed_to_ifindex?;
+        Some(all.iter().find(|known| known.ifindex == by)?.name.clone())
+    };
     let mut level = vec![link.clone()];
     let mut found: Vec<Vec<Link>> = Vec::new();
     while !level.is_empty() && found.len() < MOST_LEVELS {
         let mut below: Vec<Link> = Vec::new();
-        for name in level.iter().flat_map(|link| names_below(Path::new("/sys/class/net"), &link.name)) {
+        let names_of = |link: &Link| {
+            names_below(Path::new("/sys/class/net"), &link.name).into_iter().chain(routed_to(link))
+        };
+        for name in level.iter().flat_map(names_of) {
             match links.link(&name) {
                 Ok(link) if below.iter().all(|known| known.ifindex != link.ifindex) => below.push(link),
                 Ok(_) | Err(LinkError::NotFound { .. } | LinkError::Gone { .. }) => {}
@@ -65,7 +79,12 @@ pub(super) fn levels(link: &Link, links: &mut LinkReader) -> Result<Vec<Level>, 
         levels.push(Level {
             devices: devices
                 .iter()
-                .map(|link| Device { name: link.name.clone(), ifindex: link.ifindex })
+                .map(|link| Device {
+                    name: link.name.clone(),
+                    ifindex: link.ifindex,
+                    mtu_bytes: link.mtu,
+                    is_tunnel: stack::is_tunnel(link),
+                })
                 .collect(),
             counts_by: if devices.iter().any(|link| counts_late(&link.name)) {
                 CountsBy::Late
@@ -78,6 +97,18 @@ pub(super) fn levels(link: &Link, links: &mut LinkReader) -> Result<Vec<Level>, 
     }
     levels.reverse();
     Ok(levels)
+}
+
+/// The longest IP packet that fits through all of them, bytes. A tunnel's own MTU may be more than what fits into packets of the device below, as
+/// where it is bound to none: TCP learns that from the first that does not (`skb_tunnel_check_pmtu`).
+pub(super) fn mtu_bytes(levels: &[Level]) -> u32 {
+    levels.iter().rev().fold(u32::MAX, |fits_below, level| {
+        let of_device = |device: &Device| match device.is_tunnel {
+            true => device.mtu_bytes.min(fits_below.saturating_sub(MOST_ENCAPSULATION_BYTES)),
+            false => device.mtu_bytes,
+        };
+        level.devices.iter().map(of_device).min().unwrap_or(fits_below)
+    })
 }
 
 fn counts_skbs(kind: Option<&str>, loopback: bool, name: &str) -> bool {
@@ -118,6 +149,19 @@ mod tests {
         }
         assert_eq!(names_below(sys.path(), "bond0"), ["ens4", "ens5"]);
         assert_eq!(names_below(sys.path(), "gone"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_tunnel_is_asked_with_fits_into_packets_of_the_device_below() {
+        let level = |mtu_bytes, is_tunnel| Level {
+            devices: vec![Device { name: String::new(), ifindex: 1, mtu_bytes, is_tunnel }],
+            counts_by: CountsBy::Skb,
+        };
+        assert_eq!(mtu_bytes(&[level(1500, false), level(1400, false)]), 1500);
+        assert_eq!(mtu_bytes(&[level(1500, true), level(1500, false)]), 1430);
+        assert_eq!(mtu_bytes(&[level(1200, true), level(1500, false)]), 1200);
+        assert_eq!(mtu_bytes(&[level(1500, true)]), 1500);
+        assert_eq!(mtu_bytes(&[level(9000, true), level(9000, true), level(1500, false)]), 1360);
     }
 
     #[test]
