@@ -6,8 +6,9 @@ use crate::{machine::Machine, reasons::ReasonId, shell::quoted};
 /// `GSO_LEGACY_MAX_SIZE`, which every device can be raised to.
 const USUAL_SIZE: u32 = 65_536;
 
-/// Headers of a segment at most: IPv6, and TCP with timestamps and SACK blocks.
-const HEADERS: u32 = 40 + 20 + 40;
+/// IPv6, and TCP with timestamps.
+const HEADERS: u32 = 40 + 20 + 12;
+const ETHERNET_HEADER: u32 = 14;
 
 pub(super) fn too_large(evidence: &Evidence<'_>) -> Vec<Found> {
     let pair = shortest_beyond(evidence.machine);
@@ -15,7 +16,7 @@ pub(super) fn too_large(evidence: &Evidence<'_>) -> Vec<Found> {
     let inferred = || pair.and_then(|_| evidence.segmented_in_spite_of_tso());
     let bytes = evidence.refused(&[ReasonId::TooLarge]).or_else(inferred).filter(|bytes| *bytes != 0);
     if let Some(limit) = pair.filter(|_| bytes.is_some()) {
-        return vec![Found { cause: too_large_an_mtu(evidence.machine, limit), bytes }];
+        return vec![Found { cause: too_large_in_pairs(evidence.machine, limit), bytes }];
     }
     // Without traffic, limits that somebody lowered are worth naming: they hit flows that live.
     let lowered = || !raise(evidence.machine).actions.is_empty() && !builds_none(evidence.machine);
@@ -55,15 +56,23 @@ pub(super) fn too_large(evidence: &Evidence<'_>) -> Vec<Found> {
 /// The limit that even two segments of the interface's MTU exceed: TCP builds no super-packet of fewer (`tcp_min_tso_segs`, `tcp_tso_segs`), whatever
 /// the device may be given (`gso_features_check`). So it is on `lo`, whose MTU is 65,536.
 pub(super) fn shortest_beyond(machine: &Machine) -> Option<u32> {
-    // One that somebody lowered is to be raised.
-    let limit = machine.device.limits.gso_max_size.filter(|_| raise(machine).actions.is_empty())?;
-    let payload = machine.device.mtu.checked_sub(HEADERS)?;
-    (payload.saturating_mul(2) >= limit).then_some(limit)
+    let limits = &machine.device.limits;
+    let limit = limits.gso_max_size.into_iter().chain(limits.gso_ipv4_max_size).min()?;
+    let payload = machine.device.mtu.checked_sub(HEADERS)?.saturating_mul(2);
+    (payload.saturating_add(HEADERS + ETHERNET_HEADER) >= limit).then_some(limit)
 }
 
-fn too_large_an_mtu(machine: &Machine, limit: u32) -> Cause {
+/// What makes room for two segments below a limit: it is raised where somebody lowered it, and else the MTU is as large as it may be.
+pub(super) fn make_room_for_two(machine: &Machine, limit: u32) -> Fix {
+    let raised = raise(machine);
+    if !raised.actions.is_empty() {
+        return raised;
+    }
+    Fix::by_hand(&[format!("ip link set dev {} mtu {}", quoted(&machine.device.name), limit / 2)])
+}
+
+fn too_large_in_pairs(machine: &Machine, limit: u32) -> Cause {
     let (name, mtu) = (&machine.device.name, machine.device.mtu);
-    let fits = limit / 2;
     Cause {
         id: CauseId::TooLarge,
         share: super::NO_SHARE,
@@ -72,7 +81,7 @@ fn too_large_an_mtu(machine: &Machine, limit: u32) -> Cause {
             "TCP builds super-packets of two segments at least (net.ipv4.tcp_min_tso_segs), and gso_max_size is {limit}; within this machine \
              that costs little"
         ),
-        fix: Fix::by_hand(&[format!("ip link set dev {} mtu {fits}", quoted(name))]),
+        fix: make_room_for_two(machine, limit),
     }
 }
 

@@ -61,14 +61,13 @@ fn built_none(machine: &Machine, limited: bool, title: &str) -> Cause {
             ),
             limits::raise(machine),
         )
-    } else if let Some(longest) = segments_are_super_packets(machine) {
+    } else if let Some(longest) = limits::shortest_beyond(machine) {
         (
             format!(
-                "the MTU of {} is {}, so one segment is as long as a super-packet may be ({longest} bytes): there is nothing to put together, and \
-                 nothing to segment",
+                "the MTU of {} is {}, and a super-packet may have {longest} bytes: no two segments fit into one, so that there is nothing to put together; within this machine that costs little",
                 machine.device.name, machine.device.mtu
             ),
-            Fix::none(),
+            limits::make_room_for_two(machine, longest),
         )
     } else {
         (
@@ -80,13 +79,6 @@ fn built_none(machine: &Machine, limited: bool, title: &str) -> Cause {
         )
     };
     Cause { id: CauseId::NotBuilt, share: super::NO_SHARE, title: title.to_owned(), detail, fix }
-}
-
-/// The longest super-packet, bytes, where no two segments of the device's MTU fit into it: lo.
-fn segments_are_super_packets(machine: &Machine) -> Option<u32> {
-    let limits = machine.device.limits;
-    let longest = limits.gso_ipv4_max_size.or(limits.gso_max_size)?;
-    (machine.device.mtu > longest / 2).then_some(longest)
 }
 
 /// What is written at a time does not fill one segment.

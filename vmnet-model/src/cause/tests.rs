@@ -580,6 +580,19 @@ fn where_a_segment_is_as_long_as_a_super_packet_there_is_nothing_to_build() {
     let causes = Seen::new().singles(1_000_000, 0, 0).judged(&lo, None, State::NotBuilt);
     assert_eq!(ids(&causes), [CauseId::NotBuilt]);
     assert!(causes[0].detail.contains("nothing to put together"), "{}", causes[0].detail);
+    assert_eq!(causes[0].fix.commands, ["ip link set dev ens4 mtu 32768"]);
+    // Both sides of the line for IPv6 with timestamps, the longer headers.
+    let pair_of = |mtu: u32| 2 * (mtu - 72) + 72 + 14;
+    for (mtu, is_told) in [(32_797, true), (32_796, false)] {
+        lo.device.mtu = mtu;
+        assert_eq!(pair_of(mtu) >= 65_536, is_told);
+        let causes = Seen::new().singles(1_000_000, 0, 0).judged(&lo, None, State::NotBuilt);
+        assert_eq!(causes[0].detail.contains("nothing to put together"), is_told, "{mtu}");
+    }
+    // A limit that somebody lowered is the one to change.
+    lo.device.limits.gso_max_size = Some(2_000);
+    let causes = Seen::new().singles(1_000_000, 0, 0).judged(&lo, None, State::NotBuilt);
+    assert!(causes[0].fix.commands[0].contains("gso_max_size 65536"), "{causes:?}");
 }
 
 #[test]
