@@ -373,6 +373,25 @@ fn after_sigkill_the_next_command_says_so_and_restore_puts_it_back() {
 }
 
 #[test]
+fn what_cannot_be_had_by_switching_is_said_before_the_benchmark_runs() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let bench = Bench::new("ab").unwrap();
+    bench.near.ip(&format!("link set {INTERFACE} gso_max_segs 1")).unwrap();
+    let before = snapshot(&bench);
+    let run = ended(&bench, &["--rehearsal", "--blocks", "1", "--no-placebo"], &load("--time 600ms"));
+    assert_eq!((run.code, run.text("/window/ended_by")), (Some(1), "treatment-not-taken"), "{run}");
+    assert!(run.text("/window/problem").contains("gso_max_segs is 1"), "{run}");
+    assert_eq!(snapshot(&bench), before);
+    // Where that is what is switched, it can.
+    let levels = ["--feature", "gso_max_segs", "--levels", "1,65535"];
+    let quick = ["--rehearsal", "--blocks", "1", "--no-placebo", "--cool-down", "0s", "--warm-up", "50ms"];
+    let options = [quick.as_slice(), &levels, CALM].concat();
+    let run = as_planned(&bench, &options, &load("--time 600ms"));
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(snapshot(&bench), before);
+}
+
+#[test]
 fn a_benchmark_that_fails_hangs_or_sends_nothing_ends_it_at_once() {
     skip_unless!(skip::root(), skip::vmnet());
     let bench = Bench::new("ab").unwrap();

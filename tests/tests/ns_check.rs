@@ -129,6 +129,18 @@ fn assert_tapped(answer: &Value, kind: &str, is_whole: bool) {
 }
 
 #[test]
+fn that_the_driver_would_take_what_tcp_never_builds_is_no_yes() {
+    skip_unless!(skip::root(), skip::vmnet());
+    let pair = Pair::new();
+    pair.near.ip("link set veth0 gso_max_segs 1").unwrap();
+    let answer = answer(&pair.near, "veth0");
+    assert_eq!(answer["state"], "not-built", "{answer}");
+    let made_by_hand = answer["types"].as_array().unwrap();
+    assert!(made_by_hand.iter().all(|one| one["state"] == "whole"), "{answer}");
+    assert_eq!(answer["causes"][0]["id"], "not-built", "{answer}");
+}
+
+#[test]
 fn each_frame_is_seen_beside_traffic_that_blurs_every_counter() {
     skip_unless!(skip::root(), skip::vmnet(), skip::program("ethtool"));
     let bench = Bench::new("check").unwrap();

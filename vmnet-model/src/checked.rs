@@ -372,6 +372,8 @@ pub enum State {
     Software,
     /// Some do.
     Partial,
+    /// TCP builds none that it could get: `gso_max_segs` is 1. What becomes of others' is told by type.
+    NotBuilt,
     /// Not known.
     Inconclusive,
 }
@@ -404,7 +406,8 @@ pub fn udp_state(fates: impl IntoIterator<Item = Fate>, programs_get_eio: bool) 
         State::Engaged => UdpState::Engaged,
         State::Software => UdpState::Software,
         State::Partial => UdpState::Partial,
-        State::Inconclusive => UdpState::Inconclusive,
+        // UDP's super-packets are the programs' own.
+        State::NotBuilt | State::Inconclusive => UdpState::Inconclusive,
     }
 }
 

@@ -10,6 +10,7 @@ mod device;
 mod elsewhere;
 mod encrypted;
 mod evidence;
+mod experiment;
 mod features;
 mod limits;
 mod lower;
@@ -31,6 +32,7 @@ pub use self::{
     action::{Action, FeatureChange},
     elsewhere::{Elsewhere, Limit, LimitKind, QueueUse},
     evidence::{Evidence, Traffic},
+    experiment::experiment,
     tunnel::segmentation_inside,
     uso::{causes as causes_of_udp, has_checksums_off},
 };

@@ -799,3 +799,31 @@ fn what_was_encrypted_before_it_came_here_is_said_and_by_whom() {
         assert_eq!(judged(sent, udp, esp), [], "{sent} {udp} {esp}");
     }
 }
+
+#[test]
+fn an_experiment_is_named_only_where_it_can_switch_what_makes_the_difference() {
+    let of = |broken: Broken| {
+        let mut machine = virtio();
+        broken(&mut machine);
+        experiment(&without_traffic(&machine), "ens4")
+    };
+    let one_segment: Broken = |machine| machine.device.limits.gso_max_segs = Some(1);
+    let table: [(Broken, Option<&str>); 6] = [
+        (|_| (), Some("")),
+        (|machine| _ = machine.device.turn_off(&TSO), Some("")),
+        (|machine| _ = machine.device.turn_off(&[SCATTER_GATHER]).drop_out(&TSO), Some("--feature sg")),
+        (|machine| _ = machine.device.turn_off(&[CSUM_GENERIC]).drop_out(&TSO), Some("--feature tx")),
+        (one_segment, Some("--feature gso_max_segs --levels 1,65535")),
+        // The host's.
+        (
+            |machine| {
+                machine.not_offered(&["HOST_TSO4", "HOST_TSO6", "HOST_ECN"]);
+                machine.device.never_have(&[TSO4, TSO6, TSO_ECN]);
+            },
+            None,
+        ),
+    ];
+    for (index, (broken, options)) in table.into_iter().enumerate() {
+        assert_eq!(of(broken).as_deref(), options, "{index}");
+    }
+}

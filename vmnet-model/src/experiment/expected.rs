@@ -8,13 +8,15 @@ use crate::state::State;
 /// What bulk TCP of that family comes to on a device in that state. None where the arm sets nothing that segmentation depends on: then
 /// nothing is promised.
 ///
-/// Since 4.17 TCP builds super-packets whatever the device's features are (`sk_setup_caps`), unless `gso_max_segs` forbids it.
+/// Since 4.17 TCP builds super-packets whatever the device's features are (`sk_setup_caps`), unless `gso_max_segs` forbids it: an arm that sets
+/// something else then brings nothing about.
 #[must_use]
 pub fn expected(arm: &Arm, settled: &DeviceState, family: Family) -> Option<State> {
     if !arm.settings.iter().any(decides_about_segmentation) {
         return None;
     }
-    if settled.limits.gso_max_segs == Some(1) {
+    let sets_segs = |setting: &Setting| matches!(setting, Setting::GsoMaxSegs { .. });
+    if settled.limits.gso_max_segs == Some(1) && arm.settings.iter().any(sets_segs) {
         return Some(State::NotBuilt);
     }
     let active = settled.features.active(family.feature())?;
@@ -80,5 +82,11 @@ mod tests {
         one.limits.gso_max_segs = Some(1);
         let arm = arm(vec![Setting::GsoMaxSegs { segs: 1 }]);
         assert_eq!(expected(&arm, &one, Family::Ipv4), Some(State::NotBuilt));
+        // That is not what this arm is for: its trials are to fail for it.
+        let on = ["tx-scatter-gather", "tx-checksum-ip-generic", "tx-tcp-segmentation"];
+        let mut one = device(&on, &[]);
+        one.limits.gso_max_segs = Some(1);
+        let tso = self::arm(vec![feature("tx-tcp-segmentation")]);
+        assert_eq!(expected(&tso, &one, Family::Ipv4), Some(State::Engaged));
     }
 }

@@ -43,7 +43,11 @@ pub(super) fn report(seen: Seen<'_>) -> CheckReport {
     let answered: Vec<(TypeReport, Fate)> =
         seen.questions.iter().map(|question| of_type(&seen, question, &active)).collect();
     let counting = answered.iter().filter(|(one, _)| one.counts).map(|(_, fate)| *fate);
-    let state = checked::state(counting);
+    let state = match seen.limits.gso_max_segs {
+        // TCP hands over one segment at a time, whatever becomes of those that were made by hand.
+        1 => State::NotBuilt,
+        _ => checked::state(counting),
+    };
     let of_udp = answered.iter().filter(|(one, _)| is_udp(one.kind)).map(|(_, fate)| *fate);
     let udp = udp(checked::udp_state(of_udp, programs_get_eio(&seen)), &seen.described.name);
     let types: Vec<TypeReport> = answered.into_iter().map(|(one, _)| one).collect();
@@ -238,6 +242,9 @@ fn summary(state: State, types: &[TypeReport], interface: &Interface) -> String 
             named(TypeState::Whole),
             named(TypeState::Cut)
         ),
+        State::NotBuilt => {
+            format!("TSO is not happening on {name}: gso_max_segs is 1, so that TCP builds no super-packets")
+        }
         State::Inconclusive => format!("this check cannot tell whether TSO is happening on {name}"),
     }
 }

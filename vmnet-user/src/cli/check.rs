@@ -62,6 +62,7 @@ enum StateName {
     Engaged,
     Software,
     Partial,
+    NotBuilt,
     Inconclusive,
 }
 
@@ -92,6 +93,7 @@ impl StateName {
             Self::Engaged => State::Engaged,
             Self::Software => State::Software,
             Self::Partial => State::Partial,
+            Self::NotBuilt => State::NotBuilt,
             Self::Inconclusive => State::Inconclusive,
         }
     }

@@ -15,6 +15,7 @@ use crate::{
         breaks::Family,
         cause::Cause,
         chain::{Answers, Asked},
+        checked,
         experiment::{Arm, expected},
         fix::{DeviceState, Followed, followed},
         verdict::State,
@@ -115,7 +116,7 @@ enum Answer {
 
 fn asked(plan: &Plan, arm: &Arm, settled: &DeviceState) -> Answer {
     let expectations = Family::ALL.map(|family| (family, expected(arm, settled, family)));
-    if expectations.iter().all(|(_, state)| !matches!(state, Some(State::Engaged | State::Software))) {
+    if expectations.iter().all(|(_, state)| state.is_none()) {
         return Answer::Takes;
     }
     let options = Options { netns: plan.run.netns.clone(), ..Options::default() };
@@ -132,6 +133,7 @@ fn asked(plan: &Plan, arm: &Arm, settled: &DeviceState) -> Answer {
             Family::Ipv6 => answers.ipv6,
         };
         let found = match answer {
+            _ if report.state == checked::State::NotBuilt => State::NotBuilt,
             Asked::Whole => State::Engaged,
             Asked::Segmented => State::Software,
             Asked::Unknown => {
@@ -154,7 +156,11 @@ fn asked(plan: &Plan, arm: &Arm, settled: &DeviceState) -> Answer {
 }
 
 fn became(state: State) -> &'static str {
-    if state == State::Engaged { "given to the driver whole" } else { "segmented in software" }
+    match state {
+        State::Engaged => "given to the driver whole",
+        State::NotBuilt => "not built at all (gso_max_segs is 1)",
+        _ => "segmented in software",
+    }
 }
 
 fn causes(interface: &str) -> Vec<Cause> {

@@ -1,6 +1,7 @@
 //! A check on one screen: the answer, what became of TCP's super-packets, why, and what to do.
 
 use super::{CheckReport, TypeReport, TypeState};
+use crate::model::cause::experiment;
 use crate::model::checked::{State, Type};
 use crate::report::kit::format;
 use crate::report::kit::screen::Screen;
@@ -13,7 +14,7 @@ use crate::report::run::remedy;
 pub fn screen(report: &CheckReport, typed: &Typed, style: &Style) -> String {
     let (tone, word) = match report.state {
         State::Engaged => (Tone::Good, "YES"),
-        State::Software => (Tone::Bad, "NO"),
+        State::Software | State::NotBuilt => (Tone::Bad, "NO"),
         State::Partial => (Tone::Unsure, "PARTLY"),
         State::Inconclusive => (Tone::Unsure, "NOT KNOWN"),
     };
@@ -26,9 +27,14 @@ pub fn screen(report: &CheckReport, typed: &Typed, style: &Style) -> String {
         screen.command("Undo", &typed.vmnet("fix", name, "--undo"));
     }
     match report.state {
-        State::Software | State::Partial => {
-            screen.row("Is this why I am slow?", "This test cannot tell; an experiment can, in minutes:");
-            screen.command("", &typed.with_benchmark("ab", name));
+        State::Software | State::Partial | State::NotBuilt => {
+            let causes = report.causes.as_deref().unwrap_or_default();
+            let (tells, command) = match experiment(causes, name) {
+                Some(options) => ("an experiment can, in minutes:", typed.experiment(name, &options)),
+                None => ("a run shows what it costs:", typed.with_benchmark("run", name)),
+            };
+            screen.row("Is this why I am slow?", &format!("This test cannot tell; {tells}"));
+            screen.command("", &command);
         }
         State::Engaged => screen.command("Slow anyway?", &typed.with_benchmark("run", name)),
         State::Inconclusive => screen.command("Next", &typed.with_benchmark("run", name)),
@@ -51,6 +57,7 @@ fn sentence(report: &CheckReport) -> String {
             None => format!("TSO does not happen on {name}: the kernel segments large TCP packets"),
         },
         State::Partial => format!("TSO happens on {name} for a part of TCP only"),
+        State::NotBuilt => format!("TCP builds no large packets for {name}: gso_max_segs is 1"),
         State::Inconclusive => report.summary.clone(),
     }
 }

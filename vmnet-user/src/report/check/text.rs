@@ -34,6 +34,7 @@ pub fn state_word(state: State) -> &'static str {
         State::Engaged => "ENGAGED",
         State::Software => "SOFTWARE",
         State::Partial => "PARTIAL",
+        State::NotBuilt => "NOT BUILT",
         State::Inconclusive => "INCONCLUSIVE",
     }
 }
@@ -41,7 +42,7 @@ pub fn state_word(state: State) -> &'static str {
 fn tone(state: State) -> Tone {
     match state {
         State::Engaged => Tone::Good,
-        State::Software => Tone::Bad,
+        State::Software | State::NotBuilt => Tone::Bad,
         State::Partial | State::Inconclusive => Tone::Unsure,
     }
 }
@@ -187,7 +188,9 @@ fn sent(report: &CheckReport) -> String {
 fn next(report: &CheckReport) -> Option<String> {
     let typed = |subcommand| report.interface.place().vmnet(subcommand);
     match report.state {
-        State::Software | State::Partial => Some(format!("{} shows the whole chain", typed("doctor"))),
+        State::Software | State::Partial | State::NotBuilt => {
+            Some(format!("{} shows the whole chain", typed("doctor")))
+        }
         State::Inconclusive => Some(format!("{} judges by the traffic itself", typed("run"))),
         State::Engaged => None,
     }

@@ -126,7 +126,9 @@ impl FixReport {
     /// Whether the driver still gets segments: what was changed did not help.
     #[must_use]
     pub fn proof_fails(&self) -> bool {
-        self.proof.as_ref().is_ok_and(|proof| matches!(proof.state, State::Software | State::Partial))
+        self.proof
+            .as_ref()
+            .is_ok_and(|proof| matches!(proof.state, State::Software | State::Partial | State::NotBuilt))
     }
 }
 

@@ -42,9 +42,18 @@ impl Typed {
     /// The same with the benchmark behind `--`.
     #[must_use]
     pub fn with_benchmark(&self, subcommand: &str, interface: &str) -> String {
-        let benchmark =
-            if self.command.is_empty() { A_BENCHMARK.to_owned() } else { command_line(&self.command) };
-        self.vmnet(subcommand, interface, &format!("-- {benchmark}"))
+        self.vmnet(subcommand, interface, &format!("-- {}", self.benchmark()))
+    }
+
+    /// `vmnet ab` with options of [`crate::model::cause::experiment`].
+    #[must_use]
+    pub fn experiment(&self, interface: &str, options: &str) -> String {
+        let options = if options.is_empty() { String::new() } else { format!("{options} ") };
+        self.vmnet("ab", interface, &format!("{options}-- {}", self.benchmark()))
+    }
+
+    fn benchmark(&self) -> String {
+        if self.command.is_empty() { A_BENCHMARK.to_owned() } else { command_line(&self.command) }
     }
 }
 
@@ -57,6 +66,9 @@ mod tests {
         let plain = Typed { sudo: true, ..Typed::default() };
         assert_eq!(plain.vmnet("fix", "ens4", "--undo"), "sudo vmnet fix ens4 --undo");
         assert_eq!(plain.with_benchmark("ab", "ens4"), "sudo vmnet ab ens4 -- iperf3 -c PEER -t 5 -J");
+        assert_eq!(plain.experiment("ens4", ""), plain.with_benchmark("ab", "ens4"));
+        let sg = plain.experiment("ens4", "--feature sg");
+        assert_eq!(sg, "sudo vmnet ab ens4 --feature sg -- iperf3 -c PEER -t 5 -J");
         let command = ["sh", "-c", "iperf3 -c 10.0.0.2; rm x"].map(str::to_owned).to_vec();
         let inside = Typed { sudo: false, netns: Some("a b".to_owned()), command, keep: None };
         assert_eq!(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::remedy;
 use super::schema::RunReport;
 use super::text::{came_in, confidence_word, failure, is_encrypted, tone};
+use crate::model::cause::experiment;
 use crate::model::cost::Cost;
 use crate::model::fact::Known as _;
 use crate::model::ledger::{Entry, OFFLOADED, SEGMENTED, SINGLES};
@@ -244,8 +245,11 @@ fn slow(screen: &mut Screen, report: &RunReport, typed: &Typed) {
         return;
     };
     screen.row("Slow because of it?", &format::capitalised(&slow.said()));
-    if slow.without_tso != Answer::No {
-        screen.command("Prove", &typed.with_benchmark("ab", &report.interface.name));
+    let name = &report.interface.name;
+    if let Some(options) = experiment(report.causes.as_deref().unwrap_or_default(), name)
+        .filter(|_| slow.without_tso != Answer::No)
+    {
+        screen.command("Prove", &typed.experiment(name, &options));
         screen.row("", typed.placeholder());
     }
 }
