@@ -20,6 +20,8 @@ pub struct Delta {
     /// The programs' counts. Boxed, as they are large. Where counting is light, what the driver took is what the light ledger
     /// makes of it.
     pub traced: Option<Box<Counters>>,
+    /// Whether it is one of the audit's windows, or several of them.
+    pub every_segment: bool,
     /// The light ledger, or why it takes the exact hooks. None where counting is exact, and of two samples without their window.
     pub light: Option<Result<Box<Light>, String>>,
     /// Frees by `kfree_skb` that were no drops, and are not among them.
@@ -100,6 +102,7 @@ impl Delta {
             end_ns: later.at_ns,
             duration_ns: later.at_ns.saturating_sub(earlier.at_ns),
             traced,
+            every_segment: later.every_segment,
             light: None,
             freed_after_sending: 0,
             missed: MissedByKernel {
@@ -140,6 +143,7 @@ impl Delta {
             end_ns: next.end_ns,
             duration_ns: self.duration_ns.saturating_add(next.duration_ns),
             traced,
+            every_segment: self.every_segment && next.every_segment,
             light: None,
             freed_after_sending: 0,
             missed: MissedByKernel {

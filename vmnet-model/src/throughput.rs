@@ -7,7 +7,7 @@ use super::delta::Delta;
 use super::hook::Hook;
 use super::ledger::{Protocol, RETRANSMITS_UNKNOWN};
 use super::machine::QueueCounters;
-use super::sample::{CpuTimes, CpuWork, Mode, Window};
+use super::sample::{Counting, CpuTimes, CpuWork, Mode, Window};
 use super::tally::{TCP_LANES, Tally, bounded, cell, lane};
 use super::units::share;
 use super::witness::KernelCounters;
@@ -265,7 +265,7 @@ const fn untimed(window: &Window<'_>) -> Why {
     match window.conditions.mode {
         Mode::Counters => Why::NoPrograms,
         Mode::Tracepoint => Why::is(
-            "stack samples alone time segmentation on this rung: there were too few, or nothing was sent",
+            "stack samples alone time segmentation on this rung, in windows unless --exact: there were too few, or nothing was sent",
         ),
         Mode::Fentry | Mode::Kprobe => {
             Why::is("segmentation was not hooked, or nothing was sent in that interval")
@@ -361,9 +361,11 @@ impl CpuWork {
     }
 }
 
-/// CPUs busy segmenting, by stack samples.
+/// CPUs busy segmenting, by stack samples: where counting is light, those of windows. What comes in after one is late, and no measure of the time
+/// until the next.
 fn sampled_cpu(window: &Window<'_>, delta: &Delta, counted: &Counters) -> Option<f64> {
-    let sampled = window.conditions.hooks.counts(Hook::StackSample);
+    let takes_samples = window.conditions.counting == Counting::Exact || delta.every_segment;
+    let sampled = window.conditions.hooks.counts(Hook::StackSample) && takes_samples;
     let samples = &counted.samples;
     sampled.then(|| share(samples.segmenting, samples.total))?.map(|share| share * delta.cpus.len() as f64)
 }
@@ -478,6 +480,15 @@ mod tests {
         tracepoints.conditions.hooks[Hook::StackSample] = HookState::Attached;
         tracepoints.counters().samples.total = 100;
         tracepoints.counters().samples.segmenting = 25;
+        close(whole(&tracepoints.window()).unwrap().segmentation_cpu.known(), 0.5);
+        // Between windows a late sample comes in, and tells nothing of that time.
+        tracepoints.conditions.counting = Counting::Light;
+        let between = whole(&tracepoints.window()).unwrap();
+        assert_eq!(
+            (between.segmentation_cpu.known(), between.segmentation_ns_per_byte.known()),
+            (None, None)
+        );
+        tracepoints.last().every_segment = true;
         close(whole(&tracepoints.window()).unwrap().segmentation_cpu.known(), 0.5);
     }
 
