@@ -576,12 +576,12 @@ fn a_preview_says_what_would_be_done_and_does_nothing() {
     }
     assert!(run.files.is_empty() && journals(&bench).is_empty(), "{run}");
     assert_eq!(snapshot(&bench), before);
-    for (options, said) in [
-        (&["--feature", "tos", "--load", FAR][..], "no feature of this kernel"),
-        (&[][..], "what is to be run?"),
+    for (options, code, said) in [
+        (&["--feature", "tos", "--load", FAR][..], 1, "no feature of this kernel"),
+        (&[][..], 2, "what is to be run?"),
     ] {
         let refused = ended(&bench, options, &[]);
-        assert_eq!(refused.code, Some(1), "{refused}");
+        assert_eq!(refused.code, Some(code), "{refused}");
         assert!(refused.stderr.contains(said), "{refused}");
     }
 }

@@ -378,6 +378,34 @@ pub enum State {
     Inconclusive,
 }
 
+impl State {
+    /// As in JSON, and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Engaged => "engaged",
+            Self::Software => "software",
+            Self::Partial => "partial",
+            Self::NotBuilt => "not-built",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+impl UdpState {
+    /// As in JSON, and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Engaged => "engaged",
+            Self::Software => "software",
+            Self::Partial => "partial",
+            Self::Refused => "refused",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
 /// The answer for UDP super-packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -51,6 +51,10 @@ pub(crate) fn run() -> Result<Outcome> {
         lines.push(seen.summary(&half));
     }
     println!("\n{}", lines.join("\n"));
+    println!(
+        "\nThese two namespaces are gone now. On an interface of yours: sudo {} run IFACE",
+        testbed::paths::vmnet().display()
+    );
     Ok(if all_as_expected { Outcome::Done } else { Outcome::Failed })
 }
 

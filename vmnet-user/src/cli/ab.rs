@@ -250,11 +250,11 @@ fn load_time(args: &Args) -> Duration {
 fn benchmark(args: &Args) -> Result<Vec<String>> {
     let Some(server) = &args.load else {
         if args.command.is_empty() {
-            bail!(
-                "what is to be run? Give the benchmark behind --, such as `vmnet ab {} -- iperf3 -c ADDR -t 10 -J`, or --load ADDR for the \
-                 built-in one against a `vmnet load server` (port {DEFAULT_PORT})",
-                args.interface
-            );
+            super::wrong_usage(&format!(
+                "what is to be run? Give the benchmark behind --, such as `{}`, or --load ADDR for the built-in one against a `vmnet load server` \
+                 (port {DEFAULT_PORT})",
+                args.namespace.typed(&[]).with_benchmark("ab", &args.interface)
+            ));
         }
         return Ok(args.command.clone());
     };

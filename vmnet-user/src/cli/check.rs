@@ -1,22 +1,19 @@
 //! `vmnet check`: the answer in a second, without traffic.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::ValueEnum;
 
+use super::expect::{self, Expected};
 use super::options::{Looks, Namespace, Privacy};
-use super::output::{print, style_for};
-use super::run::{met, worst};
+use super::output::{Output, open_json, print};
 use crate::{
     check::Options,
     doctor,
     model::checked::{State, UdpState},
     report::check::{answer, screen, share},
-    session,
+    session::{self, Caller},
 };
 
 /// Ask an interface whether it segments: the answer in a second, with no traffic, no peer and no BPF
@@ -37,9 +34,9 @@ pub(super) struct Args {
     /// The interface, such as ens4
     #[arg(value_name = "IFACE")]
     interface: String,
-    /// Write the result as JSON (vmnet.check/1) to standard output
-    #[arg(long, value_name = "-", value_parser = ["-"])]
-    json: Option<String>,
+    /// Write the result as JSON (vmnet.check/1) to FILE, or to standard output for -
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// Exit with 3 unless this is the answer, with 4 if there is none
     #[arg(long, value_name = "STATE")]
     expect: Option<StateName>,
@@ -100,11 +97,13 @@ impl StateName {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let caller = Caller::from_environment()?;
+    let json = args.json.as_deref().map(|path| open_json(path, &caller)).transpose()?;
+    let mut output = Output::new(json, args.looks.plain);
     session::be_in(args.namespace.netns.as_deref())?;
     let options = Options { netns: args.namespace.netns.clone(), ..Options::default() };
     let report = doctor::check_and_no_more(&args.interface, &options)?;
-    let to_stdout = args.json.is_some();
-    let style = style_for(to_stdout, args.looks.plain);
+    let style = output.style();
     let typed = args.namespace.typed(&[]);
     let words = args.looks.detail().of(|| screen(&report, &typed, &style), || answer(&report, &style));
     if args.share {
@@ -113,20 +112,23 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             format!("{}\n{}\n", share::HEAD, share::row(&report, &what_machine(), &today.to_string()))
                 .as_bytes(),
         )?;
-    } else if to_stdout {
-        // A reader that has gone is no reason to fail.
-        let _ = io::stderr().write_all(words.as_bytes());
-        print(args.privacy.text(&report)?.as_bytes())?;
     } else {
-        print(words.as_bytes())?;
+        output.say(&words);
+        output.json(&args.privacy.text(&report)?)?;
     }
-    let tcp = args
-        .expect
-        .map(|expected| met(expected.state() == report.state, report.state == State::Inconclusive));
-    let udp = args.expect_udp.map(|expected| {
-        met(expected.state() == report.udp.state, report.udp.state == UdpState::Inconclusive)
+    let tcp = args.expect.map(|expected| Expected {
+        given: expected.state().name(),
+        found: report.state.name(),
+        is_met: expected.state() == report.state,
+        is_undecided: report.state == State::Inconclusive,
     });
-    Ok(ExitCode::from(worst([tcp, udp].into_iter().flatten())))
+    let udp = args.expect_udp.map(|expected| Expected {
+        given: expected.state().name(),
+        found: report.udp.state.name(),
+        is_met: expected.state() == report.udp.state,
+        is_undecided: report.udp.state == UdpState::Inconclusive,
+    });
+    Ok(expect::exit_code([tcp, udp].into_iter().flatten()))
 }
 
 /// As its firmware calls it.

@@ -104,12 +104,21 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
                 output.say(&word(found, &style));
                 Ok(ExitCode::SUCCESS)
             }
+            None if args.json.is_some() && knows(&asked) => {
+                bail!(
+                    "{asked:?} is a word or a cause, which has no JSON: what a file, a directory or standard input says has"
+                )
+            }
             None => nothing(&asked, &report),
         };
     }
     output.say(&answer(&report, &style));
     output.json(&args.privacy.text(&report)?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn knows(asked: &str) -> bool {
+    glossary::look_up(asked).is_some() || first_word(asked).is_some()
 }
 
 fn first_word(line: &str) -> Option<&'static Word> {

@@ -5,6 +5,7 @@ mod check;
 mod compare;
 mod completions;
 mod doctor;
+mod expect;
 mod explain;
 mod fix;
 mod kernel;
@@ -102,7 +103,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // It may quote names that others chose. A standard error that is gone is no reason to panic.
-            let said = printable(&format!("{error:#}"));
+            let said = printable(&in_full(&error));
             let _ = writeln!(io::stderr(), "vmnet: {said}");
             ExitCode::from(1)
         }
@@ -128,6 +129,17 @@ fn with_separator(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     let tip = printable(&format!("a benchmark stands behind `--`: vmnet {vmnet} -- {}", line(benchmark)));
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     error
+}
+
+/// An error and what caused it, each said once: some errors quote what caused them.
+fn in_full(error: &anyhow::Error) -> String {
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+        if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 /// Ends as for words that do not fit together, with the usage.

@@ -12,13 +12,14 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::Zoned;
 
+use super::expect::{self, Expected};
 use super::options::{Looks, Namespace};
 use super::output::{Output, open_json};
-use super::run::{met, parse_positive};
+use super::run::parse_positive;
 use crate::{
     model::path::State,
     output::OutputDir,
-    path::{self, Plan, Target},
+    path::{self, NotOnTheWay, Plan, Target},
     recording,
     report::kit::document::{self, Document, Format},
     report::kit::format::printable,
@@ -109,6 +110,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let plan = Plan {
         target,
         asked: asked.to_owned(),
+        expects: expected_device(args).map(str::to_owned),
         netns: args.namespace.netns.clone(),
         stays: args.here,
         exact: args.exact,
@@ -137,6 +139,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             if let Some(directory) = directory {
                 directory.remove_if_empty();
             }
+            if let Some(wrong) = error.downcast_ref::<NotOnTheWay>() {
+                wrong_name(wrong);
+            }
             return Err(error);
         }
     };
@@ -154,16 +159,29 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(failure) = outcome.command_failed {
         bail!(failure);
     }
-    Ok(as_expected(args, &outcome.report))
+    Ok(as_expected(args.expect.as_deref(), &outcome.report))
 }
 
 fn target(words: &str, from: Option<&str>) -> Result<Target> {
     Ok(match (words.parse::<IpAddr>(), from) {
         (Ok(destination), None) => Target::Destination(destination),
         (Ok(destination), Some(from)) => Target::Incoming { interface: from.to_owned(), destination },
+        (Err(_), None) if cannot_be_an_interface(words) => {
+            bail!(
+                "{} is neither an address nor an interface; names of hosts are not looked up",
+                printable(words)
+            )
+        }
         (Err(_), None) => Target::Interface(words.to_owned()),
         (Err(_), Some(_)) => bail!("--from takes an address to go to, not {words:?}"),
     })
+}
+
+/// `IFNAMSIZ`, with its end; and what looks like an address, or a host's name.
+fn cannot_be_an_interface(words: &str) -> bool {
+    let is_like_an_address =
+        words.matches('.').count() == 3 && words.chars().all(|c| c == '.' || c.is_ascii_digit());
+    words.len() > 15 || is_like_an_address
 }
 
 /// Before anything is looked for: what is sent goes to the address that was named, of one machine.
@@ -197,6 +215,10 @@ fn join(args: &Args, caller: &Caller) -> Result<ExitCode> {
     let mut output = Output::new(json, args.looks.plain);
     let documents = args.targets.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
     let Some(report) = joined(&documents) else { bail!("no recording was named") };
+    if let Some(name) = expected_device(args) {
+        let names = report.steps.iter().map(|step| step.interface.name.as_str());
+        NotOnTheWay::unless_named(name, names).unwrap_or_else(|wrong| wrong_name(&wrong));
+    }
     let kept = if args.private { private::of(&report)? } else { report.clone() };
     let whole = || answer(&report, &output.style(), &Typed::default());
     output.say(&args.looks.detail().of(whole, whole));
@@ -205,7 +227,7 @@ fn join(args: &Args, caller: &Caller) -> Result<ExitCode> {
         document::write(&directory, &kept, &Format::USUAL)?;
     }
     output.json(&kept.to_text()?)?;
-    Ok(as_expected(args, &report))
+    Ok(as_expected(args.expect.as_deref(), &report))
 }
 
 /// What `-o` calls it.
@@ -236,25 +258,29 @@ fn read(path: &str) -> Result<(String, PathReport)> {
     Ok((name, report))
 }
 
-/// The exit code that `--expect` asks for. A device that is not on the way at all is more likely a wrong name than an answer.
-fn as_expected(args: &Args, report: &PathReport) -> ExitCode {
-    let Some(expected) = args.expect.as_deref() else { return ExitCode::SUCCESS };
-    let names: Vec<&str> = report.steps.iter().map(|step| step.interface.name.as_str()).collect();
-    if expected != "whole" && !names.contains(&expected) {
-        let names = printable(&names.join(", "));
-        log::warn!("--expect {expected:?}: no device on the way is called that; there are {names}");
-    }
-    ExitCode::from(is_met(expected, report))
+const WHOLE: &str = "whole";
+
+fn expected_device(args: &Args) -> Option<&str> {
+    args.expect.as_deref().filter(|expected| *expected != WHOLE)
 }
 
-fn is_met(expected: &str, report: &PathReport) -> u8 {
+fn wrong_name(wrong: &NotOnTheWay) -> ! {
+    super::wrong_usage(&printable(&format!("--expect: {wrong}, and \"{WHOLE}\"")))
+}
+
+fn as_expected(expected: Option<&str>, report: &PathReport) -> ExitCode {
     let verdict = &report.verdict;
     let segments = matches!(verdict.state, State::Segmented | State::Partial);
     let device =
         verdict.step.and_then(|step| report.steps.get(step)).map(|step| step.interface.name.as_str());
-    let is_it = match expected {
-        "whole" => verdict.state == State::Whole,
-        name => segments && device == Some(name),
-    };
-    met(is_it, verdict.state == State::Unknown)
+    let found = device.filter(|_| segments).unwrap_or(match verdict.state {
+        State::Whole => WHOLE,
+        _ => "no answer",
+    });
+    expect::exit_code(expected.map(|expected| Expected {
+        given: expected,
+        found,
+        is_met: expected == found,
+        is_undecided: verdict.state == State::Unknown,
+    }))
 }

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+use super::expect::{self, Expected};
 use super::options::{Looks, Namespace};
 use super::output::{open_file, say_to, style_for};
 use crate::model::hook::{HOOKS, Hook};
@@ -25,10 +26,6 @@ use crate::session::{Caller, Observer, Plan, Prints};
 use crate::units::parse_duration;
 use crate::{live, session};
 
-/// `--expect` was not met.
-pub(super) const UNEXPECTED: u8 = 3;
-/// `--expect` was given, and the verdict is inconclusive.
-pub(super) const UNDECIDED: u8 = 4;
 /// Without a command, a run ends by itself after this.
 const DEFAULT_DURATION: Duration = Duration::from_secs(30);
 
@@ -250,23 +247,15 @@ fn exit_code(
     }
     let udp = report.verdict.udp.as_ref().map_or(State::Inconclusive, |udp| udp.state);
     let answers = expected.into_iter().zip([report.verdict.state, udp]);
-    let met = answers
-        .filter_map(|(expected, state)| Some(met(expected?.state() == state, state == State::Inconclusive)));
-    Ok(ExitCode::from(worst(met)))
-}
-
-/// The exit code of one expectation.
-pub(super) fn met(is_met: bool, is_undecided: bool) -> u8 {
-    match (is_met, is_undecided) {
-        (true, _) => 0,
-        (false, true) => UNDECIDED,
-        (false, false) => UNEXPECTED,
-    }
-}
-
-/// Of several: what is not met comes before what is undecided.
-pub(super) fn worst(codes: impl Iterator<Item = u8>) -> u8 {
-    codes.reduce(|worst, code| if worst == UNEXPECTED || code == 0 { worst } else { code }).unwrap_or(0)
+    Ok(expect::exit_code(answers.filter_map(|(expected, found)| {
+        let expected = expected?.state();
+        Some(Expected {
+            given: expected.name(),
+            found: found.name(),
+            is_met: expected == found,
+            is_undecided: found == State::Inconclusive,
+        })
+    })))
 }
 
 /// The person's terminal, or whatever reads us.

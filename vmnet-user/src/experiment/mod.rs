@@ -30,6 +30,7 @@ use crate::model::chain::Answers;
 use crate::model::experiment::{Arm, ArmEffects, Asked, Design, Guards, Trial};
 use crate::model::fix::{DeviceState, Step, way_back};
 use crate::model::interface::Interface;
+use crate::model::shell::inside;
 use crate::output::OutputDir;
 use crate::report::ab::schema::{AbReport, EndedBy};
 use crate::report::kit::document::{self, Format};
@@ -240,10 +241,12 @@ impl Targets {
         let arms = plan.asked.arms(&before.features)?;
         let cpus = system::cpus_online().unwrap_or(1);
         let states: Vec<_> = arms.iter().map(|arm| arm.target(before, cpus)).collect();
+        let netns = plan.run.netns.as_deref();
+        let typed = |step: &Step| inside(netns, &step.command());
         let commands = states
             .iter()
             .map(|state| match state {
-                Ok(state) => way_back(state, before).iter().map(Step::command).collect(),
+                Ok(state) => way_back(state, before).iter().map(typed).collect(),
                 Err(_) => Vec::new(),
             })
             .collect();

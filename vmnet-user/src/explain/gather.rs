@@ -111,7 +111,9 @@ pub(super) fn stream(mut from: impl Read, bounds: Bounds) -> io::Result<Gathered
     let mut head = Vec::new();
     from.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
     let form = Form::of(&head);
-    let mut all = io::Cursor::new(head).chain(from);
+    // A terminal that has told its end once goes on if it is asked again.
+    let has_ended = (head.len() as u64) < HEAD_BYTES;
+    let mut all = io::Cursor::new(head).chain(from.take(if has_ended { 0 } else { u64::MAX }));
     let mut gathered = Gathered::default();
     match form {
         Some(form) => archive::read(all, form, bounds, &mut gathered),

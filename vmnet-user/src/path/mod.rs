@@ -54,6 +54,8 @@ pub struct Plan {
     pub asked: String,
     /// The sender's namespace as given to `--netns`; the process is in it already.
     pub netns: Option<String>,
+    /// A device that is to be on the way.
+    pub expects: Option<String>,
     /// Whether the way is followed into no other namespace.
     pub stays: bool,
     /// Whether every packet is counted all the time, and not in windows where that is dear.
@@ -81,6 +83,28 @@ pub struct Outcome {
     pub command_failed: Option<String>,
 }
 
+/// A name of a device that is none of those on the way: it is not worth the traffic.
+#[derive(Debug, thiserror::Error)]
+#[error("no device on the way is called {name:?}; there are {}", there_are.join(", "))]
+pub struct NotOnTheWay {
+    name: String,
+    there_are: Vec<String>,
+}
+
+impl NotOnTheWay {
+    /// Whether there is such a device.
+    ///
+    /// # Errors
+    /// There is none: then those that there are.
+    pub fn unless_named<'a>(name: &str, devices: impl Iterator<Item = &'a str>) -> Result<(), Self> {
+        let there_are: Vec<String> = devices.map(str::to_owned).collect();
+        match there_are.iter().any(|device| device == name) {
+            true => Ok(()),
+            false => Err(Self { name: name.to_owned(), there_are }),
+        }
+    }
+}
+
 /// What is told before the first packet counts.
 #[derive(Clone, Debug)]
 pub struct Beginning {
@@ -100,6 +124,9 @@ pub fn trace(plan: &Plan, begin: impl FnOnce(&Beginning)) -> Result<Outcome> {
     let slots = watch::slots(&way.stops);
     if way.stops.is_empty() {
         bail!("packets to {} leave by no device that can be watched", plan.asked);
+    }
+    if let Some(name) = &plan.expects {
+        NotOnTheWay::unless_named(name, way.stops.iter().map(|stop| stop.name.as_str()))?;
     }
     let machines = assemble::machines(&world, &way.stops);
     // What is only received here is counted by its devices alone.

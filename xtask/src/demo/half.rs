@@ -54,7 +54,7 @@ impl Half {
         let made = entries(reports).difference(&before).next().cloned();
         let report = made.as_deref().and_then(read);
         if let Some(line) = report.as_ref().and_then(shown::unaccounted) {
-            println!("  {line}");
+            println!("  Unseen   {line}");
         }
         Ok(Seen { status, made, report })
     }
@@ -99,7 +99,8 @@ fn read(report: &Path) -> Option<Value> {
 }
 
 fn charts(report: &Path) -> usize {
-    entries(report).iter().filter(|path| path.extension().is_some_and(|extension| extension == "svg")).count()
+    let files = fs::read_dir(report).into_iter().flatten().flatten();
+    files.filter(|file| file.path().extension().is_some_and(|extension| extension == "svg")).count()
 }
 
 /// The directories in a directory, not links to them; nothing where there is none.

@@ -10,6 +10,17 @@ const LONGEST_BESIDE: usize = 78;
 
 /// Rows `Why` and `Fix`, of the cause that explains most; how many others there are. Gives whether `vmnet fix` can help.
 pub(in crate::report) fn rows(screen: &mut Screen, interface: &str, causes: &[Cause], typed: &Typed) -> bool {
+    rows_as("Why", screen, interface, causes, typed)
+}
+
+/// The same where the answer is not known, so that what was found is not why.
+pub(in crate::report) fn rows_as(
+    label: &str,
+    screen: &mut Screen,
+    interface: &str,
+    causes: &[Cause],
+    typed: &Typed,
+) -> bool {
     let causes: Vec<&Cause> = causes.iter().filter(|cause| cause.id != CauseId::NotTheBottleneck).collect();
     let Some((chief, others)) = causes.split_first() else { return false };
     let more = match others.len() {
@@ -17,7 +28,7 @@ pub(in crate::report) fn rows(screen: &mut Screen, interface: &str, causes: &[Ca
         1 => "; 1 more cause: -v".to_owned(),
         several => format!("; {several} more causes: -v"),
     };
-    screen.row("Why", &format!("{}{more}", format::capitalised(&chief.title)));
+    screen.row(label, &format!("{}{more}", format::capitalised(&chief.title)));
     // What root here can fix is one command for all that it can.
     if causes.iter().any(|cause| !cause.fix.actions.is_empty()) {
         let fix = typed.vmnet("fix", interface, "");

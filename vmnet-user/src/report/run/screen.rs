@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::remedy;
 use super::schema::RunReport;
-use super::text::{came_in, confidence_word, failure, is_encrypted, tone};
+use super::text::{UDP_WORTH_A_LINE_BYTES, came_in, confidence_word, failure, is_encrypted, tone};
 use crate::model::cause::experiment;
 use crate::model::cost::Cost;
 use crate::model::fact::Known as _;
@@ -44,7 +44,8 @@ pub fn screen(report: &RunReport, files: &[PathBuf], typed: &Typed, style: &Styl
     screen.row("Weak", &without_programs(report));
     screen.row("But", reach(report));
     let name = &report.interface.name;
-    remedy::rows(&mut screen, name, report.causes.as_deref().unwrap_or_default(), typed);
+    let label = if report.verdict.state == State::Inconclusive { "Found" } else { "Why" };
+    remedy::rows_as(label, &mut screen, name, report.causes.as_deref().unwrap_or_default(), typed);
     slow(&mut screen, report, typed);
     next(&mut screen, report, typed);
     match page(files) {
@@ -133,7 +134,8 @@ fn speed(report: &RunReport) -> String {
 /// What became of the bulk: of what, and how.
 fn packets(report: &RunReport) -> String {
     let Some(tcp) = report.ledger.tcp.as_ref().map(|tcp| &tcp.total) else {
-        return report.verdict.summary.clone();
+        let basis = report.verdict.basis.as_ref().filter(|_| report.verdict.state == State::Inconclusive);
+        return basis.map_or_else(|| report.verdict.summary.clone(), |why| format::capitalised(why));
     };
     let bulk = tcp.bulk_bytes();
     if bulk == 0 || report.verdict.state == State::NothingToOffload {
@@ -150,7 +152,12 @@ fn packets(report: &RunReport) -> String {
     let became = became(tcp).map(|segments| format!(": each large packet became {segments} on average"));
     let thin = tcp.median_gso_segs.filter(|_| report.verdict.thin);
     let thin = thin.map(|segments| format!(": {segments} segments in a packet, in the median"));
-    format!("{} of TCP, {}{}", format::bytes(bulk), parts.join(", "), thin.or(became).unwrap_or_default())
+    format!(
+        "{} of bulk TCP, {}{}",
+        format::bytes(bulk),
+        parts.join(", "),
+        thin.or(became).unwrap_or_default()
+    )
 }
 
 /// How many segments software made of one super-packet, in the mean, where it made any worth telling.
@@ -192,9 +199,14 @@ fn udp(report: &RunReport) -> String {
     if let Some(udp) = report.verdict.udp.as_ref().filter(|udp| is_all && udp.state == State::Engaged) {
         return udp.summary.clone();
     }
-    let udp = report.verdict.udp.as_ref().filter(|udp| udp.is_segmented());
-    udp.map(|_| "its large packets (UDP_SEGMENT) are segmented in software: -v".to_owned())
-        .unwrap_or_default()
+    if report.verdict.udp.as_ref().is_some_and(|udp| udp.is_segmented()) {
+        return "its large packets (UDP_SEGMENT) are segmented in software: -v".to_owned();
+    }
+    let sent = report.ledger.udp.as_ref().map_or(0, |udp| udp.total.payload_bytes);
+    if !is_all || sent < UDP_WORTH_A_LINE_BYTES {
+        return String::new();
+    }
+    format!("{} in single packets: no program handed over more at a time (UDP_SEGMENT)", format::bytes(sent))
 }
 
 fn events(report: &RunReport) -> String {

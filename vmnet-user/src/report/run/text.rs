@@ -26,7 +26,7 @@ use crate::stats;
 use crate::units;
 
 /// UDP below this is chatter (DNS, NTP), not worth a line.
-const UDP_WORTH_A_LINE_BYTES: u64 = 1 << 20;
+pub(super) const UDP_WORTH_A_LINE_BYTES: u64 = 1 << 20;
 
 /// Beyond these, reasons are told in run.json only.
 const MOST_REASONS: usize = 5;
