@@ -97,7 +97,7 @@ fn steady(answer: &[&str]) -> String {
     static FIGURE: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"[<>]?[0-9][0-9.,]*( [kMG]?(?:B|bit/s))?").unwrap());
     static GAP: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"  +").unwrap());
-    static SHARES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(of TCP, # % [a-z ]+).*").unwrap());
+    static SHARES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(of bulk TCP, # % [a-z ]+).*").unwrap());
     let mut rows: Vec<String> = Vec::new();
     for line in answer {
         match rows.last_mut() {

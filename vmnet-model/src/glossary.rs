@@ -141,7 +141,7 @@ pub const WORDS: &[Word] = &[
     ),
     word(
         Part::Bytes,
-        &["offloaded", "hardware", "in hardware"],
+        &["offloaded", "hardware", "in hardware", "whole"],
         "Left in super-packets that the driver got whole, so the device segmented them: TSO happened.",
     ),
     word(
@@ -151,7 +151,7 @@ pub const WORDS: &[Word] = &[
     ),
     word(
         Part::Bytes,
-        &["full-size singles", "unaggregated", "full-size single", "singles"],
+        &["full-size singles", "unaggregated", "singles", "comes in as singles"],
         "Full-size packets that never were part of a super-packet: nothing to offload was built.",
     ),
     word(
@@ -172,23 +172,39 @@ pub const WORDS: &[Word] = &[
     ),
     word(
         Part::Answer,
-        &["engaged"],
+        &["engaged", "YES"],
         "At least 95 % of what TCP built as super-packets reached the driver whole: the device segments, TSO is happening.",
     ),
     word(
         Part::Answer,
-        &["partial"],
+        &["partial", "PARTLY"],
         "Some super-packets reached the driver whole and some were segmented in software; the shares are shown.",
     ),
     word(
         Part::Answer,
-        &["nothing-to-offload"],
+        &["nothing-to-offload", "NO TRAFFIC"],
         "Too little bulk traffic to judge by: under 1 MiB, or under 5 % of the payload.",
     ),
     word(
         Part::Answer,
         &["inconclusive", "not known"],
         "What is unexplained could change the answer, or two witnesses disagree.",
+    ),
+    word(
+        Part::Answer,
+        &["NO"],
+        "TSO is not happening: the CPU segments super-packets in software, or TCP builds none (not-built). The line behind it says which.",
+    ),
+    word(
+        Part::Answer,
+        &["IN ORDER"],
+        "`vmnet doctor` found nothing in TSO's way, and did not ask the driver: that takes CAP_NET_RAW.",
+    ),
+    word(
+        Part::Answer,
+        &["exit code", "exit code 3", "exit code 4"],
+        "0 done; 1 it could not be done, or COMMAND failed; 2 wrong usage; with --expect, 3 for another answer (NO TRAFFIC is one) and 4 for NOT \
+         KNOWN.",
     ),
     word(
         Part::Answer,
@@ -220,7 +236,7 @@ pub const WORDS: &[Word] = &[
     ),
     word(
         Part::Proof,
-        &["witness"],
+        &["witness", "silent"],
         "A source that says by itself whether super-packets left: the programs, the kernel's counters, the device's statistics.",
     ),
     word(
@@ -264,8 +280,9 @@ fn all() -> impl Iterator<Item = &'static Word> {
 #[must_use]
 pub fn look_up(asked: &str) -> Option<Entry> {
     let asked = plain(asked);
-    let word = all().find(|word| word.names.iter().any(|name| plain(name) == asked));
-    let cause = || CauseId::ALL.into_iter().find(|id| plain(id.name()) == asked);
+    let is_it = |name: &str| is_the_same(&plain(name), &asked);
+    let word = all().find(|word| word.names.iter().any(|name| is_it(name)));
+    let cause = || CauseId::ALL.into_iter().find(|id| is_it(id.name()));
     word.map(Entry::Word).or_else(|| cause().map(Entry::Cause))
 }
 
@@ -280,6 +297,11 @@ pub fn like(asked: &str) -> Vec<&'static str> {
         asked.len() >= 3 && (name.contains(&asked) || asked.contains(&name))
     };
     all.filter(is_like).collect()
+}
+
+/// One or several of it.
+fn is_the_same(name: &str, asked: &str) -> bool {
+    name == asked || name.strip_suffix('s') == Some(asked) || asked.strip_suffix('s') == Some(name)
 }
 
 /// Without what people write differently.
@@ -324,6 +346,10 @@ mod tests {
             "segmented_in-software",
             "off [fixed]",
             "tx-tcp-mangleid-segmentation",
+            "super-packets",
+            "YES",
+            "NO TRAFFIC",
+            "exit code 3",
         ] {
             assert!(matches!(look_up(asked), Some(Entry::Word(_))), "{asked}");
         }

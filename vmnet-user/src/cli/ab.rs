@@ -285,8 +285,9 @@ fn command_line(seed: u64, has_seed: bool) -> Vec<String> {
     if let Some(program) = words.first_mut() {
         "vmnet".clone_into(program);
     }
-    if !has_seed && words.len() >= 2 {
-        words.splice(2..2, ["--seed".to_owned(), seed.to_string()]);
+    if !has_seed {
+        let before_the_benchmark = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        words.splice(before_the_benchmark..before_the_benchmark, ["--seed".to_owned(), seed.to_string()]);
     }
     words
 }

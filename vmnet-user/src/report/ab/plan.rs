@@ -130,10 +130,9 @@ fn sees(blocks: u32) -> String {
 pub(super) fn least_seen(blocks: u32) -> String {
     const ORDINARY_NOISE_PERCENT: f64 = 3.0;
     match smallest_visible_for(ORDINARY_NOISE_PERCENT, blocks as usize) {
-        Some(least) if blocks >= FEWEST_BLOCKS => format!(
-            "Sees effects of {} % and more where runs scatter by {ORDINARY_NOISE_PERCENT} %.",
-            format::significant(least)
-        ),
+        Some(least) if blocks >= FEWEST_BLOCKS => {
+            format!("Sees effects of {least:.1} % and more where runs scatter by {ORDINARY_NOISE_PERCENT} %.")
+        }
         _ => format!("A rehearsal: fewer than {FEWEST_BLOCKS} blocks can show no effect for certain."),
     }
 }

@@ -47,9 +47,14 @@ pub fn screen(report: &AbReport, files: &[PathBuf], typed: &Typed, style: &Style
     if let Some(page) = files.first() {
         screen.command("Report", &page.display().to_string());
     }
-    let again = command_line(&report.repeat.command);
-    screen.command("Again", &if typed.sudo { format!("sudo {again}") } else { again });
+    screen.command("Again", &again(report, typed));
     screen.finish()
+}
+
+/// What was typed, with the seed.
+fn again(report: &AbReport, typed: &Typed) -> String {
+    let again = command_line(&report.repeat.command);
+    if typed.sudo { format!("sudo {again}") } else { again }
 }
 
 /// There is nothing to tell but why.
@@ -59,7 +64,7 @@ fn failed(report: &AbReport, files: &[PathBuf], typed: &Typed, style: &Style) ->
     screen.gap();
     screen.row("Why", why);
     now(&mut screen, report, Outcome::NotKnown, typed);
-    screen.command("Again", &typed.with_benchmark("ab", &report.interface.name));
+    screen.command("Again", &again(report, typed));
     if let Some(file) = files.first() {
         screen.command("Report", &format!("{}   details: -v", file.display()));
     }
@@ -243,6 +248,7 @@ pub fn before(
         format!("{} at {name}", feature_word(feature))
     };
     let time = match trial_s.filter(|seconds| seconds.is_finite() && *seconds > 0.0) {
+        Some(seconds) if seconds * (runs as f64) < 60.0 => format!(", about {:.0} s", seconds * runs as f64),
         Some(seconds) => format!(", about {}", format::duration(seconds * runs as f64)),
         None => "; how long is known after the first".to_owned(),
     };
