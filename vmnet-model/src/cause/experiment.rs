@@ -9,6 +9,10 @@ pub fn experiment(causes: &[Cause], interface: &str) -> Option<String> {
     let Some(chief) = causes.iter().find(|cause| cause.id != CauseId::NotTheBottleneck) else {
         return Some(String::new());
     };
+    let builds_none = |cause: &Cause| cause.id == CauseId::NotBuilt && !cause.fix.actions.is_empty();
+    if chief.id != CauseId::NotBuilt && causes.iter().any(builds_none) {
+        return None;
+    }
     match chief.id {
         CauseId::Unexplained => Some(String::new()),
         CauseId::SgOff => Some("--feature sg".to_owned()),

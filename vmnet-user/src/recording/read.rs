@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
@@ -18,13 +18,8 @@ use crate::report::kit::budget::within;
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// It cannot be opened.
-    #[error("cannot open {}: {answer}", path.display())]
-    Open {
-        /// Which.
-        path: PathBuf,
-        /// The kernel's answer.
-        answer: io::Error,
-    },
+    #[error("it cannot be opened: {0}")]
+    Open(io::Error),
     /// Its frames.
     #[error(transparent)]
     Frame(#[from] FrameError),
@@ -46,7 +41,7 @@ pub enum RecordingError {
 /// # Errors
 /// [`RecordingError`], which says where.
 pub fn read_file(path: &Path) -> Result<Run, RecordingError> {
-    let file = File::open(path).map_err(|answer| RecordingError::Open { path: path.to_owned(), answer })?;
+    let file = File::open(path).map_err(RecordingError::Open)?;
     read(BufReader::new(file))
 }
 

@@ -6,7 +6,7 @@ use super::plan::least_seen;
 use super::results::{Outcome, Said, feature_word, headline, how_it_ended, outcome, results};
 use super::schema::{AbReport, EndedBy};
 use super::summary::{chief, with_role};
-use super::validity::{blocks_said, left_out_unevenly};
+use super::validity::left_out_unevenly;
 use super::words::{Amount, chance, in_unit, judgement_of_placebo};
 use crate::model::experiment::{Design, Effect, Judgement, MetricId, Role, Trial};
 use crate::model::shell::command_line;
@@ -39,7 +39,8 @@ pub fn screen(report: &AbReport, files: &[PathBuf], typed: &Typed, style: &Style
         screen.row("But", line);
     }
     if report.window.ended_by != EndedBy::Plan {
-        screen.row("Ended", &format!("{}; {}", how_it_ended(report), blocks_said(report)));
+        let problem = report.window.problem.as_ref().map(|why| format!(": {why}"));
+        screen.row("Ended", &format!("{}{}", how_it_ended(report), problem.unwrap_or_default()));
     }
     let name = &report.interface.name;
     remedy::rows(&mut screen, name, &report.causes, typed);

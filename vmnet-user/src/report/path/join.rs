@@ -27,6 +27,7 @@ pub fn joined(documents: &[(String, PathReport)]) -> Option<PathReport> {
         notes: Vec::new(),
         ..first.clone()
     };
+    whole.notes.extend(to_several(documents));
     whole.probes.devices = 0;
     for (machine, document) in documents {
         let base = whole.steps.len();
@@ -67,6 +68,19 @@ pub fn joined(documents: &[(String, PathReport)]) -> Option<PathReport> {
     }
     judge(&mut whole, documents.len());
     Some(whole)
+}
+
+/// They may be of different ways altogether; or an address was translated in between, as a service's is.
+fn to_several(documents: &[(String, PathReport)]) -> Option<String> {
+    let mut all: Vec<&str> =
+        documents.iter().filter_map(|(_, document)| document.destination.as_deref()).collect();
+    all.dedup();
+    (all.len() > 1).then(|| {
+        format!(
+            "they go to different addresses, {}: one way only if one was translated into the other",
+            all.join(" and ")
+        )
+    })
 }
 
 /// What one machine's last device sent, and the next one's first took.
@@ -180,5 +194,16 @@ mod tests {
         let none = joined(&[("guest".to_owned(), whole.clone()), ("host".to_owned(), whole)]).unwrap();
         assert_eq!(none.verdict.state, State::Whole);
         assert_eq!(none.verdict.summary, "no device on the way over 2 machines segments");
+    }
+
+    #[test]
+    fn ways_to_different_addresses_are_joined_with_a_word_of_it() {
+        let to = |address: &str| PathReport { destination: Some(address.to_owned()), ..document() };
+        let joined_of = |there: PathReport| {
+            joined(&[("guest".to_owned(), to("10.0.0.2")), ("host".to_owned(), there)]).unwrap().notes
+        };
+        let notes = joined_of(to("10.9.0.2"));
+        assert!(notes[0].contains("10.0.0.2 and 10.9.0.2"), "{notes:?}");
+        assert!(!joined_of(to("10.0.0.2")).iter().any(|note| note.contains("different addresses")));
     }
 }

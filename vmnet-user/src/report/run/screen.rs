@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use super::remedy;
 use super::schema::RunReport;
-use super::text::{UDP_WORTH_A_LINE_BYTES, came_in, confidence_word, failure, is_encrypted, tone};
+use super::text::{
+    UDP_WORTH_A_LINE_BYTES, came_in, confidence_word, failure, is_encrypted, is_told_by_code, tone,
+};
 use crate::model::cause::experiment;
 use crate::model::cost::Cost;
 use crate::model::fact::Known as _;
@@ -29,7 +31,9 @@ pub fn screen(report: &RunReport, files: &[PathBuf], typed: &Typed, style: &Styl
     let mut screen = Screen::new(style, tone, word, &sentence(report));
     screen.gap();
     if let Some(how) = failure(report) {
-        screen.row("Command", &format!("failed ({how}); what it printed stands above"));
+        // With JSON it printed nothing that a person would have seen.
+        let above = if is_told_by_code(report) { "; what it printed stands above" } else { "" };
+        screen.row("Command", &format!("failed ({how}){above}"));
     }
     let said = report.benchmark.as_ref().and_then(super::text::what_it_said);
     screen.row("Command", said.as_deref().unwrap_or_default());
@@ -175,6 +179,10 @@ fn cpu(report: &RunReport) -> String {
     match (cost.segmentation_calls.known(), cost.cores.known()) {
         _ if report.verdict.state == State::NothingToOffload => String::new(),
         (Some(0), _) => "none for segmentation".to_owned(),
+        _ if report.verdict.state == State::NotBuilt => {
+            "none for segmentation; each segment goes through the stack by itself, and that costs more"
+                .to_owned()
+        }
         (_, Some(cores)) if is_offloaded => format!("{cores:.2} cores for segmentation"),
         (_, Some(cores)) => {
             let about = if cost.method.is_sampled() { "about " } else { "" };

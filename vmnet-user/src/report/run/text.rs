@@ -137,8 +137,17 @@ pub(super) fn failure(report: &RunReport) -> Option<String> {
     let signal = benchmark.signal.map(|signal| format!("signal {signal}"));
     let code = benchmark.exit_code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
     // With -J, some versions of iperf3 end with 0 all the same.
-    let said = || Iperf3::error(benchmark.stdout.as_deref().unwrap_or_default().as_bytes());
-    signal.or(code).or_else(said)
+    signal.or(code).or_else(|| said_in_json(report))
+}
+
+fn said_in_json(report: &RunReport) -> Option<String> {
+    let printed = report.benchmark.as_ref()?.stdout.as_deref()?;
+    Iperf3::error(printed.as_bytes())
+}
+
+/// Whether it is known by its code alone, and not by what it said in JSON.
+pub(super) fn is_told_by_code(report: &RunReport) -> bool {
+    said_in_json(report).is_none()
 }
 
 /// The confidence in one word.
