@@ -110,6 +110,25 @@ fn a_veth_is_whole_and_then_breaks_where_it_was_broken() {
     assert_eq!(chain(&diagnosis(&namespace, "veth0")), chain(&whole));
 }
 
+/// What a filter hands to another device, nobody asks about here.
+#[test]
+fn filters_that_hand_packets_elsewhere_are_told_and_nothing_is_called_whole_for_them() {
+    skip_unless!(skip::root(), skip::vmnet(), skip::program("tc"));
+    let namespace = pair();
+    namespace.ip("link add other0 type veth peer name other1").unwrap();
+    namespace.ip("link set other0 up").unwrap();
+    namespace.exec("tc qdisc add dev veth0 clsact").unwrap();
+    namespace
+        .exec(
+            "tc filter add dev veth0 egress protocol ip prio 1 u32 match u32 0 0 action mirred egress redirect dev other0",
+        )
+        .unwrap();
+    let found = diagnosis(&namespace, "veth0");
+    let filters = found["checklist"].as_array().unwrap().iter().find(|item| item["item"] == "tc filters");
+    assert_eq!(filters.unwrap()["state"], "warn", "{found:#}");
+    assert_eq!(chain(&found).last(), Some(&("taken", "unknown")), "{found:#}");
+}
+
 #[test]
 fn every_kind_of_device_is_diagnosed_for_what_it_is() {
     skip_unless!(skip::root(), skip::vmnet());

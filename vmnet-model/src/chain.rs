@@ -393,7 +393,8 @@ fn taken(asked: [Asked; 2], why_not: &str) -> Link {
         [Asked::Segmented, Asked::Segmented]
         | [Asked::Segmented, Asked::Unknown]
         | [Asked::Unknown, Asked::Segmented] => LinkState::Broken,
-        [Asked::Unknown, Asked::Whole] | [Asked::Whole, Asked::Unknown] => LinkState::Ok,
+        // Half an answer is none.
+        [Asked::Unknown, Asked::Whole] | [Asked::Whole, Asked::Unknown] => LinkState::Unknown,
         _ => LinkState::Partial,
     };
     link(NAME, state, evidence)

@@ -55,6 +55,7 @@ pub fn of(machine: &Machine) -> Vec<Item> {
         qdisc(machine),
         mtu(machine),
         tunnels(machine),
+        filters(machine),
     ]
 }
 
@@ -247,6 +248,17 @@ fn tunnels(machine: &Machine) -> Item {
         ),
         None if above.is_empty() => item(NAME, ItemState::Info, "none that is known"),
         None => item(NAME, ItemState::Ok, names()),
+    }
+}
+
+fn filters(machine: &Machine) -> Item {
+    const NAME: &str = "tc filters";
+    match &machine.redirects {
+        Err(why) => unknown(NAME, why),
+        Ok(true) => {
+            item(NAME, ItemState::Warn, "hand packets to other devices (mirred): those are not asked")
+        }
+        Ok(false) => item(NAME, ItemState::Ok, "none hands packets to another device"),
     }
 }
 

@@ -64,6 +64,10 @@ pub struct Machine {
     #[serde(with = "fact")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<u32>"))]
     pub nfqueues: Fact<u32>,
+    /// Whether tc filters hand packets for the interface to other devices (`act_mirred`): what leaves by those is not seen on this one.
+    #[serde(with = "fact", default = "fact::unread")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
+    pub redirects: Fact<bool>,
 }
 
 impl Machine {

@@ -47,6 +47,7 @@ pub fn virtio() -> Machine {
         setters: Vec::new(),
         setters_unread: Vec::new(),
         nfqueues: Ok(0),
+        redirects: Ok(false),
     }
 }
 

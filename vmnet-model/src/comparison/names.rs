@@ -46,6 +46,7 @@ const NAMES: &[(&str, &str, bool)] = &[
     ("machine.setters[", "setting in {}", true),
     ("machine.setters_unread", "settings that could not be read", true),
     ("machine.nfqueues", "nfqueues", true),
+    ("machine.redirects", "filters that hand packets to other devices", true),
     ("interface.terminal", "packets leave the machine here", true),
     ("machine.device.kind", "kind of device", true),
     ("machine.device.features[", "feature {}", false),

@@ -10,6 +10,7 @@ use super::{
     irqs,
     links::{self, Link, LinkError, LinkReader},
     other_end::OtherEnds,
+    qdisc::QdiscReader,
     qdisc_options, queue_stats, rings, setters, stack, system, xps,
 };
 use crate::model::machine::{Device, Ingress, Machine, Queues, Stacked, Virtio};
@@ -57,6 +58,9 @@ pub fn read(interface: &str) -> Result<Machine, LinkError> {
         setters,
         setters_unread,
         nfqueues: system::nfqueues(),
+        redirects: QdiscReader::open()
+            .map(|mut qdiscs| qdiscs.redirects_out(link.ifindex))
+            .map_err(Why::said),
     })
 }
 

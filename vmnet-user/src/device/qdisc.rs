@@ -17,8 +17,10 @@ const TCMSG_BYTES: usize = 20;
 const TC_H_ROOT: u32 = 0xFFFF_FFFF;
 /// `linux/pkt_sched.h`: the parent of `ingress` and `clsact`, which transmit nothing.
 const TC_H_INGRESS: u32 = 0xFFFF_FFF1;
-/// `linux/pkt_sched.h`, `TC_H_MIN_INGRESS` and `TC_H_MIN_EGRESS` of [`TC_H_INGRESS`]: what filters of `ingress` and `clsact` belong to.
-const FILTERS_OF: [u32; 2] = [0xFFFF_FFF2, 0xFFFF_FFF3];
+/// `linux/pkt_sched.h`, `TC_H_MIN_INGRESS` of [`TC_H_INGRESS`]: what filters of `ingress` and `clsact` belong to.
+const FILTERS_IN: u32 = 0xFFFF_FFF2;
+/// `TC_H_MIN_EGRESS` of it; and what the kernel takes for the root qdisc (`tc_dump_tfilter`).
+const FILTERS_OUT: [u32; 2] = [0xFFFF_FFF3, 0];
 /// `linux/gen_stats.h`.
 const TCA_STATS_BASIC: u16 = 1;
 /// `linux/gen_stats.h`.
@@ -70,13 +72,20 @@ impl QdiscReader {
 
     /// Whether filters of an interface, on its way in or out, hand packets to other devices (`act_mirred`). False where the kernel does not tell.
     pub fn redirects(&mut self, ifindex: u32) -> bool {
-        FILTERS_OF.into_iter().any(|parent| {
-            let mut request = [0; TCMSG_BYTES];
-            request[4..8].copy_from_slice(&ifindex.to_ne_bytes());
-            request[12..16].copy_from_slice(&parent.to_ne_bytes());
-            let filters = self.netlink.dump(libc::RTM_GETTFILTER, &request).unwrap_or_default();
-            filters.iter().any(|message| hands_on(message))
-        })
+        self.redirects_at(ifindex, FILTERS_IN) || self.redirects_out(ifindex)
+    }
+
+    /// The same on its way out alone.
+    pub fn redirects_out(&mut self, ifindex: u32) -> bool {
+        FILTERS_OUT.into_iter().any(|parent| self.redirects_at(ifindex, parent))
+    }
+
+    fn redirects_at(&mut self, ifindex: u32, parent: u32) -> bool {
+        let mut request = [0; TCMSG_BYTES];
+        request[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+        request[12..16].copy_from_slice(&parent.to_ne_bytes());
+        let filters = self.netlink.dump(libc::RTM_GETTFILTER, &request).unwrap_or_default();
+        filters.iter().any(|message| hands_on(message))
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) fn of(name: &str, paste: &Paste) -> Option<Machine> {
         setters: Vec::new(),
         setters_unread: Vec::new(),
         nfqueues: Err(NOT_GIVEN),
+        redirects: Err(NOT_GIVEN),
         device,
     })
 }

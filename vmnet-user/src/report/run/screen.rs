@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::remedy;
 use super::schema::RunReport;
 use super::text::{
-    UDP_WORTH_A_LINE_BYTES, came_in, confidence_word, failure, is_encrypted, is_told_by_code, tone,
+    UDP_WORTH_A_LINE_BYTES, came_in, confidence_word, failure, is_encrypted, is_told_by_code, sent_elsewhere,
+    tone,
 };
 use crate::model::cause::experiment;
 use crate::model::cost::Cost;
@@ -255,6 +256,7 @@ fn reach(report: &RunReport) -> &'static str {
             "they go on inside this machine, and may be segmented further on"
         }
         State::Engaged | State::Partial => "a host below may still segment, out of this machine's sight",
+        State::NothingToOffload => sent_elsewhere(report).unwrap_or_default(),
         _ => "",
     }
 }

@@ -648,6 +648,7 @@ pub fn limits(report: &RunReport) -> Vec<String> {
     } else if claims_whole {
         lines.push("seen from this machine: a host below it may still segment behind the device".to_owned());
     }
+    lines.extend(sent_elsewhere(report).map(str::to_owned));
     if report.probes.mode == Mode::Counters {
         lines.push("no programs ran: this is read from the counters of interface and qdisc alone".to_owned());
     }
@@ -662,6 +663,13 @@ pub fn limits(report: &RunReport) -> Vec<String> {
         lines.push(format!("the run was cut short: {}", report.window.ended_by.words()));
     }
     lines
+}
+
+/// Packets for the interface that were not seen on it.
+pub(super) fn sent_elsewhere(report: &RunReport) -> Option<&'static str> {
+    let redirects = report.machine.as_ref().is_ok_and(|machine| machine.redirects == Ok(true));
+    redirects
+        .then_some("tc filters hand packets to other devices (mirred): what leaves by those was not watched")
 }
 
 #[cfg(test)]

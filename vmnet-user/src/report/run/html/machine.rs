@@ -305,6 +305,7 @@ fn settings(part: Part, machine: &Machine) -> Part {
     let mut facts = Facts::default();
     facts.add_fact("net.ipv4.tcp_ecn", &machine.tcp_ecn, ToString::to_string);
     facts.add_fact("nfqueues", &machine.nfqueues, ToString::to_string);
+    facts.add_fact("tc filters hand packets to other devices", &machine.redirects, |yes| yes_no(*yes));
     let mut grids = Vec::new();
     if machine.setters.is_empty() {
         facts.add("Files that set offloads", "none was found");
