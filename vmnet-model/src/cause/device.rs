@@ -117,7 +117,7 @@ pub(super) fn no_ecn(evidence: &Evidence<'_>) -> Vec<Found> {
             CauseId::TurnedOff,
             "TSO for packets that carry ECN's CWR mark is turned off",
             format!("{TSO_ECN} can be switched, and is off"),
-            Fix::by_root(vec![action]),
+            features::by_root_on(&machine.device, vec![action]),
         )
     };
     let detail =

@@ -182,7 +182,7 @@ fn describe(evidence: &Evidence<'_>, link: Break, families: &[Family]) -> Option
             );
             fix
         }
-        _ => Fix::by_root(switch_all_on(device)),
+        _ => by_root_on(device, switch_all_on(device)),
     };
     Some(Cause { id, share: super::NO_SHARE, title, detail, fix })
 }
@@ -200,6 +200,19 @@ fn lacking<'a>(ports: &[&'a Device], families: &[Family]) -> Vec<&'a Device> {
         families.iter().any(|family| set.and_then(|set| set.active(family.feature())) == Some(false))
     };
     ports.iter().copied().filter(|port| lacks(port)).collect()
+}
+
+/// By root, who cannot give a tap what its reader does not take: both look the same from here (`set_offload` in tun.c changes what is wanted, too).
+pub(super) fn by_root_on(device: &Device, actions: Vec<Action>) -> Fix {
+    let mut fix = Fix::by_root(actions);
+    if is_tun(device) {
+        fix.commands.push(
+            "where that does not take: the program that holds the device has to ask for it (TUNSETOFFLOAD); of a virtual machine's tap it is what the \
+             guest's driver takes"
+                .to_owned(),
+        );
+    }
+    fix
 }
 
 /// A tap is one too.

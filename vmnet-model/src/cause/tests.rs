@@ -474,6 +474,17 @@ fn a_tap_has_what_the_program_that_holds_it_asked_for() {
     assert_eq!(ids(&causes), [CauseId::TurnedOff]);
     assert!(causes[0].detail.contains("TUNSETOFFLOAD"), "{}", causes[0].detail);
     assert_eq!((causes[0].fix.by, &causes[0].fix.actions[..]), (By::Application, &[][..]));
+
+    // What root switched off and what its reader did not ask for look the same.
+    let mut machine = virtio();
+    (machine.virtio, machine.device.driver, machine.device.kind) = (None, None, Some("tun".to_owned()));
+    machine.tcp_ecn = Ok(1);
+    for features in [&[TSO4, TSO6][..], &[TSO_ECN]] {
+        let mut machine = machine.clone();
+        machine.device.turn_off(features);
+        let fix = &without_traffic(&machine)[0].fix;
+        assert!(fix.by == By::GuestRoot && fix.commands[1].contains("TUNSETOFFLOAD"), "{fix:?}");
+    }
 }
 
 #[test]
