@@ -25,6 +25,7 @@ use crate::{
     report::kit::format::printable,
     report::kit::json::Explained as _,
     report::kit::private,
+    report::kit::screen::Detail,
     report::kit::typed::Typed,
     report::path::{PathReport, answer, from_json, joined},
     session::{self, Caller, Prints},
@@ -127,7 +128,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let prepare =
         |directory: &PathBuf| OutputDir::prepare(directory, &format!("path-{asked}"), &start, owner.as_ref());
     let directory = args.output.as_ref().map(prepare).transpose()?;
+    let detail = args.looks.detail();
     let outcome = path::trace(&plan, |beginning| {
+        if detail == Detail::Line {
+            return;
+        }
         output.say(&style.paragraph("watching  ", &style.data(&beginning.watched)));
         if let Some(sends) = &beginning.sends {
             output.say(&style.paragraph("sending   ", &style.data(sends)));
@@ -147,11 +152,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     };
     let typed = args.namespace.typed(&[]);
     let whole = || answer(&outcome.report, &style, &typed);
-    output.say(&args.looks.detail().of(whole, whole));
+    output.say(&detail.of(whole, whole));
     let kept = if args.private { private::of(&outcome.report)? } else { outcome.report.clone() };
     if let Some(directory) = &directory {
         let files = document::write(directory, &kept, &Format::USUAL)?;
-        if let Some(page) = files.first() {
+        if let Some(page) = files.first().filter(|_| detail != Detail::Line) {
             output.say(&format!("      {}\n", style.data(&page.display().to_string())));
         }
     }

@@ -226,7 +226,10 @@ fn restored(device: &Restored, style: &Style) -> String {
         text += &style.paragraph("  ✗ ", &style.data(line));
     }
     if !device.removed {
-        let line = format!("the journal is kept: {}", device.journal.display());
+        let line = format!(
+            "the journal is kept: {}; `vmnet restore --forget` removes it where nothing is to be put back any more",
+            device.journal.display()
+        );
         text += &style.paragraph(&style.paint(Tone::Heading, "NEXT  "), &style.data(&line));
     }
     text
