@@ -1,9 +1,28 @@
-//! What a benchmark says of itself, in a line.
+//! A benchmark: its command, how it ended, and what it says of itself.
 
 use crate::benchmark::Benchmark;
 use crate::benchmark::{Iperf3, Netperf};
 use crate::load::Summary;
 use crate::report::kit::format;
+
+/// The command, how it ended, and what it said of itself where that was understood.
+#[must_use]
+pub fn benchmark(benchmark: &Benchmark) -> Vec<String> {
+    let command = format::shortened(&benchmark.command.join(" "), 200);
+    let mut lines = vec![format!("{command}: {}", how_it_ended(benchmark))];
+    lines.extend(what_it_said(benchmark));
+    lines
+}
+
+/// `exit 0`.
+#[must_use]
+pub fn how_it_ended(benchmark: &Benchmark) -> String {
+    match (benchmark.exit_code, benchmark.signal) {
+        (Some(code), _) => format!("exit {code}"),
+        (None, Some(signal)) => format!("ended by signal {signal}"),
+        (None, None) => "its end is not known".to_owned(),
+    }
+}
 
 /// What it said of itself, where that was understood.
 #[must_use]

@@ -1,9 +1,12 @@
+use super::evidence::MOST_REASONS;
 use super::*;
+use crate::benchmark::Benchmark;
 use crate::model::bound::Bound;
 use crate::model::fact::Why;
 use crate::model::identity::IdentityId;
 use crate::model::interface::Interface;
 use crate::model::reasons::ReasonId;
+use crate::model::verdict::Says;
 use crate::report::run::fixture;
 
 const UNICODE: Style = Style { colour: false, plain: false, width: 160 };
