@@ -96,7 +96,7 @@ ip -n inner address add 10.10.2.2/24 dev outer
 ip -n inner link set outer up
 ip -n inner route add default via 10.10.2.1
 echo 1 >/proc/sys/net/ipv4/ip_forward
-measure_light forwarded --mode tracepoint -- ip netns exec inner vmnet load client 10.10.1.10 -t 1200ms
+measure_light forwarded --mode tracepoint -- ip netns exec inner vmnet load client 10.10.1.10 -t 4s
 "#;
 
 #[test]

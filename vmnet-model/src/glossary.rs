@@ -294,7 +294,7 @@ pub fn like(asked: &str) -> Vec<&'static str> {
     let all = names.chain(CauseId::ALL.into_iter().map(CauseId::name));
     let is_like = |name: &&str| {
         let name = plain(name);
-        asked.len() >= 3 && (name.contains(&asked) || asked.contains(&name))
+        asked.len() >= 3 && name.len() >= 3 && (name.contains(&asked) || asked.contains(&name))
     };
     all.filter(is_like).collect()
 }
