@@ -50,7 +50,7 @@ pub(super) fn record(exhibit: Exhibit, directory: &Path) -> Result<()> {
     // The words of the command stand in the report, so there are no paths in them, nor in where it goes.
     let script = format!(
         "set -e\n{before}\nvmnet run ens4 -i 1s -o runs -- {command}\n\
-         for file in {RECORDING} {REPORT_JSON}; do send-file $file runs/*/$file; done\n"
+         for file in {RECORDING} {REPORT_JSON}; do send-file $file runs/latest/$file; done\n"
     );
     let mut vm = Vm::new(KERNEL).queues(QUEUES).cpus(QUEUES).script(script).echo(true);
     if let Some(properties) = nic {
@@ -78,7 +78,7 @@ const EXPERIMENT_COMMAND: &str = "vmnet ab ens4 -o runs --blocks 6 -- iperf3 -c 
 
 /// Does the experiment until it ends as planned. Leaves its result in `directory`.
 pub(super) fn experiment(directory: &Path) -> Result<()> {
-    let script = format!("{EXPERIMENT_COMMAND}\nsend-file {EXPERIMENT_JSON} runs/*/{EXPERIMENT_JSON}\n");
+    let script = format!("{EXPERIMENT_COMMAND}\nsend-file {EXPERIMENT_JSON} runs/latest/{EXPERIMENT_JSON}\n");
     let vm = Vm::new(KERNEL).queues(QUEUES).cpus(QUEUES).script(script).echo(true);
     let mut said = String::new();
     for attempt in 1..=ATTEMPTS {
