@@ -48,7 +48,7 @@ impl Privacy {
 /// Which network namespace is meant.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Namespace {
-    /// The interface is in this network namespace; COMMAND, where there is one, runs there too
+    /// The interface is in this network namespace, where a COMMAND runs, too
     #[arg(long, value_name = "NAME|PATH|PID")]
     pub(super) netns: Option<String>,
 }

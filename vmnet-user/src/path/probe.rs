@@ -138,7 +138,7 @@ impl Probe {
         let bytes = self.connections * flight(self.mss);
         let seconds = BETWEEN.as_secs_f64() * self.connections as f64;
         format!(
-            "{} connections to {} port {PORT} (discard), {} of TCP each in packets of {} and no handshake: {} at {:.0} Mbit/s for {seconds:.1} s. It may answer with resets",
+            "{} connections to {} port {PORT} (discard), {} of TCP each without a handshake, as one super-packet of {FIRST_FLIGHT} segments of {}: {} at {:.0} Mbit/s for {seconds:.1} s. It may answer with resets",
             self.connections,
             self.to,
             in_kilobytes(flight(self.mss)),
