@@ -138,10 +138,11 @@ impl Probe {
         let bytes = self.connections * flight(self.mss);
         let seconds = BETWEEN.as_secs_f64() * self.connections as f64;
         format!(
-            "{} connections to {} port {PORT} (discard), {} of TCP each without a handshake, as one super-packet of {FIRST_FLIGHT} segments of {}: {} at {:.0} Mbit/s for {seconds:.1} s. It may answer with resets",
+            "{} connections to {} port {PORT} (discard), {} of TCP each without a handshake, in super-packets of {} segments of {}: {} at {:.0} Mbit/s for {seconds:.1} s. It may answer with resets",
             self.connections,
             self.to,
             in_kilobytes(flight(self.mss)),
+            FIRST_FLIGHT / 2,
             in_kilobytes(self.mss),
             in_kilobytes(bytes),
             bytes as f64 * 8e-6 / seconds,
