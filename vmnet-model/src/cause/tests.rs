@@ -732,9 +732,10 @@ fn on_a_rung_without_reasons_a_tunnel_is_told_by_what_was_in_it_and_the_feature_
 
     machine.with_above(device("vx0", 9, Some("vxlan")));
     assert_eq!(judged(&machine, 1000)[0].fix.commands[0], "vmnet fix vx0");
-    // It segments by itself, before this device is asked.
+    // It segments by itself, before this device is asked; but not if nothing came through it.
     machine.stack[0].device.turn_off(&TSO);
     assert_eq!(ids(&judged(&machine, 1000)), [CauseId::UpperDevice]);
+    assert_eq!(ids(&judged(&machine, 0)), [CauseId::Unexplained]);
 }
 
 #[test]

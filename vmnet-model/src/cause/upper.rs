@@ -3,6 +3,7 @@
 use super::{
     Cause, CauseId, Evidence, Fix, Found, qdisc,
     remedy::{reload, switch_all_on, takes_after_ports},
+    tunnel::segmentation_inside,
 };
 use crate::shell::quoted;
 use crate::{
@@ -40,14 +41,21 @@ pub(super) fn segmented_above(evidence: &Evidence<'_>) -> Vec<Found> {
     found
 }
 
-/// The devices above whose TSO is not on, nearest first, then such tunnels as are bound to none and sent meanwhile.
+/// The devices above whose TSO is not on, nearest first, then such tunnels as are bound to none and sent meanwhile. A tunnel through which nothing
+/// came segmented nothing.
 pub(super) fn culprits<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = (&'a Device, Break)> {
     let machine = evidence.machine;
     let segmented =
         evidence.traffic.as_ref().and_then(|traffic| traffic.tcp).map_or(0, |tcp| tcp.total.software_bytes);
     let sent_it = move |(_, sent): &(_, u64)| sent.saturating_mul(2) >= segmented;
     let routed = evidence.routed_tunnels().into_iter().filter(sent_it).map(|(device, _)| device);
-    above(machine).chain(routed).filter_map(|device| Some((device, broken(device, machine)?)))
+    let tcp = evidence.traffic.as_ref().and_then(|traffic| traffic.tcp);
+    let nothing_in_tunnels = tcp.is_some_and(|tcp| tcp.total.tunnel_bytes == 0);
+    let rested = move |device: &&Device| nothing_in_tunnels && segmentation_inside(device).is_some();
+    above(machine)
+        .filter(move |device| !rested(device))
+        .chain(routed)
+        .filter_map(|device| Some((device, broken(device, machine)?)))
 }
 
 /// The first broken link of either family.
