@@ -265,6 +265,24 @@ fn answer_of_nothing() -> Verdict {
     verdict(&[], &[], &[])
 }
 
+/// A rule by port leads them by another device, or a filter hands them on: the routes of the address know nothing of it.
+#[test]
+fn what_left_the_way_is_no_all_clear() {
+    let (n, s) = (10_000, 500);
+    let elsewhere_from_the_first = [device(None, 0, 0, 0), device(Some(0), 0, n * SEGS, 0)];
+    let behind_a_router = [device(None, n, s, 0), device(Some(0), n, s, 0), device(Some(1), 0, 0, 0)];
+    for (seen, said) in
+        [(&elsewhere_from_the_first[..], "came to dev1 as singles"), (&behind_a_router, "did not pass dev2")]
+    {
+        let answer = answer(seen);
+        assert_eq!((answer.state, answer.confidence), (Unknown, Confidence::Weak), "{answer:?}");
+        assert!(answer.summary.contains(said), "{answer:?}");
+    }
+    // Of ports of a bond one alone may have carried it.
+    let by_one_port = [device(None, n, s, 0), device(Some(0), n, s, 0), device(Some(0), 0, 0, 0)];
+    assert_eq!(answer(&by_one_port).state, Whole);
+}
+
 #[test]
 fn singles_from_the_first_device_on_are_segmented_nowhere() {
     let seen = [device(None, 10, 100_000, 0), device(Some(0), 10, 100_000, 0)];

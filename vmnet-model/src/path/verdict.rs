@@ -167,12 +167,39 @@ pub fn verdict(seen: &[Seen], steps: &[Step], names: &[Named]) -> Verdict {
     let last = of_all()
         .rfind(|index| steps.get(*index).is_some_and(|step| packets(&step.passed) != 0))
         .unwrap_or(first);
+    if let Some(why) = left_the_way(seen, steps, last, &said) {
+        return Verdict { step: Some(last), ..nothing(why) };
+    }
     Verdict {
         state: State::Whole,
         step: Some(last),
         summary: format!("no device on the way segments: {} left {} whole", in_bytes(total), said(last)),
         confidence,
     }
+}
+
+/// How packets went by devices that are not on the way, where they did: what the routes say of an address is not what they say of each packet (rules by
+/// port, source or mark), and filters hand packets on. `last` is the last device that any passed.
+fn left_the_way(
+    seen: &[Seen],
+    steps: &[Step],
+    last: usize,
+    said: &impl Fn(usize) -> String,
+) -> Option<String> {
+    let is_sending = |index: &usize| seen.get(*index).is_some_and(|one| one.side == Side::Transmit);
+    if let Some(behind) = super::next(seen, last).into_iter().find(is_sending) {
+        return Some(format!(
+            "what left {} did not pass {}, which comes next by the routes: it went another way, where nobody looked",
+            said(last),
+            said(behind)
+        ));
+    }
+    (steps.get(last)?.state == State::Singles).then(|| {
+        format!(
+            "it came to {} as singles, and no device before that is known to have segmented it: it went another way, where nobody looked",
+            said(last)
+        )
+    })
 }
 
 /// The step behind `index` before which GRO merged most of what came.
