@@ -1,6 +1,7 @@
 //! Why and what to do about it, in the few rows of a screen. The same words in every command.
 
 use crate::model::cause::{By, Cause, CauseId};
+use crate::model::shell::inside;
 use crate::report::kit::format;
 use crate::report::kit::screen::Screen;
 use crate::report::kit::typed::Typed;
@@ -47,7 +48,7 @@ pub(in crate::report) fn rows_as(
             };
             screen.row("Fix", &format!("on the host. {first}{settings}"));
         }
-        By::GuestRoot => screen.command("Fix", first),
+        By::GuestRoot => screen.command("Fix", &inside(typed.netns.as_deref(), first)),
         By::Application => screen.row("Fix", &format!("in the application: {first}")),
     }
     false
