@@ -116,29 +116,31 @@ fn encapsulated(
             set.and_then(|set| set.get(name)).is_some_and(|feature| !feature.fixed() && !feature.active)
         })
         .collect();
+    let off = needed.iter().find(|name| set.and_then(|set| set.active(name)) != Some(true));
     let is_udp = needed.iter().any(|name| UDP.contains(name));
-    let no_host_has_it = machine.virtio.is_some() && !is_udp;
-    let fix = if switchable.is_empty() && no_host_has_it {
-        Fix::none()
-    } else if switchable.is_empty() {
-        Fix::by_host(host::settings(HostNeed::Tunnel))
-    } else {
-        switch_on(switchable)
+    let is_virtio = machine.virtio.is_some() || device.driver.as_deref() == Some("virtio_net");
+    let fix = match switchable.is_empty() {
+        false => switch_on(switchable),
+        true if is_virtio && is_udp => Fix::by_host(host::settings(HostNeed::Tunnel)),
+        true => Fix::none(),
+    };
+    let detail = match off {
+        Some(name) if is_virtio && !is_udp => format!(
+            "encapsulated super-packets need {name} on {}, which is off: virtio has segmentation inside UDP tunnels alone (VXLAN, GENEVE)",
+            device.name
+        ),
+        Some(name) => format!("encapsulated super-packets need {name} on {}, which is off", device.name),
+        // `netif_skb_features` takes `hw_enc_features` for them, which a bridge or another tunnel has none of.
+        None => format!(
+            "{} takes no encapsulated super-packets, whatever ethtool says: the kernel gives it no features for them (hw_enc_features)",
+            device.name
+        ),
     };
     Cause {
         id: CauseId::Tunnel,
         share: super::NO_SHARE,
         title: "packets inside a tunnel are segmented: the device cannot segment inside it".to_owned(),
-        detail: format!(
-            "encapsulated super-packets need {} on {}, which is off{}",
-            needed.first().unwrap_or(&"segmentation"),
-            device.name,
-            if no_host_has_it {
-                ": virtio has segmentation inside UDP tunnels alone (VXLAN, GENEVE)"
-            } else {
-                ""
-            }
-        ),
+        detail,
         fix,
     }
 }

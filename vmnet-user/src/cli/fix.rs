@@ -15,15 +15,15 @@ use crate::device::change::Changer;
 use crate::device::facts;
 use crate::fix::persist::{FileChange, Form, Identity, Plan, Settings, Written};
 use crate::fix::{FixError, Here, Interrupt, Kept, Store, persist, state_directory};
-use crate::model::cause::Action;
+use crate::model::cause::{Action, Cause};
 use crate::model::chain::Answers;
 use crate::model::fact::Why;
-use crate::model::machine::Machine;
+use crate::model::machine::{Machine, Relation};
 use crate::report::fix::schema::{FileReport, FixReport};
 use crate::report::fix::{screen, text};
 use crate::report::kit::typed::Typed;
 use crate::session::Caller;
-use crate::{doctor, fix, session};
+use crate::{check, doctor, fix, session};
 
 /// Switch on what keeps TSO off and can be switched from inside, and read back what the kernel made of it
 ///
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 fn mend(args: &Args, here: &Here) -> Result<FixReport> {
     let name = &args.interface;
     let machine = facts::read(name)?;
-    let causes = doctor::causes(&machine, Answers::NONE);
+    let causes = causes(args, &machine);
     let actions = fix::actions(&causes);
     let mut kernel = Changer::open()?;
     // `/etc` configures the namespace of process 1: what is written there for another would hold for a namesake in that one.
@@ -109,6 +109,18 @@ fn mend(args: &Args, here: &Here) -> Result<FixReport> {
         prove(&mut report, args);
     }
     Ok(report)
+}
+
+/// What stands in the way. Where flags alone show nothing, or a device below may be what segments, the driver is asked: what it answers may show more.
+fn causes(args: &Args, machine: &Machine) -> Vec<Cause> {
+    let by_flags = doctor::causes(machine, Answers::NONE);
+    let has_below = machine.stack.iter().any(|at| at.relation == Relation::Below);
+    if !by_flags.is_empty() && !has_below {
+        return by_flags;
+    }
+    let options = Options { netns: args.namespace.netns.clone(), ..Options::default() };
+    let asked = check::check(&args.interface, &options);
+    asked.map_or(by_flags, |report| doctor::causes(machine, report.answers()))
 }
 
 /// The device is as it was, and so are its files to be.
