@@ -131,13 +131,31 @@ fn assert_tapped(answer: &Value, kind: &str, is_whole: bool) {
 #[test]
 fn that_the_driver_would_take_what_tcp_never_builds_is_no_yes() {
     skip_unless!(skip::root(), skip::vmnet());
+    // At an MTU of 9000 a super-packet of two segments has 18 kB.
+    for limits in ["gso_max_segs 1", "mtu 9000 gso_max_size 10000"] {
+        let pair = Pair::new();
+        pair.near.ip(&format!("link set veth0 {limits}")).unwrap();
+        let answer = answer(&pair.near, "veth0");
+        assert_eq!(answer["state"], "not-built", "{limits}: {answer}");
+        let made_by_hand = answer["types"].as_array().unwrap();
+        assert!(made_by_hand.iter().all(|one| one["state"] == "whole"), "{limits}: {answer}");
+        assert_eq!(answer["causes"][0]["id"], "not-built", "{limits}: {answer}");
+    }
+}
+
+#[test]
+fn what_goes_into_a_tunnel_whose_way_is_not_known_is_not_called_whole() {
+    skip_unless!(skip::root(), skip::vmnet());
     let pair = Pair::new();
-    pair.near.ip("link set veth0 gso_max_segs 1").unwrap();
-    let answer = answer(&pair.near, "veth0");
-    assert_eq!(answer["state"], "not-built", "{answer}");
-    let made_by_hand = answer["types"].as_array().unwrap();
-    assert!(made_by_hand.iter().all(|one| one["state"] == "whole"), "{answer}");
-    assert_eq!(answer["causes"][0]["id"], "not-built", "{answer}");
+    for link in ["remote 192.0.2.77", "dev veth0 nolearning"] {
+        pair.near.ip(&format!("link add vx0 type vxlan id 7 dstport 4789 {link}")).unwrap();
+        pair.near.ip("link set vx0 up").unwrap();
+        let answer = answer(&pair.near, "vx0");
+        assert_eq!(answer["state"], "inconclusive", "{link}: {answer}");
+        let why = answer["types"][0]["reason"].as_str().unwrap();
+        assert!(why.contains("it goes into a tunnel"), "{link}: {answer}");
+        pair.near.ip("link del vx0").unwrap();
+    }
 }
 
 #[test]

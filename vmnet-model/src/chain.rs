@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::breaks::{Break, Family, breaks};
+use super::cause::no_two_segments_fit;
 use super::fact::Fact;
 use super::features::Feature;
 use super::ledger::Protocol;
@@ -310,6 +311,12 @@ fn allowed(machine: &Machine) -> Link {
     }
     if limits.gso_max_segs == Some(1) {
         against.push("gso_max_segs is 1: TCP builds no super-packets".to_owned());
+    }
+    if !machine.device.loopback && no_two_segments_fit(machine.device.mtu, most_bytes) {
+        against.push(format!(
+            "no two segments of an MTU of {} fit into {most_bytes} bytes (gso_max_size): TCP builds no super-packets",
+            machine.device.mtu
+        ));
     }
     if !against.is_empty() {
         return link(NAME, LinkState::Broken, against.join("; "));

@@ -198,6 +198,11 @@ pub enum Doubt {
         "what was sent to this machine's own address did not come that far, and it cannot be asked by itself"
     )]
     NotReached,
+    /// Behind a tunnel.
+    #[error(
+        "it goes into a tunnel, and by which device that leaves is not known, or nothing came there; `vmnet path ADDRESS` follows it"
+    )]
+    BehindATunnel,
     /// They were still on their way when the counters were read.
     #[error("what was sent had not left the queue when time ran out")]
     NotSettled,
@@ -372,7 +377,7 @@ pub enum State {
     Software,
     /// Some do.
     Partial,
-    /// TCP builds none that it could get: `gso_max_segs` is 1. What becomes of others' is told by type.
+    /// TCP builds none that it could get: `gso_max_segs` is 1, or no two segments of its MTU fit into one. What becomes of others' is told by type.
     NotBuilt,
     /// Not known.
     Inconclusive,

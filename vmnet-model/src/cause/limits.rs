@@ -58,8 +58,14 @@ pub(super) fn too_large(evidence: &Evidence<'_>) -> Vec<Found> {
 pub(super) fn shortest_beyond(machine: &Machine) -> Option<u32> {
     let limits = &machine.device.limits;
     let limit = limits.gso_max_size.into_iter().chain(limits.gso_ipv4_max_size).min()?;
-    let payload = machine.device.mtu.checked_sub(HEADERS)?.saturating_mul(2);
-    (payload.saturating_add(HEADERS + ETHERNET_HEADER) >= limit).then_some(limit)
+    no_two_segments_fit(machine.device.mtu, limit).then_some(limit)
+}
+
+/// Whether the shortest super-packet, of two segments at this MTU, is longer than what the device may be given, bytes.
+#[must_use]
+pub fn no_two_segments_fit(mtu: u32, gso_max_size: u32) -> bool {
+    let payload = mtu.saturating_sub(HEADERS).saturating_mul(2);
+    payload.saturating_add(HEADERS + ETHERNET_HEADER) >= gso_max_size
 }
 
 /// What makes room for two segments below a limit: it is raised where somebody lowered it, and else the MTU is as large as it may be.
@@ -87,7 +93,7 @@ fn too_large_in_pairs(machine: &Machine, limit: u32) -> Cause {
 
 /// That is `not-built`.
 fn builds_none(machine: &Machine) -> bool {
-    machine.device.limits.gso_max_segs == Some(1)
+    machine.device.limits.gso_max_segs == Some(1) || shortest_beyond(machine).is_some()
 }
 
 /// Back to what is usual, as far as the driver allows it. More than that (BIG TCP) is for a person to choose.

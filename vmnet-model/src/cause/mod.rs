@@ -33,6 +33,7 @@ pub use self::{
     elsewhere::{Elsewhere, Limit, LimitKind, QueueUse},
     evidence::{Evidence, Traffic},
     experiment::experiment,
+    limits::no_two_segments_fit,
     tunnel::segmentation_inside,
     uso::{causes as causes_of_udp, has_checksums_off},
 };

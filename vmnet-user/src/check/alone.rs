@@ -39,7 +39,9 @@ pub(super) fn ask(levels: &[Level], asked: &[Question], pauses: &[Vec<Pause>], d
     let unreached = |question: &Question| {
         let fates = question.fates(levels, pauses);
         let depth = fates.iter().take_while(|fate| **fate == Some(Fate::Whole)).count();
-        (depth > 0 && fates.get(depth)?.is_none()).then_some(depth)
+        // Of itself it would be asked about packets that are in no tunnel.
+        let is_behind_a_tunnel = levels.iter().take(depth).any(Level::is_tunnel);
+        (depth > 0 && fates.get(depth)?.is_none() && !is_behind_a_tunnel).then_some(depth)
     };
     let taken = asked.iter().filter(|question| question.refused.is_none());
     let Some(depth) = taken.filter_map(unreached).min() else {

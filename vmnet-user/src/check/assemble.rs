@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Ends,
+    Ends, NOBODY,
     alone::Alone,
     ask::Question,
     frames::{DESTINATION_4, DESTINATION_6, PORT, SOURCE_4, SOURCE_6, TTL, VLAN_ID},
@@ -12,7 +12,9 @@ use super::{
     written,
 };
 use crate::model::checked;
-use crate::model::checked::{CountsBy, Fate, Pause, Round, State, Type, UdpState, fastest_others_per_s};
+use crate::model::checked::{
+    CountsBy, Doubt, Fate, Pause, Round, State, Type, UdpState, fastest_others_per_s,
+};
 use crate::model::features::FeatureSet;
 use crate::model::features::Features;
 use crate::model::interface::Interface;
@@ -43,11 +45,9 @@ pub(super) fn report(seen: Seen<'_>) -> CheckReport {
     let answered: Vec<(TypeReport, Fate)> =
         seen.questions.iter().map(|question| of_type(&seen, question, &active)).collect();
     let counting = answered.iter().filter(|(one, _)| one.counts).map(|(_, fate)| *fate);
-    let state = match seen.limits.gso_max_segs {
-        // TCP hands over one segment at a time, whatever becomes of those that were made by hand.
-        1 => State::NotBuilt,
-        _ => checked::state(counting),
-    };
+    // TCP hands over one segment at a time, whatever becomes of those that were made by hand.
+    let why_none = (seen.ends.destination != NOBODY).then(|| seen.limits.why_tcp_builds_none()).flatten();
+    let state = if why_none.is_some() { State::NotBuilt } else { checked::state(counting) };
     let of_udp = answered.iter().filter(|(one, _)| is_udp(one.kind)).map(|(_, fate)| *fate);
     let udp = udp(checked::udp_state(of_udp, programs_get_eio(&seen)), &seen.described.name);
     let types: Vec<TypeReport> = answered.into_iter().map(|(one, _)| one).collect();
@@ -55,7 +55,7 @@ pub(super) fn report(seen: Seen<'_>) -> CheckReport {
         schema: check::SCHEMA.to_owned(),
         state,
         udp,
-        summary: summary(state, &types, &seen.described),
+        summary: summary(state, why_none, &types, &seen.described),
         cost: compare(&types, asked_alone(&seen).as_deref()),
         causes: Err(check::NO_CAUSES),
         frames: frames(&seen),
@@ -116,6 +116,12 @@ fn of_type(seen: &Seen<'_>, question: &Question, active: &Features) -> (TypeRepo
         *fate = Some(seen.alone.fate(question.kind));
     }
     let is_asked_alone = |depth: usize| was_asked_alone && depth == seen.alone.depth;
+    // A tunnel's own device takes whatever it is given, also where nothing ever leaves.
+    if let Some(tunnel) = seen.levels.iter().position(Level::is_tunnel) {
+        fates.resize(fates.len().max(tunnel + 2), None);
+        let behind = fates.iter_mut().skip(tunnel + 1).filter(|fate| fate.is_none());
+        behind.for_each(|fate| *fate = Some(Fate::Unknown(Doubt::BehindATunnel)));
+    }
     let (fate, at) = match question.refused {
         Some(_) => (Fate::Refused, None),
         None => checked::through_the_stack(&fates),
@@ -218,7 +224,7 @@ fn refusal(kind: Type, errno: i32) -> String {
     }
 }
 
-fn summary(state: State, types: &[TypeReport], interface: &Interface) -> String {
+fn summary(state: State, why_none: Option<&str>, types: &[TypeReport], interface: &Interface) -> String {
     let name = &interface.name;
     let named = |wanted: TypeState| {
         let names: Vec<&str> =
@@ -243,7 +249,7 @@ fn summary(state: State, types: &[TypeReport], interface: &Interface) -> String 
             named(TypeState::Cut)
         ),
         State::NotBuilt => {
-            format!("TSO is not happening on {name}: gso_max_segs is 1, so that TCP builds no super-packets")
+            format!("TCP builds no super-packets for {name}: {}", why_none.unwrap_or("its limits allow none"))
         }
         State::Inconclusive => format!("this check cannot tell whether TSO is happening on {name}"),
     }

@@ -1,6 +1,9 @@
 //! How long a super-packet is, and into how many segments it would be cut: by the limits of the interface, as TCP itself does it.
 
-use crate::{device::links::Link, model::checked::Type};
+use crate::{
+    device::links::Link,
+    model::{cause::no_two_segments_fit, checked::Type},
+};
 
 /// `ETH_HLEN`.
 const ETHERNET_HEADER_BYTES: usize = 14;
@@ -41,6 +44,18 @@ impl Limits {
                 .fold(GSO_LEGACY_MAX_BYTES, |least, limit| least.min(limit)),
             gso_max_segs: number(link.gso_max_segs).unwrap_or(usize::MAX),
         }
+    }
+}
+
+impl Limits {
+    /// Why TCP builds no super-packets for it, where that follows from the limits.
+    pub(super) fn why_tcp_builds_none(&self) -> Option<&'static str> {
+        let number = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        if self.gso_max_segs == 1 {
+            return Some("gso_max_segs is 1");
+        }
+        no_two_segments_fit(number(self.mtu_bytes), number(self.gso_max_bytes))
+            .then_some("no two segments of its MTU fit into one (gso_max_size)")
     }
 }
 

@@ -40,6 +40,10 @@ pub(super) struct Device {
 }
 
 impl Level {
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.devices.iter().any(|device| device.is_tunnel)
+    }
+
     /// `ens4`, or `ens4 and ens5`.
     pub(super) fn name(&self) -> String {
         let names: Vec<&str> = self.devices.iter().map(|device| device.name.as_str()).collect();

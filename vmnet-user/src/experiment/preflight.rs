@@ -149,6 +149,7 @@ fn asked(plan: &Plan, arm: &Arm, settled: &DeviceState) -> Answer {
                 became(expected),
                 became(found)
             );
+            let why = if found == State::NotBuilt { format!("{why}: {}", report.summary) } else { why };
             return Answer::DoesNot { why, causes: report.causes.unwrap_or_default() };
         }
     }
@@ -158,7 +159,7 @@ fn asked(plan: &Plan, arm: &Arm, settled: &DeviceState) -> Answer {
 fn became(state: State) -> &'static str {
     match state {
         State::Engaged => "given to the driver whole",
-        State::NotBuilt => "not built at all (gso_max_segs is 1)",
+        State::NotBuilt => "not built at all",
         _ => "segmented in software",
     }
 }

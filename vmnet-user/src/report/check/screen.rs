@@ -26,12 +26,18 @@ pub fn screen(report: &CheckReport, typed: &Typed, style: &Style) -> String {
     if remedy::rows(&mut screen, name, report.causes.as_deref().unwrap_or_default(), typed) {
         screen.command("Undo", &typed.vmnet("fix", name, "--undo"));
     }
+    if report.state == State::Inconclusive {
+        let doubt = report.types.iter().filter(|one| one.counts).find_map(|one| one.reason.as_deref());
+        screen.row("Not known", doubt.unwrap_or_default());
+    }
     match report.state {
         State::Software | State::Partial | State::NotBuilt => {
             let causes = report.causes.as_deref().unwrap_or_default();
             let (tells, command) = match experiment(causes, name) {
                 Some(options) => ("an experiment can, in minutes:", typed.experiment(name, &options)),
-                None => ("a run shows what it costs:", typed.with_benchmark("run", name)),
+                None => {
+                    ("a run shows what it costs:", typed.with_benchmark("run", below(report).unwrap_or(name)))
+                }
             };
             screen.row("Is this why I am slow?", &format!("This test cannot tell; {tells}"));
             screen.command("", &command);
@@ -57,7 +63,7 @@ fn sentence(report: &CheckReport) -> String {
             None => format!("TSO does not happen on {name}: the kernel segments large TCP packets"),
         },
         State::Partial => format!("TSO happens on {name} for a part of TCP only"),
-        State::NotBuilt => format!("TCP builds no large packets for {name}: gso_max_segs is 1"),
+        State::NotBuilt => report.summary.clone(),
         State::Inconclusive => report.summary.clone(),
     }
 }
