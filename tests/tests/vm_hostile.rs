@@ -364,7 +364,11 @@ fn whatever_hides_tcp_or_stands_beside_it_no_statement_is_false() {
     );
     assert_eq!((ipsec.state(), ipsec.tcp("payload_bytes")), ("nothing-to-offload", 0), "{ipsec}");
     let others = ipsec.figure("/ledger/other/packets_to_driver");
-    assert!((packets..=witness.packets).contains(&others), "{others} packets of other protocols: {ipsec}");
+    // The device counts what its ring has given back: a packet or two later.
+    assert!(
+        (packets..=witness.packets + 2).contains(&others),
+        "{others} packets of other protocols: {ipsec}"
+    );
     assert!(ipsec.figure("/ledger/other/bytes") > bytes, "ESP has headers: {ipsec}");
 
     // What leaves is UDP, to the byte what the tunnel's device counted, none of it in super-packets.
@@ -373,7 +377,13 @@ fn whatever_hides_tcp_or_stands_beside_it_no_statement_is_false() {
     assert_eq!(first_cause(&wireguard), "wireguard", "{wireguard}");
     assert_eq!((wireguard.state(), wireguard.tcp("payload_bytes")), ("nothing-to-offload", 0), "{wireguard}");
     assert_eq!(wireguard.report["verdict"]["udp"]["state"], "nothing-to-offload", "{wireguard}");
-    assert_eq!(said(&run, "encrypted "), [wireguard.figure("/ledger/udp/payload_bytes")], "{wireguard}");
+    // Beside what its device counts WireGuard sends a little of its own (handshakes, keepalives), more often on a quiet machine.
+    let [encrypted] = said(&run, "encrypted ")[..] else { panic!("{}", run.stdout) };
+    let udp = wireguard.figure("/ledger/udp/payload_bytes");
+    assert!(
+        (encrypted..encrypted + 1_000).contains(&udp),
+        "{encrypted} encrypted, {udp} of UDP: {wireguard}"
+    );
 
     // SCTP's super-packets have no one size of segment, so that they cannot be counted as others are. TCP beside them is told as it is.
     for (name, state, wrong) in
