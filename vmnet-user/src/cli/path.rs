@@ -171,22 +171,9 @@ fn target(words: &str, from: Option<&str>) -> Result<Target> {
     Ok(match (words.parse::<IpAddr>(), from) {
         (Ok(destination), None) => Target::Destination(destination),
         (Ok(destination), Some(from)) => Target::Incoming { interface: from.to_owned(), destination },
-        (Err(_), None) if cannot_be_an_interface(words) => {
-            bail!(
-                "{} is neither an address nor an interface; names of hosts are not looked up",
-                printable(words)
-            )
-        }
         (Err(_), None) => Target::Interface(words.to_owned()),
         (Err(_), Some(_)) => bail!("--from takes an address to go to, not {words:?}"),
     })
-}
-
-/// `IFNAMSIZ`, with its end; and what looks like an address, or a host's name.
-fn cannot_be_an_interface(words: &str) -> bool {
-    let is_like_an_address =
-        words.matches('.').count() == 3 && words.chars().all(|c| c == '.' || c.is_ascii_digit());
-    words.len() > 15 || is_like_an_address
 }
 
 /// Before anything is looked for: what is sent goes to the address that was named, of one machine.

@@ -10,7 +10,7 @@ mod world;
 
 use std::{net::IpAddr, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use jiff::Zoned;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -160,7 +160,13 @@ fn find(world: &mut World, target: &Target, stays: bool) -> Result<Way> {
         Target::Incoming { interface, destination } => {
             way::incoming(world, index_of(interface)?, *destination, stays)?
         }
-        Target::Interface(name) => way::from(world, index_of(name)?, stays)?,
+        Target::Interface(name) => {
+            // The kernel's own answer: an alternative name may look like an address, or a host's name.
+            let index = index_of(name).with_context(|| {
+                format!("{name} is neither an address nor an interface; names of hosts are not looked up")
+            })?;
+            way::from(world, index, stays)?
+        }
     })
 }
 
