@@ -20,6 +20,14 @@ pub(super) fn segmented_for_no_known_reason(evidence: &Evidence<'_>) -> Option<C
     })
 }
 
+/// Without reasons by packet: whether no qdisc, no device above and no limit claims all that was segmented although TSO was on.
+pub(super) fn is_unclaimed(evidence: &Evidence<'_>) -> bool {
+    evidence.reasons_are_unknown()
+        && qdisc::culprit(evidence.machine).is_none()
+        && upper::culprits(evidence).next().is_none()
+        && limits::shortest_beyond(evidence.machine).is_none()
+}
+
 /// Bytes that were segmented for reasons that no cause of the catalogue stands for.
 pub(super) fn unexplained(evidence: &Evidence<'_>) -> Vec<Found> {
     const REST: [(ReasonId, &str); 6] = [
@@ -44,11 +52,7 @@ pub(super) fn unexplained(evidence: &Evidence<'_>) -> Vec<Found> {
             bytes = bytes.saturating_add(part);
         }
     }
-    if evidence.reasons_are_unknown()
-        && qdisc::culprit(evidence.machine).is_none()
-        && upper::culprits(evidence).next().is_none()
-        && limits::shortest_beyond(evidence.machine).is_none()
-    {
+    if is_unclaimed(evidence) {
         let in_tunnels = tunnel::inferred(evidence).unwrap_or(0);
         bytes = evidence.segmented_in_spite_of_tso().unwrap_or(0).saturating_sub(in_tunnels);
         said.push("why cannot be seen on this rung, where segmentation cannot be hooked");

@@ -3,7 +3,7 @@
 use super::{
     Action, Cause, CauseId, Evidence, Fix, Found,
     host::{self, HostNeed},
-    limits, qdisc, upper,
+    path,
 };
 use crate::{
     breaks::above,
@@ -37,15 +37,7 @@ pub(super) fn segmented_inside(evidence: &Evidence<'_>) -> Vec<Found> {
 /// Without reasons by packet: payload in tunnels that was segmented although TSO was on, where nothing but the missing feature explains it.
 pub(super) fn inferred(evidence: &Evidence<'_>) -> Option<u64> {
     let machine = evidence.machine;
-    let explained_otherwise = || {
-        qdisc::culprit(machine).is_some()
-            || upper::culprits(evidence).next().is_some()
-            || limits::shortest_beyond(machine).is_some()
-    };
-    if !evidence.reasons_are_unknown()
-        || !lacks(&machine.device, needed_above(machine))
-        || explained_otherwise()
-    {
+    if !path::is_unclaimed(evidence) || !lacks(&machine.device, needed_above(machine)) {
         return None;
     }
     let in_tunnels = evidence.traffic.as_ref()?.tcp?.total.tunnel_bytes;
