@@ -251,10 +251,12 @@ impl LinkReader {
         push_attribute(&mut request, libc::IFLA_EXT_MASK, &0u32.to_ne_bytes());
         let messages = self.netlink.dump(libc::RTM_GETLINK, &request)?;
         let mut links = messages.iter().map(|message| parse_link(message)).collect::<Result<Vec<_>, _>>()?;
+        let mut routes = None;
         for link in links.iter_mut().filter(|link| link.bound_to_ifindex.is_none()) {
+            let Some(remote) = link.details.remote else { continue };
             // Without a route nothing leaves.
-            let way_to = |remote| RouteReader::open().ok()?.to(remote).ok()?.only_way_out();
-            link.routed_to_ifindex = link.details.remote.and_then(way_to);
+            let routes = routes.get_or_insert_with(RouteReader::open).as_mut().ok();
+            link.routed_to_ifindex = routes.and_then(|routes| routes.to(remote).ok()?.only_way_out());
         }
         links.sort_by_key(|link| link.ifindex);
         Ok(links)
