@@ -45,9 +45,7 @@ impl Limits {
             gso_max_segs: number(link.gso_max_segs).unwrap_or(usize::MAX),
         }
     }
-}
 
-impl Limits {
     /// Why TCP builds no super-packets for it, where that follows from the limits.
     pub(super) fn why_tcp_builds_none(&self) -> Option<&'static str> {
         let number = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);

@@ -44,7 +44,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let asked = args.what.join(" ");
     let path = Path::new(&asked);
     // A sosreport is root's, and what is in it may be anybody's.
-    let is_readable = path.exists() && !path.is_dir() && glossary::look_up(&asked).is_none();
+    let entry = glossary::look_up(&asked);
+    let is_readable = path.exists() && !path.is_dir() && entry.is_none();
     let opened = is_readable.then(|| File::open(path)).transpose();
     let opened = opened.with_context(|| format!("cannot read {asked}"))?;
     Caller::from_environment()?.become_for_good().context("giving up root's privileges")?;
@@ -52,7 +53,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let mut output = Output::new(json, args.looks.plain);
     let style = output.style();
     if args.json.is_none() {
-        match glossary::look_up(&asked) {
+        match entry {
             Some(Entry::Word(found)) => {
                 output.say(&word(found, &style));
                 return Ok(ExitCode::SUCCESS);
@@ -99,26 +100,19 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     };
     if report.is_empty() {
         // A line of `ethtool -k`, `ip -d link` or `tc`: what stands first in it is a word.
-        return match first_word(&asked).filter(|_| args.json.is_none()) {
-            Some(found) => {
-                output.say(&word(found, &style));
-                Ok(ExitCode::SUCCESS)
-            }
-            None if args.json.is_some() && knows(&asked) => {
-                bail!(
-                    "{asked:?} is a word or a cause, which has no JSON: what a file, a directory or standard input says has"
-                )
-            }
-            None => nothing(&asked, &report),
-        };
+        let first = first_word(&asked);
+        if args.json.is_some() && (entry.is_some() || first.is_some()) {
+            bail!(
+                "{asked:?} is a word or a cause, which has no JSON: what a file, a directory or standard input says has"
+            );
+        }
+        let Some(first) = first else { return nothing(&asked, &report) };
+        output.say(&word(first, &style));
+        return Ok(ExitCode::SUCCESS);
     }
     output.say(&answer(&report, &style));
     output.json(&args.privacy.text(&report)?)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn knows(asked: &str) -> bool {
-    glossary::look_up(asked).is_some() || first_word(asked).is_some()
 }
 
 fn first_word(line: &str) -> Option<&'static Word> {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     kernel::restrictions,
-    model::sample::Mode,
+    model::{hook::Hook, sample::Mode},
     probes::survey::{Finding, survey},
 };
 
@@ -21,24 +21,18 @@ pub(super) struct Args {}
 
 /// By the best way that works for the two hooks that decide: what comes to the device, and what is segmented there.
 fn what_a_run_sees(findings: &[Finding]) -> &'static str {
-    let works = |hook: &str, rung: Mode| {
-        let is_it = |finding: &&Finding| {
-            finding.spec.name == hook
-                && finding.way.rung.is_none_or(|of| of == rung)
-                && finding.result.is_ok()
-        };
-        findings.iter().any(|finding| is_it(&finding))
+    let works = |hook, rungs: &[Mode]| {
+        let is_of = |finding: &Finding| finding.way.rung.is_none_or(|rung| rungs.contains(&rung));
+        findings.iter().any(|finding| finding.spec.hook == hook && is_of(finding) && finding.result.is_ok())
     };
-    let queue = findings.iter().any(|finding| finding.spec.name == "net_dev_queue" && finding.result.is_ok());
-    match [Mode::Fentry, Mode::Kprobe].into_iter().find(|rung| works("__skb_gso_segment", *rung)) {
-        Some(Mode::Fentry) if queue => {
-            "by fentry; it sees all: each packet, why it was segmented, and what that took"
-        }
-        Some(_) if queue => "by kprobes; it sees all: each packet, why it was segmented, and what that took",
-        None if queue => {
-            "by tracepoints; it sees each packet, but not why it was segmented, and estimates from stack samples what that took"
-        }
-        _ => "by the kernel's counters alone (--mode counters), without proof",
+    if !works(Hook::NetDevQueue, &[Mode::Fentry, Mode::Kprobe, Mode::Tracepoint]) {
+        "by the kernel's counters alone (--mode counters), without proof"
+    } else if works(Hook::SkbGsoSegment, &[Mode::Fentry]) {
+        "by fentry; it sees all: each packet, why it was segmented, and what that took"
+    } else if works(Hook::SkbGsoSegment, &[Mode::Kprobe]) {
+        "by kprobes; it sees all: each packet, why it was segmented, and what that took"
+    } else {
+        "by tracepoints; it sees each packet, but not why it was segmented, and estimates from stack samples what that took"
     }
 }
 

@@ -63,8 +63,7 @@ fn sentence(report: &CheckReport) -> String {
             None => format!("TSO does not happen on {name}: the kernel segments large TCP packets"),
         },
         State::Partial => format!("TSO happens on {name} for a part of TCP only"),
-        State::NotBuilt => report.summary.clone(),
-        State::Inconclusive => report.summary.clone(),
+        State::NotBuilt | State::Inconclusive => report.summary.clone(),
     }
 }
 

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use super::remedy;
 use super::schema::RunReport;
 use super::text::{
-    UDP_WORTH_A_LINE_BYTES, came_in, confidence_word, failure, is_encrypted, is_told_by_code, sent_elsewhere,
-    tone,
+    came_in, confidence_word, failure, is_encrypted, is_told_by_code, sent_elsewhere, tone, udp_worth_a_line,
 };
 use crate::model::cause::experiment;
 use crate::model::cost::Cost;
@@ -211,11 +210,13 @@ fn udp(report: &RunReport) -> String {
     if report.verdict.udp.as_ref().is_some_and(|udp| udp.is_segmented()) {
         return "its large packets (UDP_SEGMENT) are segmented in software: -v".to_owned();
     }
-    let sent = report.ledger.udp.as_ref().map_or(0, |udp| udp.total.payload_bytes);
-    if !is_all || sent < UDP_WORTH_A_LINE_BYTES {
-        return String::new();
-    }
-    format!("{} in single packets: no program handed over more at a time (UDP_SEGMENT)", format::bytes(sent))
+    let alone = udp_worth_a_line(report).filter(|_| is_all).map(|bytes| {
+        format!(
+            "{} in single packets: no program handed over more at a time (UDP_SEGMENT)",
+            format::bytes(bytes)
+        )
+    });
+    alone.unwrap_or_default()
 }
 
 fn events(report: &RunReport) -> String {

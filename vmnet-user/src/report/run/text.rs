@@ -12,6 +12,7 @@ pub use self::evidence::{evidence, gist};
 pub use self::proof::{audit_in_short, basis, testimonies, why_no_audit};
 pub use self::said::{benchmark, how_it_ended, what_it_said};
 
+pub(super) use self::evidence::udp_worth_a_line;
 pub(in crate::report) use self::proof::what_could_be_missed;
 
 use crate::benchmark::Iperf3;
@@ -28,9 +29,6 @@ use crate::report::kit::style::{Style, Tone};
 use crate::report::run::schema::RunReport;
 use crate::report::run::why;
 use crate::units;
-
-/// UDP below this is chatter (DNS, NTP), not worth a line.
-pub(super) const UDP_WORTH_A_LINE_BYTES: u64 = 1 << 20;
 
 /// All that a run says to a person, a newline at the end of each line. `files` are where the reports went.
 #[must_use]

@@ -1,6 +1,6 @@
 //! What was found, in sentences.
 
-use super::{UDP_WORTH_A_LINE_BYTES, confidence_word};
+use super::confidence_word;
 use crate::model::cause::Cause;
 use crate::model::fact::Known as _;
 use crate::model::ledger::{Entry, OFFLOADED, SEGMENTED, SINGLES};
@@ -66,7 +66,6 @@ pub fn gist(report: &RunReport) -> Option<String> {
 
 /// UDP: whether it is segmented, where programs hand it over to be; else how much there was of it.
 fn beside(report: &RunReport) -> Vec<String> {
-    let payload_bytes = report.ledger.udp.as_ref().map_or(0, |udp| udp.total.payload_bytes);
     match &report.verdict.udp {
         Some(udp) if udp.state != State::NothingToOffload => {
             let mut lines = vec![format!(
@@ -87,12 +86,22 @@ fn beside(report: &RunReport) -> Vec<String> {
             );
             lines
         }
-        _ if payload_bytes >= UDP_WORTH_A_LINE_BYTES => vec![format!(
-            "UDP beside it: {}, none of it in super-packets to speak of; it has no part in the answer",
-            format::bytes(payload_bytes)
-        )],
-        _ => Vec::new(),
+        _ => {
+            let beside = |bytes| {
+                format!(
+                    "UDP beside it: {}, none of it in super-packets to speak of; it has no part in the answer",
+                    format::bytes(bytes)
+                )
+            };
+            udp_worth_a_line(report).map(beside).into_iter().collect()
+        }
     }
+}
+
+/// UDP's payload, bytes. Less is chatter (DNS, NTP).
+pub(in crate::report::run) fn udp_worth_a_line(report: &RunReport) -> Option<u64> {
+    let bytes = report.ledger.udp.as_ref()?.total.payload_bytes;
+    (bytes >= 1 << 20).then_some(bytes)
 }
 
 fn fate_of_super_packets(tcp: &Entry) -> Option<String> {
